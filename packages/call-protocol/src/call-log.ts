@@ -1,0 +1,30 @@
+/** The call as the CRM will hold it: the result of folding one call's events. Owns the shape; the fold lives in the relay. */
+import type { CallOutcome, Direction, Party } from './call.ts';
+import type { AgentId, CallId, TenantId } from './ids.ts';
+import type { RecordRef } from './records.ts';
+
+/** One call of one agent, folded from its events. Times are epoch ms, spans ms. */
+export interface CallLog {
+  readonly callId: CallId;
+  readonly tenant: TenantId;
+  readonly agent: AgentId;
+  readonly direction: Direction;
+  readonly farSide: Party;
+  /** The agent's own extension or number. */
+  readonly nearNumber: string;
+  readonly startedAt: number;
+  readonly answeredAt: number | null;
+  readonly endedAt: number | null;
+  /** From answer to end; 0 when never answered. */
+  readonly talkMs: number;
+  readonly outcome: CallOutcome | null;
+  readonly reason: string;
+  readonly record: RecordRef | null;
+  readonly note: string;
+  readonly disposition: string | null;
+  readonly transferredTo: string | null;
+  readonly consultFor: CallId | null;
+  readonly sipCallId: string | null;
+  /** `live` until it ended; `ended` until the agent submits wrap-up; `final` after. The CRM is written from `ended` on. */
+  readonly stage: 'live' | 'ended' | 'final';
+}

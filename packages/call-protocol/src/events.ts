@@ -1,0 +1,63 @@
+/**
+ * Every event that leaves the phone or the relay: name → data schema. A name is noun.past-participle; a command is never an event.
+ * Owns the vocabulary; the wire form is `envelope.ts`. `docs/events.md` is generated from this file.
+ */
+import * as v from 'valibot';
+import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
+import { MatchSchema, RecordRefSchema } from './records.ts';
+
+const note = v.pipe(v.string(), v.maxLength(32_000));
+
+/** Data schema by event name. `subject` of the wire form is the call id wherever the event belongs to a call. */
+export const eventSchemas = {
+  'line.ready': v.object({ server: v.optional(v.string()) }),
+  'line.lost': v.object({ reason: v.string() }),
+  'agent.available': v.object({}),
+  'agent.unavailable': v.object({ reason: v.optional(v.string()) }),
+  'dial.requested': v.object({ number: v.string(), record: v.optional(RecordRefSchema) }),
+  'call.started': v.object({
+    direction: DirectionSchema,
+    farSide: PartySchema,
+    /** SIP Call-ID: joins PBX call records to this call. */
+    sipCallId: v.optional(v.pipe(v.string(), v.maxLength(255))),
+    /** The call this one consults for. */
+    consultFor: v.optional(v.pipe(v.string(), v.uuid())),
+  }),
+  'call.ringing': v.object({}),
+  'call.answered': v.object({}),
+  'call.held': v.object({}),
+  'call.resumed': v.object({}),
+  'call.transferred': v.object({ to: v.string(), kind: v.picklist(['blind', 'attended']) }),
+  'call.transfer-failed': v.object({ to: v.string(), reason: v.string() }),
+  'call.ended': v.object({
+    outcome: CallOutcomeSchema,
+    /** Plain words for a person. */
+    reason: v.string(),
+    /** SIP status code or Q.850 cause text, where the network gave one. */
+    sipCode: v.optional(v.number()),
+    by: v.picklist(['agent', 'far-side', 'network']),
+  }),
+  'record.matched': v.object({ matches: v.array(MatchSchema) }),
+  'record.chosen': v.object({ record: RecordRefSchema, by: v.picklist(['agent', 'only-match', 'dialled-from']) }),
+  'record.opened': v.object({ record: RecordRefSchema }),
+  'wrap-up.saved': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
+  'wrap-up.submitted': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
+  'log.saved': v.object({ record: RecordRefSchema, logId: v.string() }),
+  'log.failed': v.object({ reason: v.string(), retrying: v.boolean() }),
+  'credential.revoked': v.object({ reason: v.string() }),
+  'profile.changed': v.object({}),
+} as const;
+
+export type EventName = keyof typeof eventSchemas;
+export type EventData<N extends EventName> = v.InferOutput<(typeof eventSchemas)[N]>;
+export const eventNames = Object.keys(eventSchemas) as readonly EventName[];
+
+/** An event in process: short name, when it happened (epoch ms), its data. `call` is absent on line and agent events. */
+export type PhoneEvent = {
+  [N in EventName]: {
+    readonly name: N;
+    readonly at: number;
+    readonly call?: string;
+    readonly data: EventData<N>;
+  };
+}[EventName];

@@ -1,0 +1,9 @@
+/** The shared language of panel, engine, adapters and relay. Imports nothing but valibot, does nothing. */
+export * from './call.ts';
+export * from './call-log.ts';
+export * from './envelope.ts';
+export * from './errors.ts';
+export * from './events.ts';
+export * from './ids.ts';
+export * from './records.ts';
+export * from './relay-api.ts';

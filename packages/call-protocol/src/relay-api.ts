@@ -1,0 +1,121 @@
+/**
+ * What panel and relay say to each other: HTTP bodies and the messages of the live socket. Both sides check with the same schema.
+ * The bearer token travels in the `Authorization` header, or in the first socket message; never in a URL.
+ */
+import * as v from 'valibot';
+import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
+import { EnvelopeSchema } from './envelope.ts';
+import { AgentIdSchema, CallIdSchema, DeviceIdSchema, E164Schema, TenantIdSchema } from './ids.ts';
+import { CrmNameSchema, MatchSchema, RecordRefSchema } from './records.ts';
+
+/** Failure body of every route. `message` is for people: what happened, why, what to do. */
+export const ErrorBodySchema = v.object({
+  error: v.object({ code: v.string(), message: v.string(), retryable: v.boolean() }),
+});
+export type ErrorBody = v.InferOutput<typeof ErrorBodySchema>;
+
+/** `POST /v1/sessions`: who the agent is, by a proof the CRM vouches for. */
+export const SessionRequestSchema = v.object({
+  device: DeviceIdSchema,
+  proof: v.variant('kind', [
+    v.object({ kind: v.literal('salesforce-assertion'), assertion: v.pipe(v.string(), v.maxLength(8_192)) }),
+    v.object({ kind: v.literal('pairing-code'), code: v.pipe(v.string(), v.maxLength(32)) }),
+  ]),
+});
+export type SessionRequest = v.InferOutput<typeof SessionRequestSchema>;
+export type IdentityProof = SessionRequest['proof'];
+
+export const AgentSchema = v.object({
+  id: AgentIdSchema,
+  tenant: TenantIdSchema,
+  name: v.string(),
+  extension: v.string(),
+});
+export type Agent = v.InferOutput<typeof AgentSchema>;
+
+export const SessionSchema = v.object({
+  token: v.string(),
+  /** Epoch ms. */
+  expiresAt: v.number(),
+  agent: AgentSchema,
+});
+export type Session = v.InferOutput<typeof SessionSchema>;
+
+/** `POST /v1/hubspot/pairing-codes` (signed by HubSpot) and `POST /v1/admin/pairing-codes` (admin token, body `{tenant, agent}`). */
+export const PairingCodeSchema = v.object({ code: v.string(), expiresAt: v.number() });
+export type PairingCode = v.InferOutput<typeof PairingCodeSchema>;
+
+/** `GET /v1/profile`: what the phone needs to know before it can work. No secret in it. */
+export const ProfileSchema = v.object({
+  tenant: v.object({ id: TenantIdSchema, name: v.string(), crm: CrmNameSchema }),
+  agent: AgentSchema,
+  sip: v.object({
+    domain: v.pipe(v.string(), v.minLength(1)),
+    /** WSS URLs in order of preference. `ws:` only towards loopback. */
+    servers: v.pipe(v.array(v.pipe(v.string(), v.url())), v.minLength(1)),
+    registerSeconds: v.pipe(v.number(), v.integer(), v.minValue(30), v.maxValue(3_600)),
+    /** `first-host`: the peer relays media and takes an offer with one host candidate. `full`: wait for reflexive or relay candidates. */
+    candidates: v.picklist(['first-host', 'full']),
+  }),
+  /** `relay` sends all media through TURN. */
+  iceTransportPolicy: v.picklist(['all', 'relay']),
+  numbers: v.object({
+    /** ISO 3166-1 alpha-2 country of a number typed without a country code. */
+    country: v.pipe(v.string(), v.length(2)),
+    /** libphonenumber-js metadata for the tenant's countries; absent countries fall back to digits as typed. */
+    metadata: v.record(v.string(), v.unknown()),
+  }),
+  dispositions: v.array(v.object({ value: v.string(), label: v.string() })),
+  dispositionRequired: v.boolean(),
+  screenPop: v.picklist(['ring', 'answer', 'never']),
+});
+export type Profile = v.InferOutput<typeof ProfileSchema>;
+
+/** `POST /v1/credentials`: short-lived SIP and TURN credentials for this device. Kept in memory only. */
+export const CredentialsSchema = v.object({
+  sip: v.object({ username: v.string(), password: v.string(), expiresAt: v.number() }),
+  iceServers: v.array(
+    v.object({ urls: v.array(v.string()), username: v.optional(v.string()), credential: v.optional(v.string()) }),
+  ),
+});
+export type Credentials = v.InferOutput<typeof CredentialsSchema>;
+
+/** `GET /v1/matches?number=+14155550101`: records whose number equals this one. */
+export const MatchesSchema = v.object({ number: E164Schema, matches: v.array(MatchSchema) });
+export type Matches = v.InferOutput<typeof MatchesSchema>;
+
+/** `GET /v1/calls?limit=50`: the agent's own history, newest first. */
+export const CallSummarySchema = v.object({
+  callId: CallIdSchema,
+  direction: DirectionSchema,
+  farSide: PartySchema,
+  startedAt: v.number(),
+  talkMs: v.number(),
+  outcome: v.nullable(CallOutcomeSchema),
+  record: v.nullable(RecordRefSchema),
+  disposition: v.nullable(v.string()),
+  /** `saved` in the CRM, `waiting` in the outbox, `failed` for good with `logReason`. */
+  log: v.picklist(['waiting', 'saved', 'failed', 'none']),
+  logReason: v.optional(v.string()),
+});
+export type CallSummary = v.InferOutput<typeof CallSummarySchema>;
+export const HistorySchema = v.object({ calls: v.array(CallSummarySchema) });
+
+/** `WS /v1/live`, panel → relay. The first message authenticates; everything before that is refused. */
+export const PanelMessageSchema = v.variant('type', [
+  v.object({ type: v.literal('authenticate'), token: v.pipe(v.string(), v.maxLength(4_096)) }),
+  v.object({ type: v.literal('publish'), events: v.pipe(v.array(v.unknown()), v.maxLength(100)) }),
+]);
+export type PanelMessage =
+  | { readonly type: 'authenticate'; readonly token: string }
+  | { readonly type: 'publish'; readonly events: readonly v.InferOutput<typeof EnvelopeSchema>[] };
+
+/** `WS /v1/live`, relay → panel. `acknowledged` means stored on disk; `refused` means the event can never be taken and why. */
+export const RelayMessageSchema = v.variant('type', [
+  v.object({ type: v.literal('authenticated'), agent: AgentSchema }),
+  v.object({ type: v.literal('acknowledged'), ids: v.array(v.string()) }),
+  v.object({ type: v.literal('refused'), id: v.string(), message: v.string() }),
+  v.object({ type: v.literal('event'), event: EnvelopeSchema }),
+  v.object({ type: v.literal('error'), code: v.string(), message: v.string() }),
+]);
+export type RelayMessage = v.InferOutput<typeof RelayMessageSchema>;

@@ -1,0 +1,85 @@
+/**
+ * The panel half of a CRM adapter: what the phone asks of the page that frames it, whatever that page is (Open CTI, a HubSpot calling
+ * extension, Salesforce Voice, a plain page). Owns the contract only. Everything a host sends is untrusted: an adapter checks origin,
+ * source and shape before it calls a listener, and bounds every wait with its own deadline.
+ */
+import type { CallOutcome, CrmName, Direction, E164, IdentityProof, Party, RecordRef } from '@patchcord/call-protocol';
+
+/** What this host can do; the phone hides or replaces what it can't. */
+export interface PanelCan {
+  /** Brings its own proof of who the agent is; otherwise the phone asks for a pairing code. */
+  readonly proveIdentity: boolean;
+  readonly openRecord: boolean;
+  /** Numbers on the page dial by a click. */
+  readonly clickToDial: boolean;
+  /** Can bring the panel to the front on ring. */
+  readonly raise: boolean;
+}
+
+/** A wish to dial that came from the host page. The phone still decides: the number is as typed, unchecked. */
+export interface DialRequest {
+  readonly number: string;
+  /** ISO 3166-1 alpha-2 country the host knows for the number. */
+  readonly country?: string;
+  /** The record that is called, not merely viewed. */
+  readonly record?: RecordRef;
+}
+
+/** One call as a host wants to hear of it. */
+export interface HostCall {
+  readonly id: string;
+  readonly direction: Direction;
+  readonly farSide: Party;
+  readonly startedAt: number;
+}
+
+export interface PanelHost {
+  readonly crm: CrmName;
+  readonly can: PanelCan;
+  /**
+   * Shakes hands with the host page.
+   * @throws PatchcordError `host.absent` (not framed or wrong page), `host.not-authentic` (wrong origin or parameters), `host.silent` (no
+   * answer before the deadline). The message tells a person what to do.
+   */
+  start(): Promise<void>;
+  /** A fresh proof of who the agent is, or null when the host has none. @throws PatchcordError `host.*` */
+  proveIdentity(): Promise<IdentityProof | null>;
+  /** The agent is signed in and ready (or not) to take calls. */
+  showAvailability(state: { readonly signedIn: boolean; readonly available: boolean }): void;
+  /** Opens the record in front of the agent. @throws PatchcordError `host.refused`, `host.silent`, `crm.not-found` */
+  openRecord(record: RecordRef): Promise<void>;
+  /** Life of a call, told in order; adapters that don't care do nothing. */
+  callStarted(call: HostCall): void;
+  callAnswered(call: HostCall): void;
+  callEnded(call: HostCall, outcome: CallOutcome): void;
+  /** Wrap-up submitted; the host may close the panel or refresh its timeline. `logId` when the relay already told it. */
+  callCompleted(call: HostCall): void;
+  /** A log reached the CRM: refresh what the agent sees. */
+  logSaved(call: { readonly id: string }, logId: string): void;
+  /** Label and icon outside the panel; `ringing` also raises the panel where the host can. */
+  showState(state: 'offline' | 'ready' | 'ringing' | 'in-call' | 'wrap-up', label: string): void;
+  onDialRequested(listener: (request: DialRequest) => void): () => void;
+  /** The record in front of the agent changed; null when none is. */
+  onRecordShown(listener: (record: RecordRef | null) => void): () => void;
+  /** The host asks for the call to be ended (HubSpot END_CALL). */
+  onHangUpRequested(listener: () => void): () => void;
+  /** The host found records for a caller by itself (HubSpot caller-id match); `reason` says so. */
+  onMatchesFound(listener: (call: string, records: readonly RecordRef[]) => void): () => void;
+  stop(): void;
+}
+
+/** What an adapter gets to work with. Window and document come in, so that tests can bring their own. */
+export interface PanelHostOptions {
+  readonly window: Window;
+  /** Exact origins that may frame us, from the relay (`data-host-origins` on the page); never `*`. */
+  readonly hostOrigins: readonly string[];
+  /** Audience of identity assertions: the relay's public origin. */
+  readonly audience: string;
+  /** Deadline of one host call, ms. */
+  readonly hostTimeoutMs?: number;
+}
+
+/** One line per adapter in the registry. */
+export type CreatePanelHost = (options: PanelHostOptions) => PanelHost;
+
+export type { E164 };
