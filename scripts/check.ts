@@ -1,0 +1,92 @@
+/**
+ * `npm run check`: format and lint, types, layers, dead code, size budgets, generated docs. Runs all of them and reports every failure, so
+ * that one run is enough to know what to mend.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { generatedDocs } from './docs.ts';
+import { buildPanel } from './panel-bundle.ts';
+import { installSystemPackages, missingSystemPackages } from './system-packages.ts';
+
+/** gzip -9 bytes the whole agent panel may weigh, script and stylesheet. */
+const panelBudget = 140_000;
+/** With an unfitting parser the layer checker sees almost nothing and says all is well; below this many modules that has happened. */
+const fewestModules = 100;
+
+const failures: string[] = [];
+
+if (missingSystemPackages().some((name) => name.startsWith('openjdk'))) installSystemPackages();
+
+run('format and lint', 'node_modules/@biomejs/biome/bin/biome', ['check', '.', '--error-on-warnings']);
+run('types', 'node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']);
+checkLayers();
+run('dead code', 'node_modules/knip/bin/knip.js', ['--no-progress']);
+checkApex();
+await checkSize();
+checkGeneratedDocs();
+
+if (failures.length > 0) {
+  console.error(`\ncheck failed: ${failures.join(', ')}`);
+  process.exit(1);
+}
+console.log('\ncheck passed');
+
+function run(name: string, script: string, args: readonly string[]): void {
+  const result = spawnSync(process.execPath, [script, ...args], { stdio: 'inherit' });
+  report(name, result.status === 0);
+}
+
+function report(name: string, good: boolean, detail = ''): void {
+  console.log(`${good ? '✔' : '✘'} ${name}${detail === '' ? '' : `: ${detail}`}`);
+  if (!good) failures.push(name);
+}
+
+function checkLayers(): void {
+  const result = spawnSync(
+    process.execPath,
+    [
+      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      'packages',
+      'server',
+      'sandbox',
+      'test',
+      'scripts',
+      '--config',
+      '.dependency-cruiser.mjs',
+    ],
+    { encoding: 'utf8' },
+  );
+  const output = `${result.stdout}${result.stderr}`;
+  const cruised = Number(/\((\d+) modules/.exec(output)?.[1] ?? /, (\d+) modules/.exec(output)?.[1] ?? 0);
+  if (result.status !== 0) console.error(output);
+  report('layers', result.status === 0 && cruised >= fewestModules, `${cruised} modules`);
+}
+
+/** Types, methods and fields of the Apex classes, by the compiler front end inside Salesforce's own analyser. Needs Java 17. */
+function checkApex(): void {
+  const jars = 'node_modules/@salesforce/code-analyzer-pmd-engine/dist/java-lib/*';
+  const args = ['-cp', jars, 'io.github.apexdevtools.apexls.CheckForIssues', '-n', '-d', 'warnings', '-w', '.'];
+  const result = spawnSync('java', args, { encoding: 'utf8' });
+  if (result.status !== 0)
+    console.error(
+      result.error === undefined
+        ? `${result.stdout}${result.stderr}`
+        : 'Java 17 is missing: apt-get install openjdk-17-jre-headless',
+    );
+  report('apex', result.status === 0);
+}
+
+async function checkSize(): Promise<void> {
+  const { script, style, weights } = await buildPanel();
+  const total = script.gzipBytes + style.gzipBytes;
+  report('panel size', total <= panelBudget, `${(total / 1000).toFixed(1)} of ${panelBudget / 1000} kB gzip`);
+  if (total > panelBudget)
+    for (const [part, bytes] of weights.slice(0, 12)) console.error(`  ${(bytes / 1000).toFixed(1)} kB  ${part}`);
+}
+
+function checkGeneratedDocs(): void {
+  for (const [file, text] of generatedDocs()) {
+    const committed = readFileSync(file, 'utf8');
+    report(file, committed === text, committed === text ? '' : 'differs from what the code says: npm run docs');
+  }
+}

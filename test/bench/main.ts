@@ -1,0 +1,68 @@
+/**
+ * `npm run bench -- NAME [--json] [--rounds N] [--write]`: runs one benchmark and prints a line per case. Owns the command line and
+ * docs/benchmarks.md; a benchmark owns its measuring. Benchmarks that need real SIP servers run inside the network namespaces of the SIP lab.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { installSystemPackages } from '../../scripts/system-packages.ts';
+import { type Row, toTable } from './measurement.ts';
+
+/** Name → what it measures, and the module that does it. */
+const benches: Record<
+  string,
+  { readonly about: string; readonly load: () => Promise<{ run(rounds: number): Promise<readonly Row[]> }> }
+> = {
+  'dial-invite': {
+    about: 'dial() → INVITE on the wire, without and with dead STUN and TURN servers',
+    load: () => import('./dial-invite.ts'),
+  },
+  answer: { about: 'answer() → 200 OK on the wire → first sound', load: () => import('./answer.ts') },
+};
+const list = Object.entries(benches)
+  .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
+  .join('\n');
+const help = `Usage: npm run bench -- NAME [--json] [--rounds N] [--write]\n${list}\n  --json    one JSON line per case\n  --rounds  fresh pages per case (default 5)\n  --write   put the table into docs/benchmarks.md`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const name = positionals[0];
+const rounds = Number(values.rounds);
+if (values.help || name === undefined || benches[name] === undefined || !Number.isInteger(rounds) || rounds < 1) {
+  (values.help ? console.log : console.error)(help);
+  process.exit(values.help ? 0 : 2);
+}
+
+if (process.env.PATCHCORD_LAB === undefined) {
+  installSystemPackages(console.error);
+  const lab = ['test/sip-lab/run-in-lab.ts', '--', process.execPath, 'test/bench/main.ts', ...process.argv.slice(2)];
+  process.exit(spawnSync(process.execPath, lab, { stdio: 'inherit' }).status ?? 1);
+}
+
+const bench = await benches[name]?.load();
+const rows = (await bench?.run(rounds)) ?? [];
+console.log(values.json ? rows.map((row) => JSON.stringify(row)).join('\n') : toTable(rows));
+if (values.write) write(name, rows);
+process.exit(0);
+
+/** Replaces the benchmark's section of docs/benchmarks.md, between its two markers. */
+function write(section: string, table: readonly Row[]): void {
+  const file = 'docs/benchmarks.md';
+  const text = readFileSync(file, 'utf8');
+  const [begin, end] = [`<!-- ${section} -->`, `<!-- /${section} -->`];
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from < 0 || to < 0)
+    throw new Error(`${file} has no section "${section}": add the lines "${begin}" and "${end}" where it belongs.`);
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
+  const stamp = `\`npm run bench -- ${section} --rounds ${rounds} --write\` on ${new Date().toISOString().slice(0, 10)}, ${machine}`;
+  writeFileSync(file, `${text.slice(0, from)}${begin}\n${stamp}\n\n${toTable(table)}\n${text.slice(to)}`);
+}

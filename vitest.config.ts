@@ -1,0 +1,31 @@
+/**
+ * Test projects. `unit` needs nothing but Node; the others need what `scripts/system-packages.ts` installs. `lab` runs inside the network
+ * namespaces that `test/sip-lab/run-in-lab.ts` makes. Real servers and real sound: one file at a time, so that tests don't starve each other.
+ */
+import { defineConfig } from 'vitest/config';
+
+const serial = { fileParallelism: false, pool: 'forks' as const, testTimeout: 120_000, hookTimeout: 120_000 };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/unit/**/*.test.tsx', 'test/contract/**/*.test.ts', 'test/sip-lab/tone.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      { test: { name: 'store', include: ['test/store/**/*.test.ts', 'test/faults/**/*.test.ts'], ...serial } },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/sandbox/**/*.test.ts', 'test/panel/**/*.test.ts', 'test/sip-port/**/*.test.ts', 'test/e2e/**/*.sandbox.test.ts'],
+          exclude: ['**/*.lab.test.ts'],
+          ...serial,
+        },
+      },
+      { test: { name: 'lab', include: ['test/sip-lab/lab.test.ts', 'test/**/*.lab.test.ts'], ...serial } },
+    ],
+  },
+});
