@@ -1,0 +1,256 @@
+/**
+ * One agent's sound: an encrypted peer connection (DTLS-SRTP, nothing else) that speaks PCMU and understands
+ * telephone events (RFC 4733). Gives and takes 20 ms frames; must never know SIP or what the frames mean.
+ */
+import { RTCPeerConnection, RTCRtpCodecParameters, type RTCRtpTransceiver, RtpHeader, RtpPacket } from 'werift';
+import { decodeMuLaw, encodeMuLaw } from './g711.ts';
+import { FRAME_SAMPLES } from './sound.ts';
+
+/** The other side's SDP cannot become an encrypted PCMU call; `message` says what is missing. */
+export class MediaRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'MediaRefused';
+  }
+}
+
+/** Frames held back before playing, against jitter, and the most that may pile up before old sound is dropped. */
+const PREFILL_SAMPLES = 3 * FRAME_SAMPLES;
+const MOST_SAMPLES = 15 * FRAME_SAMPLES;
+const KEYS = '0123456789*#ABCD';
+
+type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+
+export class MediaPeer {
+  /** Called once per key press. */
+  onKey: ((key: string) => void) | undefined;
+
+  readonly #addresses: readonly string[] | undefined;
+  #connection: RTCPeerConnection | undefined;
+  #transceiver: RTCRtpTransceiver | undefined;
+  /** Certificate and session id of the other side's peer connection: either changes only with a new peer. */
+  #remotePeer: string | undefined;
+  #version = 1;
+  #localSdp = '';
+  #received: number[] = [];
+  #playing = false;
+  #lastEvent: number | undefined;
+  #sequence = Math.floor(Math.random() * 0x8000);
+  #timestamp = Math.floor(Math.random() * 0x7fff_ffff);
+  #pausedSending = true;
+  /** What the agent's SDP asked for, seen from the agent. */
+  remoteDirection: Direction = 'sendrecv';
+  /** RTP packets of sound received so far: proof of life for tests. */
+  packetsReceived = 0;
+
+  /** @param addresses the only host addresses to offer; undefined = every interface, and loopback. */
+  constructor(addresses: readonly string[] | undefined) {
+    this.#addresses = addresses;
+  }
+
+  /** Our offer, complete with candidates. */
+  async offer(): Promise<string> {
+    this.#discard();
+    const connection = this.#open();
+    connection.addTransceiver('audio', { direction: 'sendrecv' });
+    await connection.setLocalDescription(await connection.createOffer());
+    return this.#publish(connection.localDescription?.sdp ?? '', 'sendrecv');
+  }
+
+  /** The other side's answer to our offer. @throws MediaRefused */
+  async accept(answer: string): Promise<void> {
+    demandSupported(answer);
+    this.#remotePeer = peerOf(answer);
+    this.remoteDirection = directionOf(answer);
+    await this.#connection?.setRemoteDescription({ type: 'answer', sdp: digestible(answer) });
+    this.#attach();
+  }
+
+  /**
+   * Answers an offer: the first one, a change of direction (hold), an ICE restart, or a wholly new peer behind an old
+   * dialog (a reloaded page brings a new certificate, and so gets a fresh connection). @throws MediaRefused
+   */
+  async answer(offer: string): Promise<string> {
+    demandSupported(offer);
+    const peer = peerOf(offer);
+    if (this.#connection && this.#remotePeer !== peer) this.#discard();
+    this.#remotePeer = peer;
+    this.remoteDirection = directionOf(offer);
+    const connection = this.#connection ?? this.#open();
+    // werift always hears "sendrecv": hold is a matter of which frames flow, and is written into the answer below.
+    await connection.setRemoteDescription({ type: 'offer', sdp: withDirection(digestible(offer), 'sendrecv') });
+    for (const transceiver of connection.getTransceivers()) transceiver.setDirection('sendrecv');
+    await connection.setLocalDescription(await connection.createAnswer());
+    this.#attach();
+    return this.#publish(connection.localDescription?.sdp ?? '', mirrored(this.remoteDirection));
+  }
+
+  /** The next 20 ms of the agent's voice, or undefined while nothing has arrived. */
+  read(): Int16Array | undefined {
+    if (!this.#playing && this.#received.length >= PREFILL_SAMPLES) this.#playing = true;
+    if (!this.#playing) return undefined;
+    if (this.#received.length < FRAME_SAMPLES) {
+      this.#playing = false;
+      return undefined;
+    }
+    return Int16Array.from(this.#received.splice(0, FRAME_SAMPLES));
+  }
+
+  /** 20 ms towards the agent; undefined sends nothing, but time goes on. */
+  write(frame: Int16Array | undefined): void {
+    this.#timestamp = (this.#timestamp + FRAME_SAMPLES) >>> 0;
+    const sender = this.#transceiver?.sender;
+    if (!frame || !sender || this.remoteDirection === 'sendonly' || this.remoteDirection === 'inactive') {
+      this.#pausedSending = true;
+      return;
+    }
+    const header = new RtpHeader();
+    header.payloadType = 0;
+    header.sequenceNumber = this.#sequence;
+    header.timestamp = this.#timestamp;
+    header.marker = this.#pausedSending;
+    this.#pausedSending = false;
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    void sender.sendRtp(new RtpPacket(header, encodeMuLaw(frame))).catch(() => undefined);
+  }
+
+  /** Frees ports and timers. Safe to call twice. */
+  close(): void {
+    this.#discard();
+    this.onKey = undefined;
+  }
+
+  #open(): RTCPeerConnection {
+    const single = this.#addresses?.length === 1 ? this.#addresses[0] : undefined;
+    const connection = new RTCPeerConnection({
+      codecs: {
+        audio: [
+          new RTCRtpCodecParameters({ mimeType: 'audio/PCMU', clockRate: 8000, channels: 1, payloadType: 0 }),
+          new RTCRtpCodecParameters({
+            mimeType: 'audio/telephone-event',
+            clockRate: 8000,
+            channels: 1,
+            payloadType: 101,
+          }),
+        ],
+        video: [],
+      },
+      iceServers: [],
+      iceUseIpv6: false,
+      iceAdditionalHostAddresses: [...(this.#addresses ?? ['127.0.0.1'])],
+      ...(single === undefined ? {} : { iceInterfaceAddresses: { udp4: single } }),
+    });
+    this.#connection = connection;
+    this.#transceiver = undefined;
+    this.#received = [];
+    this.#playing = false;
+    return connection;
+  }
+
+  #attach(): void {
+    const transceiver = this.#connection?.getTransceivers().find((entry) => entry.kind === 'audio');
+    if (!transceiver || transceiver === this.#transceiver) return;
+    this.#transceiver = transceiver;
+    transceiver.receiver.track.onReceiveRtp.subscribe((packet) => this.#receive(packet));
+  }
+
+  #receive(packet: RtpPacket): void {
+    if (packet.header.payloadType !== 0) {
+      this.#receiveEvent(packet);
+      return;
+    }
+    this.packetsReceived += 1;
+    for (const sample of decodeMuLaw(packet.payload)) this.#received.push(sample);
+    if (this.#received.length > MOST_SAMPLES) this.#received.splice(0, this.#received.length - MOST_SAMPLES);
+  }
+
+  #receiveEvent(packet: RtpPacket): void {
+    const eventType = /a=rtpmap:(\d+) telephone-event\/8000/i.exec(this.#localSdp)?.[1];
+    if (packet.header.payloadType !== Number(eventType) || packet.payload.length < 4) return;
+    // All packets of one press carry the timestamp of its beginning (RFC 4733 section 2.5.1.2).
+    if (packet.header.timestamp === this.#lastEvent) return;
+    this.#lastEvent = packet.header.timestamp;
+    const key = KEYS[packet.payload[0] ?? 255];
+    if (key !== undefined) this.onKey?.(key);
+  }
+
+  #publish(sdp: string, direction: Direction): string {
+    const allowed = this.#addresses;
+    const lines = sdp.split(/\r?\n/).filter((line) => {
+      const address = /^a=candidate:\S+ \d+ \S+ \d+ (\S+)/.exec(line)?.[1];
+      return address === undefined || allowed === undefined || allowed.includes(address);
+    });
+    this.#localSdp = withDirection(lines.join('\r\n'), direction).replace(
+      // One session id for the whole call with a rising version (RFC 3264 section 8).
+      /^o=(\S+) (\S+) \d+/m,
+      (_all, user: string, id: string) => `o=${user} ${id} ${this.#version++}`,
+    );
+    return this.#localSdp;
+  }
+
+  #discard(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#transceiver = undefined;
+    if (connection) void connection.close().catch(() => undefined);
+  }
+}
+
+function audioSection(sdp: string): string {
+  return /^m=audio [\s\S]*?(?=^m=|(?![\s\S]))/m.exec(sdp)?.[0] ?? '';
+}
+
+function demandSupported(sdp: string): void {
+  const audio = audioSection(sdp);
+  if (audio === '' || /^m=audio 0 /.test(audio)) throw new MediaRefused('no audio in the session description');
+  if (!fingerprintOf(sdp)) throw new MediaRefused('no DTLS fingerprint: sound is encrypted or refused');
+  const formats = (/^m=audio \d+ \S+ (.*)$/m.exec(audio)?.[1] ?? '').trim().split(' ');
+  if (!formats.includes('0')) throw new MediaRefused('PCMU is not offered');
+}
+
+function fingerprintOf(sdp: string): string | undefined {
+  return (/^a=fingerprint:(.+?)\s*$/m.exec(audioSection(sdp)) ??
+    /^a=fingerprint:(.+?)\s*$/m.exec(sdp))?.[1]?.toUpperCase();
+}
+
+function peerOf(sdp: string): string {
+  return `${fingerprintOf(sdp) ?? ''} ${/^o=\S+ (\S+)/m.exec(sdp)?.[1] ?? ''}`;
+}
+
+function directionOf(sdp: string): Direction {
+  const found = /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/m.exec(audioSection(sdp))?.[1];
+  return (found as Direction | undefined) ?? 'sendrecv';
+}
+
+function withDirection(sdp: string, direction: Direction): string {
+  const audio = audioSection(sdp);
+  return sdp.replace(audio, audio.replace(/^a=(sendrecv|sendonly|recvonly|inactive)(\r?)$/m, `a=${direction}$2`));
+}
+
+function mirrored(direction: Direction): Direction {
+  if (direction === 'sendonly') return 'recvonly';
+  if (direction === 'recvonly') return 'sendonly';
+  return direction;
+}
+
+/**
+ * What werift may see of a browser's SDP. It matches telephone-event by name and not by clock, so with PCMU chosen only
+ * the 8000 Hz one may remain. mDNS candidates are dropped: the browser's own checks reach us from the same address,
+ * and looking the names up would open a multicast socket that outlives the call.
+ */
+function digestible(sdp: string): string {
+  const wrong = [...sdp.matchAll(/^a=rtpmap:(\d+) telephone-event\/(?!8000\b)\d+/gim)].map((match) => match[1] ?? '');
+  return sdp
+    .split(/\r?\n/)
+    .filter((line) => !wrong.some((type) => new RegExp(`^a=(?:rtpmap|fmtp|rtcp-fb):${type} `).test(line)))
+    .filter((line) => !/^a=candidate:.*\.local /.test(line))
+    .map((line) =>
+      line.startsWith('m=audio ')
+        ? line
+            .split(' ')
+            .filter((piece, index) => index < 3 || !wrong.includes(piece))
+            .join(' ')
+        : line,
+    )
+    .join('\r\n');
+}
