@@ -210,7 +210,9 @@ export function faultsEndpoint(faults: Faults, request: HttpRequest): HttpReply 
 
 function faultOrder(value: unknown): FaultOrder {
   if (!isObject(value) || typeof value.fault !== 'string')
-    throw new RangeError('A fault is a JSON object with a "fault" name, e.g. {"fault":"slow","on":"POST *","times":1}.');
+    throw new RangeError(
+      'A fault is a JSON object with a "fault" name, e.g. {"fault":"slow","on":"POST *","times":1}.',
+    );
   const order: Record<string, unknown> = { fault: value.fault };
   for (const key of ['on', 'message']) if (typeof value[key] === 'string') order[key] = value[key];
   for (const key of ['times', 'skip', 'delayMs', 'retryAfterSeconds'])

@@ -3,7 +3,18 @@
  * Facts: the Salesforce contract, section 1.7 (Task) and 2.5 (our own object). Must never hold a record.
  */
 
-export type FieldType = 'id' | 'string' | 'phone' | 'textarea' | 'picklist' | 'int' | 'double' | 'boolean' | 'date' | 'datetime' | 'reference';
+export type FieldType =
+  | 'id'
+  | 'string'
+  | 'phone'
+  | 'textarea'
+  | 'picklist'
+  | 'int'
+  | 'double'
+  | 'boolean'
+  | 'date'
+  | 'datetime'
+  | 'reference';
 
 export interface Field {
   readonly type: FieldType;
@@ -181,6 +192,7 @@ export const schema: Readonly<Record<SObjectName, SObject>> = {
       Ended_At__c: { type: 'datetime' },
       Duration_Seconds__c: { type: 'double' },
       Outcome__c: { type: 'string', length: 80 },
+      Last_Written__c: { type: 'textarea', length: 32768 },
       Recording_Url__c: { type: 'string', length: 255 },
       Transcript__c: { type: 'textarea', length: 131072 },
       OwnerId: owner,

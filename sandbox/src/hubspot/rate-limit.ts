@@ -1,0 +1,40 @@
+/**
+ * Owns the portal's counting of requests: a rolling ten-second limit for everything and a one-second limit for searches (the
+ * HubSpot contract, section 2.5). Must never delay a request: it only says no.
+ */
+
+export interface RateLimits {
+  readonly perTenSeconds: number;
+  readonly searchesPerSecond: number;
+}
+
+/** What an OAuth app is granted. */
+export const oauthLimits: RateLimits = { perTenSeconds: 110, searchesPerSecond: 5 };
+
+export interface RateCounter {
+  /** Counts one request; names the policy it broke, or nothing. */
+  count(isSearch: boolean): 'TEN_SECONDLY_ROLLING' | 'SECONDLY' | undefined;
+  headers(): Readonly<Record<string, string>>;
+}
+
+export function createRateCounter(limits: RateLimits, now: () => number = Date.now): RateCounter {
+  let requests: number[] = [];
+  let searches: number[] = [];
+  const recent = (times: readonly number[], spanMs: number): number[] => times.filter((at) => at > now() - spanMs);
+  return {
+    count(isSearch) {
+      requests = recent(requests, 10_000);
+      searches = recent(searches, 1000);
+      if (isSearch && searches.length >= limits.searchesPerSecond) return 'SECONDLY';
+      if (requests.length >= limits.perTenSeconds) return 'TEN_SECONDLY_ROLLING';
+      requests.push(now());
+      if (isSearch) searches.push(now());
+      return undefined;
+    },
+    headers: () => ({
+      'X-HubSpot-RateLimit-Max': `${limits.perTenSeconds}`,
+      'X-HubSpot-RateLimit-Remaining': `${Math.max(0, limits.perTenSeconds - recent(requests, 10_000).length)}`,
+      'X-HubSpot-RateLimit-Interval-Milliseconds': '10000',
+    }),
+  };
+}

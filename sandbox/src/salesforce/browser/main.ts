@@ -1,0 +1,574 @@
+/**
+ * Owns the Salesforce sandbox page: who is listed, which record is shown, the utility bar and the phone's frame.
+ * Must never speak the wire itself: `host-wire.ts` and `methods.ts` do.
+ */
+import {
+  avatar,
+  banner,
+  callMeCard,
+  followState,
+  h,
+  type IconName,
+  icon,
+  postJson,
+  shownDuration,
+  type TimelineCall,
+  timeline,
+} from '../../page/dom.ts';
+import { strangerSays } from '../../page/stranger.ts';
+import { createHostWire } from './host-wire.ts';
+import { type Desk, perform } from './methods.ts';
+import {
+  type Fields,
+  type OrgRecord,
+  type OrgState,
+  type PageSetup,
+  recordAt,
+  recordsIn,
+  text,
+  viewInfo,
+} from './org-state.ts';
+
+const setup = JSON.parse(document.getElementById('setup')?.textContent ?? '{}') as PageSetup;
+const panelOrigin = new URL(setup.panelUrl).origin;
+const empty: OrgState = { accounts: [], contacts: [], leads: [], tasks: [], users: [], unknownCaller: '', e164: {} };
+
+let state = empty;
+let shownId = idInPath();
+let filter = '';
+let dialing = false;
+let frame: HTMLIFrameElement | undefined;
+let modal: { entity: string; values: Record<string, string> } | undefined;
+const events: { at: Date; channel: string; text: string }[] = [];
+
+const listPart = h('div', {});
+const recordPart = h('div', { class: 'record' });
+const sidePart = h('div', { class: 'side' });
+const modalPart = h('div', {});
+const itemLabel = h('span', { class: 'label' }, 'Phone');
+const itemIcon = h('span', { class: 'icon' }, icon('phone', 16));
+const titleLabel = h('span', {}, 'Phone');
+const titleIcon = h('span', { class: 'icon' }, icon('phone', 16));
+const frameHolder = h('div', { class: 'frame-holder' });
+const panel = h(
+  'section',
+  { class: 'utility-panel', 'aria-label': 'Phone' },
+  h(
+    'header',
+    {},
+    titleIcon,
+    titleLabel,
+    h('span', { class: 'push' }),
+    h(
+      'button',
+      { type: 'button', class: 'minimise', 'aria-label': 'Minimise the phone', onclick: () => show(false) },
+      icon('minus', 16),
+    ),
+  ),
+  frameHolder,
+);
+const item = h(
+  'button',
+  { type: 'button', class: 'utility-item', 'aria-expanded': 'true', onclick: () => show(panel.hidden === true) },
+  itemIcon,
+  itemLabel,
+);
+
+/** Utility icons the panel may name; the sandbox draws a few of its own and a telephone for the rest. */
+const utilityIcons: Readonly<Record<string, IconName>> = {
+  call: 'phone',
+  end_call: 'missed',
+  incoming_call: 'in',
+  outbound_call: 'out',
+};
+
+function show(visible: boolean): void {
+  panel.hidden = !visible;
+  item.setAttribute('aria-expanded', `${visible}`);
+  document.body.classList.toggle('panel-open', visible);
+}
+
+function idInPath(): string | undefined {
+  return (
+    /^\/lightning\/r\/\w+\/(\w{15,18})\/view/.exec(location.pathname)?.[1] ??
+    new URLSearchParams(location.search).get('record') ??
+    undefined
+  );
+}
+
+function shown(): OrgRecord | undefined {
+  return shownId === undefined ? undefined : recordAt(state, shownId);
+}
+
+function navigate(id: string | undefined): void {
+  shownId = id;
+  const record = shown();
+  history.pushState(
+    null,
+    '',
+    `${record ? `/lightning/r/${record.kind}/${record.id}/view` : '/lightning/o/Contact/list'}?user=${encodeURIComponent(setup.user.username)}`,
+  );
+  draw();
+  navigated();
+}
+
+function navigated(): void {
+  const record = shown();
+  wire.fire('onNavigationChange', record ? viewInfo(record, location.pathname) : { url: location.pathname });
+}
+
+/** A click on a number: the record it belongs to, as Open CTI tells it. Never reaches the panel while click-to-dial is off. */
+function dial(number: string, record: OrgRecord): boolean {
+  if (!dialing) return false;
+  const { url: _url, ...ref } = viewInfo(record, '');
+  show(true);
+  return wire.fire('onClickToDial', { number, ...ref });
+}
+
+const desk: Desk = {
+  setup,
+  state: () => state,
+  shown,
+  url: () => location.pathname,
+  open: navigate,
+  search(term) {
+    filter = term;
+    navigate(undefined);
+  },
+  newRecord(entity, defaults) {
+    modal = {
+      entity,
+      values: Object.fromEntries(Object.entries(defaults).map(([key, given]) => [key, `${given as string}`])),
+    };
+    drawModal();
+    navigated();
+  },
+  clickToDial(enabled) {
+    dialing = enabled;
+    draw();
+  },
+  panel: {
+    visible: () => !panel.hidden,
+    show,
+    size({ width, height }) {
+      if (width !== undefined) panel.style.width = `${width}px`;
+      if (height !== undefined) frameHolder.style.height = `${height}px`;
+    },
+    item({ label, icon: key }) {
+      if (label !== undefined) itemLabel.textContent = label;
+      if (key !== undefined) itemIcon.replaceChildren(icon(utilityIcons[key] ?? 'phone', 16));
+    },
+    title({ label, icon: key }) {
+      if (label !== undefined) titleLabel.textContent = label;
+      if (key !== undefined) titleIcon.replaceChildren(icon(utilityIcons[key] ?? 'phone', 16));
+    },
+    ready: () => item.classList.add('ready'),
+  },
+  refresh: () => follower.refresh(),
+  published(channel, message) {
+    events.push({ at: new Date(), channel, text: JSON.stringify(message) });
+    wire.fire('subscribe', message, channel);
+    draw();
+  },
+};
+
+const wire = createHostWire({
+  frame: () => frame,
+  panelOrigin,
+  page: setup.page,
+  user: setup.user.username,
+  perform: (request) => perform(desk, request),
+});
+
+/** Mounts the phone's frame, as Lightning does: a new nonce every time, nothing remembered of the last one. */
+function mountFrame(): void {
+  if (!setup.user.callCenterId) return;
+  wire.forget();
+  dialing = false;
+  const query = new URLSearchParams({
+    mode: 'Lightning',
+    ltn_app_id: '06mPc0000000001AAA',
+    isdtp: 'vw',
+    sfdcIframeOrigin: location.origin,
+    clc: '1',
+    nonce: crypto.randomUUID().replaceAll('-', ''),
+  });
+  frame = h('iframe', {
+    class: 'openctiSoftPhone',
+    title: 'Phone',
+    name: 'softphone',
+    allow: 'microphone; autoplay; speaker-selection',
+    src: `${setup.panelUrl}${setup.panelUrl.includes('?') ? '&' : '?'}${query.toString()}`,
+  });
+  frameHolder.replaceChildren(frame);
+}
+
+/** A link that stays on the page. */
+function following(go: () => void): (event: Event) => void {
+  return (event) => {
+    event.preventDefault();
+    go();
+  };
+}
+
+// ── Drawing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function draw(): void {
+  drawList();
+  drawRecord();
+  drawSide();
+}
+
+function drawList(): void {
+  const needle = filter.toLowerCase();
+  const digits = filter.replace(/\D/g, '');
+  const people = recordsIn(state).filter((one) => one.kind === 'Contact' || one.kind === 'Lead');
+  const hit = (one: OrgRecord): boolean =>
+    `${one.name} ${text(one.fields.Company)} ${companyOf(one)}`.toLowerCase().includes(needle) ||
+    (digits.length > 2 &&
+      [one.fields.Phone, one.fields.MobilePhone].some((phone) => text(phone).replace(/\D/g, '').includes(digits)));
+  listPart.replaceChildren(
+    h(
+      'ul',
+      { class: 'people' },
+      ...people
+        .filter((one) => needle === '' || hit(one))
+        .map((one) =>
+          h(
+            'li',
+            {},
+            h(
+              'a',
+              {
+                href: `/lightning/r/${one.kind}/${one.id}/view`,
+                class: 'person',
+                'data-record': one.id,
+                'aria-current': one.id === shown()?.id ? 'page' : undefined,
+                onclick: following(() => navigate(one.id)),
+              },
+              avatar(one.name),
+              h('span', {}, one.name, h('small', {}, companyOf(one))),
+              one.kind === 'Lead' ? h('span', { class: 'kind' }, 'Lead') : null,
+            ),
+          ),
+        ),
+    ),
+  );
+}
+
+function companyOf(record: OrgRecord): string {
+  if (record.kind === 'Lead') return text(record.fields.Company);
+  return text(state.accounts.find((account) => account.Id === record.fields.AccountId)?.Name);
+}
+
+function dialLink(number: string, record: OrgRecord): HTMLElement | string {
+  if (number === '') return '—';
+  const why = dialing ? `Call ${number}` : 'Click to dial is disabled until the phone is ready';
+  return h(
+    'button',
+    {
+      type: 'button',
+      class: 'dial',
+      'data-number': number,
+      title: why,
+      disabled: !dialing,
+      onclick: () => void dial(number, record),
+    },
+    icon('phone', 14),
+    number,
+  );
+}
+
+function drawRecord(): void {
+  const record = shown();
+  if (!record) {
+    const text = state === empty ? 'Loading…' : 'Choose somebody on the left, or let one of them call you.';
+    recordPart.replaceChildren(h('div', { class: 'card' }, h('p', { class: 'empty' }, icon('person', 26), text)));
+    return;
+  }
+  const field = (label: string, content: Node | string): HTMLElement =>
+    h('div', { class: 'field' }, h('dt', {}, label), h('dd', {}, content));
+  const account = state.accounts.find((one) => one.Id === record.fields.AccountId);
+  const accountLink = account
+    ? h('a', { href: '#', class: 'link', onclick: following(() => navigate(text(account.Id))) }, text(account.Name))
+    : companyOf(record) || '—';
+  const owner = state.users.find((user) => user.id === record.fields.OwnerId)?.name ?? '—';
+  const calls = tasksOf(record).map(asCall);
+  const highlights =
+    record.kind === 'Task'
+      ? taskFields(record.fields, field)
+      : [
+          field('Phone', dialLink(text(record.fields.Phone), record)),
+          record.kind === 'Account'
+            ? field('City', text(record.fields.BillingCity))
+            : field('Mobile', dialLink(text(record.fields.MobilePhone), record)),
+          record.kind === 'Account'
+            ? field('Country', text(record.fields.BillingCountry))
+            : field(record.kind === 'Lead' ? 'Company' : 'Account', accountLink),
+          record.kind === 'Account' ? null : field('Email', text(record.fields.Email)),
+          field('Owner', owner),
+        ].filter((one) => one !== null);
+  const related = record.kind === 'Account' ? state.contacts.filter((contact) => contact.AccountId === record.id) : [];
+  recordPart.replaceChildren(
+    h(
+      'header',
+      { class: 'card highlights', 'data-shown': record.id },
+      h(
+        'div',
+        { class: 'who' },
+        avatar(record.name, 'large'),
+        h(
+          'div',
+          {},
+          h('p', { class: 'object' }, record.kind),
+          h('h1', {}, record.name),
+          h(
+            'p',
+            { class: 'sub' },
+            [text(record.fields.Title), companyOf(record)].filter((part) => part !== '').join(' at '),
+          ),
+        ),
+      ),
+      h('dl', {}, ...highlights),
+    ),
+    related.length > 0
+      ? h(
+          'section',
+          { class: 'card' },
+          h('h2', {}, 'Contacts'),
+          h(
+            'ul',
+            { class: 'related' },
+            ...related.map((contact) =>
+              h(
+                'li',
+                {},
+                h(
+                  'a',
+                  {
+                    href: '#',
+                    class: 'link',
+                    onclick: following(() => navigate(text(contact.Id))),
+                  },
+                  text(contact.Name),
+                ),
+                dialLink(text(contact.Phone), record),
+              ),
+            ),
+          ),
+        )
+      : '',
+    h(
+      'section',
+      { class: 'card', 'aria-label': 'Activity' },
+      h('h2', {}, icon('list', 16), 'Activity', h('span', { class: 'count' }, `${calls.length}`)),
+      timeline(calls, 'No calls yet. They appear here by themselves, once each.'),
+    ),
+  );
+}
+
+function taskFields(fields: Fields, field: (label: string, content: string) => HTMLElement): HTMLElement[] {
+  return [
+    field('Status', text(fields.Status)),
+    field('Call type', text(fields.CallType)),
+    field('Result', text(fields.CallDisposition)),
+    field('Seconds', text(fields.CallDurationInSeconds)),
+    field('Comments', text(fields.Description)),
+  ];
+}
+
+function tasksOf(record: OrgRecord): readonly Fields[] {
+  if (record.kind === 'Task') return [];
+  return state.tasks.filter(
+    (task) =>
+      task.TaskSubtype === 'Call' &&
+      (task.WhoId === record.id ||
+        task.WhatId === record.id ||
+        (record.kind === 'Account' && task.AccountId === record.id)),
+  );
+}
+
+function asCall(task: Fields): TimelineCall {
+  const missed =
+    /missed|no answer/i.test(`${text(task.CallDisposition)} ${text(task.Subject)}`) &&
+    task.CallType !== 'Outbound' &&
+    !Number(task.CallDurationInSeconds);
+  return {
+    direction: missed ? 'missed' : task.CallType === 'Inbound' ? 'in' : 'out',
+    title: text(task.Subject) || 'Call',
+    facts: [
+      text(task.CallType),
+      Number(task.CallDurationInSeconds) > 0 ? shownDuration(Number(task.CallDurationInSeconds)) : '',
+      text(task.CallDisposition),
+      state.users.find((user) => user.id === task.OwnerId)?.name ?? '',
+    ],
+    note: text(task.Description),
+    at: new Date(text(task.CreatedDate).replace('+0000', 'Z')),
+  };
+}
+
+function drawSide(): void {
+  const record = shown();
+  const typed = record ? text(record.fields.Phone) || text(record.fields.MobilePhone) : '';
+  const number = state.e164[typed];
+  const person =
+    record && number !== undefined && record.kind !== 'Account' ? { name: record.name, number } : undefined;
+  const card = callMeCard(person, state.unknownCaller, async (order) => {
+    const { ok, value } = await postJson('/sandbox/call-me', { ...order, user: setup.user.username });
+    return ok ? undefined : ((value as { error?: string } | undefined)?.error ?? 'The sandbox switch did not answer.');
+  });
+  const log = h(
+    'section',
+    { class: 'card log', 'aria-label': 'Message channel' },
+    h('h2', {}, 'Message channel', h('span', { class: 'tag' }, 'sandbox')),
+    ...events.slice(-6).map((one) => h('p', {}, h('strong', {}, one.channel), ' ', one.text)),
+  );
+  sidePart.replaceChildren(card, events.length > 0 ? log : '');
+}
+
+function drawModal(): void {
+  const open = modal;
+  if (!open) {
+    modalPart.replaceChildren();
+    return;
+  }
+  const names = [
+    ...new Set([
+      ...Object.keys(open.values),
+      ...(open.entity === 'Lead'
+        ? ['FirstName', 'LastName', 'Company', 'Phone']
+        : open.entity === 'Account'
+          ? ['Name', 'Phone']
+          : ['FirstName', 'LastName', 'Phone', 'Email']),
+    ]),
+  ];
+  const said = h('p', { class: 'said', role: 'alert' });
+  const close = (): void => {
+    modal = undefined;
+    drawModal();
+  };
+  const form = h(
+    'form',
+    {
+      class: 'card modal',
+      role: 'dialog',
+      'aria-modal': 'true',
+      'aria-label': `New ${open.entity}`,
+      onsubmit: (event) => {
+        event.preventDefault();
+        const values = Object.fromEntries([...new FormData(form).entries()].filter(([, given]) => given !== ''));
+        void postJson('/sandbox/records', { user: setup.user.username, object: open.entity, values }).then(
+          async ({ ok, value }) => {
+            if (!ok) {
+              said.textContent = (value as { error?: string } | undefined)?.error ?? 'It could not be saved.';
+              return;
+            }
+            close();
+            await follower.refresh();
+            navigate((value as { id: string }).id);
+          },
+        );
+      },
+    },
+    h('h2', {}, `New ${open.entity}`),
+    ...names.map((name) => h('label', {}, name, h('input', { class: 'entry', name, value: open.values[name] ?? '' }))),
+    said,
+    h(
+      'div',
+      { class: 'buttons' },
+      h('button', { type: 'button', class: 'plain', onclick: close }, 'Cancel'),
+      h('button', { type: 'submit', class: 'primary' }, 'Save'),
+    ),
+  );
+  modalPart.replaceChildren(h('div', { class: 'backdrop' }, form));
+}
+
+const search = h('input', {
+  class: 'app-search',
+  type: 'search',
+  placeholder: 'Search people and numbers',
+  'aria-label': 'Search people and numbers',
+  oninput: () => {
+    filter = search.value;
+    drawList();
+  },
+});
+
+const chooser = h(
+  'select',
+  { 'aria-label': 'Signed in as', onchange: () => location.assign(`/?user=${encodeURIComponent(chooser.value)}`) },
+  h('option', {}, setup.user.name),
+);
+
+document.body.append(
+  banner('Salesforce', h('label', {}, 'Signed in as ', chooser)),
+  h(
+    'header',
+    { class: 'app' },
+    h('span', { class: 'mark', 'aria-hidden': 'true' }),
+    h('strong', {}, 'Sales desk'),
+    h(
+      'nav',
+      { 'aria-label': 'Workspace' },
+      h('a', { href: '#', class: 'tab', 'aria-current': 'page', onclick: following(() => desk.search('')) }, 'People'),
+    ),
+    h('span', { class: 'push' }),
+    search,
+    avatar(setup.user.name),
+  ),
+  h('main', {}, h('aside', { 'aria-label': 'People' }, listPart, sidePart), recordPart),
+  setup.user.callCenterId ? panel : '',
+  h(
+    'footer',
+    { class: 'utility-bar' },
+    setup.user.callCenterId
+      ? item
+      : h('span', { class: 'no-center' }, 'This user is not assigned to a call center, so no phone is shown.'),
+  ),
+  modalPart,
+);
+show(setup.user.callCenterId !== null);
+
+const follower = followState<OrgState>('/sandbox/state', (next) => {
+  const first = state === empty;
+  state = next;
+  if (first) {
+    chooser.replaceChildren(
+      ...state.users.map((user) =>
+        h('option', { value: user.username, selected: user.username === setup.user.username }, user.name),
+      ),
+    );
+    shownId ??= text(state.contacts[0]?.Id);
+  }
+  draw();
+});
+window.addEventListener('popstate', () => {
+  shownId = idInPath();
+  draw();
+  navigated();
+});
+// A standard app also tells when the page is looked at again.
+window.addEventListener('focus', navigated);
+mountFrame();
+
+/** What a test can do to the page beyond clicking. */
+Object.assign(window, {
+  sandbox: {
+    dial: (number: string) => {
+      const record = shown();
+      return record ? dial(number, record) : false;
+    },
+    open: navigate,
+    fireNavigation: navigated,
+    /** Puts a new frame in place of the phone's, as a page refresh of the utility does. */
+    recreateFrame: () => {
+      mountFrame();
+      draw();
+    },
+    /** Publishes on a message channel as another component of the page would. */
+    publish: (channel: string, message: unknown) => wire.fire('subscribe', message, channel),
+    /** Sends any message into the panel from a foreign origin. */
+    strangerSays: (message: unknown) => strangerSays(message, frame),
+    events: () => events.map(({ channel, text: said }) => ({ channel, text: said })),
+  },
+});
