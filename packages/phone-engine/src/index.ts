@@ -1,5 +1,7 @@
 /** The phone engine's door: the call machine, its ports, the runtime, one owner and many mirrors. sip.js is behind `./sip`. */
 export * from './phone.ts';
 export * from './ports.ts';
+export * from './selectors.ts';
 export * from './shared-phone.ts';
 export * from './state.ts';
+export { type Transition, transition } from './transition.ts';

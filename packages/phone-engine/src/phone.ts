@@ -1,9 +1,11 @@
 /**
  * The phone: runs the transition, tells subscribers, performs effects in order. Owns the loop; knows no rule, no SIP, no DOM.
  */
-import type { ErrorCode, PhoneEvent } from '@patchcord/call-protocol';
-import type { IceServer, SipAccount, SipCredential } from './ports.ts';
-import type { Command, PhoneState } from './state.ts';
+import type { CallId, ErrorCode, PhoneEvent } from '@patchcord/call-protocol';
+import type { ClockPort, IceServer, SipAccount, SipCredential, SipPort, SoundPort } from './ports.ts';
+import { tone } from './selectors.ts';
+import { type Command, type Effect, emptyPhone, type Input, type PhoneState, type SipSignal } from './state.ts';
+import { transition } from './transition.ts';
 
 export type CommandResult =
   | { readonly ok: true }
@@ -16,12 +18,245 @@ export interface Phone {
   onState(listener: (state: PhoneState) => void): () => void;
   /** Every event once, in order, in the frame that owns the phone; never in a mirror. */
   onEvent(listener: (event: PhoneEvent) => void): () => void;
+  /** Never rejects: a command that can't be taken resolves with `ok: false` and why. */
   send(command: Command): Promise<CommandResult>;
 }
 
 /** What only the owner can do. */
 export interface OwnedPhone extends Phone {
+  /** Who this phone is. On a line that is up or coming up it takes effect at once; otherwise with `line.connect`. */
   setAccount(account: SipAccount, credential: SipCredential, iceServers: readonly IceServer[]): void;
+  /** A fresh credential in place of one that will lapse; without an account it does nothing. */
   renew(credential: SipCredential, iceServers: readonly IceServer[]): void;
+  /** Ends all calls and the line, with their events. Later commands are refused. */
   close(): Promise<void>;
+}
+
+export interface PhoneOptions {
+  readonly sip: SipPort;
+  readonly clock: ClockPort;
+  /** Follows the state with ring, ringback and call-waiting tones. Whoever made it closes it. */
+  readonly sound?: Pick<SoundPort, 'setTone'>;
+  /** A listener or a port threw: the phone goes on, somebody should know. */
+  readonly onFault?: (fault: unknown) => void;
+}
+
+interface Account {
+  readonly account: SipAccount;
+  readonly credential: SipCredential;
+  readonly iceServers: readonly IceServer[];
+}
+
+/** A phone with no account, offline. Everything it does happens in the order it was asked, also when asked from within a listener. */
+export function createPhone(options: PhoneOptions): OwnedPhone {
+  const { sip, clock } = options;
+  const stateListeners = new Set<(state: PhoneState) => void>();
+  const eventListeners = new Set<(event: PhoneEvent) => void>();
+  const timers = new Map<CallId, unknown>();
+  const queue: { readonly input: Input; readonly done?: (result: CommandResult) => void }[] = [];
+  let state = emptyPhone;
+  let account: Account | null = null;
+  let running = false;
+  let stopping: Promise<void> | null = null;
+  let startsAfterStop = false;
+  let closing: Promise<void> | null = null;
+
+  const fault = (error: unknown): void => {
+    try {
+      options.onFault?.(error);
+    } catch {
+      // Who reports faults has one: nobody is left to tell.
+    }
+  };
+  const guarded = (act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      fault(error);
+    }
+  };
+
+  function take(input: Input, done?: (result: CommandResult) => void): void {
+    queue.push(done === undefined ? { input } : { input, done });
+    if (running) return;
+    running = true;
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const step = transition(state, next.input);
+      if (step.state !== state) {
+        state = step.state;
+        for (const listener of [...stateListeners]) guarded(() => listener(step.state));
+        guarded(() => options.sound?.setTone(tone(step.state)));
+      }
+      let result: CommandResult = { ok: true };
+      for (const effect of step.effects) {
+        if (effect.type === 'refuse') result = { ok: false, code: effect.code, reason: effect.reason };
+        else perform(effect);
+      }
+      next.done?.(result);
+    }
+    running = false;
+  }
+
+  function perform(effect: Exclude<Effect, { type: 'refuse' }>): void {
+    try {
+      run(effect);
+    } catch (error) {
+      fault(error);
+      const signal = signalOfFault(effect, error instanceof Error ? error.message : 'internal fault');
+      if (signal !== null) take({ ...signal, at: clock.now() });
+    }
+  }
+
+  function run(effect: Exclude<Effect, { type: 'refuse' }>): void {
+    switch (effect.type) {
+      case 'emit':
+        for (const listener of [...eventListeners]) guarded(() => listener(effect.event));
+        break;
+      case 'timer.start':
+        clearTimer(effect.call);
+        timers.set(
+          effect.call,
+          clock.setTimeout(() => {
+            timers.delete(effect.call);
+            take({ type: 'timer.ending-expired', call: effect.call, at: clock.now() });
+          }, effect.ms),
+        );
+        break;
+      case 'timer.cancel':
+        clearTimer(effect.call);
+        break;
+      case 'sip.start':
+        start();
+        break;
+      case 'sip.stop':
+        void stop();
+        break;
+      case 'sip.dial':
+        sip.dial(effect.call, effect.target);
+        break;
+      case 'sip.answer':
+        sip.answer(effect.call);
+        break;
+      case 'sip.decline':
+        sip.decline(effect.call, effect.code);
+        break;
+      case 'sip.hang-up':
+        sip.hangUp(effect.call);
+        break;
+      case 'sip.hold':
+        sip.hold(effect.call, effect.on);
+        break;
+      case 'sip.mute':
+        sip.mute(effect.call, effect.muted);
+        break;
+      case 'sip.send-digits':
+        sip.sendDigits(effect.call, effect.digits);
+        break;
+      case 'sip.transfer':
+        sip.transfer(effect.call, effect.to);
+        break;
+      case 'sip.transfer-attended':
+        sip.transferAttended(effect.call, effect.consult);
+        break;
+    }
+  }
+
+  function clearTimer(call: CallId): void {
+    if (!timers.has(call)) return;
+    clock.clearTimeout(timers.get(call));
+    timers.delete(call);
+  }
+
+  /** Without an account the line stays `connecting` until `setAccount`; a stop under way is let finish first. */
+  function start(): void {
+    if (account === null) return;
+    const { account: who, credential, iceServers } = account;
+    if (stopping === null) {
+      sip.start(who, credential, iceServers);
+      return;
+    }
+    if (startsAfterStop) return;
+    startsAfterStop = true;
+    void stopping.then(() => {
+      startsAfterStop = false;
+      if (state.line.status !== 'offline') perform({ type: 'sip.start' });
+    });
+  }
+
+  function stop(): Promise<void> {
+    if (stopping !== null) return stopping;
+    const stopped = (async () => {
+      try {
+        await sip.stop();
+      } catch (error) {
+        fault(error);
+      }
+    })();
+    stopping = stopped;
+    return stopped.then(() => {
+      stopping = null;
+    });
+  }
+
+  const unsubscribe = sip.onSignal((signal) => take({ ...signal, at: clock.now() }));
+
+  return {
+    state: () => state,
+    onState(listener) {
+      stateListeners.add(listener);
+      return () => stateListeners.delete(listener);
+    },
+    onEvent(listener) {
+      eventListeners.add(listener);
+      return () => eventListeners.delete(listener);
+    },
+    send(command) {
+      if (closing !== null) {
+        return Promise.resolve({ ok: false, code: 'line.not-ready', reason: 'This phone was closed. Open it again.' });
+      }
+      return new Promise((resolve) => take({ ...command, at: clock.now() }, resolve));
+    },
+    setAccount(who, credential, iceServers) {
+      account = { account: who, credential, iceServers };
+      if (state.line.status !== 'offline') perform({ type: 'sip.start' });
+    },
+    renew(credential, iceServers) {
+      if (account === null) return;
+      account = { account: account.account, credential, iceServers };
+      if (state.line.status !== 'offline') guarded(() => sip.renew(credential, iceServers));
+    },
+    close() {
+      closing ??= (async () => {
+        take({ type: 'line.disconnect', at: clock.now() });
+        await stop();
+        // A port that forgot to say so leaves no call behind.
+        take({ type: 'sip.stopped', at: clock.now() });
+        unsubscribe();
+        for (const call of [...timers.keys()]) clearTimer(call);
+        guarded(() => options.sound?.setTone('none'));
+        account = null;
+      })();
+      return closing;
+    },
+  };
+}
+
+/** What a port that threw would have signalled: no call may hang in the air. A hang-up has its own deadline. */
+function signalOfFault(effect: Effect, reason: string): SipSignal | null {
+  switch (effect.type) {
+    case 'sip.dial':
+    case 'sip.answer':
+      return { type: 'sip.ended', call: effect.call, by: 'network', code: 0, reason };
+    case 'sip.hold':
+      return { type: 'sip.hold-refused', call: effect.call, reason };
+    case 'sip.transfer':
+    case 'sip.transfer-attended':
+      return { type: 'sip.transfer-refused', call: effect.call, reason };
+    case 'sip.send-digits':
+      return { type: 'sip.digits-refused', call: effect.call, reason };
+    case 'sip.start':
+      return { type: 'sip.lost', reason };
+    default:
+      return null;
+  }
 }

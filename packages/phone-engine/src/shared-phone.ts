@@ -1,8 +1,13 @@
 /**
  * One owner, many mirrors inside one storage partition: exactly one frame owns the line and the sound (Web Locks decide), the others show
- * its live state and send it commands (BroadcastChannel). Owns election and the channel's wire; must never carry a secret over the channel.
+ * its live state and send it commands (BroadcastChannel). Owns election, who is foremost, and the deadlines of the channel; its wire is
+ * `shared-wire.ts`. Must never carry a secret over the channel.
  */
-import type { OwnedPhone, Phone } from './phone.ts';
+import type { PhoneEvent } from '@patchcord/call-protocol';
+import type { CommandResult, OwnedPhone, Phone } from './phone.ts';
+import type { ClockPort } from './ports.ts';
+import { fromWire, type SharedMessage, toWire } from './shared-wire.ts';
+import { type Command, emptyPhone, type PhoneState } from './state.ts';
 
 export type PhoneRole = 'joining' | 'owner' | 'mirror';
 
@@ -13,6 +18,7 @@ export interface SharedPhone extends Phone {
   isForemost(): boolean;
   /** The owned phone when this frame is the owner. */
   owned(): OwnedPhone | null;
+  /** Leaves. An owner ends its calls first; then another frame takes over. */
   close(): Promise<void>;
 }
 
@@ -27,4 +33,335 @@ export interface SharedPhoneOptions {
   readonly page?: Pick<Document, 'hasFocus' | 'addEventListener' | 'removeEventListener'> & {
     readonly defaultView?: Window | null;
   };
+  /** The browser's own clock when absent. */
+  readonly clock?: ClockPort;
+  /** A listener threw, or the channel did: the phone goes on, somebody should know. */
+  readonly onFault?: (fault: unknown) => void;
+}
+
+/** How long a mirror waits for the owner to answer a command. */
+export const commandDeadlineMs = 2_000;
+
+const browserClock: ClockPort = {
+  now: () => Date.now(),
+  setTimeout: (run, ms) => setTimeout(run, ms),
+  clearTimeout: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+};
+
+interface Pending {
+  readonly id: string;
+  readonly command: Command;
+  /** Epoch ms. */
+  readonly until: number;
+  readonly timer: unknown;
+  readonly settle: (result: CommandResult) => void;
+  /** Posted to an owner: it may have been carried out, so nobody else may do it again. */
+  posted: boolean;
+}
+
+/**
+ * Joins the phone that the frames of this partition share, or becomes its owner. Where the browser forbids locks or channels (strict privacy
+ * settings) this frame is the owner, alone. A new owner starts with an offline phone and no calls.
+ */
+export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
+  const clock = options.clock ?? browserClock;
+  const me: string = crypto.randomUUID();
+  const lockName = `patchcord:${options.name}`;
+  const stateListeners = new Set<(state: PhoneState) => void>();
+  const eventListeners = new Set<(event: PhoneEvent) => void>();
+  const roleListeners = new Set<(role: PhoneRole) => void>();
+  const pending = new Map<string, Pending>();
+  /** The owner's list of frames that are alive, and when the agent last looked at each. */
+  const frames = new Map<string, number | null>();
+  const leaving = new AbortController();
+  /** This frame holds the lock that says it is alive: before that, an owner that looked for it would not find it. */
+  let present = false;
+  let role: PhoneRole = 'joining';
+  let mirrored = emptyPhone;
+  let owned: OwnedPhone | null = null;
+  let channel: BroadcastChannel | null = null;
+  let ownerId: string | null = null;
+  let foremost: string | null = null;
+  let focusedAt: number | null = null;
+  let release: (() => void) | null = null;
+  let closing: Promise<void> | null = null;
+
+  const fault = (error: unknown): void => {
+    try {
+      options.onFault?.(error);
+    } catch {
+      // Who reports faults has one: nobody is left to tell.
+    }
+  };
+  function tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
+    for (const listener of [...listeners]) {
+      try {
+        listener(value);
+      } catch (error) {
+        fault(error);
+      }
+    }
+  }
+
+  function post(message: SharedMessage): void {
+    try {
+      channel?.postMessage(toWire(message));
+    } catch (error) {
+      fault(error);
+    }
+  }
+
+  // --- the owner's side
+
+  /** False when there is nothing to own with; another frame may do better. */
+  function becomeOwner(): boolean {
+    if (closing !== null) return false;
+    let phone: OwnedPhone;
+    try {
+      phone = options.createOwner();
+    } catch (error) {
+      fault(error);
+      return false;
+    }
+    owned = phone;
+    ownerId = me;
+    phone.onState((state) => {
+      tell(stateListeners, state);
+      postState();
+    });
+    phone.onEvent((event) => tell(eventListeners, event));
+    frames.set(me, focusedAt);
+    chooseForemost();
+    setRole('owner');
+    tell(stateListeners, phone.state());
+    postState();
+    for (const it of [...pending.values()]) {
+      if (it.posted) settle(it.id, lost('The window that held the phone was closed. Try again.'));
+      else void phone.send(it.command).then((result) => settle(it.id, result));
+    }
+    return true;
+  }
+
+  function postState(): void {
+    if (owned === null || foremost === null) return;
+    post({ type: 'state', from: me, state: owned.state(), foremost });
+  }
+
+  /** The frame looked at last; the owner while nobody looked at any. */
+  function chooseForemost(): void {
+    let best = me;
+    let bestAt = frames.get(me) ?? Number.NEGATIVE_INFINITY;
+    for (const [frame, at] of frames) {
+      if (at !== null && (at > bestAt || (at === bestAt && frame > best))) {
+        best = frame;
+        bestAt = at;
+      }
+    }
+    foremost = best;
+  }
+
+  function sawFrame(frame: string, at: number | null): void {
+    if (!frames.has(frame)) watchFrame(frame);
+    const known = frames.get(frame) ?? null;
+    frames.set(frame, at === null ? known : Math.max(at, known ?? at));
+    chooseForemost();
+    postState();
+  }
+
+  /** Each frame holds a lock of its own for life: getting it means that the frame is gone. */
+  function watchFrame(frame: string): void {
+    ignoringAbort(
+      options.locks.request(`${lockName}:${frame}`, { signal: leaving.signal }, () => {
+        frames.delete(frame);
+        chooseForemost();
+        postState();
+      }),
+    );
+  }
+
+  async function carryOut(message: Extract<SharedMessage, { type: 'command' }>, phone: OwnedPhone): Promise<void> {
+    // Nobody waits for it any more; a call must not start behind the agent's back.
+    if (clock.now() > message.until) return;
+    const result = await phone.send(message.command);
+    post({ type: 'result', to: message.from, id: message.id, result });
+  }
+
+  // --- the mirror's side
+
+  function followOwner(message: Extract<SharedMessage, { type: 'state' }>): void {
+    const newOwner = ownerId !== message.from;
+    ownerId = message.from;
+    foremost = message.foremost;
+    mirrored = message.state;
+    if (newOwner) {
+      // What the old owner was asked and did not answer is lost with it.
+      for (const it of [...pending.values()]) {
+        if (it.posted) settle(it.id, lost('The window that held the phone was closed. Try again.'));
+      }
+      // A new owner does not know its mirrors yet.
+      announce();
+    }
+    setRole('mirror');
+    tell(stateListeners, mirrored);
+    for (const it of pending.values()) if (!it.posted) postCommand(it);
+  }
+
+  function postCommand(it: Pending): void {
+    it.posted = true;
+    post({ type: 'command', from: me, id: it.id, until: it.until, command: it.command });
+  }
+
+  function settle(id: string, result: CommandResult): void {
+    const it = pending.get(id);
+    if (it === undefined) return;
+    pending.delete(id);
+    clock.clearTimeout(it.timer);
+    it.settle(result);
+  }
+
+  // --- both
+
+  function announce(): void {
+    if (present) post({ type: 'hello', from: me, focusedAt });
+  }
+
+  function setRole(next: PhoneRole): void {
+    if (role === next) return;
+    role = next;
+    tell(roleListeners, role);
+  }
+
+  function receive(data: unknown): void {
+    const message = fromWire(data);
+    if (message === null || closing !== null) return;
+    switch (message.type) {
+      case 'hello':
+        if (owned !== null) sawFrame(message.from, message.focusedAt);
+        break;
+      case 'focus':
+        if (owned !== null) sawFrame(message.from, message.at);
+        break;
+      case 'command':
+        if (owned !== null) void carryOut(message, owned);
+        break;
+      case 'state':
+        if (owned === null) followOwner(message);
+        break;
+      case 'result':
+        if (message.to === me) settle(message.id, message.result);
+        break;
+    }
+  }
+
+  function focused(): void {
+    if (closing !== null) return;
+    focusedAt = clock.now();
+    if (owned !== null) sawFrame(me, focusedAt);
+    else if (present) post({ type: 'focus', from: me, at: focusedAt });
+  }
+
+  function onVisible(): void {
+    if (options.page?.hasFocus()) focused();
+  }
+
+  function join(): void {
+    try {
+      channel = options.openChannel(lockName);
+      channel.onmessage = (event) => receive(event.data);
+      const life = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      ignoringAbort(
+        options.locks.request(`${lockName}:${me}`, () => {
+          present = true;
+          announce();
+          return life;
+        }),
+      );
+      options.locks
+        .request(lockName, { signal: leaving.signal }, () => (becomeOwner() ? life : undefined))
+        .catch((error: unknown) => {
+          if (leaving.signal.aborted) return;
+          fault(error);
+          if (owned === null) aloneWithoutChannel();
+        });
+    } catch (error) {
+      fault(error);
+      // Later, as a lock would be granted: whoever joins has time to listen.
+      queueMicrotask(aloneWithoutChannel);
+    }
+  }
+
+  function aloneWithoutChannel(): void {
+    closeChannel();
+    becomeOwner();
+  }
+
+  function closeChannel(): void {
+    if (channel === null) return;
+    channel.onmessage = null;
+    channel.close();
+    channel = null;
+  }
+
+  if (options.page?.hasFocus()) focusedAt = clock.now();
+  options.page?.defaultView?.addEventListener('focus', focused);
+  options.page?.addEventListener('visibilitychange', onVisible);
+  join();
+
+  return {
+    state: () => owned?.state() ?? mirrored,
+    onState: (listener) => subscribe(stateListeners, listener),
+    onEvent: (listener) => subscribe(eventListeners, listener),
+    onRole: (listener) => subscribe(roleListeners, listener),
+    role: () => role,
+    isForemost: () => foremost === me,
+    owned: () => owned,
+    send(command) {
+      if (closing !== null) return Promise.resolve(lost('This phone was closed. Open it again.'));
+      if (owned !== null) return owned.send(command);
+      return new Promise((resolve) => {
+        const id = crypto.randomUUID();
+        const timer = clock.setTimeout(
+          () => settle(id, lost('The window that holds the phone does not answer. Look for it, or reload this page.')),
+          commandDeadlineMs,
+        );
+        const it: Pending = {
+          id,
+          command,
+          until: clock.now() + commandDeadlineMs,
+          timer,
+          settle: resolve,
+          posted: false,
+        };
+        pending.set(id, it);
+        // While joining nobody knows yet who will carry it out.
+        if (role === 'mirror') postCommand(it);
+      });
+    },
+    close() {
+      closing ??= (async () => {
+        options.page?.defaultView?.removeEventListener('focus', focused);
+        options.page?.removeEventListener('visibilitychange', onVisible);
+        leaving.abort();
+        for (const id of [...pending.keys()]) settle(id, lost('This phone was closed. Open it again.'));
+        await owned?.close();
+        release?.();
+        closeChannel();
+      })();
+      return closing;
+    },
+  };
+}
+
+function subscribe<T>(listeners: Set<(value: T) => void>, listener: (value: T) => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+const lost = (reason: string): CommandResult => ({ ok: false, code: 'line.not-ready', reason });
+
+/** A request that is taken back, or refused where locks are forbidden, changes nothing here: the main lock decides. */
+function ignoringAbort(request: Promise<unknown>): void {
+  request.catch(() => undefined);
 }

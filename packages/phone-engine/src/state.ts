@@ -47,6 +47,10 @@ export interface CallState {
       };
   /** The call this one was placed for, to consult before a transfer. */
   readonly consultFor: CallId | null;
+  /** The call this one takes the place of (RFC 3891); it is hung up when this one is answered. */
+  readonly replaces: CallId | null;
+  /** SIP Call-ID, once known: joins PBX call records to this call. */
+  readonly sipCallId: string | null;
   /** Digits sent so far, for the display. */
   readonly digits: string;
   /** Epoch ms. */
@@ -66,14 +70,25 @@ export interface CallState {
   readonly disposition: string | null;
 }
 
+/** An act that goes on by itself as soon as no other call is live: that one is being put on hold first. */
+export type Waiting =
+  | { readonly act: 'answer' | 'resume'; readonly call: CallId }
+  | { readonly act: 'dial'; readonly call: CallId; readonly target: string };
+
 export interface PhoneState {
   readonly line: LineState;
   readonly available: boolean;
-  /** Oldest first. An ended call stays until its wrap-up is submitted. */
+  /** Oldest first. An ended call stays until its wrap-up is submitted; an inbound call that nobody answered leaves at once. */
   readonly calls: readonly CallState[];
+  readonly waiting: Waiting | null;
 }
 
-export const emptyPhone: PhoneState = { line: { status: 'offline', reason: '' }, available: true, calls: [] };
+export const emptyPhone: PhoneState = {
+  line: { status: 'offline', reason: '' },
+  available: true,
+  calls: [],
+  waiting: null,
+};
 
 /** What an agent (or a mirror, or a host) asks of the phone. `at` is epoch ms, set by whoever sends it. */
 export type Command =
@@ -94,7 +109,7 @@ export type Command =
   | { readonly type: 'call.hang-up'; readonly call: CallId }
   | { readonly type: 'call.hold'; readonly call: CallId }
   | { readonly type: 'call.resume'; readonly call: CallId }
-  /** Holds the live call and resumes this one. */
+  /** Holds the live call and resumes this one, which is held. */
   | { readonly type: 'call.swap'; readonly call: CallId }
   | { readonly type: 'call.mute'; readonly call: CallId; readonly muted: boolean }
   | { readonly type: 'call.send-digits'; readonly call: CallId; readonly digits: string }

@@ -1,0 +1,150 @@
+/**
+ * The messages frames of one partition say to each other, and the check of what arrives. Other versions of this script, and anything else
+ * of the same origin, may write to the channel: what does not fit is dropped whole. Carries commands, results and the phone's state; an
+ * account or a credential has no message.
+ */
+import type { CommandResult } from './phone.ts';
+import type { Command, PhoneState } from './state.ts';
+
+/** Frames with another version don't hear each other. */
+const version = 1;
+
+export type SharedMessage =
+  /** A frame is there and wants the state. `focusedAt`: when the agent last looked at it, epoch ms. */
+  | { readonly type: 'hello'; readonly from: string; readonly focusedAt: number | null }
+  /** The owner tells everything after every change. */
+  | { readonly type: 'state'; readonly from: string; readonly state: PhoneState; readonly foremost: string }
+  /** `until`: the sender gives up then (epoch ms); an owner that wakes later must not carry it out. */
+  | {
+      readonly type: 'command';
+      readonly from: string;
+      readonly id: string;
+      readonly until: number;
+      readonly command: Command;
+    }
+  | { readonly type: 'result'; readonly to: string; readonly id: string; readonly result: CommandResult }
+  | { readonly type: 'focus'; readonly from: string; readonly at: number };
+
+export const toWire = (message: SharedMessage): unknown => ({ v: version, ...message });
+
+/** A checked message, or null for anything that is not one of ours. */
+export function fromWire(data: unknown): SharedMessage | null {
+  if (!isObject(data) || data.v !== version || typeof data.type !== 'string') return null;
+  const shape = Object.hasOwn(messages, data.type) ? messages[data.type as SharedMessage['type']] : undefined;
+  return shape?.(data) ? (data as unknown as SharedMessage) : null;
+}
+
+type Check = (value: unknown) => boolean;
+type Fields = Readonly<Record<string, Check>>;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const text: Check = (value) => typeof value === 'string' && value.length <= 40_000;
+const id: Check = (value) => typeof value === 'string' && value.length > 0 && value.length <= 128;
+const flag: Check = (value) => typeof value === 'boolean';
+const time: Check = (value) => typeof value === 'number' && Number.isFinite(value);
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const maybe =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const oneOf =
+  (...words: readonly string[]): Check =>
+  (value) =>
+    words.includes(value as string);
+const fields =
+  (shape: Fields): Check =>
+  (value) =>
+    isObject(value) && Object.entries(shape).every(([name, check]) => check(value[name]));
+const listOf =
+  (check: Check, most: number): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= most && value.every(check);
+/** One shape per value of the field `tag`. */
+const variant =
+  (tag: string, shapes: Readonly<Record<string, Fields>>): Check =>
+  (value) => {
+    if (!isObject(value)) return false;
+    const name = value[tag];
+    const shape = typeof name === 'string' && Object.hasOwn(shapes, name) ? shapes[name] : undefined;
+    return shape !== undefined && fields(shape)(value);
+  };
+
+const party = fields({ number: text, e164: maybe(text), name: maybe(text) });
+const record = fields({ crm: id, object: id, id, name: maybe(text) });
+const matches = listOf(fields({ record, number: text, reason: text, detail: maybe(text) }), 500);
+
+const command = variant('type', {
+  'line.connect': {},
+  'line.disconnect': {},
+  'agent.set-available': { available: flag },
+  'call.dial': { call: id, target: text, farSide: party, record: maybe(record), consultFor: maybe(id) },
+  'call.answer': { call: id },
+  'call.decline': { call: id },
+  'call.hang-up': { call: id },
+  'call.hold': { call: id },
+  'call.resume': { call: id },
+  'call.swap': { call: id },
+  'call.mute': { call: id, muted: flag },
+  'call.send-digits': { call: id, digits: text },
+  'call.transfer': { call: id, to: text },
+  'call.complete-transfer': { call: id },
+  'call.found': { call: id, matches },
+  'call.choose-record': { call: id, record, by: oneOf('agent', 'only-match', 'dialled-from') },
+  'call.write-note': { call: id, note: text },
+  'call.set-disposition': { call: id, disposition: text },
+  'call.submit-wrap-up': { call: id },
+} satisfies Record<Command['type'], Fields>);
+
+const transferStatus = oneOf('asked', 'ringing');
+const call = fields({
+  id,
+  direction: oneOf('inbound', 'outbound'),
+  farSide: party,
+  phase: oneOf('dialing', 'ringing', 'incoming', 'answering', 'active', 'ending', 'ended'),
+  hold: oneOf('off', 'placing', 'on', 'lifting'),
+  farHold: flag,
+  muted: flag,
+  earlyMedia: flag,
+  transfer: orNull(
+    variant('kind', {
+      blind: { to: text, status: transferStatus },
+      attended: { to: text, consult: id, status: transferStatus },
+    }),
+  ),
+  consultFor: orNull(id),
+  replaces: orNull(id),
+  sipCallId: orNull(text),
+  digits: text,
+  startedAt: time,
+  answeredAt: orNull(time),
+  endedAt: orNull(time),
+  end: orNull(fields({ outcome: id, reason: text, by: oneOf('agent', 'far-side', 'network') })),
+  trouble: orNull(text),
+  matches,
+  record: orNull(record),
+  note: text,
+  disposition: orNull(text),
+});
+
+const state = fields({
+  line: fields({ status: oneOf('offline', 'connecting', 'ready', 'reconnecting', 'rejected'), reason: text }),
+  available: flag,
+  calls: listOf(call, 1_000),
+  waiting: orNull(variant('act', { answer: { call: id }, resume: { call: id }, dial: { call: id, target: text } })),
+});
+
+const result: Check = (value) =>
+  isObject(value) && (value.ok === true || (value.ok === false && id(value.code) && text(value.reason)));
+
+const messages: Readonly<Record<SharedMessage['type'], Check>> = {
+  hello: fields({ from: id, focusedAt: orNull(time) }),
+  state: fields({ from: id, state, foremost: id }),
+  command: fields({ from: id, id, until: time, command }),
+  result: fields({ to: id, id, result }),
+  focus: fields({ from: id, at: time }),
+};

@@ -1,0 +1,105 @@
+/**
+ * Owns the re-INVITEs of one call: one after another, glare (RFC 3261 section 14.1) resolved by waiting and trying again, each wait bounded.
+ * Must never know why a new offer is made; holding, resuming and mending a broken path look the same from here.
+ */
+import { RequestPendingError } from 'sip.js/lib/api/exceptions/request-pending.js';
+import type { Session } from 'sip.js/lib/api/session.js';
+import { SessionState } from 'sip.js/lib/api/session-state.js';
+import type { ClockPort } from '../ports.ts';
+
+export type RenegotiationOutcome =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: number; readonly reason: string };
+
+export interface RenegotiationOptions {
+  readonly session: Session;
+  readonly clock: ClockPort;
+  readonly random: () => number;
+  /** Who sent the first INVITE waits longer after glare. */
+  readonly weCalled: boolean;
+  /** Undoes an offer that never left. */
+  readonly rollBack: () => Promise<void>;
+}
+
+const tries = 4;
+/** Past sip.js's own 32 s, which it does not always reach (a redirected re-INVITE is never reported). */
+const answerMs = 35_000;
+
+export class Renegotiation {
+  readonly #options: RenegotiationOptions;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RenegotiationOptions) {
+    this.#options = options;
+  }
+
+  /** Runs `prepare` when its turn comes, then offers. Never rejects. */
+  run(prepare: () => Promise<void> | void): Promise<RenegotiationOutcome> {
+    const turn = this.#last.then(() => this.#offer(prepare));
+    this.#last = turn;
+    return turn;
+  }
+
+  async #offer(prepare: () => Promise<void> | void): Promise<RenegotiationOutcome> {
+    try {
+      await prepare();
+      for (let attempt = 1; ; attempt += 1) {
+        const outcome = await this.#once();
+        const again = !outcome.ok && (outcome.code === 491 || (outcome.code === 500 && outcome.reason === 'glare'));
+        if (!again || attempt === tries) return outcome;
+        await this.#pauseAfterGlare();
+        if (this.#options.session.state !== SessionState.Established) return over;
+      }
+    } catch (error) {
+      return { ok: false, code: 0, reason: error instanceof Error ? error.message : 'the offer could not be made' };
+    }
+  }
+
+  #once(): Promise<RenegotiationOutcome> {
+    const { session, clock, rollBack } = this.#options;
+    if (session.state !== SessionState.Established) return Promise.resolve(over);
+    return new Promise((resolve) => {
+      const settle = (outcome: RenegotiationOutcome) => {
+        clock.clearTimeout(deadline);
+        session.stateChange.removeListener(watch);
+        resolve(outcome);
+      };
+      const watch = (state: SessionState) => {
+        if (state === SessionState.Terminated) settle(over);
+      };
+      const deadline = clock.setTimeout(
+        () => settle({ ok: false, code: 408, reason: 'the far side did not answer' }),
+        answerMs,
+      );
+      session.stateChange.addListener(watch);
+      session
+        .invite({
+          requestDelegate: {
+            onAccept: () => settle(session.state === SessionState.Established ? { ok: true } : over),
+            onReject: ({ message }) => {
+              const code = message.statusCode ?? 0;
+              // A server busy with our or the far side's previous re-INVITE says 500 with Retry-After (RFC 3261 section 14.2).
+              const glare = code === 500 && message.getHeader('retry-after') !== undefined;
+              settle({ ok: false, code, reason: glare ? 'glare' : `${code} ${message.reasonPhrase ?? ''}`.trim() });
+            },
+          },
+        })
+        .catch((error: unknown) => {
+          // Nothing left: another INVITE of either side is under way, which is glare seen from inside.
+          const pending = error instanceof RequestPendingError;
+          const undo = pending ? Promise.resolve() : rollBack().catch(() => {});
+          void undo.then(() =>
+            settle({ ok: false, code: 491, reason: error instanceof Error ? error.message : 'not possible now' }),
+          );
+        });
+    });
+  }
+
+  #pauseAfterGlare(): Promise<void> {
+    const { clock, random, weCalled } = this.#options;
+    const ms = weCalled ? 2_100 + Math.floor(random() * 190) * 10 : Math.floor(random() * 200) * 10;
+    return new Promise((resolve) => clock.setTimeout(resolve, ms));
+  }
+}
+
+const over: RenegotiationOutcome = { ok: false, code: 0, reason: 'the call is over' };

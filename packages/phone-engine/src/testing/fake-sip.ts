@@ -1,0 +1,290 @@
+/**
+ * A SIP port without SIP: keeps the port's obligations, remembers every command, and has pedals for the far side and the network.
+ * By itself it registers, holds and resumes at once, as a good network would; set `registers`, `holds` or `transfers` for other weather.
+ * Signals arrive during the command or the pedal that causes them.
+ */
+import { type CallId, newCallId, type Party } from '@patchcord/call-protocol';
+import type { IceServer, SipAccount, SipCredential, SipPort } from '../ports.ts';
+import type { SipSignal } from '../state.ts';
+
+export type SipCommand =
+  | { readonly type: 'start'; readonly account: SipAccount; readonly credential: SipCredential }
+  | { readonly type: 'renew'; readonly credential: SipCredential }
+  | { readonly type: 'stop' }
+  | { readonly type: 'dial'; readonly call: CallId; readonly target: string }
+  | { readonly type: 'answer'; readonly call: CallId }
+  | { readonly type: 'decline'; readonly call: CallId; readonly code: 486 | 603 | 480 }
+  | { readonly type: 'hang-up'; readonly call: CallId }
+  | { readonly type: 'hold'; readonly call: CallId; readonly on: boolean }
+  | { readonly type: 'mute'; readonly call: CallId; readonly muted: boolean }
+  | { readonly type: 'send-digits'; readonly call: CallId; readonly digits: string }
+  | { readonly type: 'transfer'; readonly call: CallId; readonly to: string }
+  | { readonly type: 'transfer-attended'; readonly call: CallId; readonly consult: CallId };
+
+type Phase = 'dialing' | 'incoming' | 'up';
+interface FakeCall {
+  phase: Phase;
+  readonly sipCallId: string;
+  /** The transfer under way: ended together when it is done. */
+  transfer: { readonly consult: CallId | null } | null;
+}
+
+export class FakeSip implements SipPort {
+  readonly commands: SipCommand[] = [];
+  /** `wait`: the registrar is silent until `register()` or `reject()`. */
+  registers: 'at-once' | 'wait' = 'at-once';
+  /** `wait`: the far side is silent until `holdDone()` or `refuseHold()`. */
+  holds: 'at-once' | 'refuse' | 'wait' = 'at-once';
+  /** `wait`: nothing happens until `transferRings()`, `acceptTransfer()` or `refuseTransfer()`. */
+  transfers: 'at-once' | 'refuse' | 'wait' = 'wait';
+  readonly server = 'wss://sip.example.test';
+  #started = false;
+  #rejected = false;
+  #rejectNext = false;
+  #next = 1;
+  readonly #calls = new Map<CallId, FakeCall>();
+  readonly #holding = new Map<CallId, boolean>();
+  readonly #listeners = new Set<(signal: SipSignal) => void>();
+
+  start(account: SipAccount, credential: SipCredential, _iceServers: readonly IceServer[]): void {
+    this.commands.push({ type: 'start', account, credential });
+    this.#started = true;
+    this.#rejected = false;
+    this.#connect();
+  }
+
+  renew(credential: SipCredential, _iceServers: readonly IceServer[]): void {
+    this.commands.push({ type: 'renew', credential });
+    if (!this.#rejected) return;
+    this.#rejected = false;
+    this.#connect();
+  }
+
+  stop(): Promise<void> {
+    this.commands.push({ type: 'stop' });
+    this.#started = false;
+    for (const call of [...this.#calls.keys()]) this.#end(call, 'agent', 0, 'The phone was signed out');
+    this.#signal({ type: 'sip.stopped' });
+    return Promise.resolve();
+  }
+
+  dial(call: CallId, target: string): void {
+    this.commands.push({ type: 'dial', call, target });
+    if (this.#calls.has(call)) throw new Error('this call was already dialled');
+    const fake: FakeCall = { phase: 'dialing', sipCallId: `fake-${this.#next++}`, transfer: null };
+    this.#calls.set(call, fake);
+    if (this.#started) this.#signal({ type: 'sip.dialing', call, sipCallId: fake.sipCallId });
+    else this.#end(call, 'network', 0, 'The phone is not connected');
+  }
+
+  answer(call: CallId): void {
+    this.commands.push({ type: 'answer', call });
+    const fake = this.#calls.get(call);
+    if (fake?.phase !== 'incoming') return;
+    fake.phase = 'up';
+    this.#signal({ type: 'sip.answered', call });
+  }
+
+  decline(call: CallId, code: 486 | 603 | 480): void {
+    this.commands.push({ type: 'decline', call, code });
+    this.#end(call, 'agent', code, 'Declined');
+  }
+
+  hangUp(call: CallId): void {
+    this.commands.push({ type: 'hang-up', call });
+    this.#end(call, 'agent', 0, '');
+  }
+
+  hold(call: CallId, on: boolean): void {
+    this.commands.push({ type: 'hold', call, on });
+    if (this.#calls.get(call)?.phase !== 'up') return;
+    this.#holding.set(call, on);
+    if (this.holds === 'at-once') this.holdDone(call);
+    if (this.holds === 'refuse') this.refuseHold(call);
+  }
+
+  mute(call: CallId, muted: boolean): void {
+    this.commands.push({ type: 'mute', call, muted });
+  }
+
+  sendDigits(call: CallId, digits: string): void {
+    this.commands.push({ type: 'send-digits', call, digits });
+  }
+
+  transfer(call: CallId, to: string): void {
+    this.commands.push({ type: 'transfer', call, to });
+    this.#askTransfer(call, null);
+  }
+
+  transferAttended(call: CallId, consult: CallId): void {
+    this.commands.push({ type: 'transfer-attended', call, consult });
+    this.#askTransfer(call, consult);
+  }
+
+  onSignal(listener: (signal: SipSignal) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Pedal: the registrar says yes. */
+  register(): void {
+    this.#signal({ type: 'sip.registered', server: this.server });
+  }
+
+  /** Pedal: the registrar says no. */
+  reject(code = 403, reason = 'Forbidden'): void {
+    this.#rejected = true;
+    this.#signal({ type: 'sip.rejected', code, reason });
+  }
+
+  /** Pedal: the registrar says no to whoever registers next. */
+  rejectNext(): void {
+    this.#rejectNext = true;
+  }
+
+  /** Pedal: the socket is gone; calls go on. `register()` brings it back. */
+  lose(reason = 'The connection was lost'): void {
+    this.#signal({ type: 'sip.lost', reason });
+  }
+
+  /** Pedal: the far side calls. Returns the call's id. */
+  invite(
+    from: Party = { number: '+14155550101', name: 'Ada Example' },
+    options: { readonly call?: CallId; readonly replaces?: CallId } = {},
+  ): CallId {
+    const call = options.call ?? newCallId();
+    const sipCallId = `fake-${this.#next++}`;
+    this.#calls.set(call, { phase: 'incoming', sipCallId, transfer: null });
+    const { replaces } = options;
+    this.#signal({ type: 'sip.invited', call, from, sipCallId, ...(replaces === undefined ? {} : { replaces }) });
+    return call;
+  }
+
+  /** Pedal: the far side rings. */
+  ring(call: CallId, earlyMedia = false): void {
+    this.#mustBe(call, 'dialing');
+    this.#signal({ type: 'sip.ringing', call, earlyMedia });
+  }
+
+  /** Pedal: the far side answers. */
+  answered(call: CallId): void {
+    this.#mustBe(call, 'dialing').phase = 'up';
+    this.#signal({ type: 'sip.answered', call });
+  }
+
+  /** Pedal: the far side refuses (486 and the like), cancels or hangs up, whatever the call's phase makes of it. */
+  end(
+    call: CallId,
+    how: { readonly code?: number; readonly reason?: string; readonly elsewhere?: boolean } = {},
+  ): void {
+    this.#mustBe(call);
+    this.#end(call, 'far-side', how.code ?? 0, how.reason ?? '', how.elsewhere === true);
+  }
+
+  /** Pedal: the call is lost on the way. */
+  drop(call: CallId, reason = 'No sound arrives any more'): void {
+    this.#mustBe(call);
+    this.#end(call, 'network', 0, reason);
+  }
+
+  /** Pedal: the far side holds us, or takes it back. */
+  farHold(call: CallId, on: boolean): void {
+    this.#mustBe(call, 'up');
+    this.#signal({ type: on ? 'sip.far-held' : 'sip.far-resumed', call });
+  }
+
+  /** Pedal: the far side agrees to the hold or resume asked last. */
+  holdDone(call: CallId): void {
+    const on = this.#takeHold(call);
+    this.#signal({ type: on ? 'sip.held' : 'sip.resumed', call });
+  }
+
+  /** Pedal: the far side does not agree to it. */
+  refuseHold(call: CallId, reason = '488 Not Acceptable Here'): void {
+    this.#takeHold(call);
+    this.#signal({ type: 'sip.hold-refused', call, reason });
+  }
+
+  /** Pedal: the transfer's target rings. */
+  transferRings(call: CallId): void {
+    if (this.#mustBe(call, 'up').transfer === null) throw new Error('no transfer is under way on this call');
+    this.#signal({ type: 'sip.transfer-ringing', call });
+  }
+
+  /** Pedal: the target took the call; ours end. */
+  acceptTransfer(call: CallId): void {
+    const { transfer } = this.#mustBe(call, 'up');
+    if (transfer === null) throw new Error('no transfer is under way on this call');
+    this.#signal({ type: 'sip.transferred', call });
+    if (transfer.consult !== null) this.#end(transfer.consult, 'far-side', 0, '');
+    this.#end(call, 'agent', 0, '');
+  }
+
+  /** Pedal: the target did not take it. */
+  refuseTransfer(call: CallId, reason = '486 Busy Here'): void {
+    const fake = this.#mustBe(call, 'up');
+    if (fake.transfer === null) throw new Error('no transfer is under way on this call');
+    fake.transfer = null;
+    this.#signal({ type: 'sip.transfer-refused', call, reason });
+  }
+
+  /** Pedal: the digits asked for did not get through. */
+  refuseDigits(call: CallId, reason = 'The far side takes no digits'): void {
+    this.#mustBe(call, 'up');
+    this.#signal({ type: 'sip.digits-refused', call, reason });
+  }
+
+  /** Calls that have not ended. */
+  get live(): readonly CallId[] {
+    return [...this.#calls.keys()];
+  }
+
+  /** Commands of one type, in order. */
+  sent<T extends SipCommand['type']>(type: T): readonly Extract<SipCommand, { readonly type: T }>[] {
+    return this.commands.filter(
+      (command): command is Extract<SipCommand, { readonly type: T }> => command.type === type,
+    );
+  }
+
+  #connect(): void {
+    this.#signal({ type: 'sip.connecting', server: this.server });
+    if (this.#rejectNext) {
+      this.#rejectNext = false;
+      this.reject();
+    } else if (this.registers === 'at-once') this.register();
+  }
+
+  #askTransfer(call: CallId, consult: CallId | null): void {
+    const fake = this.#calls.get(call);
+    if (fake?.phase !== 'up') return;
+    fake.transfer = { consult };
+    if (this.transfers === 'at-once') this.acceptTransfer(call);
+    if (this.transfers === 'refuse') this.refuseTransfer(call);
+  }
+
+  #takeHold(call: CallId): boolean {
+    this.#mustBe(call, 'up');
+    const on = this.#holding.get(call);
+    if (on === undefined) throw new Error('no hold was asked for on this call');
+    this.#holding.delete(call);
+    return on;
+  }
+
+  #mustBe(call: CallId, phase?: Phase): FakeCall {
+    const fake = this.#calls.get(call);
+    if (fake === undefined) throw new Error('the fake knows no such call, or it has ended');
+    if (phase !== undefined && fake.phase !== phase) throw new Error(`the call is ${fake.phase}, not ${phase}`);
+    return fake;
+  }
+
+  /** Exactly one end a call: an end of a call that is not there is nothing. */
+  #end(call: CallId, by: 'agent' | 'far-side' | 'network', code: number, reason: string, elsewhere = false): void {
+    if (!this.#calls.delete(call)) return;
+    this.#holding.delete(call);
+    this.#signal({ type: 'sip.ended', call, by, code, reason, ...(elsewhere ? { elsewhere } : {}) });
+  }
+
+  #signal(signal: SipSignal): void {
+    for (const listener of [...this.#listeners]) listener(signal);
+  }
+}

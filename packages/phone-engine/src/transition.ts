@@ -1,0 +1,155 @@
+/**
+ * The call machine: `transition(state, input)` says what the phone is next and what must be done about it. Pure: no clock, no SIP, no DOM,
+ * no identifier of its own making. Owns the line, the agent's availability, and the rule that one call at most is live: an act that would
+ * make a second one live waits here until the first is on hold. What a command may do is in `call-commands.ts`, what a SIP outcome means
+ * in `call-signals.ts`.
+ */
+import { type CallCommand, commandCall } from './call-commands.ts';
+import { type CallSignal, signalCall } from './call-signals.ts';
+import {
+  andThen,
+  callOf,
+  change,
+  emit,
+  failDial,
+  finishCall,
+  isInProgress,
+  isLive,
+  keep,
+  type Transition,
+} from './call-step.ts';
+import type { Input, LineState, PhoneState } from './state.ts';
+
+export type { Transition } from './call-step.ts';
+
+/**
+ * One step of the phone. A refused command returns the same state object and one `refuse` effect; a command that asks for what already is, or
+ * a signal that comes too late, returns the same state object and no effect. Never throws.
+ */
+export function transition(state: PhoneState, input: Input): Transition {
+  const step = take(state, input);
+  return step.state === state ? step : andThen(step, (next) => goOnWaiting(next, input.at));
+}
+
+function take(state: PhoneState, input: Input): Transition {
+  switch (input.type) {
+    case 'line.connect':
+      if (state.line.status !== 'offline' && state.line.status !== 'rejected') return keep(state);
+      return { state: { ...state, line: { status: 'connecting', reason: '' } }, effects: [{ type: 'sip.start' }] };
+    case 'line.disconnect':
+      if (state.line.status === 'offline') return keep(state);
+      return andThen(lineBecomes(state, 'offline', '', 'You signed out.', input.at), (next) => ({
+        state: next,
+        effects: [{ type: 'sip.stop' }],
+      }));
+    case 'agent.set-available':
+      if (state.available === input.available) return keep(state);
+      return {
+        state: { ...state, available: input.available },
+        effects: [emit(input.available ? 'agent.available' : 'agent.unavailable', input.at, {})],
+      };
+    case 'sip.connecting':
+      // A line that was up stays `reconnecting`, with its reason, until it is up again; only a refused one starts afresh.
+      if (state.line.status !== 'rejected') return keep(state);
+      return lineBecomes(state, 'connecting', '', '', input.at);
+    case 'sip.registered':
+      // After a sign-out a late answer of the registrar means nothing.
+      if (state.line.status === 'offline' || state.line.status === 'ready') return keep(state);
+      return {
+        state: { ...state, line: { status: 'ready', reason: '' } },
+        effects: [emit('line.ready', input.at, { server: input.server })],
+      };
+    case 'sip.lost':
+      if (state.line.status === 'offline' || state.line.status === 'rejected') return keep(state);
+      return lineBecomes(
+        state,
+        state.line.status === 'connecting' ? 'connecting' : 'reconnecting',
+        input.reason,
+        input.reason,
+        input.at,
+      );
+    case 'sip.rejected': {
+      if (state.line.status === 'offline') return keep(state);
+      const reason = `The phone system refused the sign-in (${input.code} ${input.reason}).`;
+      return lineBecomes(state, 'rejected', reason, reason, input.at);
+    }
+    case 'sip.stopped':
+      return stopped(state, input.at);
+    case 'timer.ending-expired': {
+      const call = callOf(state, input.call);
+      if (call?.phase !== 'ending') return keep(state);
+      return finishCall(state, call, { by: 'agent', code: 0, reason: '' }, input.at);
+    }
+    default:
+      return isCallSignal(input) ? signalCall(state, input) : commandCall(state, input);
+  }
+}
+
+function isCallSignal(input: CallSignal | CallCommand): input is CallSignal {
+  return input.type.startsWith('sip.');
+}
+
+/** `line.lost` is told when a line that was up goes away, once. */
+function lineBecomes(
+  state: PhoneState,
+  status: LineState['status'],
+  reason: string,
+  lost: string,
+  at: number,
+): Transition {
+  if (state.line.status === status && state.line.reason === reason) return keep(state);
+  return {
+    state: { ...state, line: { status, reason } },
+    effects: state.line.status === 'ready' ? [emit('line.lost', at, { reason: lost })] : [],
+  };
+}
+
+/** The port is closed: no call can still be up, whatever the port forgot to say. */
+function stopped(state: PhoneState, at: number): Transition {
+  const ended = { by: 'agent', code: 0, reason: 'The phone was signed out' } as const;
+  let step = keep(state);
+  for (const { id } of state.calls) {
+    const call = callOf(step.state, id);
+    if (call !== undefined && call.phase !== 'ended') step = andThen(step, (next) => finishCall(next, call, ended, at));
+  }
+  // A line that is connecting belongs to a later start.
+  if (state.line.status === 'connecting' || state.line.status === 'offline') return step;
+  return andThen(step, (next) => lineBecomes(next, 'offline', '', 'The phone was signed out.', at));
+}
+
+/**
+ * Lets the waiting act go on once no other call is live, and puts on hold what still is. A call whose hold is just being placed or lifted is
+ * waited for. The call that the waiting one replaces need not be held: it ends.
+ */
+function goOnWaiting(state: PhoneState, at: number): Transition {
+  const { waiting } = state;
+  if (waiting === null) return keep(state);
+  const call = callOf(state, waiting.call);
+  const done = { ...state, waiting: null };
+  if (call === undefined || !isInProgress(call)) return keep(done);
+  const inTheWay = state.calls.filter(
+    (it) => it.phase === 'active' && it.hold !== 'on' && it.id !== call.id && it.id !== call.replaces,
+  );
+  if (inTheWay.length > 0) {
+    const live = inTheWay.find(isLive);
+    if (live === undefined) return keep(state);
+    return change(state, live.id, { hold: 'placing', trouble: null }, [{ type: 'sip.hold', call: live.id, on: true }]);
+  }
+  switch (waiting.act) {
+    case 'dial':
+      if (state.line.status !== 'ready') return failDial(done, call.id, 'The phone lost its connection', at);
+      return {
+        state: done,
+        effects: [
+          { type: 'sip.dial', call: call.id, target: waiting.target },
+          ...(call.muted ? ([{ type: 'sip.mute', call: call.id, muted: true }] as const) : []),
+        ],
+      };
+    case 'answer':
+      return change(done, call.id, { phase: 'answering', trouble: null }, [{ type: 'sip.answer', call: call.id }]);
+    case 'resume':
+      return change(done, call.id, { hold: 'lifting', trouble: null }, [
+        { type: 'sip.hold', call: call.id, on: false },
+      ]);
+  }
+}

@@ -1,0 +1,146 @@
+/** The real port, in Chromium, against the obligations that its fake keeps too. */
+import { randomUUID } from 'node:crypto';
+import type { CallId } from '@patchcord/call-protocol';
+import type { SipPort, SipSignal } from '@patchcord/phone-engine';
+import { afterAll, beforeAll } from 'vitest';
+import {
+  type FarEnd,
+  type SipPortHarness,
+  sipPortContract,
+} from '../../packages/phone-engine/src/testing/sip-port-contract.ts';
+import { startBrowser, type TestBrowser } from '../browser/chromium.ts';
+import { accountFor, PhoneInBrowser, type PhonePageServer, servePhonePage } from './phone-in-browser.ts';
+import type { PhonePage } from './phone-page.ts';
+import { type ScriptedFar, ScriptedPbx } from './scripted-pbx.ts';
+
+let browser: TestBrowser;
+let server: PhonePageServer;
+beforeAll(async () => {
+  [browser, server] = await Promise.all([startBrowser(), servePhonePage()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+/** The port of the page, as a port here: commands go in order, signals come in order. */
+class RemotePort implements SipPort {
+  readonly #phone: PhoneInBrowser;
+  readonly #listeners = new Set<(signal: SipSignal) => void>();
+  #heard = 0;
+  #stopped = false;
+
+  constructor(phone: PhoneInBrowser) {
+    this.#phone = phone;
+  }
+  async connect(): Promise<void> {
+    await this.#phone.page.exposeFunction('tellTest', (signal: SipSignal) => {
+      this.#heard += 1;
+      for (const listener of [...this.#listeners]) listener(signal);
+    });
+    await this.#phone.page.evaluate(() => {
+      const page = window as unknown as { phonePage: PhonePage; tellTest: (signal: SipSignal) => void };
+      page.phonePage.onSignal((signal) => page.tellTest(signal));
+    });
+  }
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  start(...parameters: Parameters<SipPort['start']>): void {
+    this.#stopped = false;
+    this.#do(this.#phone.start(...parameters));
+  }
+  renew(...parameters: Parameters<SipPort['renew']>): void {
+    this.#do(this.#phone.renew(...parameters));
+  }
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#phone.stop();
+    const { length } = await this.#phone.signals();
+    while (this.#heard < length) await new Promise((resolve) => setImmediate(resolve));
+  }
+  dial(call: CallId, target: string): void {
+    this.#do(this.#phone.dialAs(call, target));
+  }
+  answer(call: CallId): void {
+    this.#do(this.#phone.answer(call));
+  }
+  decline(call: CallId, code: 486 | 603 | 480): void {
+    this.#do(this.#phone.command('decline', call, code));
+  }
+  hangUp(call: CallId): void {
+    this.#do(this.#phone.command('hangUp', call));
+  }
+  hold(call: CallId, on: boolean): void {
+    this.#do(this.#phone.command('hold', call, on));
+  }
+  mute(call: CallId, muted: boolean): void {
+    this.#do(this.#phone.command('mute', call, muted));
+  }
+  sendDigits(call: CallId, digits: string): void {
+    this.#do(this.#phone.command('sendDigits', call, digits));
+  }
+  transfer(call: CallId, to: string): void {
+    this.#do(this.#phone.command('transfer', call, to));
+  }
+  transferAttended(call: CallId, consult: CallId): void {
+    this.#do(this.#phone.command('transferAttended', call, consult));
+  }
+  onSignal(listener: (signal: SipSignal) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #do(sent: Promise<unknown>): void {
+    // A page that is already closed has nothing left to tell.
+    sent.catch(() => {});
+  }
+}
+
+function farEnd(far: ScriptedFar): FarEnd {
+  return {
+    target: far.target,
+    invites: () => far.invites(),
+    rings: (earlyMedia) => far.rings(earlyMedia),
+    answers: async () => void (await far.answers()),
+    refuses: (code) => far.refuses(code),
+    cancels: (elsewhere) => far.cancels(elsewhere),
+    hangsUp: () => far.hangsUp(),
+    holds: (on) => far.holds(on),
+    refusesNextHold: () => far.refusesNextHold(),
+    acceptsTransfer: () => far.acceptsTransfer(),
+    refusesTransfer: (code) => far.refusesTransfer(code),
+    heardDigits: () => far.heardDigits(),
+  };
+}
+
+async function makeHarness(): Promise<SipPortHarness> {
+  const pbx = await ScriptedPbx.start();
+  const page = await browser.newPage();
+  const phone = await PhoneInBrowser.open(page, server);
+  const port = new RemotePort(phone);
+  await port.connect();
+  return {
+    port,
+    account: accountFor(pbx, '1001'),
+    credential: { username: `4102444800:1001`, password: randomUUID(), expiresAt: Date.now() + 3_600_000 },
+    iceServers: [],
+    far: [farEnd(pbx.far[0]), farEnd(pbx.far[1])],
+    refusesRegistration: () => void pbx.nextRegister.push({ status: 403, reason: 'Forbidden' }),
+    async dropsSocket() {
+      pbx.faults.set({ refuseSockets: true });
+      pbx.dropSockets();
+    },
+    async restoresSocket() {
+      pbx.faults.set({ refuseSockets: undefined });
+    },
+    async close() {
+      if (!port.stopped) await port.stop();
+      await page.close();
+      await pbx.close();
+    },
+  };
+}
+
+sipPortContract('sip.js in Chromium', makeHarness);

@@ -1,0 +1,169 @@
+/** The rules of the call machine, checked on one step, and the inputs that can happen to a call. Shared by the walk and the random test. */
+import type { CallId } from '@patchcord/call-protocol';
+import {
+  type CallPhase,
+  type CallState,
+  type Input,
+  isInProgress,
+  isLive,
+  type PhoneState,
+  type Transition,
+} from '@patchcord/phone-engine';
+import { ada, bob } from './phone-fixture.ts';
+
+const at = 1_700_000_000_000;
+const recordOfAda = { crm: 'salesforce', object: 'Contact', id: '003' } as const;
+
+export const lineInputs: readonly Input[] = [
+  { type: 'line.connect', at },
+  { type: 'line.disconnect', at },
+  { type: 'agent.set-available', available: true, at },
+  { type: 'agent.set-available', available: false, at },
+  { type: 'sip.connecting', server: 's', at },
+  { type: 'sip.registered', server: 's', at },
+  { type: 'sip.lost', reason: 'r', at },
+  { type: 'sip.rejected', code: 403, reason: 'Forbidden', at },
+  { type: 'sip.stopped', at },
+];
+
+/** Everything that can be asked of `call` or happen to it; `other` is a call it may have to do with. */
+export function callInputs(call: CallId, other: CallId): readonly Input[] {
+  return [
+    { type: 'call.dial', call, target: '1', farSide: ada, at },
+    { type: 'call.dial', call, target: '1', farSide: bob, consultFor: other, at },
+    { type: 'call.answer', call, at },
+    { type: 'call.decline', call, at },
+    { type: 'call.hang-up', call, at },
+    { type: 'call.hold', call, at },
+    { type: 'call.resume', call, at },
+    { type: 'call.swap', call, at },
+    { type: 'call.mute', call, muted: true, at },
+    { type: 'call.mute', call, muted: false, at },
+    { type: 'call.send-digits', call, digits: '1', at },
+    { type: 'call.transfer', call, to: '1', at },
+    { type: 'call.complete-transfer', call, at },
+    { type: 'call.found', call, matches: [], at },
+    { type: 'call.choose-record', call, record: recordOfAda, by: 'agent', at },
+    { type: 'call.write-note', call, note: 'n', at },
+    { type: 'call.set-disposition', call, disposition: 'd', at },
+    { type: 'call.submit-wrap-up', call, at },
+    { type: 'sip.invited', call, from: ada, sipCallId: 'i', at },
+    { type: 'sip.invited', call, from: ada, sipCallId: 'i', replaces: other, at },
+    { type: 'sip.dialing', call, sipCallId: 'i', at },
+    { type: 'sip.ringing', call, earlyMedia: false, at },
+    { type: 'sip.ringing', call, earlyMedia: true, at },
+    { type: 'sip.answered', call, at },
+    { type: 'sip.held', call, at },
+    { type: 'sip.resumed', call, at },
+    { type: 'sip.hold-refused', call, reason: 'r', at },
+    { type: 'sip.far-held', call, at },
+    { type: 'sip.far-resumed', call, at },
+    { type: 'sip.transfer-ringing', call, at },
+    { type: 'sip.transferred', call, at },
+    { type: 'sip.transfer-refused', call, reason: 'r', at },
+    { type: 'sip.digits-refused', call, reason: 'r', at },
+    { type: 'sip.ended', call, by: 'agent', code: 0, reason: '', at },
+    { type: 'sip.ended', call, by: 'far-side', code: 0, reason: '', at },
+    { type: 'sip.ended', call, by: 'far-side', code: 486, reason: 'Busy Here', at },
+    { type: 'sip.ended', call, by: 'far-side', code: 0, reason: '', elsewhere: true, at },
+    { type: 'sip.ended', call, by: 'network', code: 0, reason: 'r', at },
+    { type: 'timer.ending-expired', call, at },
+  ];
+}
+
+/** Where each phase may lead in one step; `gone` is off the list. */
+const ways: Record<CallPhase | 'absent', readonly (CallPhase | 'gone')[]> = {
+  absent: ['dialing', 'incoming', 'answering'],
+  dialing: ['dialing', 'ringing', 'active', 'ending', 'ended'],
+  ringing: ['ringing', 'active', 'ending', 'ended'],
+  incoming: ['incoming', 'answering', 'ending', 'gone'],
+  answering: ['answering', 'active', 'ending', 'gone'],
+  active: ['active', 'ending', 'ended'],
+  ending: ['ending', 'ended', 'gone'],
+  ended: ['ended', 'gone'],
+};
+
+/** The rule that this step breaks, in words; null when it keeps them all. */
+export function checkStep(before: PhoneState, input: Input, { state: after, effects }: Transition): string | null {
+  const refusals = effects.filter((effect) => effect.type === 'refuse');
+  if (refusals.length > 0) {
+    if (after !== before) return 'a refused command changed the state';
+    if (effects.length !== 1) return 'a refused command has other effects';
+    if (input.type.startsWith('sip.') || input.type.startsWith('timer.')) return 'a signal was refused';
+    if (refusals[0]?.type !== 'refuse' || refusals[0].reason.length < 10) return 'a refusal does not say why';
+  }
+  if (after.calls.filter(isLive).length > 1) return 'two calls are live';
+  if (new Set(after.calls.map((it) => it.id)).size !== after.calls.length) return 'a call is there twice';
+
+  const events = effects.flatMap((effect) => (effect.type === 'emit' ? [effect.event] : []));
+  const count = (name: string, call: CallId): number =>
+    events.filter((event) => event.name === name && event.call === call).length;
+  const ids = new Set([...before.calls, ...after.calls].map((it) => it.id));
+  if ('call' in input) ids.add(input.call);
+  for (const id of ids) {
+    const was = before.calls.find((it) => it.id === id);
+    const is = after.calls.find((it) => it.id === id);
+    const broken = checkCall(input, was, is, (name) => count(name, id));
+    if (broken !== null) return `${broken} (call ${id})`;
+    const timers = effects.filter((effect) => effect.type === 'timer.start' && effect.call === id).length;
+    if (timers !== (is?.phase === 'ending' && was?.phase !== 'ending' ? 1 : 0)) return 'an ending call has no deadline';
+  }
+  return checkWaiting(after) ?? checkEffects(before, after, effects);
+}
+
+function checkCall(
+  input: Input,
+  was: CallState | undefined,
+  is: CallState | undefined,
+  count: (name: string) => number,
+): string | null {
+  const turnedDown = was === undefined && is === undefined && count('call.started') === 1;
+  if (turnedDown) return count('call.ended') === 1 ? null : 'a call that was turned down has no end';
+  if (was === undefined && is === undefined) return null;
+  const leads = ways[was?.phase ?? 'absent'];
+  if (!leads.includes(is?.phase ?? 'gone'))
+    return `a call went from ${was?.phase ?? 'absent'} to ${is?.phase ?? 'gone'}`;
+
+  const began = was === undefined ? 1 : 0;
+  if (count('call.started') !== began) return 'a call starts once';
+  const isOver = is === undefined || is.phase === 'ended';
+  const ended = was !== undefined && was.phase !== 'ended' && isOver ? 1 : 0;
+  if (count('call.ended') !== ended) return `call.ended was told ${count('call.ended')} times instead of ${ended}`;
+  const cameUp = was !== undefined && was.answeredAt === null && is?.answeredAt ? 1 : 0;
+  if (count('call.answered') !== cameUp) return 'a call is answered once';
+
+  if (was?.phase === 'ended') {
+    if (is === undefined) return input.type === 'call.submit-wrap-up' ? null : 'an ended call left without its wrap-up';
+    const { note, disposition, matches, record, ...rest } = is;
+    const { note: n, disposition: d, matches: m, record: r, ...restBefore } = was;
+    if (JSON.stringify(rest) !== JSON.stringify(restBefore)) return 'ended is not final';
+  }
+  if (is?.phase === 'ended' && (is.end === null || is.endedAt === null)) return 'an ended call does not say how';
+  if (is !== undefined && is.phase !== 'active' && is.phase !== 'ending' && is.hold !== 'off')
+    return 'a hold without a call';
+  return null;
+}
+
+function checkWaiting({ calls, waiting }: PhoneState): string | null {
+  if (waiting === null) return null;
+  const call = calls.find((it) => it.id === waiting.call);
+  const phase = { answer: 'incoming', dial: 'dialing', resume: 'active' }[waiting.act];
+  if (call?.phase !== phase) return 'what waits is not there any more';
+  if (waiting.act === 'resume' && call.hold !== 'on') return 'what waits to be resumed is not on hold';
+  const changing = calls.some(
+    (it) => it.id !== call.id && it.phase === 'active' && ['placing', 'lifting'].includes(it.hold),
+  );
+  return changing ? null : 'something waits for nothing';
+}
+
+function checkEffects(before: PhoneState, after: PhoneState, effects: Transition['effects']): string | null {
+  for (const effect of effects) {
+    if (effect.type === 'sip.dial' || !effect.type.startsWith('sip.') || !('call' in effect)) continue;
+    const untold = after.waiting?.act === 'dial' && after.waiting.call === effect.call;
+    if (untold) return `the port is asked for ${effect.type} on a call it does not know`;
+    const known = [...before.calls, ...after.calls].some((it) => it.id === effect.call && isInProgress(it));
+    if (!known && effect.type !== 'sip.decline') return `the port is asked for ${effect.type} on a call that is over`;
+  }
+  const dialled = effects.filter((effect) => effect.type === 'sip.dial').length;
+  return dialled > 1 ? 'two INVITEs leave in one step' : null;
+}

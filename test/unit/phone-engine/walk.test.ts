@@ -1,0 +1,99 @@
+/**
+ * Every state two calls can reach, and every input in each of them: the rules of the call machine hold everywhere. Times, notes, digits and
+ * words are abstracted away, because no rule looks at them.
+ */
+import type { CallId } from '@patchcord/call-protocol';
+import {
+  allowed,
+  busyLabel,
+  type CallPhase,
+  condition,
+  emptyPhone,
+  type Input,
+  isInProgress,
+  isLive,
+  mainCall,
+  type PhoneState,
+  tone,
+  transition,
+} from '@patchcord/phone-engine';
+import { deepFreeze } from '@patchcord/phone-engine/testing';
+import { expect, it } from 'vitest';
+import { callInputs, checkStep, lineInputs } from './machine-rules.ts';
+
+const a = 'a' as CallId;
+const b = 'b' as CallId;
+
+/** The same state with everything gone that no rule looks at. */
+function abstract(state: PhoneState): PhoneState {
+  return {
+    ...state,
+    available: true,
+    // A dial asks whether the line is ready, a connect whether it is off; the rest is one.
+    line: { status: ['offline', 'ready'].includes(state.line.status) ? state.line.status : 'reconnecting', reason: '' },
+    calls: state.calls.map((call) => ({
+      ...call,
+      farHold: false,
+      muted: false,
+      earlyMedia: false,
+      sipCallId: null,
+      digits: '',
+      trouble: null,
+      matches: [],
+      record: null,
+      note: '',
+      disposition: null,
+      transfer: call.transfer === null ? null : { ...call.transfer, to: '1', status: 'asked' },
+      end: call.end === null ? null : { outcome: 'answered', reason: '', by: 'agent' },
+    })),
+  };
+}
+
+it('keeps every rule in every state two calls can reach, whatever comes', () => {
+  const inputs: readonly Input[] = [...lineInputs, ...callInputs(a, b), ...callInputs(b, a)];
+  const start = deepFreeze(emptyPhone);
+  const seen = new Map<string, PhoneState>([[JSON.stringify(start), start]]);
+  const phases = new Set<CallPhase>();
+  let steps = 0;
+  // A Map is walked in the order it grows: breadth first.
+  for (const state of seen.values()) {
+    for (const call of state.calls) phases.add(call.phase);
+    for (const input of inputs) {
+      for (const from of state.available ? [state, deepFreeze({ ...state, available: false })] : [state]) {
+        // Availability matters to nothing but a new call.
+        if (from !== state && input.type !== 'sip.invited') continue;
+        const step = transition(from, input);
+        const broken = checkStep(from, input, step);
+        if (broken !== null)
+          throw new Error(`${broken}\ninput ${JSON.stringify(input)}\nstate ${JSON.stringify(from)}`);
+        steps++;
+        if (step.state === from) continue;
+        const next = abstract(step.state);
+        const key = JSON.stringify(next);
+        if (!seen.has(key)) seen.set(key, deepFreeze(next));
+      }
+    }
+  }
+  expect(phases).toEqual(new Set(['dialing', 'ringing', 'incoming', 'answering', 'active', 'ending', 'ended']));
+  // Enough to know that the walk went somewhere: both calls connected, one held, a consult, a transfer, a waiting act.
+  const reached = (what: (state: PhoneState) => boolean): boolean => [...seen.values()].some(what);
+  expect(reached((it) => it.calls.filter((call) => call.phase === 'active').length === 2)).toBe(true);
+  expect(reached((it) => it.calls.some(isLive) && it.calls.some((call) => call.hold === 'on'))).toBe(true);
+  expect(reached((it) => it.calls.some((call) => call.transfer?.kind === 'attended'))).toBe(true);
+  for (const act of ['answer', 'dial', 'resume']) expect(reached((it) => it.waiting?.act === act)).toBe(true);
+  expect(reached((it) => it.calls.some((call) => call.replaces !== null && call.phase === 'answering'))).toBe(true);
+  console.info(`walked ${seen.size} states, ${steps} steps`);
+  for (const state of seen.values()) {
+    // No selector stumbles over a state that can happen, and what is shown has a call to show.
+    tone(state);
+    busyLabel(state);
+    expect(mainCall(state) === null).toBe(state.calls.length === 0);
+    if (state.calls.some(isInProgress)) expect(['ringing', 'in-call']).toContain(condition(state));
+    for (const call of state.calls) {
+      const acts = allowed(state, call.id);
+      // The agent is never stuck: a call in progress can be ended, an ended one wrapped up.
+      if (call.phase === 'ended') expect([...acts]).toEqual(['call.submit-wrap-up']);
+      else expect(acts.has('call.hang-up')).toBe(isInProgress(call));
+    }
+  }
+}, 120_000);
