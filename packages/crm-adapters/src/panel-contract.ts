@@ -30,6 +30,8 @@ export interface HostCall {
   readonly id: string;
   readonly direction: Direction;
   readonly farSide: Party;
+  /** The agent's own number or extension, where known. */
+  readonly nearNumber?: string;
   readonly startedAt: number;
 }
 
@@ -59,7 +61,7 @@ export interface PanelHost {
   /** Label and icon outside the panel; `ringing` also raises the panel where the host can. */
   showState(state: 'offline' | 'ready' | 'ringing' | 'in-call' | 'wrap-up', label: string): void;
   onDialRequested(listener: (request: DialRequest) => void): () => void;
-  /** The record in front of the agent changed; null when none is. */
+  /** The record in front of the agent changed; null when none is. Who listens late hears at once what is already known. */
   onRecordShown(listener: (record: RecordRef | null) => void): () => void;
   /** The host asks for the call to be ended (HubSpot END_CALL). */
   onHangUpRequested(listener: () => void): () => void;

@@ -1,0 +1,71 @@
+/**
+ * Owns the rule that a person's edit wins: which fields of a log may be written again. Beside the log, in a field of ours, stands a
+ * fingerprint of every value we wrote last; a field that no longer carries our value was changed by somebody else and stays as it is.
+ * Fingerprints instead of values, so that no note is stored twice. Must never know a CRM.
+ */
+import { createHash } from 'node:crypto';
+
+export type FieldValue = string | number | null;
+export type Fields = Readonly<Record<string, FieldValue>>;
+/** Field name → fingerprint of the value we wrote last. */
+export type LastWritten = Readonly<Record<string, string>>;
+
+/** Brings a value into the spelling in which the CRM gives it back; the default trims and unifies line ends. */
+export type Spelling = (field: string, value: unknown) => string;
+
+export const plainSpelling: Spelling = (_field, value) =>
+  value === null || value === undefined ? '' : String(value).replace(/\r\n?/g, '\n').trim();
+
+/** Fingerprints of all values of a first write. */
+export function fingerprints(fields: Fields, spelling: Spelling = plainSpelling): LastWritten {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, fingerprint(spelling(name, value))]));
+}
+
+/**
+ * Compares what we want with what stands there and with what we wrote last.
+ * @returns `changes`: the fields to write now, and `written`: the fingerprints to store with them
+ */
+export function ownChanges(
+  wanted: Fields,
+  current: Readonly<Record<string, unknown>>,
+  written: LastWritten,
+  spelling: Spelling = plainSpelling,
+): { readonly changes: Fields; readonly written: LastWritten } {
+  const changes: Record<string, FieldValue> = {};
+  const next: Record<string, string> = { ...written };
+  for (const [name, value] of Object.entries(wanted)) {
+    const want = spelling(name, value);
+    const have = spelling(name, current[name]);
+    const ours = written[name] === fingerprint(have) || (written[name] === undefined && have === '');
+    if (want === have) next[name] = fingerprint(want);
+    else if (ours) {
+      changes[name] = value;
+      next[name] = fingerprint(want);
+    }
+  }
+  return { changes, written: next };
+}
+
+/** The stored form. */
+export function toStored(written: LastWritten): string {
+  return JSON.stringify(written);
+}
+
+/** Reads the stored form; anything unreadable counts as "nothing known", so that a person's text is never overwritten by mistake. */
+export function fromStored(text: unknown): LastWritten {
+  if (typeof text !== 'string' || text === '') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
+    return Object.fromEntries(
+      Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    );
+  } catch {
+    return {};
+  }
+}
+
+/** 96 bits are plenty to notice an edit; the field that keeps them is small. */
+function fingerprint(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('base64url').slice(0, 16);
+}

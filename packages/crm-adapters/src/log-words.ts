@@ -1,0 +1,77 @@
+/**
+ * Owns the words a call gets in any CRM: its title, its result, and the lines under the note. Every CRM shows the same sentence for the
+ * same call. Must never know a CRM's field names, and must never put more of a number into a text than the log itself holds.
+ */
+import type { CallLog, CallOutcome } from '@patchcord/call-protocol';
+
+const results: Readonly<Record<CallOutcome, string>> = {
+  answered: 'Connected',
+  missed: 'Missed',
+  declined: 'Declined',
+  busy: 'Busy',
+  'no-answer': 'No answer',
+  cancelled: 'Cancelled',
+  failed: 'Failed',
+  'answered-elsewhere': 'Answered elsewhere',
+};
+
+/** What came of the call, in one or two words; empty while it lives. */
+export function resultOf(log: CallLog): string {
+  return log.outcome === null ? '' : results[log.outcome];
+}
+
+/** Who was at the far side: the record's name, else the name the network gave, else the number. */
+export function farSideOf(log: CallLog): string {
+  const name = log.record?.name ?? log.farSide.name ?? '';
+  if (name.trim() !== '') return name.trim();
+  return numberOf(log) || 'a withheld number';
+}
+
+/** The far side's number: E.164 when known, else as given; empty when withheld. */
+export function numberOf(log: CallLog): string {
+  return log.farSide.e164 ?? log.farSide.number;
+}
+
+/** One line for the timeline, at most 255 characters. */
+export function titleOf(log: CallLog): string {
+  const who = farSideOf(log);
+  const title =
+    log.direction === 'outbound'
+      ? `Call to ${who}`
+      : log.outcome === 'missed'
+        ? `Missed call from ${who}`
+        : log.outcome === 'answered-elsewhere'
+          ? `Call from ${who}, answered elsewhere`
+          : `Call from ${who}`;
+  return title.length > 255 ? `${title.slice(0, 254)}…` : title;
+}
+
+/** Caller and called number, whoever started the call. */
+export function fromAndTo(log: CallLog): { readonly from: string; readonly to: string } {
+  const far = numberOf(log);
+  return log.direction === 'outbound' ? { from: log.nearNumber, to: far } : { from: far, to: log.nearNumber };
+}
+
+/** The agent's note, then what happened to the call in plain lines. At most `longest` characters; the note is cut last. */
+export function textOf(log: CallLog, longest: number): string {
+  const { from, to } = fromAndTo(log);
+  const lines = [
+    from === '' && to === '' ? '' : `From ${from || 'a withheld number'} to ${to || 'this line'}`,
+    log.outcome !== null && log.outcome !== 'answered'
+      ? `${resultOf(log)}${log.reason === '' ? '' : `: ${log.reason}`}`
+      : '',
+    log.transferredTo === null ? '' : `Transferred to ${log.transferredTo}`,
+  ].filter((line) => line !== '');
+  const note = log.note.trim();
+  const text = note === '' ? lines.join('\n') : [note, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n');
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}
+
+/** A CRM's own message, safe for a log line: numbers and long texts do not survive. */
+export function masked(message: string): string {
+  return message
+    .replace(/\+?\d(?:[\s().-]*\d){5,}/g, '…')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 300);
+}

@@ -1,0 +1,85 @@
+/**
+ * Owns the question "is this the same telephone number?" on the relay side: reads what people typed, and answers in E.164.
+ * A CRM's search only finds candidates; `toE164` of each candidate decides. Must never reach the panel (the metadata is large)
+ * and must never guess: what is not a valid number is null, never "probably".
+ */
+import type { E164 } from '@patchcord/call-protocol';
+import {
+  type CountryCode,
+  isSupportedCountry,
+  type PhoneNumber,
+  parsePhoneNumberFromString,
+} from 'libphonenumber-js/max';
+
+/** Longest text that is read as a number; CRM phone fields hold 40 characters and may carry an extension. */
+const longestText = 64;
+/** ITU-T E.164 section 6.2.1: fewer digits than this is a local or internal number. */
+const fewestDigits = 7;
+
+/**
+ * The number in E.164, or null when the text is no complete telephone number (an extension, an emergency number, a vanity number, a
+ * typing error). An extension behind the number is ignored: `(415) 555-0101 x12` is reached by dialling the number.
+ * @param text as a person typed it or as a network gave it; `tel:` and `sip:` are taken off
+ * @param country ISO 3166-1 alpha-2 country of a number without a country code
+ */
+export function toE164(text: string, country: string): E164 | null {
+  const parsed = read(text, country);
+  return parsed === null ? null : (parsed.number as string as E164);
+}
+
+/** Whether two texts are the same telephone number. Two extensions are never the same number: they belong to their PBX. */
+export function sameNumber(one: string, other: string, country: string): boolean {
+  const number = toE164(one, country);
+  return number !== null && number === toE164(other, country);
+}
+
+/** Whether this can only be an internal number: one to six digits, nothing else. Decided before any parsing. */
+export function isExtension(text: string): boolean {
+  return /^\d{1,6}$/.test(text.trim());
+}
+
+/** The spellings under which a search index may hold one number. */
+export interface SearchForms {
+  /** `+14155550101` */
+  readonly e164: string;
+  /** Country code and national number: `14155550101`. */
+  readonly full: string;
+  /** National significant number: `4155550101`. */
+  readonly national: string;
+  /** As dialled inside the country, with its trunk prefix: `02079460958`; equal to `national` where there is none. */
+  readonly trunk: string;
+  /** International with the common `00` prefix: `00442079460958`. */
+  readonly international: string;
+  /** As printed inside the country: `(415) 555-0101`. */
+  readonly printed: string;
+}
+
+/**
+ * How a number in E.164 may have been typed. Search for all of them: an index looks through punctuation, but not through country codes
+ * and trunk zeros.
+ */
+export function searchForms(number: E164): SearchForms {
+  const full = number.slice(1);
+  const parsed = parsePhoneNumberFromString(number);
+  if (parsed === undefined)
+    return { e164: number, full, national: full, trunk: full, international: `00${full}`, printed: number };
+  const printed = parsed.formatNational();
+  return {
+    e164: number,
+    full,
+    national: parsed.nationalNumber,
+    trunk: printed.replace(/\D/g, ''),
+    international: `00${full}`,
+    printed,
+  };
+}
+
+function read(text: string, country: string): PhoneNumber | null {
+  const bare = text.trim().replace(/^(tel|sips?):/i, '');
+  if (bare === '' || bare.length > longestText || isExtension(bare)) return null;
+  const code = country.toUpperCase();
+  const home: CountryCode | undefined = isSupportedCountry(code) ? code : undefined;
+  const parsed = parsePhoneNumberFromString(bare, home === undefined ? {} : { defaultCountry: home });
+  if (parsed === undefined || !parsed.isValid()) return null;
+  return parsed.number.length > fewestDigits ? parsed : null;
+}

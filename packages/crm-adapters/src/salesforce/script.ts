@@ -1,0 +1,54 @@
+/**
+ * Owns loading the org's own Open CTI script into the panel at run time. The only place where the panel runs code that is not in its bundle, and
+ * only from an origin that was checked before. Must never load from an address that a message or a query named without that check.
+ */
+import { PatchcordError } from '@patchcord/call-protocol';
+import { settledOnce, withDeadline } from '../waiting.ts';
+import type { OpenCti } from './wire.ts';
+
+type Host = Window & {
+  readonly sforce?: { readonly opencti?: OpenCti };
+  readonly trustedTypes?: {
+    createPolicy(
+      name: string,
+      rules: { createScriptURL: (url: string) => string },
+    ): { createScriptURL(url: string): unknown };
+  };
+};
+
+/** Name of our Trusted Types policy; the page's CSP must list it when it asks for Trusted Types. */
+export const scriptPolicyName = 'patchcord-opencti';
+
+/**
+ * Loads the first of `urls` that brings Open CTI.
+ * @throws PatchcordError `host.silent` when none does within `timeoutMs` each
+ */
+export async function loadOpenCti(window: Window, urls: readonly string[], timeoutMs: number): Promise<OpenCti> {
+  const host = window as Host;
+  const policy = host.trustedTypes?.createPolicy(scriptPolicyName, {
+    createScriptURL: (url) => {
+      if (!urls.includes(url)) throw new TypeError('Only the Open CTI script may be loaded.');
+      return url;
+    },
+  });
+  for (const url of urls) {
+    if (host.sforce?.opencti !== undefined) break;
+    const loaded = settledOnce<boolean>();
+    const script = window.document.createElement('script');
+    script.onload = () => loaded.resolve(true);
+    script.onerror = () => loaded.resolve(false);
+    // The DOM takes a TrustedScriptURL here; TypeScript's library only knows text.
+    script.src = (policy === undefined ? url : policy.createScriptURL(url)) as string;
+    window.document.head.append(script);
+    const late = new PatchcordError('host.silent', 'Salesforce’s script did not load.');
+    const done = await withDeadline(loaded.promise, timeoutMs, () => late).catch(() => false);
+    if (!done) script.remove();
+  }
+  const opencti = host.sforce?.opencti;
+  if (opencti !== undefined) return opencti;
+  throw new PatchcordError(
+    'host.silent',
+    `Salesforce's phone script could not be loaded from ${urls.map((url) => new URL(url).host).join(' or ')}. Reload the page. If it stays, an administrator should check that the browser and the network allow scripts from there.`,
+    { retryable: true },
+  );
+}

@@ -1,0 +1,163 @@
+/**
+ * Owns the search for a caller in Salesforce: the SOSL text, and the order of what it found. SOSL only finds candidates; a record counts
+ * when one of its numbers equals the searched one in E.164 (Salesforce contract, section 3.4). Pure. Must never decide by suffix.
+ */
+import type { E164, Match } from '@patchcord/call-protocol';
+import { searchForms, toE164 } from '../number-match.ts';
+import { isSalesforceId } from './task.ts';
+
+export type SearchedObject = 'Contact' | 'Lead' | 'Account';
+
+/** What the org has of an object: its phone fields (faxes left out), and whether accounts can be persons. */
+export interface SearchableObject {
+  readonly object: SearchedObject;
+  readonly phoneFields: readonly string[];
+  readonly hasPersonAccounts: boolean;
+}
+
+const perSearch = 50;
+
+/** Puts a backslash before every character that SOSL reserves, inside quotes too. */
+export function escapeSosl(text: string): string {
+  return text.replace(/[?&|!{}[\]()^~*:\\"'+-]/g, '\\$&');
+}
+
+/** The SOSL query for every spelling of a number. Only digits and an escaped printed form come from outside. */
+export function sosl(number: E164, objects: readonly SearchableObject[]): string {
+  const forms = searchForms(number);
+  const digits = [...new Set([forms.full, forms.national, forms.trunk, forms.international])];
+  const terms = [...digits, `"${escapeSosl(forms.printed)}"`];
+  const returning = objects.map((one) => `${one.object}(${fieldsOf(one).join(',')}${filterOf(one)})`);
+  return `FIND {${terms.join(' OR ')}} IN PHONE FIELDS RETURNING ${returning.join(', ')} LIMIT ${perSearch}`;
+}
+
+function fieldsOf(one: SearchableObject): readonly string[] {
+  const own =
+    one.object === 'Contact'
+      ? ['Title', 'AccountId', 'Account.Name']
+      : one.object === 'Lead'
+        ? ['Company', 'Title']
+        : one.hasPersonAccounts
+          ? ['IsPersonAccount', 'PersonContactId']
+          : [];
+  return ['Id', 'Name', ...own, ...one.phoneFields];
+}
+
+function filterOf(one: SearchableObject): string {
+  return one.object === 'Lead' ? ' WHERE IsConverted = false' : '';
+}
+
+interface Candidate {
+  readonly match: Match;
+  readonly object: SearchedObject;
+  readonly fieldRank: number;
+  readonly accountId: string | null;
+}
+
+/**
+ * The records that really have this number, best first: people before leads before companies, a person's mobile before a shared line, a
+ * company right after its own people.
+ */
+export function ranked(
+  rows: readonly unknown[],
+  number: E164,
+  country: string,
+  objects: readonly SearchableObject[],
+): readonly Match[] {
+  const found = rows
+    .map((row) => candidate(row, number, country, objects))
+    .filter((one): one is Candidate => one !== null);
+  const people = found.filter((one) => one.object !== 'Account').sort(byEvidence);
+  const accounts = found.filter((one) => one.object === 'Account').sort(byEvidence);
+  const ids = new Set(people.map((one) => one.match.record.id));
+  const result: Match[] = [];
+  const placed = new Set<string>();
+  const place = (one: Candidate): void => {
+    if (placed.has(one.match.record.id)) return;
+    placed.add(one.match.record.id);
+    result.push(one.match);
+  };
+  for (const [index, person] of people.entries()) {
+    place(person);
+    const last = people.findLastIndex((other) => other.accountId === person.accountId);
+    if (person.accountId === null || last !== index) continue;
+    for (const account of accounts) if (account.match.record.id === person.accountId) place(account);
+  }
+  // A person account comes as Account and as Contact; one of them is enough.
+  for (const account of accounts) if (!ids.has(account.match.record.id)) place(account);
+  return result;
+}
+
+function byEvidence(one: Candidate, other: Candidate): number {
+  const order: readonly SearchedObject[] = ['Contact', 'Lead', 'Account'];
+  return (
+    order.indexOf(one.object) - order.indexOf(other.object) ||
+    one.fieldRank - other.fieldRank ||
+    (one.match.record.name ?? '').localeCompare(other.match.record.name ?? '') ||
+    (one.match.record.id < other.match.record.id ? -1 : 1)
+  );
+}
+
+/** Fields in order of how surely the caller is this person. */
+const fieldOrder = ['MobilePhone', 'Phone', 'HomePhone', 'OtherPhone'];
+const fieldWords: Readonly<Record<string, string>> = {
+  MobilePhone: 'mobile number',
+  Phone: 'phone number',
+  HomePhone: 'home number',
+  OtherPhone: 'other number',
+  AssistantPhone: "assistant's number",
+};
+
+function candidate(
+  row: unknown,
+  number: E164,
+  country: string,
+  objects: readonly SearchableObject[],
+): Candidate | null {
+  if (!isObject(row) || !isObject(row.attributes)) return null;
+  const type = row.attributes.type;
+  const searched = objects.find((one) => one.object === type);
+  const id = text(row.Id);
+  if (searched === undefined || !isSalesforceId(id)) return null;
+  const fields = searched.phoneFields
+    .filter((field) => toE164(text(row[field]), country) === number)
+    .sort((one, other) => fieldRank(one) - fieldRank(other));
+  const field = fields[0];
+  if (field === undefined) return null;
+  const isPersonAccount = row.IsPersonAccount === true && isSalesforceId(text(row.PersonContactId));
+  const object = isPersonAccount ? 'Contact' : searched.object;
+  const company = text(isObject(row.Account) ? row.Account.Name : row.Company);
+  const detail = [text(row.Title), company].filter((part) => part !== '').join(', ');
+  const noun = object === 'Contact' ? 'Contact' : object === 'Lead' ? 'Lead' : 'Account';
+  const reason = `${noun}${company === '' ? '' : ` at ${company}`}: ${fieldWords[field] ?? `number in ${field}`}`;
+  const accountId = text(row.AccountId);
+  return {
+    object,
+    fieldRank: fieldRank(field),
+    accountId: isSalesforceId(accountId) ? accountId : null,
+    match: {
+      record: {
+        crm: 'salesforce',
+        object,
+        id: isPersonAccount ? text(row.PersonContactId) : id,
+        name: text(row.Name).slice(0, 255),
+      },
+      number,
+      ...(detail === '' ? {} : { detail: detail.slice(0, 255) }),
+      reason: reason.slice(0, 255),
+    },
+  };
+}
+
+function fieldRank(field: string): number {
+  const at = fieldOrder.indexOf(field);
+  return at >= 0 ? at : field === 'AssistantPhone' ? 99 : fieldOrder.length;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
