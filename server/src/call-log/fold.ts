@@ -1,0 +1,114 @@
+/**
+ * One call's events, folded into its log. Pure: the same events give the same log in whatever order, however often they are given.
+ * Owns what a log says; must never read a clock, a store or a CRM.
+ *
+ * Rules. Events are ordered by their number in the id (`<callId>:<n>`), then by time. The first `call.started` and `call.answered` count, and
+ * the first `call.ended` that a phone sent; one that the relay made by rule counts only while no phone sent any. Of the records chosen the
+ * agent's own last choice wins over what was chosen for them. Of notes and dispositions the last one given counts, each for itself.
+ */
+import type { AgentId, CallId, CallLog, TenantId, WireEvent } from '@patchcord/call-protocol';
+
+/** Whose call it is: known from the session that published it, not from the events. */
+export interface CallOwner {
+  readonly callId: CallId;
+  readonly tenant: TenantId;
+  readonly agent: AgentId;
+  /** The agent's extension or number. */
+  readonly extension: string;
+}
+
+type Named<N extends WireEvent['name']> = Extract<WireEvent, { readonly name: N }>;
+
+/** The source of events the relay itself makes for a tenant. */
+export function relaySource(tenant: TenantId): string {
+  return `/tenants/${tenant}/relay`;
+}
+
+/** The log these events tell, or null while no `call.started` is among them: then nobody knows who called whom. */
+export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLog | null {
+  const ordered = inOrder(events);
+  const started = first(ordered, 'call.started');
+  if (started === undefined) return null;
+
+  const ended = firstEnd(ordered, relaySource(owner.tenant));
+  const answered = first(ordered, 'call.answered');
+  const wrapUps = ordered.filter((event) => event.name === 'wrap-up.saved' || event.name === 'wrap-up.submitted');
+  const submitted = wrapUps.some((event) => event.name === 'wrap-up.submitted');
+
+  return {
+    callId: owner.callId,
+    tenant: owner.tenant,
+    agent: owner.agent,
+    direction: started.data.direction,
+    farSide: started.data.farSide,
+    nearNumber: owner.extension,
+    startedAt: started.at,
+    answeredAt: answered?.at ?? null,
+    endedAt: ended?.at ?? null,
+    // A device's clock may be set back during a call: never less than nothing.
+    talkMs: answered === undefined || ended === undefined ? 0 : Math.max(0, ended.at - answered.at),
+    outcome: ended?.data.outcome ?? null,
+    reason: ended?.data.reason ?? '',
+    record: chosenRecord(ordered),
+    note: lastGiven(wrapUps.map((event) => event.data.note)) ?? '',
+    disposition: lastGiven(wrapUps.map((event) => event.data.disposition)) ?? null,
+    transferredTo: transferredTo(ordered),
+    consultFor: (started.data.consultFor as CallId | undefined) ?? null,
+    sipCallId: started.data.sipCallId ?? null,
+    stage: ended === undefined ? 'live' : submitted ? 'final' : 'ended',
+  };
+}
+
+/**
+ * Whether this log belongs into the CRM: the call is over, and it was this agent's. A call that another device or colleague took is logged
+ * by whoever took it.
+ */
+export function belongsInCrm(log: CallLog): boolean {
+  return log.stage !== 'live' && log.outcome !== 'answered-elsewhere';
+}
+
+function inOrder(events: readonly WireEvent[]): readonly WireEvent[] {
+  const once = new Map<string, WireEvent>();
+  for (const event of events) once.set(`${event.source} ${event.id}`, event);
+  return [...once.values()].sort(
+    (a, b) => numberOf(a) - numberOf(b) || a.at - b.at || compare(a.source, b.source) || compare(a.id, b.id),
+  );
+}
+
+/** The n of `<callId>:<n>`; events that carry none stand last. */
+function numberOf(event: WireEvent): number {
+  const text = event.id.slice(event.id.lastIndexOf(':') + 1);
+  return /^\d{1,9}$/.test(text) ? Number(text) : Number.MAX_SAFE_INTEGER;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function first<N extends WireEvent['name']>(events: readonly WireEvent[], name: N): Named<N> | undefined {
+  return events.find((event): event is Named<N> => event.name === name);
+}
+
+function firstEnd(events: readonly WireEvent[], byRule: string): Named<'call.ended'> | undefined {
+  const ends = events.filter((event): event is Named<'call.ended'> => event.name === 'call.ended');
+  return ends.find((event) => event.source !== byRule) ?? ends[0];
+}
+
+function chosenRecord(events: readonly WireEvent[]): CallLog['record'] {
+  const choices = events.filter((event): event is Named<'record.chosen'> => event.name === 'record.chosen');
+  const choice = choices.findLast((event) => event.data.by === 'agent') ?? choices.at(-1);
+  return choice?.data.record ?? null;
+}
+
+function transferredTo(events: readonly WireEvent[]): string | null {
+  return events.reduce<string | null>((to, event) => {
+    if (event.name === 'call.transferred') return event.data.to;
+    // taken back: the transfer that seemed done was refused after all
+    if (event.name === 'call.transfer-failed' && event.data.to === to) return null;
+    return to;
+  }, null);
+}
+
+function lastGiven(values: readonly (string | undefined)[]): string | undefined {
+  return values.findLast((value) => value !== undefined);
+}

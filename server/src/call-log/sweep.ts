@@ -1,0 +1,32 @@
+/**
+ * Finishes calls whose phone fell silent: a laptop that ran out of power sends no `call.ended`. Owns when; how a call ends by rule is the
+ * recorder's business. Runs on every relay: what one has finished, the others find finished.
+ */
+import type { Log } from '../logging.ts';
+import type { CallStore } from '../store/contract.ts';
+import type { EventRecorder } from './record-events.ts';
+
+/** After this long without a word from its phone a call is over. */
+export const silentMs = 12 * 3_600_000;
+const page = 100;
+
+/** Finishes every call that was silent for too long; returns how many. */
+export async function finishSilentCalls(parts: {
+  readonly store: CallStore;
+  readonly recorder: EventRecorder;
+  readonly log: Log;
+  readonly now: () => number;
+}): Promise<number> {
+  let finished = 0;
+  for (;;) {
+    const silent = await parts.store.silentCalls(parts.now() - silentMs, page);
+    let progress = 0;
+    for (const callId of silent) {
+      if (!(await parts.recorder.finishByRule(callId))) continue;
+      progress += 1;
+      parts.log.warn({ callId }, 'a call ended by rule: its phone has been silent for 12 hours');
+    }
+    finished += progress;
+    if (silent.length < page || progress === 0) return finished;
+  }
+}

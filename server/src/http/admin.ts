@@ -1,0 +1,58 @@
+/** What an administrator does by hand: revoke an agent, see the logs that could not be written and why, ask for them again. */
+import { type AgentId, PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import { json, Router } from 'express';
+import * as v from 'valibot';
+import { revokeAgent } from '../credentials/revoke.ts';
+import { adminOnly, read } from './guards.ts';
+import type { RelayParts } from './parts.ts';
+
+const reasonOfRevocation = 'Your access to the phone was withdrawn. Ask your administrator.';
+
+export function adminRoutes(parts: RelayParts): Router {
+  const router = Router();
+
+  router.post(
+    '/v1/admin/agents/:tenant/:agent/revoke',
+    adminOnly(parts),
+    json({ limit: '4kb' }),
+    async (request, response) => {
+      const { tenant, agent } = request.params as { tenant: string; agent: string };
+      if (parts.tenants.agent(tenant, agent) === undefined) {
+        throw new PatchcordError('request.invalid', 'The configuration has no such agent in such a tenant.');
+      }
+      const body = read(v.object({ reason: v.optional(v.pipe(v.string(), v.maxLength(200))) }), request.body ?? {});
+      const result = await revokeAgent(parts, tenant as TenantId, agent as AgentId, body.reason ?? reasonOfRevocation);
+      parts.delivery.wake();
+      response.json(result);
+    },
+  );
+
+  router.get('/v1/admin/deliveries', adminOnly(parts), async (request, response) => {
+    const tenant = typeof request.query.tenant === 'string' ? request.query.tenant : '';
+    if (parts.tenants.find(tenant) === undefined) {
+      throw new PatchcordError('request.invalid', '"tenant" must name a tenant of the configuration.');
+    }
+    const dead = await parts.store.outbox.dead(tenant as TenantId, 200);
+    response.json({
+      deliveries: dead.map(({ id, kind, callId, attempts, createdAt, reason }) => ({
+        id,
+        kind,
+        callId,
+        attempts,
+        createdAt,
+        reason,
+      })),
+    });
+  });
+
+  router.post('/v1/admin/deliveries/retry', adminOnly(parts), json({ limit: '4kb' }), async (request, response) => {
+    const { id } = read(v.object({ id: v.pipe(v.string(), v.maxLength(300)) }), request.body);
+    if (!(await parts.store.outbox.revive(id, parts.now()))) {
+      throw new PatchcordError('request.invalid', 'There is no delivery with this id that was given up.');
+    }
+    parts.delivery.wake();
+    response.status(202).json({ id });
+  });
+
+  return router;
+}

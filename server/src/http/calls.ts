@@ -1,0 +1,39 @@
+/** `GET /v1/calls`: the agent's own history, newest first, each with what became of its log. */
+import type { CallSummary } from '@patchcord/call-protocol';
+import { Router } from 'express';
+import type { StoredCall } from '../store/contract.ts';
+import { withSession } from './guards.ts';
+import type { RelayParts } from './parts.ts';
+
+const mostCalls = 200;
+
+export function callRoutes(parts: RelayParts): Router {
+  return Router().get(
+    '/v1/calls',
+    withSession(parts, async (session, request, response) => {
+      const asked = Number(request.query.limit ?? 50);
+      const limit = Number.isInteger(asked) && asked > 0 ? Math.min(asked, mostCalls) : 50;
+      const calls = await parts.store.calls.history(session.tenant, session.agent, limit);
+      response.json({ calls: calls.flatMap(toSummary) });
+    }),
+  );
+}
+
+function toSummary({ log, logState, logReason }: StoredCall): CallSummary[] {
+  if (log === null) return [];
+  const { callId, direction, farSide, startedAt, talkMs, outcome, record, disposition } = log;
+  return [
+    {
+      callId,
+      direction,
+      farSide,
+      startedAt,
+      talkMs,
+      outcome,
+      record,
+      disposition,
+      log: logState,
+      ...(logReason === null ? {} : { logReason }),
+    },
+  ];
+}

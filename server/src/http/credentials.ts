@@ -1,0 +1,26 @@
+/** `POST /v1/credentials`: short-lived SIP and TURN credentials for the device of this session. */
+import { Router } from 'express';
+import { mintCredentials } from '../credentials/mint.ts';
+import { tooMany } from './errors.ts';
+import { withSession } from './guards.ts';
+import type { RelayParts } from './parts.ts';
+
+export function credentialRoutes(parts: RelayParts): Router {
+  return Router().post(
+    '/v1/credentials',
+    withSession(parts, async (session, _request, response) => {
+      if (!(await parts.limits.take('credentials', `${session.tenant} ${session.agent}`))) throw tooMany(60_000);
+      const stop = parts.metrics.mint.startTimer();
+      const { tenant, agent } = parts.tenants.knownAgent(session.tenant, session.agent);
+      const credentials = await mintCredentials(
+        tenant.config,
+        agent,
+        session.device,
+        parts.store.credentials,
+        parts.now(),
+      );
+      stop();
+      response.status(201).json(credentials);
+    }),
+  );
+}

@@ -1,0 +1,46 @@
+/** `POST /v1/hubspot/pairing-codes`, signed by HubSpot, and `POST /v1/admin/pairing-codes`: a code for one agent. */
+import {
+  type AgentId,
+  AgentIdSchema,
+  type PairingCode,
+  PatchcordError,
+  type TenantId,
+  TenantIdSchema,
+} from '@patchcord/call-protocol';
+import { json, Router, raw } from 'express';
+import * as v from 'valibot';
+import type { KnownAgent } from '../identity/proofs.ts';
+import { tooMany } from './errors.ts';
+import { adminOnly, read } from './guards.ts';
+import type { RelayParts } from './parts.ts';
+
+export function pairingCodeRoutes(parts: RelayParts): Router {
+  const create = async ({ tenant, agent }: KnownAgent): Promise<PairingCode> => {
+    if (!(await parts.limits.take('pairing-codes', `${tenant.config.id} ${agent.id}`))) throw tooMany(300_000);
+    const code = await parts.codes.create(tenant.config.id as TenantId, agent.id as AgentId);
+    parts.log.info({ tenant: tenant.config.id, agent: agent.id }, 'pairing code made');
+    return code;
+  };
+
+  const router = Router();
+  // The signature covers the bytes and the public URL: nothing may be parsed or rebuilt before it is checked.
+  router.post('/v1/hubspot/pairing-codes', raw({ type: () => true, limit: '64kb' }), async (request, response) => {
+    const body: unknown = request.body;
+    const known = await parts.proofs.agentOfSignedRequest({
+      method: request.method,
+      url: `${parts.publicUrl()}${request.originalUrl}`,
+      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      headers: request.headers,
+    });
+    response.status(201).json(await create(known));
+  });
+  router.post('/v1/admin/pairing-codes', adminOnly(parts), json({ limit: '4kb' }), async (request, response) => {
+    const wanted = read(v.object({ tenant: TenantIdSchema, agent: AgentIdSchema }), request.body);
+    const known = parts.tenants.agent(wanted.tenant, wanted.agent);
+    if (known === undefined) {
+      throw new PatchcordError('request.invalid', 'The configuration has no such agent in such a tenant.');
+    }
+    response.status(201).json(await create(known));
+  });
+  return router;
+}

@@ -1,0 +1,125 @@
+/**
+ * The pages that CRMs frame: one HTML and one bundle for all, told by attributes who frames it, and each fenced by a policy that names the
+ * tenants' CRM origins. Owns that policy. Must never set X-Frame-Options (it knows no list), nor COOP, COEP or a strict CORP: the CRM frames us
+ * and opens us as a window.
+ */
+import type { CrmName } from '@patchcord/call-protocol';
+import { type RequestHandler, type Response, Router } from 'express';
+import helmet from 'helmet';
+import type { TenantConfig } from '../config.ts';
+import type { Panel } from '../panel-assets.ts';
+import type { RelayParts } from './parts.ts';
+
+type PageHost = Extract<CrmName, 'salesforce' | 'hubspot' | 'page'>;
+const hosts: readonly PageHost[] = ['salesforce', 'hubspot', 'page'];
+
+/** What the phone may use once the CRM's frame lets it. */
+const permissions =
+  'microphone=(self), speaker-selection=(self), autoplay=(self), screen-wake-lock=(self), hid=(self), clipboard-write=(self), ' +
+  'camera=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), bluetooth=(), midi=()';
+
+export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
+  const router = Router({ strict: true });
+  for (const host of hosts) {
+    const tenants = parts.config.tenants.filter((tenant) => pageOf(tenant) === host);
+    const secure = parts.config.publicUrl?.startsWith('https:') ?? false;
+    const headers = helmet({
+      contentSecurityPolicy: false,
+      crossOriginEmbedderPolicy: false,
+      crossOriginOpenerPolicy: false,
+      crossOriginResourcePolicy: { policy: 'cross-origin' },
+      originAgentCluster: true,
+      referrerPolicy: { policy: 'no-referrer' },
+      strictTransportSecurity: secure ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+      xContentTypeOptions: true,
+      xDnsPrefetchControl: { allow: false },
+      xDownloadOptions: false,
+      xFrameOptions: false,
+      xPermittedCrossDomainPolicies: { permittedPolicies: 'none' },
+      xPoweredBy: false,
+      xXssProtection: true,
+    });
+    router.get(`/${host}`, (request, response) => {
+      const query = request.originalUrl.slice(request.path.length);
+      response.redirect(308, `/${host}/${query}`);
+    });
+    router.get(`/${host}/`, headers, ((_request, response) => {
+      response.set('content-security-policy', contentPolicy(host, tenants, parts.publicUrl()));
+      response.set('permissions-policy', permissions);
+      response.set('cache-control', 'no-store');
+      if (panel === null) {
+        response
+          .status(503)
+          .type('html')
+          .send(page('<p>The panel is not built yet. Run <code>npm run build</code>.</p>'));
+        return;
+      }
+      const origins = [...new Set(tenants.flatMap((tenant) => tenant.hostOrigins))].join(' ');
+      const attributes = `data-host="${host}" data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"`;
+      const styles = panel.styles
+        .map((style) => `<link rel="stylesheet" href="/assets/${escapeHtml(style)}">`)
+        .join('');
+      const script = `<script type="module" src="/assets/${escapeHtml(panel.script)}"></script>`;
+      response.type('html').send(page('', attributes, styles + script));
+    }) satisfies RequestHandler);
+  }
+
+  router.get('/assets/:name', (request, response, next) => {
+    const name = request.params.name ?? '';
+    const file = panel?.files.get(name);
+    if (file === undefined) {
+      next();
+      return;
+    }
+    response.set('cache-control', /-[\w-]{8,}\./.test(name) ? 'public, max-age=31536000, immutable' : 'no-cache');
+    response.set('x-content-type-options', 'nosniff');
+    sendFile(response, file.type, file.body);
+  });
+  return router;
+}
+
+/** Tenants without a CRM use the plain page. */
+function pageOf(tenant: TenantConfig): PageHost {
+  return tenant.crm.kind === 'memory' ? 'page' : tenant.crm.kind;
+}
+
+/** The policy of one page. Exported for its test. */
+export function contentPolicy(host: PageHost, tenants: readonly TenantConfig[], publicUrl: string): string {
+  const origins = [...new Set(tenants.flatMap((tenant) => tenant.hostOrigins))];
+  const servers = [...new Set(tenants.flatMap((tenant) => tenant.sip.servers.map((server) => new URL(server).origin)))];
+  const live = publicUrl.replace(/^http/, 'ws');
+  const list = (...values: string[]): string => values.join(' ');
+  const directives: Record<string, string> = {
+    'default-src': "'none'",
+    // Open CTI's own script comes from the organisation's host: only there, only exact hosts.
+    'script-src': list("'self'", ...(host === 'salesforce' ? origins.filter((origin) => !origin.includes('*')) : [])),
+    'style-src': "'self'",
+    'img-src': list("'self'", 'data:'),
+    'font-src': "'self'",
+    'media-src': list("'self'", 'blob:'),
+    'worker-src': list("'self'", 'blob:'),
+    'connect-src': list("'self'", live, ...servers),
+    'frame-ancestors': origins.length === 0 ? "'none'" : list(...origins),
+    'base-uri': "'none'",
+    'form-action': "'none'",
+    'object-src': "'none'",
+  };
+  return Object.entries(directives)
+    .map(([name, value]) => `${name} ${value}`)
+    .join('; ');
+}
+
+function page(body: string, attributes = '', head = ''): string {
+  return (
+    `<!doctype html><html lang="en" ${attributes}><head><meta charset="utf-8">` +
+    `<meta name="viewport" content="width=device-width, initial-scale=1"><title>Patchcord</title>${head}</head><body>${body}</body></html>`
+  );
+}
+
+function sendFile(response: Response, type: string, body: Uint8Array): void {
+  response.set('content-type', type).send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
+}

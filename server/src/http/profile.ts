@@ -1,0 +1,34 @@
+/** `GET /v1/profile`: what the phone needs to know before it can work. Must never hold a secret. */
+import type { Profile, TenantId } from '@patchcord/call-protocol';
+import { Router } from 'express';
+import { numberMetadata } from '../number-metadata.ts';
+import { toAgent } from '../tenants.ts';
+import { withSession } from './guards.ts';
+import type { RelayParts } from './parts.ts';
+
+export function profileRoutes(parts: RelayParts): Router {
+  return Router().get(
+    '/v1/profile',
+    withSession(parts, (session, _request, response) => {
+      const { tenant, agent } = parts.tenants.knownAgent(session.tenant, session.agent);
+      const { config } = tenant;
+      const profile: Profile = {
+        tenant: { id: config.id as TenantId, name: config.name, crm: config.crm.kind },
+        agent: toAgent(config, agent),
+        sip: {
+          domain: config.sip.domain,
+          servers: config.sip.servers,
+          registerSeconds: config.sip.registerSeconds,
+          candidates: config.sip.candidates,
+        },
+        iceTransportPolicy: config.iceTransportPolicy,
+        numbers: { country: config.country, metadata: numberMetadata([config.country, ...config.countries]) },
+        dispositions: config.dispositions,
+        dispositionRequired: config.dispositionRequired,
+        screenPop: config.screenPop,
+      };
+      response.json(profile);
+      return Promise.resolve();
+    }),
+  );
+}

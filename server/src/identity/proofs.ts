@@ -1,0 +1,133 @@
+/**
+ * From a proof to an agent: a Salesforce assertion, a pairing code, a request that HubSpot signed. Owns which tenant a proof may speak for and
+ * that no proof works twice. Must never trust a claim before its signature is checked.
+ */
+import { createHash } from 'node:crypto';
+import { type IdentityProof, PatchcordError } from '@patchcord/call-protocol';
+import { verifyHubSpotSignature, verifySalesforceAssertion } from '@patchcord/crm-adapters/relay';
+import type { AgentConfig } from '../config.ts';
+import type { IdentityStore } from '../store/contract.ts';
+import type { Tenant, Tenants } from '../tenants.ts';
+import type { PairingCodes } from './pairing-codes.ts';
+
+export interface KnownAgent {
+  readonly tenant: Tenant;
+  readonly agent: AgentConfig;
+}
+
+/** A request as HubSpot signed it: the public URL, the bytes received. */
+export interface SignedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly body: Uint8Array;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+export class Proofs {
+  readonly #tenants: Tenants;
+  readonly #codes: PairingCodes;
+  readonly #store: IdentityStore;
+  readonly #audience: () => string;
+  readonly #now: () => number;
+
+  constructor(options: {
+    readonly tenants: Tenants;
+    readonly codes: PairingCodes;
+    readonly store: IdentityStore;
+    /** The relay's public origin: assertions are made out to it. */
+    readonly audience: () => string;
+    readonly now: () => number;
+  }) {
+    this.#tenants = options.tenants;
+    this.#codes = options.codes;
+    this.#store = options.store;
+    this.#audience = options.audience;
+    this.#now = options.now;
+  }
+
+  /** @throws PatchcordError `identity.refused`, telling what to do and never what a guesser could use */
+  async agentOf(proof: IdentityProof): Promise<KnownAgent> {
+    if (proof.kind === 'pairing-code') {
+      const owner = await this.#codes.redeem(proof.code);
+      return this.#tenants.knownAgent(owner.tenant, owner.agent);
+    }
+    return this.#agentOfAssertion(proof.assertion);
+  }
+
+  async #agentOfAssertion(assertion: string): Promise<KnownAgent> {
+    const claimed = claimedOrganisation(assertion);
+    for (const tenant of this.#tenants.all()) {
+      const { crm } = tenant.config;
+      if (crm.kind !== 'salesforce' || crm.orgId.slice(0, 15) !== claimed) continue;
+      const identity = await verifySalesforceAssertion({
+        assertion,
+        audience: this.#audience(),
+        orgId: crm.orgId,
+        publicKeyPem: crm.assertionPublicKey,
+        now: this.#now(),
+      });
+      const key = `salesforce ${crm.orgId.slice(0, 15)} ${identity.jti}`;
+      // A minute longer than it lives, for the clock tolerance of the check.
+      if (!(await this.#store.useProof(key, identity.expiresAt + 60_000))) {
+        throw new PatchcordError('identity.refused', 'This sign-in was used before. Reload the page to sign in again.');
+      }
+      return this.#agentOfCrmUser(tenant, identity.crmUserId);
+    }
+    throw new PatchcordError(
+      'identity.refused',
+      'This Salesforce organisation is not connected to this phone service. Ask your administrator to add it to the relay configuration.',
+    );
+  }
+
+  /**
+   * The agent for whom HubSpot signed a request.
+   * @throws PatchcordError `identity.refused`
+   */
+  async agentOfSignedRequest(request: SignedRequest): Promise<KnownAgent> {
+    // Only chooses which secret to check with; what counts is what the signature covers.
+    const portal = new URL(request.url).searchParams.get('portalId');
+    const tenant = this.#tenants
+      .all()
+      .find(({ config }) => config.crm.kind === 'hubspot' && config.crm.portalId === portal);
+    if (tenant?.config.crm.kind !== 'hubspot') {
+      throw new PatchcordError(
+        'identity.refused',
+        'This HubSpot account is not connected to this phone service. Ask your administrator to add it to the relay configuration.',
+      );
+    }
+    const { crm } = tenant.config;
+    const identity = await verifyHubSpotSignature({ ...request, clientSecret: crm.clientSecret, now: this.#now() });
+    if (String(identity.portalId) !== crm.portalId || String(identity.appId) !== crm.appId) {
+      throw new PatchcordError('identity.refused', 'The request was signed for another HubSpot account or app.');
+    }
+    const signature = String(request.headers['x-hubspot-signature-v3']);
+    const key = `hubspot ${createHash('sha256').update(signature).digest('base64url')}`;
+    // HubSpot's signatures are good for five minutes, to either side of our clock.
+    if (!(await this.#store.useProof(key, this.#now() + 600_000))) {
+      throw new PatchcordError('identity.refused', 'This request was sent before. Ask for a new pairing code.');
+    }
+    return this.#agentOfCrmUser(tenant, String(identity.userId));
+  }
+
+  #agentOfCrmUser(tenant: Tenant, crmUserId: string): KnownAgent {
+    const agent = this.#tenants.agentOfCrmUser(tenant, crmUserId);
+    if (agent === undefined) {
+      throw new PatchcordError(
+        'identity.refused',
+        'You are signed in to the CRM, but no phone is set up for you. Ask your administrator to add you as an agent.',
+      );
+    }
+    return { tenant, agent };
+  }
+}
+
+/** The organisation an assertion says it comes from, unchecked: it only chooses the key. */
+function claimedOrganisation(assertion: string): string {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    const issuer = typeof payload === 'object' && payload !== null && 'iss' in payload ? payload.iss : undefined;
+    return typeof issuer === 'string' ? issuer.slice(0, 15) : '';
+  } catch {
+    return '';
+  }
+}

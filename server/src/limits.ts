@@ -1,0 +1,63 @@
+/**
+ * How much of everything one address or agent may ask for. Owns the numbers. These protect the relay, in memory and per relay; they are no
+ * measure against toll fraud.
+ */
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+
+const rules = {
+  /** Requests of one address, whatever they ask. An office shares one address. */
+  requests: { points: 3_000, duration: 60 },
+  /** Refused proofs of one address: a pairing code can't be guessed in the five minutes it lives. */
+  'refused-proofs': { points: 20, duration: 300 },
+  /** Sign-ins of one address, refused or not: each costs a slow hash. */
+  'sign-ins': { points: 120, duration: 60 },
+  /** Pairing codes for one agent. */
+  'pairing-codes': { points: 10, duration: 300 },
+  /** Credentials of one agent. */
+  credentials: { points: 60, duration: 60 },
+  /** Look-ups of one agent; each asks the CRM. */
+  matches: { points: 120, duration: 60 },
+  /** Pages that are not there: nobody but a scanner asks for many. */
+  'not-found': { points: 60, duration: 60 },
+  /** Live sockets opened by one address. */
+  sockets: { points: 600, duration: 60 },
+  /** Events published by one agent. A panel that was offline for a day may send its journal at once. */
+  events: { points: 6_000, duration: 60 },
+} as const;
+
+export type LimitName = keyof typeof rules;
+
+export class Limits {
+  readonly #limiters = new Map<string, RateLimiterMemory>();
+
+  constructor() {
+    for (const [name, rule] of Object.entries(rules)) {
+      this.#limiters.set(name, new RateLimiterMemory({ keyPrefix: name, ...rule }));
+    }
+  }
+
+  /** Takes `points`; false when there are none left. */
+  async take(name: LimitName, key: string, points = 1): Promise<boolean> {
+    try {
+      await this.#limiters.get(name)?.consume(bounded(key), points);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** How long until something may be taken again, ms; 0 when it may now. Takes nothing. */
+  async waitMs(name: LimitName, key: string): Promise<number> {
+    const state = await this.#limiters.get(name)?.get(bounded(key));
+    return state === null || state === undefined || (state.remainingPoints ?? 1) > 0 ? 0 : (state.msBeforeNext ?? 0);
+  }
+}
+
+/** An IPv6 customer has a whole /64: the last half of the address is theirs to change. */
+function bounded(key: string): string {
+  if (!key.includes(':') || key.includes(' ') || key.startsWith('::ffff:')) return key;
+  const [head = '', tail] = key.split('::');
+  const groups = head.split(':');
+  if (tail !== undefined) while (groups.length + tail.split(':').length < 8) groups.push('0');
+  return groups.slice(0, 4).join(':');
+}

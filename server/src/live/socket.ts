@@ -1,0 +1,240 @@
+/**
+ * The live socket `/v1/live`: upgrade, authentication, publishing with acknowledgement, keep-alive. Owns the life of one connection and its
+ * limits; what an event means is the recorder's business. Must never write to a socket that does not drain, nor wait for one.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { errorCode, PanelMessageSchema, PatchcordError, type RelayMessage } from '@patchcord/call-protocol';
+import * as v from 'valibot';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import type { EventRecorder } from '../call-log/record-events.ts';
+import type { SessionOwner, Sessions } from '../identity/sessions.ts';
+import type { Limits } from '../limits.ts';
+import type { Log } from '../logging.ts';
+import type { Metrics } from '../metrics.ts';
+import { type Tenants, toAgent } from '../tenants.ts';
+import type { LiveHub, LiveSocket } from './hub.ts';
+
+export interface LiveSocketParts {
+  readonly tenants: Tenants;
+  readonly sessions: Sessions;
+  readonly recorder: EventRecorder;
+  readonly hub: LiveHub;
+  readonly limits: Limits;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Origins whose pages may connect: our own. */
+  readonly origins: () => readonly string[];
+  readonly addressOf: (request: IncomingMessage) => string;
+  readonly timing?: Partial<typeof liveTiming>;
+}
+
+export const liveTiming = {
+  /** To the first message, which must authenticate. */
+  authenticateMs: 5_000,
+  pingMs: 25_000,
+  /** A session is looked up again for a publish after this long: another relay may have revoked it. */
+  recheckMs: 5_000,
+};
+const largestMessage = 65_536;
+/** What may wait for a browser that does not read. */
+const largestBacklog = 1_048_576;
+/** Messages of one socket that may wait for the store. */
+const longestQueue = 64;
+
+/** Close codes of ours: 4400 malformed, 4401 not (or no longer) signed in, 4403 revoked, 4408 too slow, 4429 too many. */
+export function attachLiveSocket(server: Server, parts: LiveSocketParts): { close(): void } {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: largestMessage,
+    perMessageDeflate: false,
+    clientTracking: true,
+  });
+  const timing = { ...liveTiming, ...parts.timing };
+
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    stream.on('error', () => stream.destroy());
+    void (async () => {
+      const refuse = (status: string): void => {
+        parts.metrics.refused.inc({ why: 'socket' });
+        stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      };
+      const path = (request.url ?? '').split('?')[0];
+      if (path !== '/v1/live') return refuse('404 Not Found');
+      // A page of another origin may open a socket to us; the browser only tells us whose page it is.
+      if (!parts.origins().includes(request.headers.origin ?? '')) return refuse('403 Forbidden');
+      if (!(await parts.limits.take('sockets', parts.addressOf(request)))) return refuse('429 Too Many Requests');
+      if (stream.destroyed) return;
+      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, parts, timing));
+    })();
+  });
+
+  return {
+    close: () => {
+      for (const socket of sockets.clients) socket.close(1001, 'the relay is stopping');
+      sockets.close();
+    },
+  };
+}
+
+function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTiming): void {
+  let owner: (SessionOwner & { readonly token: string; checkedAt: number }) | null = null;
+  let alive = true;
+  let queued = 0;
+  let queue: Promise<void> = Promise.resolve();
+  let leave = (): void => {};
+  let expiry: NodeJS.Timeout | undefined;
+
+  const end = (code: number, reason: string): void => {
+    if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
+    // A browser that is gone never answers the closing handshake.
+    setTimeout(() => socket.terminate(), 5_000).unref();
+  };
+  const send = (message: RelayMessage): void => {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    if (socket.bufferedAmount > largestBacklog) {
+      parts.metrics.refused.inc({ why: 'slow-socket' });
+      socket.terminate();
+      return;
+    }
+    socket.send(JSON.stringify(message));
+  };
+  const fail = (code: number, error: PatchcordError): void => {
+    send({ type: 'error', code: error.code, message: error.message });
+    end(code, error.code);
+  };
+  const live: LiveSocket = { send, close: end };
+
+  const first = setTimeout(
+    () => fail(4401, new PatchcordError('identity.required', 'The first message must authenticate, within 5 seconds.')),
+    timing.authenticateMs,
+  );
+  const ping = setInterval(() => {
+    if (!alive) {
+      socket.terminate();
+      return;
+    }
+    alive = false;
+    socket.ping();
+    void recheck(0);
+  }, timing.pingMs);
+
+  /** Looks the session up again. False when it has ended; the socket is closed then. */
+  const recheck = async (afterMs: number): Promise<boolean> => {
+    if (owner === null || parts.now() - owner.checkedAt < afterMs) return true;
+    try {
+      await parts.sessions.check(owner.token);
+      owner.checkedAt = parts.now();
+      return true;
+    } catch (error) {
+      if (errorCode(error) !== 'identity.required') return true;
+      fail(4401, error as PatchcordError);
+      return false;
+    }
+  };
+
+  const authenticate = async (token: string): Promise<void> => {
+    const session = await parts.sessions.check(token);
+    const { tenant, agent } = parts.tenants.knownAgent(session.tenant, session.agent);
+    clearTimeout(first);
+    if (socket.readyState !== WebSocket.OPEN) return;
+    owner = { ...session, token, checkedAt: parts.now() };
+    const gone = parts.hub.add(session.tenant, session.agent, live);
+    parts.metrics.sockets.inc();
+    leave = () => {
+      gone();
+      parts.metrics.sockets.dec();
+    };
+    expiry = setTimeout(
+      () => fail(4401, new PatchcordError('identity.required', 'The session has ended. Sign in again.')),
+      session.expiresAt - parts.now(),
+    );
+    send({ type: 'authenticated', agent: toAgent(tenant.config, agent) });
+  };
+
+  const handle = async (raw: RawData): Promise<void> => {
+    const message = readMessage(raw);
+    if (message === null) {
+      return fail(
+        4400,
+        new PatchcordError('request.invalid', 'The message is not one of this protocol. Update the phone.'),
+      );
+    }
+    if (owner === null) {
+      if (message.type !== 'authenticate') {
+        return fail(4401, new PatchcordError('identity.required', 'The first message must authenticate.'));
+      }
+      try {
+        await authenticate(message.token);
+      } catch (error) {
+        const known = errorCode(error) === 'internal' ? new PatchcordError('internal', 'The relay failed.') : error;
+        // The store being away is no reason to sign in again: the code tells the panel which it is.
+        fail(errorCode(error).startsWith('identity.') ? 4401 : 1013, known as PatchcordError);
+      }
+      return;
+    }
+    if (message.type === 'authenticate') return;
+    if (!(await recheck(timing.recheckMs))) return;
+    if (!(await parts.limits.take('events', `${owner.tenant} ${owner.agent}`, Math.max(1, message.events.length)))) {
+      const slower = 'Too many events at once. Nothing of this message was taken; send it again in a minute.';
+      return send({ type: 'error', code: 'request.too-many', message: slower });
+    }
+    try {
+      const result = await parts.recorder.publish(owner, message.events);
+      if (result.acknowledged.length > 0) send({ type: 'acknowledged', ids: [...result.acknowledged] });
+      for (const { id, message: why } of result.refused) send({ type: 'refused', id, message: why });
+    } catch (error) {
+      parts.log.error({ err: error, tenant: owner.tenant, agent: owner.agent }, 'events could not be stored');
+      const code = errorCode(error);
+      send({
+        type: 'error',
+        code,
+        message:
+          code === 'internal'
+            ? 'The relay failed. The events were not taken; send them again.'
+            : (error as Error).message,
+      });
+    }
+  };
+
+  socket.on('pong', () => {
+    alive = true;
+  });
+  socket.on('message', (raw: RawData) => {
+    alive = true;
+    if (queued >= longestQueue) {
+      parts.metrics.refused.inc({ why: 'socket-queue' });
+      return fail(4429, new PatchcordError('request.too-many', 'Wait for acknowledgements before sending more.'));
+    }
+    queued += 1;
+    // One after the other: an acknowledgement never overtakes the one before it.
+    queue = queue
+      .then(() => handle(raw))
+      .catch((error: unknown) => {
+        parts.log.error({ err: error }, 'a socket message failed');
+        socket.terminate();
+      })
+      .then(() => {
+        queued -= 1;
+      });
+  });
+  // Oversized and malformed frames: ws closes the socket with the right code by itself.
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    clearTimeout(first);
+    clearTimeout(expiry);
+    clearInterval(ping);
+    leave();
+    leave = () => {};
+  });
+}
+
+function readMessage(raw: RawData): v.InferOutput<typeof PanelMessageSchema> | null {
+  try {
+    const parsed = v.safeParse(PanelMessageSchema, JSON.parse(raw.toString()));
+    return parsed.success ? parsed.output : null;
+  } catch {
+    return null;
+  }
+}

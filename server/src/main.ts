@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+/** The relay's command line: `serve`, `check-config`, `pairing-code`. Owns signals and exit codes: 0 well, 1 failed, 2 wrong configuration. */
+import { type AgentId, errorCode, type TenantId } from '@patchcord/call-protocol';
+import { Command } from 'commander';
+import { loadConfig } from './config.ts';
+import { PairingCodes } from './identity/pairing-codes.ts';
+import { type PanelSource, startRelay } from './index.ts';
+import { createLog } from './logging.ts';
+import { openStore } from './store/open.ts';
+
+const program = new Command('patchcord-relay')
+  .description('The relay: knows the agent, mints SIP credentials, writes every call into the CRM once.')
+  .addHelpText(
+    'after',
+    '\nThe configuration is the JSON file named by PATCHCORD_CONFIG; PORT, HOST, PUBLIC_URL, DATABASE_URL, DATA_DIR, ADMIN_TOKEN, ' +
+      'METRICS_TOKEN and LOG_LEVEL override it, each also as <NAME>_FILE: the path of a file that holds the value.',
+  );
+
+program
+  .command('serve', { isDefault: true })
+  .description('run the relay until it is told to stop (SIGTERM, SIGINT)')
+  .option('--panel <folder>', 'folder of the built panel, served as /assets')
+  .action(async ({ panel }: { panel?: string }) => {
+    const config = loadConfig();
+    const log = createLog(config.logLevel);
+    const source: PanelSource | undefined = panel === undefined ? undefined : { folder: panel };
+    const relay = await startRelay(config, { log, ...(source === undefined ? {} : { panel: source }) });
+    const stop = (signal: string): void => {
+      log.info({ signal }, 'stopping');
+      relay.close().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: error }, 'could not stop cleanly');
+          process.exit(1);
+        },
+      );
+    };
+    process.once('SIGTERM', stop);
+    process.once('SIGINT', stop);
+    process.on('unhandledRejection', (error) => {
+      // A bug: unknown state is not worth going on with; what was acknowledged is on disk, and the supervisor starts us again.
+      log.fatal({ err: error }, 'unhandled rejection');
+      process.exit(1);
+    });
+  });
+
+program
+  .command('check-config')
+  .description('say everything that is missing or wrong in the configuration, and start nothing')
+  .action(() => {
+    const config = loadConfig();
+    const agents = config.tenants.reduce((sum, tenant) => sum + tenant.agents.length, 0);
+    process.stdout.write(`The configuration is good: tenants ${config.tenants.length}, agents ${agents}.\n`);
+  });
+
+program
+  .command('pairing-code')
+  .description('make a pairing code for an agent: eight letters and digits, good for five minutes and one use')
+  .requiredOption('--tenant <id>', 'tenant of the agent')
+  .requiredOption('--agent <id>', 'the agent')
+  .action(async ({ tenant, agent }: { tenant: string; agent: string }) => {
+    const config = loadConfig();
+    const known = config.tenants.find((one) => one.id === tenant)?.agents.some((one) => one.id === agent) ?? false;
+    if (!known) {
+      process.stderr.write(`The configuration has no agent "${agent}" in a tenant "${tenant}". Check both ids.\n`);
+      process.exitCode = 1;
+      return;
+    }
+    const store = await openStore(
+      config.databaseUrl === undefined
+        ? { kind: 'sqlite', folder: config.dataDir }
+        : { kind: 'postgres', url: config.databaseUrl },
+    );
+    try {
+      const { code, expiresAt } = await new PairingCodes(store.identity, Date.now).create(
+        tenant as TenantId,
+        agent as AgentId,
+      );
+      process.stdout.write(`${code}  (until ${new Date(expiresAt).toLocaleTimeString()})\n`);
+    } finally {
+      await store.close();
+    }
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = errorCode(error) === 'config.invalid' ? 2 : 1;
+}

@@ -1,0 +1,115 @@
+/** Events and calls over kysely, one text of SQL for both databases. Must never fold: it stores the fold it is given. */
+import type { CallId, WireEvent } from '@patchcord/call-protocol';
+import type { CallStore, CallWithEvents, Change } from './contract.ts';
+import { asking, type BatchStatement, type Database } from './database.ts';
+import { enqueue, insertEvent, toCall, toEvent } from './statements.ts';
+
+export function createCallStore(database: Database): CallStore {
+  const { db } = database;
+
+  const callStatements = (change: Change): BatchStatement[] =>
+    change.calls.map((call) => {
+      const columns = {
+        version: call.fromVersion + 1,
+        log: call.log === null ? null : JSON.stringify(call.log),
+        open: call.log === null || call.log.stage !== 'live' ? 0 : 1,
+        started_at: call.log?.startedAt ?? call.touchedAt,
+        touched_at: call.touchedAt,
+      };
+      if (call.fromVersion === 0) {
+        return {
+          mustChange: true,
+          query: db
+            .insertInto('calls')
+            .values({
+              call_id: call.callId,
+              tenant: call.tenant,
+              agent: call.agent,
+              ...columns,
+              log_state: call.logWaiting ? 'waiting' : 'none',
+              log_id: null,
+              log_reason: null,
+            })
+            .onConflict((conflict) => conflict.column('call_id').doNothing()),
+        };
+      }
+      return {
+        mustChange: true,
+        query: db
+          .updateTable('calls')
+          .set({ ...columns, ...(call.logWaiting ? { log_state: 'waiting', log_reason: null } : {}) })
+          .where('call_id', '=', call.callId)
+          .where('version', '=', call.fromVersion),
+      };
+    });
+
+  return {
+    readCalls: (callIds) =>
+      asking(async () => {
+        const found = new Map<CallId, CallWithEvents & { readonly events: WireEvent[] }>();
+        if (callIds.length === 0) return found;
+        const calls = await db.selectFrom('calls').selectAll().where('call_id', 'in', callIds).execute();
+        if (calls.length === 0) return found;
+        for (const row of calls) found.set(row.call_id as CallId, { call: toCall(row), events: [] });
+        const events = await db
+          .selectFrom('events')
+          .select(['call_id', 'envelope'])
+          .where('call_id', 'in', callIds)
+          .execute();
+        for (const row of events) found.get(row.call_id as CallId)?.events.push(toEvent(row));
+        return found;
+      }),
+
+    knownEvents: (source, ids) =>
+      asking(async () => {
+        if (ids.length === 0) return new Set<string>();
+        const rows = await db
+          .selectFrom('events')
+          .select('id')
+          .where('source', '=', source)
+          .where('id', 'in', ids)
+          .execute();
+        return new Set(rows.map((row) => row.id));
+      }),
+
+    commit: (change) =>
+      asking(async () => {
+        // The calls first: a writer that lost the race is stopped before it has written anything.
+        const results = await database.batch([
+          ...callStatements(change),
+          ...change.events.map((event) => insertEvent(db, event, true)),
+          ...(change.ownEvents ?? []).map((event) => insertEvent(db, event, false)),
+          ...change.effects.map((effect) => enqueue(db, effect)),
+        ]);
+        return results !== null;
+      }),
+
+    history: (tenant, agent, limit) =>
+      asking(async () => {
+        const rows = await db
+          .selectFrom('calls')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('agent', '=', agent)
+          .where('log', 'is not', null)
+          .orderBy('started_at', 'desc')
+          .orderBy('call_id')
+          .limit(limit)
+          .execute();
+        return rows.map(toCall);
+      }),
+
+    silentCalls: (touchedBefore, limit) =>
+      asking(async () => {
+        const rows = await db
+          .selectFrom('calls')
+          .select('call_id')
+          .where('open', '=', 1)
+          .where('touched_at', '<', touchedBefore)
+          .orderBy('touched_at')
+          .limit(limit)
+          .execute();
+        return rows.map((row) => row.call_id as CallId);
+      }),
+  };
+}

@@ -1,0 +1,155 @@
+/**
+ * kysely over node:sqlite in one worker thread: the dialect, and the batch that sends a whole transaction as one message (four messages
+ * would halve the rate). Knows no table. SQLite has one connection here, so a batch must never run inside a kysely transaction.
+ */
+import { Worker } from 'node:worker_threads';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+
+export interface SqliteStatement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+  /** In a batch: no row changed or returned means that the whole batch is rolled back. */
+  readonly mustChange?: boolean;
+}
+export type SqliteQuestion =
+  | { readonly id: number; readonly kind: 'query'; readonly statement: SqliteStatement }
+  | { readonly id: number; readonly kind: 'batch'; readonly statements: readonly SqliteStatement[] }
+  | { readonly id: number; readonly kind: 'close' };
+export interface SqliteResult {
+  readonly rows: readonly unknown[];
+  readonly changes: number;
+}
+/** `results: null`: a statement that must change something did not, and the batch was rolled back. */
+export type SqliteAnswer =
+  | { readonly id: number; readonly results: readonly SqliteResult[] | null }
+  | { readonly id: number; readonly error: string };
+
+interface Waiting {
+  resolve(results: readonly SqliteResult[] | null): void;
+  reject(error: Error): void;
+}
+
+/** The worker and the questions that wait for its answer. */
+export class SqliteThread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 1;
+  #gone: Error | null = null;
+
+  /** @param path File to open or make; the folder must exist. */
+  constructor(path: string) {
+    this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: { path } });
+    this.#worker.on('message', (answer: SqliteAnswer) => {
+      const waiting = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if (waiting === undefined) return;
+      if ('error' in answer) waiting.reject(new Error(answer.error));
+      else waiting.resolve(answer.results);
+    });
+    this.#worker.on('error', (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
+    this.#worker.on('exit', () => this.#end(new Error('The SQLite thread has ended.')));
+  }
+
+  async query(statement: SqliteStatement): Promise<SqliteResult> {
+    const results = await this.#ask((id) => ({ id, kind: 'query', statement }));
+    return results?.[0] ?? { rows: [], changes: 0 };
+  }
+
+  /** Runs all statements in one transaction; null when one that must change something did not, and nothing was kept. */
+  batch(statements: readonly SqliteStatement[]): Promise<readonly SqliteResult[] | null> {
+    return this.#ask((id) => ({ id, kind: 'batch', statements }));
+  }
+
+  async close(): Promise<void> {
+    if (this.#gone !== null) return;
+    await this.#ask((id) => ({ id, kind: 'close' }));
+    await this.#worker.terminate();
+  }
+
+  #ask(question: (id: number) => SqliteQuestion): Promise<readonly SqliteResult[] | null> {
+    if (this.#gone !== null) return Promise.reject(this.#gone);
+    const id = this.#next;
+    this.#next += 1;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage(question(id));
+    });
+  }
+
+  #end(error: Error): void {
+    this.#gone ??= error;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+}
+
+class SqliteThreadConnection implements DatabaseConnection {
+  readonly #thread: SqliteThread;
+  constructor(thread: SqliteThread) {
+    this.#thread = thread;
+  }
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const { rows, changes } = await this.#thread.query(query);
+    return { rows: rows as R[], numAffectedRows: BigInt(changes) };
+  }
+  // biome-ignore lint/correctness/useYield: the interface wants a generator; nothing in the relay streams rows.
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('The SQLite store does not stream rows: read them page by page.');
+  }
+}
+
+class SqliteThreadDriver implements Driver {
+  readonly #thread: SqliteThread;
+  readonly #connection: SqliteThreadConnection;
+  constructor(thread: SqliteThread) {
+    this.#thread = thread;
+    this.#connection = new SqliteThreadConnection(thread);
+  }
+  init(): Promise<void> {
+    return Promise.resolve();
+  }
+  acquireConnection(): Promise<DatabaseConnection> {
+    return Promise.resolve(this.#connection);
+  }
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'));
+  }
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback'));
+  }
+  releaseConnection(): Promise<void> {
+    return Promise.resolve();
+  }
+  destroy(): Promise<void> {
+    return this.#thread.close();
+  }
+}
+
+class SqliteThreadAdapter extends SqliteAdapter {
+  // SQLite does roll schema changes back; with this two processes that start together migrate one after the other.
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+/** kysely's dialect over a thread that is already running. */
+export function sqliteThreadDialect(thread: SqliteThread): Dialect {
+  return {
+    createDriver: () => new SqliteThreadDriver(thread),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createAdapter: () => new SqliteThreadAdapter(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+  };
+}

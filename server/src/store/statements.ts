@@ -1,0 +1,109 @@
+/** The statements that more than one part of the store puts into its transactions, and how rows become our shapes again. */
+import { type CallLog, parseEvent, type WireEvent } from '@patchcord/call-protocol';
+import type { Kysely, Selectable } from 'kysely';
+import type { Effect, LogResult, NewEffect, StoredCall, StoredEvent } from './contract.ts';
+import type { BatchStatement } from './database.ts';
+import type { Tables } from './schema.ts';
+
+export function insertEvent(db: Kysely<Tables>, event: StoredEvent, mustBeNew: boolean): BatchStatement {
+  return {
+    query: db
+      .insertInto('events')
+      .values({
+        source: event.source,
+        id: event.id,
+        tenant: event.tenant,
+        agent: event.agent,
+        call_id: event.callId,
+        envelope: JSON.stringify(event.envelope),
+        received_at: event.receivedAt,
+      })
+      .onConflict((conflict) => conflict.columns(['source', 'id']).doNothing()),
+    mustChange: mustBeNew,
+  };
+}
+
+/**
+ * Enqueues an effect, or joins the one with the same id: its version moves on, so that a delivery under way does not count as done.
+ * A waiting one keeps its back-off; a dead one lives again.
+ */
+export function enqueue(db: Kysely<Tables>, effect: NewEffect): BatchStatement {
+  return {
+    query: db
+      .insertInto('outbox')
+      .values({
+        id: effect.id,
+        kind: effect.kind,
+        tenant: effect.tenant,
+        call_id: effect.callId,
+        payload: JSON.stringify(effect.payload),
+        version: 1,
+        attempts: 0,
+        state: 'waiting',
+        due_at: effect.dueAt,
+        created_at: effect.dueAt,
+        lease: null,
+        lease_until: 0,
+        reason: null,
+      })
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet((row) => ({
+          version: row('outbox.version', '+', 1),
+          payload: row.ref('excluded.payload'),
+          due_at: row
+            .case()
+            .when('outbox.state', '=', 'dead')
+            .then(row.ref('excluded.due_at'))
+            .else(row.ref('outbox.due_at'))
+            .end(),
+          attempts: row.case().when('outbox.state', '=', 'dead').then(0).else(row.ref('outbox.attempts')).end(),
+          state: 'waiting',
+        })),
+      ),
+  };
+}
+
+export function setLogResult(db: Kysely<Tables>, result: LogResult, state = result.state): BatchStatement {
+  return {
+    query: db
+      .updateTable('calls')
+      .set({ log_state: state, log_reason: result.reason, ...(result.logId === null ? {} : { log_id: result.logId }) })
+      .where('call_id', '=', result.callId),
+  };
+}
+
+// What follows reads what this store wrote after checking; a row is not checked a second time.
+
+export function toCall(row: Selectable<Tables['calls']>): StoredCall {
+  return {
+    callId: row.call_id as StoredCall['callId'],
+    tenant: row.tenant as StoredCall['tenant'],
+    agent: row.agent as StoredCall['agent'],
+    version: row.version,
+    log: row.log === null ? null : (JSON.parse(row.log) as CallLog),
+    touchedAt: row.touched_at,
+    logState: row.log_state as StoredCall['logState'],
+    logId: row.log_id,
+    logReason: row.log_reason,
+  };
+}
+
+export function toEvent(row: { readonly envelope: string }): WireEvent {
+  return parseEvent(JSON.parse(row.envelope));
+}
+
+export function toEffect(row: Selectable<Tables['outbox']>): Effect {
+  return {
+    id: row.id,
+    kind: row.kind as Effect['kind'],
+    tenant: row.tenant as Effect['tenant'],
+    callId: row.call_id as Effect['callId'],
+    payload: JSON.parse(row.payload) as unknown,
+    version: row.version,
+    attempts: row.attempts,
+    state: row.state as Effect['state'],
+    dueAt: row.due_at,
+    createdAt: row.created_at,
+    reason: row.reason,
+  };
+}

@@ -1,0 +1,219 @@
+import { type AgentId, type CallLog, newCallId, type PhoneEvent, type TenantId, type WireEvent } from '@patchcord/call-protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { belongsInCrm, type CallOwner, foldCall, relaySource } from '../../../server/src/call-log/fold.ts';
+
+const owner: CallOwner = {
+  callId: newCallId(),
+  tenant: 'acme' as TenantId,
+  agent: 'ada' as AgentId,
+  extension: '1001',
+};
+const device = '/tenants/acme/agents/ada/devices/one';
+
+function event(n: number | string, name: PhoneEvent['name'], data: unknown, options: { at?: number; source?: string } = {}): WireEvent {
+  const at = options.at ?? 1_000 * (typeof n === 'number' ? n : 99);
+  return Object.freeze({
+    name,
+    at,
+    call: owner.callId,
+    data,
+    id: `${owner.callId}:${n}`,
+    source: options.source ?? device,
+  }) as WireEvent;
+}
+
+const started = event(1, 'call.started', { direction: 'inbound', farSide: { number: '+14155550101', e164: '+14155550101' } });
+const answered = event(3, 'call.answered', {});
+const ended = event(9, 'call.ended', { outcome: 'answered', reason: 'They hung up', by: 'far-side' });
+const contact = (id: string) => ({ crm: 'salesforce', object: 'Contact', id });
+
+function fold(...events: WireEvent[]): CallLog {
+  const log = foldCall(owner, events);
+  if (log === null) throw new Error('there is no log');
+  return log;
+}
+
+describe('the fold', () => {
+  it('says nothing while no call.started has arrived', () => {
+    expect(foldCall(owner, [])).toBeNull();
+    expect(foldCall(owner, [answered, ended])).toBeNull();
+  });
+
+  it('tells a call that lives', () => {
+    expect(fold(started, answered)).toEqual({
+      callId: owner.callId,
+      tenant: 'acme',
+      agent: 'ada',
+      direction: 'inbound',
+      farSide: { number: '+14155550101', e164: '+14155550101' },
+      nearNumber: '1001',
+      startedAt: 1_000,
+      answeredAt: 3_000,
+      endedAt: null,
+      talkMs: 0,
+      outcome: null,
+      reason: '',
+      record: null,
+      note: '',
+      disposition: null,
+      transferredTo: null,
+      consultFor: null,
+      sipCallId: null,
+      stage: 'live',
+    });
+  });
+
+  it('counts talk from answer to end', () => {
+    expect(fold(started, answered, ended)).toMatchObject({ endedAt: 9_000, talkMs: 6_000, outcome: 'answered', reason: 'They hung up', stage: 'ended' });
+  });
+
+  it('counts no talk for a call that nobody answered', () => {
+    const missed = event(2, 'call.ended', { outcome: 'missed', reason: 'Nobody answered', by: 'far-side' });
+    expect(fold(started, missed)).toMatchObject({ answeredAt: null, talkMs: 0, outcome: 'missed', stage: 'ended' });
+  });
+
+  it('never counts less than no talk when the clock was set back', () => {
+    const early = event(9, 'call.ended', { outcome: 'answered', reason: '', by: 'agent' }, { at: 2_000 });
+    expect(fold(started, answered, early).talkMs).toBe(0);
+  });
+
+  it('keeps the SIP Call-ID and the call it consults for', () => {
+    const other = newCallId();
+    const consult = event(1, 'call.started', { direction: 'outbound', farSide: { number: '1002' }, sipCallId: 'abc@edge', consultFor: other });
+    expect(fold(consult)).toMatchObject({ consultFor: other, sipCallId: 'abc@edge', direction: 'outbound' });
+  });
+
+  it('is final once wrap-up was submitted and the call is over, not before', () => {
+    const submitted = event(10, 'wrap-up.submitted', { note: 'sold', disposition: 'won' });
+    expect(fold(started, answered, submitted)).toMatchObject({ stage: 'live', note: 'sold', disposition: 'won' });
+    expect(fold(started, answered, ended, submitted).stage).toBe('final');
+  });
+
+  it('keeps the last note and the last disposition, each for itself', () => {
+    const log = fold(
+      started,
+      ended,
+      event(4, 'wrap-up.saved', { note: 'first', disposition: 'won' }),
+      event(5, 'wrap-up.saved', { note: 'second' }),
+      event(6, 'wrap-up.submitted', {}),
+    );
+    expect(log).toMatchObject({ note: 'second', disposition: 'won', stage: 'final' });
+  });
+
+  it('lets an agent clear a note', () => {
+    expect(fold(started, event(4, 'wrap-up.saved', { note: 'oops' }), event(5, 'wrap-up.saved', { note: '' })).note).toBe('');
+  });
+
+  it("prefers the agent's own last choice of record to what was chosen for them", () => {
+    const log = fold(
+      started,
+      event(2, 'record.chosen', { record: contact('003A'), by: 'only-match' }),
+      event(4, 'record.chosen', { record: contact('003B'), by: 'agent' }),
+      event(5, 'record.chosen', { record: contact('003C'), by: 'agent' }),
+      event(6, 'record.chosen', { record: contact('003D'), by: 'only-match' }),
+    );
+    expect(log.record).toEqual(contact('003C'));
+    expect(fold(started, event(2, 'record.chosen', { record: contact('003A'), by: 'only-match' })).record).toEqual(contact('003A'));
+  });
+
+  it('tells a transfer, and takes it back when it failed after all', () => {
+    const transferred = event(5, 'call.transferred', { to: '1002', kind: 'blind' });
+    expect(fold(started, answered, transferred).transferredTo).toBe('1002');
+    expect(fold(started, transferred, event(6, 'call.transfer-failed', { to: '1002', reason: 'Busy' })).transferredTo).toBeNull();
+    expect(fold(started, transferred, event(6, 'call.transfer-failed', { to: '1003', reason: 'Busy' })).transferredTo).toBe('1002');
+    expect(fold(started, event(4, 'call.transfer-failed', { to: '1002', reason: 'Busy' }), transferred).transferredTo).toBe('1002');
+  });
+
+  it("lets the phone's own end overrule the end by rule, whichever comes first", () => {
+    const byRule = event('by-rule', 'call.ended', { outcome: 'answered', reason: 'silent', by: 'network' }, { at: 5_000, source: relaySource(owner.tenant) });
+    expect(fold(started, answered, byRule)).toMatchObject({ endedAt: 5_000, reason: 'silent' });
+    expect(fold(started, answered, byRule, ended)).toMatchObject({ endedAt: 9_000, reason: 'They hung up' });
+  });
+
+  it('keeps the first end when a phone sent two', () => {
+    const again = event(11, 'call.ended', { outcome: 'failed', reason: 'again', by: 'network' });
+    expect(fold(started, answered, again, ended).outcome).toBe('answered');
+  });
+
+  it('orders by number before time, then by time, source and id', () => {
+    const late = event(2, 'wrap-up.saved', { note: 'number 2, later clock' }, { at: 90_000 });
+    const early = event(3, 'wrap-up.saved', { note: 'number 3, earlier clock' }, { at: 10 });
+    expect(fold(started, early, late).note).toBe('number 3, earlier clock');
+
+    const here = event(4, 'wrap-up.saved', { note: 'a' }, { at: 50, source: '/a' });
+    const there = event(4, 'wrap-up.saved', { note: 'b' }, { at: 50, source: '/b' });
+    const after = event(4, 'wrap-up.saved', { note: 'c' }, { at: 51, source: '/a2' });
+    expect(fold(started, here, there).note).toBe('b');
+    expect(fold(started, there, here).note).toBe('b');
+    expect(fold(started, after, here, there).note).toBe('c');
+
+    const one = event('x', 'wrap-up.saved', { note: 'x' }, { at: 50 });
+    const two = event('y', 'wrap-up.saved', { note: 'y' }, { at: 50 });
+    expect(fold(started, two, one).note).toBe('y');
+    expect(fold(started, one, two).note).toBe('y');
+  });
+});
+
+it('sends every ended call of the agent to the CRM, but not one that somebody else answered', () => {
+  expect(belongsInCrm(fold(started, answered))).toBe(false);
+  expect(belongsInCrm(fold(started, answered, ended))).toBe(true);
+  expect(belongsInCrm(fold(started, event(2, 'call.ended', { outcome: 'missed', reason: '', by: 'far-side' })))).toBe(true);
+  const elsewhere = event(2, 'call.ended', { outcome: 'answered-elsewhere', reason: '', by: 'network' });
+  expect(belongsInCrm(fold(started, elsewhere))).toBe(false);
+});
+
+const anyEvent = fc
+  .record({
+    n: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constant('by-rule')),
+    at: fc.integer({ min: 0, max: 20 }),
+    source: fc.constantFrom(device, '/tenants/acme/agents/ada/devices/two', relaySource(owner.tenant)),
+    what: fc.constantFrom<readonly [PhoneEvent['name'], unknown]>(
+      ['call.started', { direction: 'inbound', farSide: { number: '1' } }],
+      ['call.started', { direction: 'outbound', farSide: { number: '2' } }],
+      ['call.answered', {}],
+      ['call.held', {}],
+      ['call.transferred', { to: '1002', kind: 'blind' }],
+      ['call.transfer-failed', { to: '1002', reason: 'Busy' }],
+      ['call.ended', { outcome: 'answered', reason: 'a', by: 'agent' }],
+      ['call.ended', { outcome: 'failed', reason: 'b', by: 'network' }],
+      ['record.chosen', { record: contact('003A'), by: 'agent' }],
+      ['record.chosen', { record: contact('003B'), by: 'only-match' }],
+      ['wrap-up.saved', { note: 'a' }],
+      ['wrap-up.saved', { disposition: 'x' }],
+      ['wrap-up.submitted', { note: 'b', disposition: 'y' }],
+    ),
+  })
+  .map(({ n, at, source, what: [name, data] }) => event(n, name, data, { at, source }));
+
+it('gives the same log for every order and repetition of the same events', () => {
+  fc.assert(
+    fc.property(
+      // the store holds one event per source and id
+      fc.uniqueArray(anyEvent, { selector: (one) => `${one.source} ${one.id}`, maxLength: 14 }).chain((events) =>
+        fc.record({
+          events: fc.constant(events),
+          shuffled: fc.tuple(
+            fc.shuffledSubarray(events, { minLength: events.length }),
+            fc.subarray(events),
+          ),
+        }),
+      ),
+      ({ events, shuffled: [order, repeats] }) => {
+        expect(foldCall(owner, [...repeats, ...order, ...repeats])).toEqual(foldCall(owner, events));
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+it('never loses an end to whatever else arrives', () => {
+  fc.assert(
+    fc.property(fc.array(anyEvent, { maxLength: 10 }), (more) => {
+      const log = fold(started, ended, ...more.map((one) => ({ ...one, source: `${one.source}/later` })));
+      expect(log.endedAt).not.toBeNull();
+      expect(log.talkMs).toBeGreaterThanOrEqual(0);
+      expect(log.stage).not.toBe('live');
+    }),
+  );
+});

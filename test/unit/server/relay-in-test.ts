@@ -1,0 +1,198 @@
+/** Boots a relay for a test: memory CRM, SQLite in a private folder, a free port of this machine. Owns cleaning up after itself. */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Envelope, type PhoneEvent, type RelayMessage, type Session, toEnvelope } from '@patchcord/call-protocol';
+import { createMemoryRelay, type MemoryRelay } from '@patchcord/crm-adapters/relay';
+import { WebSocket } from 'ws';
+import { type Relay, type RelayConfigInput, type RelayDependencies, startRelay } from '../../../server/src/index.ts';
+import { createLog } from '../../../server/src/logging.ts';
+
+export const adminToken = 'an-admin-token-that-only-tests-know-0001';
+export const sipSecret = 'a-sip-secret-that-only-tests-know-0001';
+export const turnSecret = 'a-turn-secret-that-only-tests-know-001';
+
+/** A good configuration with two agents; a test overrides what it is about. */
+export function testConfig(overrides: Partial<RelayConfigInput> = {}): RelayConfigInput {
+  return {
+    port: 0,
+    adminToken,
+    logLevel: 'silent',
+    delivery: { leaseMs: 5_000, firstRetryMs: 5, longestRetryMs: 50, attempts: 20 },
+    tenants: [testTenant()],
+    ...overrides,
+  };
+}
+
+export function testTenant(
+  overrides: Partial<RelayConfigInput['tenants'][number]> = {},
+): RelayConfigInput['tenants'][number] {
+  return {
+    id: 'acme',
+    name: 'Acme',
+    country: 'US',
+    hostOrigins: ['https://crm.example.com'],
+    crm: { kind: 'memory' },
+    sip: {
+      domain: 'sip.example.com',
+      servers: ['wss://sip.example.com:8443'],
+      credential: { kind: 'kamailio-ephemeral', secret: sipSecret },
+    },
+    turn: { urls: ['turn:turn.example.com:3478'], secret: turnSecret },
+    agents: [
+      { id: 'ada', name: 'Ada Byron', extension: '1001', crmUserId: '005000000000001' },
+      { id: 'bob', name: 'Bob Moog', extension: '1002', crmUserId: '005000000000002' },
+    ],
+    ...overrides,
+  };
+}
+
+export interface RelayInTest {
+  readonly relay: Relay;
+  readonly crm: MemoryRelay;
+  readonly folder: string;
+  readonly closed: () => Promise<void>;
+  fetch(path: string, init?: RequestInit & { readonly token?: string; readonly json?: unknown }): Promise<Response>;
+  signIn(agent?: string, device?: string): Promise<Session & { readonly device: string }>;
+  connect(token: string): Promise<Panel>;
+}
+
+export async function startRelayInTest(
+  config: RelayConfigInput = testConfig(),
+  dependencies: RelayDependencies & { readonly folder?: string } = {},
+): Promise<RelayInTest> {
+  const folder = dependencies.folder ?? (await mkdtemp(join(tmpdir(), 'patchcord-relay-')));
+  const crm = createMemoryRelay({
+    records: [{ object: 'Contact', id: '003000000000001', name: 'Grace Hopper', numbers: ['(415) 555-0101'] }],
+  });
+  const relay = await startRelay(
+    { dataDir: folder, ...config },
+    { connectCrm: () => crm, log: createLog('silent'), ...dependencies },
+  );
+  const panels: Panel[] = [];
+  const self: RelayInTest = {
+    relay,
+    crm,
+    folder,
+    closed: async () => {
+      for (const panel of panels) panel.socket.terminate();
+      await relay.close();
+      if (dependencies.folder === undefined) await rm(folder, { recursive: true, force: true });
+    },
+    fetch: (path, { token, json, ...init } = {}) =>
+      fetch(`http://127.0.0.1:${relay.port}${path}`, {
+        ...init,
+        ...(json === undefined ? {} : { method: init.method ?? 'POST', body: JSON.stringify(json) }),
+        headers: {
+          ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(init.headers as Record<string, string> | undefined),
+        },
+      }),
+    signIn: async (agent = 'ada', device = randomUUID()) => {
+      const { code } = await relay.createPairingCode('acme', agent);
+      const response = await self.fetch('/v1/sessions', { json: { device, proof: { kind: 'pairing-code', code } } });
+      if (response.status !== 201) throw new Error(`sign-in answered ${response.status}: ${await response.text()}`);
+      return { ...((await response.json()) as Session), device };
+    },
+    connect: async (token) => {
+      const panel = await Panel.open(relay);
+      panels.push(panel);
+      panel.send({ type: 'authenticate', token });
+      await panel.next((message) => message.type === 'authenticated');
+      return panel;
+    },
+  };
+  return self;
+}
+
+/** The panel's end of the live socket. */
+export class Panel {
+  readonly socket: WebSocket;
+  readonly #messages: RelayMessage[] = [];
+  readonly #waiting: {
+    readonly fits: (message: RelayMessage) => boolean;
+    readonly resolve: (message: RelayMessage) => void;
+  }[] = [];
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    this.closed = new Promise((resolve) => {
+      socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+    });
+    socket.on('message', (raw) => {
+      const message = JSON.parse(raw.toString()) as RelayMessage;
+      const index = this.#waiting.findIndex(({ fits }) => fits(message));
+      if (index < 0) this.#messages.push(message);
+      else this.#waiting.splice(index, 1)[0]?.resolve(message);
+    });
+  }
+
+  static async open(relay: Relay, origin = relay.url): Promise<Panel> {
+    const socket = new WebSocket(`ws://127.0.0.1:${relay.port}/v1/live`, { origin });
+    const panel = new Panel(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', () => resolve());
+      socket.once('error', reject);
+    });
+    return panel;
+  }
+
+  send(message: unknown): void {
+    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  publish(...events: unknown[]): void {
+    this.send({ type: 'publish', events });
+  }
+
+  /** The first message that fits and was not taken yet; waits for it. */
+  next<M extends RelayMessage = RelayMessage>(fits: (message: RelayMessage) => boolean): Promise<M> {
+    const index = this.#messages.findIndex(fits);
+    const [found] = index < 0 ? [] : this.#messages.splice(index, 1);
+    if (found !== undefined) return Promise.resolve(found as M);
+    return new Promise((resolve) => {
+      this.#waiting.push({ fits, resolve: resolve as (message: RelayMessage) => void });
+    });
+  }
+
+  async acknowledged(): Promise<readonly string[]> {
+    const message = await this.next<Extract<RelayMessage, { type: 'acknowledged' }>>(
+      ({ type }) => type === 'acknowledged',
+    );
+    return message.ids;
+  }
+
+  async event(name: string): Promise<Envelope> {
+    const message = await this.next<Extract<RelayMessage, { type: 'event' }>>(
+      (one) => one.type === 'event' && one.event.type === `dev.patchcord.${name}.v1`,
+    );
+    return message.event;
+  }
+}
+
+type Life = { readonly name: PhoneEvent['name']; readonly data: unknown; readonly at?: number };
+
+/** Envelopes of one call, numbered from `from`. */
+export function envelopes(callId: string, life: readonly Life[], from = 1, startAt = 1_790_000_000_000): Envelope[] {
+  return life.map(({ name, data, at }, index) =>
+    toEnvelope(
+      { name, at: at ?? startAt + (from + index) * 1_000, call: callId, data } as PhoneEvent,
+      `${callId}:${from + index}`,
+      '/whatever/the/panel/says',
+    ),
+  );
+}
+
+/** An answered inbound call from Grace Hopper. */
+export const answeredCall: readonly Life[] = [
+  {
+    name: 'call.started',
+    data: { direction: 'inbound', farSide: { number: '+14155550101', e164: '+14155550101', name: 'Grace Hopper' } },
+  },
+  { name: 'call.ringing', data: {} },
+  { name: 'call.answered', data: {} },
+  { name: 'call.ended', data: { outcome: 'answered', reason: 'You hung up', by: 'agent' } },
+];
