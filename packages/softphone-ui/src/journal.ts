@@ -1,0 +1,279 @@
+/**
+ * The journal: every event is on this computer's disk before it is sent, and stays until the relay has stored it. Survives reload and crash;
+ * what earlier pages did not get through is sent by the next one. Events the relay can never take are kept apart, with its reason.
+ * Where storage is refused it works in memory and says so (`durable`). Must never drop an event silently, nor hold a secret.
+ *
+ * One journal belongs to one agent of one tenant, and all frames of a browser share it: numbers are dealt inside the transaction that
+ * stores the event, so two frames never give the same id.
+ */
+import { type Envelope, type PhoneEvent, toEnvelope } from '@patchcord/call-protocol';
+import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+
+export interface RefusedEvent {
+  readonly envelope: Envelope;
+  /** Why the relay can't take it, in its words. */
+  readonly message: string;
+}
+
+export interface JournalCounts {
+  readonly waiting: number;
+  readonly refused: number;
+}
+
+export interface Journal {
+  /** False when events live in memory only and are lost with the page. */
+  readonly durable: boolean;
+  /** Resolves when the event is on disk. Appends keep their order. */
+  append(event: PhoneEvent): Promise<Envelope>;
+  /** The oldest events that wait for an acknowledgement. */
+  waiting(limit: number): Promise<readonly Envelope[]>;
+  acknowledge(ids: readonly string[]): Promise<void>;
+  refuse(id: string, message: string): Promise<void>;
+  refused(): Promise<readonly RefusedEvent[]>;
+  /** The agent has read about a refused event: it goes. */
+  forget(id: string): Promise<void>;
+  counts(): Promise<JournalCounts>;
+  /** Told after every change made through this object. */
+  onChanged(listener: () => void): () => void;
+  close(): void;
+}
+
+export interface JournalOptions {
+  /** Names the agent's own database. */
+  readonly name: string;
+  /** CloudEvents `source` of everything this device says. */
+  readonly source: string;
+  readonly now: () => number;
+}
+
+interface StoredEvent {
+  readonly envelope: Envelope;
+  readonly state: 'waiting' | 'refused';
+  readonly message: string;
+}
+
+interface JournalSchema extends DBSchema {
+  events: { key: number; value: StoredEvent; indexes: { id: string; state: string } };
+  /** How many events a call has had: `n` of the ids `<callId>:<n>`. */
+  numbers: { key: string; value: { readonly n: number; readonly at: number }; indexes: { at: number } };
+}
+
+const numbersKeptMs = 14 * 24 * 3_600_000;
+
+/** Opens the agent's journal. Whatever storage refuses, now or later, is kept in memory instead, and `durable` turns false. */
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  const memory = createMemoryJournal(options.source);
+  let stored: Journal;
+  try {
+    stored = await openStoredJournal(options);
+  } catch {
+    return memory;
+  }
+  let durable = true;
+
+  /** The disk is full, or another page took the database away: what is asked of it then counts as empty, nothing is thrown away. */
+  async function orElse<T>(asked: Promise<T>, fallback: T): Promise<T> {
+    try {
+      return await asked;
+    } catch {
+      durable = false;
+      return fallback;
+    }
+  }
+
+  return {
+    get durable() {
+      return durable;
+    },
+    async append(event) {
+      const envelope = await orElse<Envelope | null>(stored.append(event), null);
+      return envelope ?? (await memory.append(event));
+    },
+    async waiting(limit) {
+      const events = await orElse(stored.waiting(limit), []);
+      return [...events, ...(await memory.waiting(limit - events.length))];
+    },
+    async acknowledge(ids) {
+      await orElse(stored.acknowledge(ids), undefined);
+      await memory.acknowledge(ids);
+    },
+    async refuse(id, message) {
+      await orElse(stored.refuse(id, message), undefined);
+      await memory.refuse(id, message);
+    },
+    async forget(id) {
+      await orElse(stored.forget(id), undefined);
+      await memory.forget(id);
+    },
+    refused: async () => [...(await orElse(stored.refused(), [])), ...(await memory.refused())],
+    async counts() {
+      const disk = await orElse(stored.counts(), { waiting: 0, refused: 0 });
+      const ram = await memory.counts();
+      return { waiting: disk.waiting + ram.waiting, refused: disk.refused + ram.refused };
+    },
+    onChanged(listener) {
+      const stop = [stored.onChanged(listener), memory.onChanged(listener)];
+      return () => {
+        for (const end of stop) end();
+      };
+    },
+    close() {
+      stored.close();
+      memory.close();
+    },
+  };
+}
+
+async function openStoredJournal(options: JournalOptions): Promise<Journal> {
+  const listeners = new Set<() => void>();
+  const db = await openDatabase(options.name);
+  await forgetOldNumbers(db, options.now() - numbersKeptMs);
+  /** Appends run one after the other: the order of events is the order of calls. */
+  let last: Promise<unknown> = Promise.resolve();
+
+  function changed(): void {
+    for (const listener of listeners) listener();
+  }
+
+  async function store(event: PhoneEvent): Promise<Envelope> {
+    const transaction = db.transaction(['events', 'numbers'], 'readwrite', { durability: 'strict' });
+    const numbers = transaction.objectStore('numbers');
+    let id = `device:${crypto.randomUUID()}`;
+    if (event.call !== undefined) {
+      const n = ((await numbers.get(event.call))?.n ?? 0) + 1;
+      await numbers.put({ n, at: options.now() }, event.call);
+      id = `${event.call}:${n}`;
+    }
+    const envelope = toEnvelope(event, id, options.source);
+    await transaction.objectStore('events').add({ envelope, state: 'waiting', message: '' });
+    await transaction.done;
+    return envelope;
+  }
+
+  async function change(ids: readonly string[], next: (event: StoredEvent) => StoredEvent | null): Promise<void> {
+    const transaction = db.transaction('events', 'readwrite', { durability: 'strict' });
+    for (const id of ids) {
+      const cursor = await transaction.store.index('id').openCursor(id);
+      if (cursor === null) continue;
+      const value = next(cursor.value);
+      await (value === null ? cursor.delete() : cursor.update(value));
+    }
+    await transaction.done;
+    changed();
+  }
+
+  return {
+    durable: true,
+    append(event) {
+      const stored = last.then(() => store(event));
+      last = stored.catch(() => undefined);
+      return stored.then((envelope) => {
+        changed();
+        return envelope;
+      });
+    },
+    async waiting(limit) {
+      // Keys grow with time and the index keeps equal states in key order: oldest first.
+      const events = await db.getAllFromIndex('events', 'state', 'waiting', limit);
+      return events.map((event) => event.envelope);
+    },
+    acknowledge: (ids) => change(ids, () => null),
+    refuse: (id, message) => change([id], (event) => ({ ...event, state: 'refused', message })),
+    forget: (id) => change([id], (event) => (event.state === 'refused' ? null : event)),
+    async refused() {
+      const events = await db.getAllFromIndex('events', 'state', 'refused');
+      return events.map(({ envelope, message }) => ({ envelope, message }));
+    },
+    async counts() {
+      const transaction = db.transaction('events');
+      const states = transaction.store.index('state');
+      const [waiting, refused] = await Promise.all([states.count('waiting'), states.count('refused')]);
+      return { waiting, refused };
+    },
+    onChanged(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      listeners.clear();
+      db.close();
+    },
+  };
+}
+
+async function openDatabase(name: string): Promise<IDBPDatabase<JournalSchema>> {
+  return await openDB<JournalSchema>(name, 1, {
+    upgrade(db) {
+      const events = db.createObjectStore('events', { autoIncrement: true });
+      events.createIndex('id', 'envelope.id', { unique: true });
+      events.createIndex('state', 'state');
+      db.createObjectStore('numbers').createIndex('at', 'at');
+    },
+    // Another frame brings a newer panel: let it upgrade; this page works in memory from then on.
+    blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+  });
+}
+
+async function forgetOldNumbers(db: IDBPDatabase<JournalSchema>, before: number): Promise<void> {
+  const transaction = db.transaction('numbers', 'readwrite');
+  let cursor = await transaction.store.index('at').openCursor(IDBKeyRange.upperBound(before));
+  while (cursor !== null) {
+    await cursor.delete();
+    cursor = await cursor.continue();
+  }
+  await transaction.done;
+}
+
+/** Holds events in memory only. Its ids carry a mark of their own: after a reload the same call would be numbered from 1 again. */
+export function createMemoryJournal(source: string): Journal {
+  const listeners = new Set<() => void>();
+  const mark = crypto.randomUUID().slice(0, 8);
+  const numbers = new Map<string, number>();
+  let events: readonly StoredEvent[] = [];
+
+  function set(next: readonly StoredEvent[]): void {
+    events = next;
+    for (const listener of listeners) listener();
+  }
+
+  return {
+    durable: false,
+    append(event) {
+      const subject = event.call ?? 'device';
+      const n = (numbers.get(subject) ?? 0) + 1;
+      numbers.set(subject, n);
+      const envelope = toEnvelope(event, `${subject}:${mark}-${n}`, source);
+      set([...events, { envelope, state: 'waiting', message: '' }]);
+      return Promise.resolve(envelope);
+    },
+    waiting: (limit) =>
+      Promise.resolve(
+        events
+          .filter((event) => event.state === 'waiting')
+          .slice(0, Math.max(0, limit))
+          .map((event) => event.envelope),
+      ),
+    acknowledge(ids) {
+      set(events.filter((event) => !ids.includes(event.envelope.id)));
+      return Promise.resolve();
+    },
+    refuse(id, message) {
+      set(events.map((event) => (event.envelope.id === id ? { ...event, state: 'refused', message } : event)));
+      return Promise.resolve();
+    },
+    refused: () => Promise.resolve(events.filter((event) => event.state === 'refused')),
+    forget(id) {
+      set(events.filter((event) => event.envelope.id !== id || event.state === 'waiting'));
+      return Promise.resolve();
+    },
+    counts: () => {
+      const refused = events.filter((event) => event.state === 'refused').length;
+      return Promise.resolve({ waiting: events.length - refused, refused });
+    },
+    onChanged(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => listeners.clear(),
+  };
+}

@@ -1,0 +1,228 @@
+/**
+ * The live socket between panel and relay: events go up and are acknowledged, events of other parts come down. Owns connecting again
+ * (back-off with jitter, never giving up) and the check of every message. Must never send anything but the token before the relay
+ * has said `authenticated`, nor remember what was sent: that is the journal's work.
+ */
+import {
+  type Envelope,
+  errorCode,
+  type PanelMessage,
+  PatchcordError,
+  parseEvent,
+  type RelayMessage,
+  RelayMessageSchema,
+  type WireEvent,
+} from '@patchcord/call-protocol';
+import type { ClockPort } from '@patchcord/phone-engine';
+import * as v from 'valibot';
+
+/** `away`: no connection, the next attempt is planned. `joining`: connecting and authenticating. `joined`: events flow. */
+export type LiveStatus = 'closed' | 'away' | 'joining' | 'joined';
+
+/** What the link needs of a WebSocket. */
+export type LiveSocket = Pick<WebSocket, 'send' | 'close' | 'onopen' | 'onmessage' | 'onclose' | 'onerror'>;
+export type OpenSocket = (url: string) => LiveSocket;
+
+export interface LiveLink {
+  status(): LiveStatus;
+  onStatus(listener: (status: LiveStatus) => void): () => void;
+  /** Connects and keeps connected until `close`. Once is enough. */
+  open(): void;
+  /** Hands events to the socket; false when it is not joined, and then nothing was sent. */
+  publish(events: readonly Envelope[]): boolean;
+  onAcknowledged(listener: (ids: readonly string[]) => void): () => void;
+  onRefused(listener: (id: string, message: string) => void): () => void;
+  onEvent(listener: (event: WireEvent) => void): () => void;
+  /** Connects at once instead of at the next planned attempt: the network came back, or the agent signed in again. */
+  nudge(): void;
+  /** The socket looks dead (an acknowledgement is overdue): drop it and connect anew. */
+  suspect(): void;
+  close(): void;
+}
+
+export interface LiveLinkOptions {
+  readonly url: string;
+  readonly openSocket: OpenSocket;
+  readonly clock: ClockPort;
+  readonly random?: () => number;
+  /** A token that is still good; rejects when there is none. */
+  readonly token: () => Promise<string>;
+  readonly tokenRefused: () => void;
+}
+
+const firstDelayMs = 500;
+const longestDelayMs = 30_000;
+/** From opening the socket to `authenticated`. */
+const joinDeadlineMs = 10_000;
+
+/** Keeps one live link to a relay. */
+export function createLiveLink(options: LiveLinkOptions): LiveLink {
+  const { clock, random = Math.random } = options;
+  const statusListeners = new Set<(status: LiveStatus) => void>();
+  const acknowledgedListeners = new Set<(ids: readonly string[]) => void>();
+  const refusedListeners = new Set<(id: string, message: string) => void>();
+  const eventListeners = new Set<(event: WireEvent) => void>();
+  let status: LiveStatus = 'closed';
+  let socket: LiveSocket | null = null;
+  let timer: unknown = null;
+  let failures = 0;
+  /** Counts attempts, so that what an old attempt still awaits can't touch a new one. */
+  let attempt = 0;
+
+  function setStatus(next: LiveStatus): void {
+    if (status === next) return;
+    status = next;
+    for (const listener of [...statusListeners]) listener(next);
+  }
+
+  function stopTimer(): void {
+    if (timer !== null) clock.clearTimeout(timer);
+    timer = null;
+  }
+
+  function drop(): void {
+    attempt += 1;
+    stopTimer();
+    const old = socket;
+    socket = null;
+    if (old === null) return;
+    old.onopen = old.onmessage = old.onclose = old.onerror = null;
+    try {
+      old.close();
+    } catch {
+      // Closing a socket that never opened may throw; it is gone either way.
+    }
+  }
+
+  function retryLater(): void {
+    drop();
+    if (status === 'closed') return;
+    setStatus('away');
+    const ceiling = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(failures, 10));
+    failures += 1;
+    timer = clock.setTimeout(() => void join(), ceiling * (0.5 + random() / 2));
+  }
+
+  async function join(): Promise<void> {
+    drop();
+    if (status === 'closed') return;
+    const mine = attempt;
+    setStatus('joining');
+    let token: string;
+    try {
+      token = await options.token();
+    } catch {
+      if (mine === attempt) retryLater();
+      return;
+    }
+    if (mine !== attempt) return;
+    let opened: LiveSocket;
+    try {
+      opened = options.openSocket(options.url);
+    } catch {
+      retryLater();
+      return;
+    }
+    socket = opened;
+    timer = clock.setTimeout(retryLater, joinDeadlineMs);
+    opened.onopen = () => send({ type: 'authenticate', token });
+    opened.onmessage = ({ data }) => receive(data);
+    opened.onclose = retryLater;
+    opened.onerror = retryLater;
+  }
+
+  function send(message: PanelMessage): boolean {
+    try {
+      socket?.send(JSON.stringify(message));
+      return socket !== null;
+    } catch {
+      retryLater();
+      return false;
+    }
+  }
+
+  function receive(data: unknown): void {
+    const message = readMessage(data);
+    if (message === null) return;
+    switch (message.type) {
+      case 'authenticated':
+        stopTimer();
+        failures = 0;
+        setStatus('joined');
+        return;
+      case 'acknowledged':
+        for (const listener of acknowledgedListeners) listener(message.ids);
+        return;
+      case 'refused':
+        for (const listener of refusedListeners) listener(message.id, message.message);
+        return;
+      case 'event': {
+        const event = readEvent(message.event);
+        if (event !== null) for (const listener of eventListeners) listener(event);
+        return;
+      }
+      case 'error':
+        // What else the relay can't do just now it says, and keeps the socket or closes it; unacknowledged events are sent again.
+        if (!message.code.startsWith('identity.')) return;
+        options.tokenRefused();
+        retryLater();
+    }
+  }
+
+  return {
+    status: () => status,
+    onStatus: (listener) => subscribe(statusListeners, listener),
+    onAcknowledged: (listener) => subscribe(acknowledgedListeners, listener),
+    onRefused: (listener) => subscribe(refusedListeners, listener),
+    onEvent: (listener) => subscribe(eventListeners, listener),
+    open() {
+      if (status !== 'closed') return;
+      setStatus('away');
+      void join();
+    },
+    publish: (events) => status === 'joined' && send({ type: 'publish', events }),
+    nudge() {
+      if (status !== 'away') return;
+      failures = 0;
+      void join();
+    },
+    suspect() {
+      if (status === 'joined') retryLater();
+    },
+    close() {
+      setStatus('closed');
+      drop();
+    },
+  };
+}
+
+function subscribe<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** A message that does not fit the contract is left out and named once in the console: it never reaches the panel. */
+function readMessage(data: unknown): RelayMessage | null {
+  try {
+    if (typeof data !== 'string') throw new PatchcordError('request.invalid', 'The relay sent something that is not text.');
+    return v.parse(RelayMessageSchema, JSON.parse(data));
+  } catch (error) {
+    warn(error);
+    return null;
+  }
+}
+
+function readEvent(envelope: Envelope): WireEvent | null {
+  try {
+    return parseEvent(envelope);
+  } catch (error) {
+    // A newer relay may know events that this panel does not.
+    warn(error);
+    return null;
+  }
+}
+
+function warn(error: unknown): void {
+  const code = error instanceof PatchcordError ? errorCode(error) : 'request.invalid';
+  console.warn(`Patchcord left out a message of the relay that it can't read (${code}).`);
+}

@@ -1,0 +1,96 @@
+/**
+ * The composition root: reads what the relay wrote on the page, picks the host, builds the real parts and lets the panel run. Owns which
+ * real thing stands behind each port, nothing else. The page says: `data-host`, `data-host-origins`, and `data-relay` when the relay has
+ * another origin than the page.
+ */
+import './panel.css';
+import { type PanelHost, panelHosts } from '@patchcord/crm-adapters/panel';
+import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-engine';
+import { createSound } from '@patchcord/phone-engine/audio';
+import { createSipPort } from '@patchcord/phone-engine/sip';
+import { createMissedMark } from './call-history.ts';
+import { readDevice } from './device.ts';
+import { openJournal } from './journal.ts';
+import { watchMicrophonePermission } from './microphone-permission.ts';
+import { mountPanel } from './mount-panel.tsx';
+import { createPanel } from './panel.ts';
+import { createRelayClient } from './relay-client.ts';
+import { createSessionHandover } from './session-handover.ts';
+import { createTicker } from './ticker.ts';
+
+const clock: ClockPort = {
+  now: () => Date.now(),
+  setTimeout: (run, ms) => setTimeout(run, ms),
+  clearTimeout: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout> | undefined),
+};
+const storage = () => localStorage;
+const openChannel = (name: string) => new BroadcastChannel(name);
+
+function createHost(page: DOMStringMap, relayOrigin: string): PanelHost {
+  const name = page.host ?? '';
+  if (!Object.hasOwn(panelHosts, name)) {
+    throw new Error(`This page names no known host (data-host="${name}"). It must be served by the relay.`);
+  }
+  return panelHosts[name as keyof typeof panelHosts]({
+    window,
+    hostOrigins: (page.hostOrigins ?? '').split(/\s+/).filter((origin) => origin !== ''),
+    audience: relayOrigin,
+  });
+}
+
+function run(element: HTMLElement): void {
+  const page = document.documentElement.dataset;
+  const relayOrigin = (page.relay ?? '') === '' ? location.origin : new URL(page.relay ?? '', location.href).origin;
+  const host = createHost(page, relayOrigin);
+  const device = readDevice(storage);
+  const sound = createSound(window);
+  const panel = createPanel({
+    host,
+    device,
+    clock,
+    sound,
+    relay: createRelayClient({
+      origin: relayOrigin,
+      device,
+      clock,
+      fetch: (input, init) => fetch(input, init),
+      openSocket: (url) => new WebSocket(url),
+      proveIdentity: () => host.proveIdentity(),
+    }),
+    handover: createSessionHandover({ openChannel, name: page.host ?? '', clock }),
+    sharePhone: (name) =>
+      joinSharedPhone({
+        name,
+        createOwner: () => createPhone({ sip: createSipPort({ sound, clock }), clock, sound }),
+        locks: navigator.locks,
+        openChannel,
+        page: document,
+      }),
+    openJournal: (agent) =>
+      openJournal({
+        name: `patchcord-journal:${agent.tenant}:${agent.id}`,
+        source: `/tenants/${agent.tenant}/agents/${agent.id}/devices/${device}`,
+        now: () => clock.now(),
+      }),
+    missedMark: (agent) => createMissedMark(storage, `${agent.tenant}:${agent.id}`),
+    microphone: watchMicrophonePermission(document, navigator.permissions),
+    ticker: createTicker(document),
+  });
+  mountPanel(element, panel, { reload: () => location.reload() });
+  window.addEventListener('online', () => panel.nudge());
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') panel.nudge();
+  });
+  void panel.start();
+}
+
+function findPlace(): HTMLElement {
+  const known = document.getElementById('patchcord');
+  if (known !== null) return known;
+  const place = document.createElement('div');
+  place.id = 'patchcord';
+  document.body.append(place);
+  return place;
+}
+
+run(findPlace());

@@ -1,0 +1,136 @@
+/**
+ * The panel on a page: draws the stages and screens of one `Panel` into one element. Owns what belongs to the page as a whole: where the
+ * focus goes when what had it is gone, what is announced, and the question before a page with a live call is left. It never takes the focus
+ * from anywhere else.
+ */
+import { effect } from '@preact/signals';
+import { render } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Panel } from './panel.ts';
+import { Banners, NoticeLine } from './parts/banners.tsx';
+import { UnfinishedCalls } from './parts/call-strips.tsx';
+import { Header, HelpPopover } from './parts/header.tsx';
+import { KnockingCall } from './parts/knocking-call.tsx';
+import { startQuickKeys } from './quick-keys.ts';
+import { CallScreen } from './screens/call-screen.tsx';
+import { IncomingScreen } from './screens/incoming-screen.tsx';
+import { Opening } from './screens/opening.tsx';
+import { ReadyScreen } from './screens/ready-screen.tsx';
+import { WrapUpScreen } from './screens/wrap-up-screen.tsx';
+import type { SoftphoneModel } from './softphone-model.ts';
+
+export interface MountOptions {
+  /** Loads the page anew; the agent's way out of a start that failed. */
+  readonly reload: () => void;
+}
+
+/** Draws the panel; the returned function takes it off the page again. The stylesheet is the page's (`panel.css`). */
+export function mountPanel(element: HTMLElement, panel: Panel, options: MountOptions): () => void {
+  const page = element.ownerDocument;
+  const stopAsking = askBeforeLeaving(page, panel);
+  let stopKeys: (() => void) | null = null;
+  const stopStages = effect(() => {
+    const stage = panel.stage.value;
+    stopKeys?.();
+    stopKeys = stage.kind === 'ready' ? startQuickKeys(page, stage.model) : null;
+  });
+  render(<App panel={panel} reload={options.reload} />, element);
+  return () => {
+    stopStages();
+    stopKeys?.();
+    stopAsking();
+    render(null, element);
+  };
+}
+
+/** The browser asks in its own words; ours would not be shown. Only the frame that holds the call asks. */
+function askBeforeLeaving(page: Document, panel: Panel): () => void {
+  const view = page.defaultView;
+  const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+  return effect(() => {
+    const stage = panel.stage.value;
+    // A listener that is always there would keep the page out of the back-forward cache.
+    if (stage.kind === 'ready' && stage.model.wouldEndCall.value) view?.addEventListener('beforeunload', ask);
+    else view?.removeEventListener('beforeunload', ask);
+  });
+}
+
+function App({ panel, reload }: { readonly panel: Panel; readonly reload: () => void }) {
+  const stage = panel.stage.value;
+  if (stage.kind === 'ready') return <Phone panel={panel} model={stage.model} />;
+  return (
+    <div class="panel">
+      <main class="main">
+        <Opening panel={panel} stage={stage} reload={reload} />
+      </main>
+    </div>
+  );
+}
+
+function Phone({ panel, model }: { readonly panel: Panel; readonly model: SoftphoneModel }) {
+  const { screen, knocking } = model.layout.value;
+  const main = useFocusRescue();
+  return (
+    <div class="panel" data-screen={screen.kind}>
+      <Header model={model} />
+      <main ref={main} class="main" tabIndex={-1}>
+        <Banners panel={panel} />
+        <NoticeLine model={model} />
+        {knocking.map((call) => (
+          <KnockingCall key={call.id} model={model} call={call} />
+        ))}
+        <UnfinishedCalls model={model} />
+        {screen.kind === 'ready' && <ReadyScreen model={model} />}
+        {screen.kind === 'incoming' && <IncomingScreen key={screen.call.id} model={model} call={screen.call} />}
+        {screen.kind === 'call' && <CallScreen key={screen.call.id} model={model} call={screen.call} />}
+        {screen.kind === 'wrap-up' && <WrapUpScreen key={screen.call.id} model={model} call={screen.call} />}
+      </main>
+      <HelpPopover />
+      <Announcer model={model} />
+    </div>
+  );
+}
+
+/** Both regions are there from the start: a region that appears together with its words is often not read. */
+function Announcer({ model }: { readonly model: SoftphoneModel }) {
+  const announcement = model.announcement.value;
+  return (
+    <>
+      <div class="unseen" aria-live="polite">
+        {announcement?.manner === 'polite' ? announcement.text : ''}
+      </div>
+      <div class="unseen" aria-live="assertive">
+        {announcement?.manner === 'assertive' ? announcement.text : ''}
+      </div>
+    </>
+  );
+}
+
+/**
+ * When the element that had the focus leaves the page, the browser drops the focus to the document's start and a keyboard is lost. Then, and
+ * only then, it goes to the main part.
+ */
+function useFocusRescue() {
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const place = main.current;
+    if (place === null) return;
+    const page = place.ownerDocument;
+    let last: Element | null = null;
+    const remember = (event: FocusEvent) => {
+      last = event.target as Element;
+    };
+    const rescue = new MutationObserver(() => {
+      if (last === null || last.isConnected || page.activeElement !== page.body) return;
+      last = null;
+      place.focus({ preventScroll: true });
+    });
+    page.addEventListener('focusin', remember);
+    rescue.observe(place, { childList: true, subtree: true });
+    return () => {
+      page.removeEventListener('focusin', remember);
+      rescue.disconnect();
+    };
+  }, []);
+  return main;
+}

@@ -1,0 +1,58 @@
+/**
+ * Notes while they are typed: what the agent sees is the draft, what the phone has follows half a second behind and at once on blur and
+ * submit. A draft is let go when the phone has the same text. Must never overwrite what is being typed with what comes back.
+ */
+import type { CallId } from '@patchcord/call-protocol';
+import type { CallState, ClockPort, Phone } from '@patchcord/phone-engine';
+import { type ReadonlySignal, signal } from '@preact/signals';
+
+export interface Notes {
+  /** Drafts the phone does not have yet. */
+  readonly drafts: ReadonlySignal<ReadonlyMap<CallId, string>>;
+  write(call: CallId, text: string): void;
+  /** Resolves when the phone has what was typed. */
+  flush(call: CallId): Promise<void>;
+  /** To be called with every new state. */
+  settle(calls: readonly CallState[]): void;
+}
+
+const restMs = 500;
+
+/** Keeps drafts for one phone. */
+export function createNotes(
+  phone: Pick<Phone, 'send'>,
+  clock: ClockPort,
+  refused: (reason: string) => void,
+): Notes {
+  const drafts = signal<ReadonlyMap<CallId, string>>(new Map());
+  const timers = new Map<CallId, unknown>();
+
+  async function flush(call: CallId): Promise<void> {
+    clock.clearTimeout(timers.get(call));
+    timers.delete(call);
+    const note = drafts.value.get(call);
+    if (note === undefined) return;
+    const result = await phone.send({ type: 'call.write-note', call, note });
+    if (!result.ok) refused(result.reason);
+  }
+
+  return {
+    drafts,
+    write(call, text) {
+      drafts.value = new Map(drafts.value).set(call, text);
+      clock.clearTimeout(timers.get(call));
+      timers.set(
+        call,
+        clock.setTimeout(() => void flush(call), restMs),
+      );
+    },
+    flush,
+    settle(calls) {
+      const kept = [...drafts.value].filter(([id, text]) => {
+        const call = calls.find((other) => other.id === id);
+        return call !== undefined && (call.note !== text || timers.has(id));
+      });
+      if (kept.length !== drafts.value.size) drafts.value = new Map(kept);
+    },
+  };
+}

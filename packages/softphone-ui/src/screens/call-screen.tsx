@@ -1,0 +1,223 @@
+/** A call in progress: who, how long, what can be done. Sheets (keypad, transfer, second call) lie where the note is. */
+import type { CallState } from '@patchcord/phone-engine';
+import { Icon, type IconName } from '../icon.tsx';
+import { CallPerson } from '../parts/call-person.tsx';
+import { BesideCalls } from '../parts/call-strips.tsx';
+import { CallTimer } from '../parts/call-timer.tsx';
+import { stateWords } from '../parts/call-words.ts';
+import { Keypad } from '../parts/keypad.tsx';
+import { NoteField } from '../parts/note-field.tsx';
+import { NumberField } from '../parts/number-field.tsx';
+import { RecordChoice } from '../parts/record-choice.tsx';
+import { nameOfCall, type Sheet, type SoftphoneModel } from '../softphone-model.ts';
+import { texts } from '../texts.ts';
+
+export function CallScreen({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const sheet = model.sheet.value;
+  const words = stateWords(call);
+  return (
+    <div class="call">
+      <section class="call-card" aria-label={nameOfCall(call, model.numbers.value)}>
+        <CallPerson model={model} call={call} />
+        <p class="call-state">
+          {call.phase === 'active' && call.answeredAt !== null && (
+            <CallTimer ticker={model.ticker} since={call.answeredAt} />
+          )}
+          {words !== '' && <span class={call.phase === 'active' ? 'call-words is-marked' : 'call-words'}>{words}</span>}
+        </p>
+        {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
+        <RecordChoice model={model} call={call} />
+      </section>
+      <BesideCalls model={model} />
+      {call.consultFor !== null && <ConsultActs model={model} call={call} />}
+      <CallControls model={model} call={call} />
+      {sheet === 'none' && <NoteField model={model} call={call} />}
+      {sheet === 'keypad' && <DigitsSheet model={model} call={call} />}
+      {sheet === 'transfer' && <TransferSheet model={model} call={call} />}
+      {sheet === 'new-call' && <NewCallSheet model={model} />}
+      <button type="button" class="button button-danger button-wide" onClick={() => void model.hangUp(call.id)}>
+        <Icon name="hangUp" />
+        {texts.hangUp}
+      </button>
+    </div>
+  );
+}
+
+function CallControls({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const { calls } = model.phone.value;
+  const active = call.phase === 'active';
+  const full = calls.filter((other) => other.phase !== 'ended').length > 1;
+  const changing = call.hold === 'placing' || call.hold === 'lifting';
+  return (
+    <div class="controls">
+      <Control
+        icon={call.muted ? 'muted' : 'mute'}
+        label={call.muted ? texts.unmute : texts.mute}
+        on={call.muted}
+        enabled={active || call.phase === 'dialing' || call.phase === 'ringing'}
+        act={() => void model.toggleMute(call)}
+      />
+      <Control
+        icon={call.hold === 'off' ? 'hold' : 'resume'}
+        label={call.hold === 'off' ? texts.hold : texts.resume}
+        on={call.hold !== 'off'}
+        enabled={active && !changing}
+        act={() => void model.toggleHold(call)}
+      />
+      <SheetControl model={model} sheet="keypad" icon="keypad" label={texts.keypad} enabled={active} />
+      {call.consultFor === null && (
+        <SheetControl model={model} sheet="transfer" icon="transfer" label={texts.transfer} enabled={active} />
+      )}
+      {!full && <SheetControl model={model} sheet="new-call" icon="newCall" label={texts.newCall} enabled={active} />}
+    </div>
+  );
+}
+
+/** A control that can't act now stays where it is and keeps the focus: it says so and does nothing. */
+function Control({
+  icon,
+  label,
+  on,
+  enabled,
+  act,
+}: {
+  readonly icon: IconName;
+  readonly label: string;
+  readonly on: boolean;
+  readonly enabled: boolean;
+  readonly act: () => void;
+}) {
+  return (
+    <button
+      type="button"
+      class={on ? 'control is-on' : 'control'}
+      aria-disabled={!enabled}
+      onClick={() => {
+        if (enabled) act();
+      }}
+    >
+      <Icon name={icon} size={22} />
+      <span>{label}</span>
+    </button>
+  );
+}
+
+function SheetControl({
+  model,
+  sheet,
+  icon,
+  label,
+  enabled,
+}: {
+  readonly model: SoftphoneModel;
+  readonly sheet: Sheet;
+  readonly icon: IconName;
+  readonly label: string;
+  readonly enabled: boolean;
+}) {
+  const open = model.sheet.value === sheet;
+  return (
+    <button
+      type="button"
+      class={open ? 'control is-open' : 'control'}
+      aria-disabled={!enabled && !open}
+      aria-expanded={open}
+      data-sheet={sheet}
+      onClick={() => {
+        if (enabled || open) model.showSheet(sheet);
+      }}
+    >
+      <Icon name={icon} size={22} />
+      <span>{label}</span>
+    </button>
+  );
+}
+
+function DigitsSheet({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  return (
+    <section class="sheet" aria-label={texts.keypad}>
+      <output class="digits-sent digits" aria-label={texts.digitsSent}>
+        {call.digits}
+      </output>
+      <Keypad onPress={(digit) => void model.sendDigits(call.id, digit)} />
+    </section>
+  );
+}
+
+function TransferSheet({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const { calls } = model.phone.value;
+  const full = calls.filter((other) => other.phase !== 'ended').length > 1;
+  return (
+    <form
+      class="sheet"
+      aria-label={texts.transferTitle(nameOfCall(call, model.numbers.value))}
+      onSubmit={(event) => {
+        event.preventDefault();
+        // Enter asks first: the act that can be taken back.
+        if (full) void model.transferTyped(call.id);
+        else void model.consultTyped(call.id);
+      }}
+    >
+      <NumberField model={model} label={texts.transferTo} labelShown takesFocus />
+      <div class="button-row">
+        <button type="button" class="button" onClick={() => void model.transferTyped(call.id)}>
+          {texts.transferNow}
+        </button>
+        {!full && (
+          <button type="submit" class="button button-primary">
+            {texts.askFirst}
+          </button>
+        )}
+      </div>
+    </form>
+  );
+}
+
+function NewCallSheet({ model }: { readonly model: SoftphoneModel }) {
+  return (
+    <form
+      class="sheet"
+      aria-label={texts.newCallTitle}
+      onSubmit={(event) => {
+        event.preventDefault();
+        void model.dialTyped();
+      }}
+    >
+      <NumberField model={model} label={texts.newCallTitle} labelShown takesFocus />
+      <p class="quiet">{texts.newCallAdvice}</p>
+      <button type="submit" class="button button-call button-wide">
+        <Icon name="call" />
+        {texts.call}
+      </button>
+    </form>
+  );
+}
+
+/** The consultation is in front; the call it is for waits on hold. */
+function ConsultActs({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const first = model.phone.value.calls.find((other) => other.id === call.consultFor);
+  if (first === undefined) return null;
+  const name = nameOfCall(first, model.numbers.value);
+  const joined = call.phase === 'active' && first.phase === 'active';
+  return (
+    <section class="consult" aria-label={texts.transferTitle(name)}>
+      <p class="consult-words">{texts.consulting(name)}</p>
+      <div class="button-row">
+        <button type="button" class="button" onClick={() => void model.cancelConsult(call)}>
+          {texts.backTo(name)}
+        </button>
+        <button
+          type="button"
+          class="button button-primary"
+          aria-disabled={!joined}
+          onClick={() => {
+            if (joined) void model.completeTransfer(call.id);
+          }}
+        >
+          <Icon name="transfer" size={18} />
+          {texts.completeTransfer}
+        </button>
+      </div>
+    </section>
+  );
+}

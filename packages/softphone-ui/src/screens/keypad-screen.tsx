@@ -1,0 +1,26 @@
+/** Ready to dial: the number field, the keypad, the call button. */
+import { Icon } from '../icon.tsx';
+import { Keypad } from '../parts/keypad.tsx';
+import { NumberField } from '../parts/number-field.tsx';
+import type { SoftphoneModel } from '../softphone-model.ts';
+import { texts } from '../texts.ts';
+
+export function KeypadScreen({ model }: { readonly model: SoftphoneModel }) {
+  const press = (digit: string) => model.typeNumber(model.dialText.value + digit);
+  return (
+    <form
+      class="dial"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void model.dialTyped();
+      }}
+    >
+      <NumberField model={model} label={texts.numberLabel} />
+      <Keypad onPress={press} onHoldZero={() => press('+')} />
+      <button type="submit" class="button button-call button-wide">
+        <Icon name="call" />
+        {texts.call}
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,64 @@
+/** Before the phone works: opening, outside its host, halted, and the pairing code. */
+import { Mark } from '../icon.tsx';
+import type { Panel, Stage } from '../panel.ts';
+import { CodeForm } from '../parts/code-form.tsx';
+import { texts } from '../texts.ts';
+
+const steps = {
+  host: texts.openingHost,
+  identity: texts.openingIdentity,
+  profile: texts.openingProfile,
+  phone: texts.openingPhone,
+} as const;
+
+export function Opening({
+  panel,
+  stage,
+  reload,
+}: {
+  readonly panel: Panel;
+  readonly stage: Exclude<Stage, { kind: 'ready' }>;
+  readonly reload: () => void;
+}) {
+  switch (stage.kind) {
+    case 'opening':
+      return (
+        <div class="stage" role="status">
+          <span class="stage-mark is-moving">
+            <Mark size={56} />
+          </span>
+          <p class="stage-line">{steps[stage.step]}</p>
+          {stage.problem !== null && (
+            <p class="stage-problem">
+              {stage.problem} {texts.retrying}
+            </p>
+          )}
+        </div>
+      );
+    case 'code':
+      return (
+        <div class="stage stage-code">
+          <span class="stage-mark">
+            <Mark size={40} />
+          </span>
+          <h1 class="stage-title">{texts.codeTitle}</h1>
+          <p class="stage-advice">{texts.codeAdvice}</p>
+          <CodeForm panel={panel} />
+        </div>
+      );
+    case 'outside':
+    case 'halted':
+      return (
+        <div class="stage" role="alert">
+          <span class="stage-mark">
+            <Mark size={40} />
+          </span>
+          <h1 class="stage-title">{stage.kind === 'outside' ? texts.outsideTitle : texts.haltedTitle}</h1>
+          <p class="stage-advice">{stage.message}</p>
+          <button type="button" class="button" onClick={reload}>
+            {texts.tryAgain}
+          </button>
+        </div>
+      );
+  }
+}

@@ -1,0 +1,97 @@
+/** Recent and missed calls, newest first; one click calls back. */
+import type { CallSummary } from '@patchcord/call-protocol';
+import { isMissed } from '../call-history.ts';
+import { Icon, type IconName } from '../icon.tsx';
+import { formatDuration } from '../parts/call-timer.tsx';
+import type { SoftphoneModel } from '../softphone-model.ts';
+import { texts } from '../texts.ts';
+
+export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
+  const { history } = model;
+  const filter = history.filter.value;
+  const calls = history.shown.value;
+  const status = history.status.value;
+  return (
+    <div class="recent">
+      <fieldset class="filter" aria-label={texts.filterLabel}>
+        {(['all', 'missed'] as const).map((kind) => (
+          <button
+            key={kind}
+            type="button"
+            class="filter-button"
+            aria-pressed={filter === kind}
+            onClick={() => history.setFilter(kind)}
+          >
+            {kind === 'all' ? texts.filterAll : texts.filterMissed}
+          </button>
+        ))}
+      </fieldset>
+      {status === 'failed' && (
+        <p class="recent-note">
+          {history.problem.value}{' '}
+          <button type="button" class="button-link" onClick={() => void history.reload()}>
+            {texts.reload}
+          </button>
+        </p>
+      )}
+      {calls.length === 0 && status !== 'failed' && (
+        <p class="recent-note">
+          {status === 'loading' ? texts.historyLoading : filter === 'all' ? texts.recentEmpty : texts.missedEmpty}
+        </p>
+      )}
+      <ul class="recent-list" aria-label={texts.recentLabel}>
+        {calls.map((call) => (
+          <RecentCall key={call.callId} model={model} call={call} />
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function RecentCall({ model, call }: { readonly model: SoftphoneModel; readonly call: CallSummary }) {
+  const numbers = model.numbers.value;
+  const name = call.record?.name ?? numbers.nameOf(call.farSide);
+  const missed = isMissed(call);
+  const icon: IconName = missed ? 'missed' : call.direction;
+  const outcome =
+    call.talkMs > 0 ? formatDuration(call.talkMs) : call.outcome === null ? '' : texts.outcomes[call.outcome];
+  const withheld = call.farSide.number === '' && call.farSide.e164 === undefined;
+  return (
+    <li class="recent-item">
+      <span class={missed ? 'recent-icon is-missed' : 'recent-icon'}>
+        <Icon name={icon} size={18} />
+        <span class="unseen">{call.direction === 'inbound' ? texts.inbound : texts.outbound}</span>
+      </span>
+      <span class="recent-words">
+        <bdi class={missed ? 'recent-name is-missed' : 'recent-name'}>{name}</bdi>
+        <span class="recent-facts digits">
+          <time dateTime={new Date(call.startedAt).toISOString()}>{formatWhen(call.startedAt, Date.now())}</time>
+          {outcome !== '' && ` · ${outcome}`}
+        </span>
+        {call.log === 'failed' && <span class="recent-log is-problem">{texts.logFailed(call.logReason ?? '')}</span>}
+        {call.log === 'waiting' && <span class="recent-log">{texts.logWaiting}</span>}
+      </span>
+      {!withheld && (
+        <button
+          type="button"
+          class="button-icon is-call"
+          aria-label={texts.callBack(name)}
+          title={texts.callBack(name)}
+          onClick={() => void model.redial(call)}
+        >
+          <Icon name="call" />
+        </button>
+      )}
+    </li>
+  );
+}
+
+/** Today by the clock, yesterday by its name, older by the date; in the browser's own language. */
+export function formatWhen(at: number, now: number): string {
+  const then = new Date(at);
+  const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
+  if (days === 0) return time;
+  if (days === 1) return `${texts.yesterday} ${time}`;
+  return then.toLocaleDateString([], { day: 'numeric', month: 'short' });
+}

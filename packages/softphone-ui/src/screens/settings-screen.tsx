@@ -1,0 +1,130 @@
+/** Devices and the test of the microphone; whose phone this is. */
+import type { SoundDevice, SoundDevices } from '@patchcord/phone-engine';
+import { useEffect, useId } from 'preact/hooks';
+import type { SoftphoneModel } from '../softphone-model.ts';
+import type { SoundSettings } from '../sound-settings.ts';
+import { texts } from '../texts.ts';
+
+export function SettingsScreen({ model }: { readonly model: SoftphoneModel }) {
+  const { agent, tenant } = model.profile.value;
+  const sound = model.role.value === 'mirror' ? null : model.sound;
+  return (
+    <div class="settings">
+      <section class="group">
+        <h2 class="group-title">{texts.soundTitle}</h2>
+        {sound === null ? <p class="quiet">{texts.soundElsewhere}</p> : <SoundGroup sound={sound} />}
+      </section>
+      <section class="group">
+        <h2 class="group-title">{texts.accountTitle}</h2>
+        <dl class="facts">
+          <dt>{texts.agent}</dt>
+          <dd>
+            <bdi>{agent.name}</bdi>
+          </dd>
+          <dt>{texts.extension}</dt>
+          <dd class="digits">{agent.extension}</dd>
+          <dt>{texts.organisation}</dt>
+          <dd>
+            <bdi>{tenant.name}</bdi>
+          </dd>
+        </dl>
+      </section>
+    </div>
+  );
+}
+
+function SoundGroup({ sound }: { readonly sound: SoundSettings }) {
+  useEffect(() => {
+    void sound.load();
+    return () => sound.stopTest();
+  }, [sound]);
+  const devices = sound.devices.value;
+  const problem = sound.problem.value;
+  const testing = sound.testing.value;
+  return (
+    <>
+      {devices !== null && <DeviceChoices sound={sound} devices={devices} />}
+      <button
+        type="button"
+        class="button button-wide"
+        onClick={() => (testing ? sound.stopTest() : void sound.startTest())}
+      >
+        {testing ? texts.stopTest : texts.testMicrophone}
+      </button>
+      {testing && (
+        <div class="test">
+          <meter class="level" min={0} max={100} value={sound.level.value} aria-label={texts.microphoneLevel} />
+          <p class="quiet" role="status">
+            {sound.heard.value ? texts.microphoneHeard : texts.speakNow}
+          </p>
+        </div>
+      )}
+      {problem !== null && (
+        <p class="number-says is-problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </>
+  );
+}
+
+function DeviceChoices({ sound, devices }: { readonly sound: SoundSettings; readonly devices: SoundDevices }) {
+  return (
+    <>
+      <DeviceChoice
+        label={texts.microphone}
+        devices={devices.microphones}
+        chosen={devices.microphone}
+        choose={(id) => void sound.choose('microphone', id)}
+      />
+      {devices.canChooseSpeaker ? (
+        <>
+          <DeviceChoice
+            label={texts.speaker}
+            devices={devices.speakers}
+            chosen={devices.speaker}
+            choose={(id) => void sound.choose('speaker', id)}
+          />
+          <DeviceChoice
+            label={texts.ringer}
+            devices={devices.speakers}
+            chosen={devices.ringer}
+            choose={(id) => void sound.choose('ringer', id)}
+          />
+        </>
+      ) : (
+        <p class="quiet">{texts.speakerFixed}</p>
+      )}
+    </>
+  );
+}
+
+function DeviceChoice({
+  label,
+  devices,
+  chosen,
+  choose,
+}: {
+  readonly label: string;
+  readonly devices: readonly SoundDevice[];
+  readonly chosen: string;
+  readonly choose: (id: string) => void;
+}) {
+  const id = useId();
+  const others = devices.filter((device) => device.id !== 'default' && device.id !== '');
+  return (
+    <div class="field">
+      <label class="field-label" for={id}>
+        {label}
+      </label>
+      <select id={id} class="select" value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
+        <option value="default">{texts.systemDefault}</option>
+        {others.map((device, index) => (
+          <option key={device.id} value={device.id}>
+            {device.label === '' ? texts.deviceNumber(label, index + 1) : device.label}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}

@@ -1,0 +1,459 @@
+/**
+ * The view model: everything a screen shows as signals, everything a control does as a method. Owns what is typed but not yet asked for,
+ * and the reading of one phone state for the eye; the phone's rules are in the engine, and a refusal of the engine becomes a notice here.
+ * Works the same in the owner frame and in a mirror. Must never touch the DOM.
+ */
+import { type CallId, type CallSummary, newCallId, type Profile, type RecordRef } from '@patchcord/call-protocol';
+import type { DialRequest, PanelHost } from '@patchcord/crm-adapters/panel';
+import type {
+  CallState,
+  ClockPort,
+  Command,
+  CommandResult,
+  PhoneRole,
+  PhoneState,
+  SharedPhone,
+  SoundPort,
+} from '@patchcord/phone-engine';
+import { computed, type ReadonlySignal, signal } from '@preact/signals';
+import { type Announcement, announcementFor, stoppedRinging } from './announcements.ts';
+import { createCallHistory, type CallHistory, type MissedMark } from './call-history.ts';
+import { type CallDuties, createCallDuties, type Lookup } from './call-duties.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { createNotes } from './notes.ts';
+import { createNumbers, type Numbers } from './numbers.ts';
+import type { RelayClient } from './relay-client.ts';
+import { startScreenPop } from './screen-pop.ts';
+import { createSoundSettings, type SoundSettings } from './sound-settings.ts';
+import { texts } from './texts.ts';
+import type { Ticker } from './ticker.ts';
+
+export type Tab = 'keypad' | 'recent' | 'settings';
+/** What lies over the call: its keypad, a transfer, a second call. */
+export type Sheet = 'none' | 'keypad' | 'transfer' | 'new-call';
+
+/** A short word to the agent that goes by itself or by a click. */
+export interface Notice {
+  readonly id: number;
+  readonly tone: 'info' | 'warning';
+  readonly text: string;
+}
+
+export interface DialOptions {
+  readonly record?: RecordRef;
+  readonly country?: string;
+  /** The call to come back to, or to transfer. */
+  readonly consultFor?: CallId;
+}
+
+/** Everything the screens read and do. */
+export interface SoftphoneModel {
+  readonly profile: ReadonlySignal<Profile>;
+  readonly phone: ReadonlySignal<PhoneState>;
+  readonly role: ReadonlySignal<PhoneRole>;
+  readonly numbers: ReadonlySignal<Numbers>;
+  readonly layout: ReadonlySignal<Layout>;
+  readonly lookups: ReadonlySignal<ReadonlyMap<CallId, Lookup>>;
+  readonly announcement: ReadonlySignal<Announcement | null>;
+  readonly notice: ReadonlySignal<Notice | null>;
+  readonly tab: ReadonlySignal<Tab>;
+  readonly sheet: ReadonlySignal<Sheet>;
+  /** What is in the number field of the keypad, of a transfer and of a second call. */
+  readonly dialText: ReadonlySignal<string>;
+  readonly dialProblem: ReadonlySignal<string | null>;
+  /** Why a wrap-up can't be saved yet. */
+  readonly wrapUpProblem: ReadonlySignal<string | null>;
+  /** The record in front of the agent. */
+  readonly recordShown: ReadonlySignal<RecordRef | null>;
+  readonly history: CallHistory;
+  readonly sound: SoundSettings | null;
+  readonly ticker: Ticker;
+  readonly canOpenRecord: boolean;
+  /** A call is in progress here: leaving the page would end it. */
+  readonly wouldEndCall: ReadonlySignal<boolean>;
+
+  showTab(tab: Tab): void;
+  showSheet(sheet: Sheet): void;
+  typeNumber(text: string): void;
+  /** Dials what is in the number field; resolves true when the phone took it. */
+  dialTyped(): Promise<boolean>;
+  dial(typed: string, options?: DialOptions): Promise<boolean>;
+  dialFromHost(request: DialRequest): Promise<void>;
+  redial(call: CallSummary): Promise<void>;
+  answer(call: CallId): Promise<void>;
+  decline(call: CallId): Promise<void>;
+  hangUp(call: CallId): Promise<void>;
+  /** Ends whatever call is in front, as the host may ask. */
+  hangUpForemost(): Promise<void>;
+  toggleHold(call: CallState): Promise<void>;
+  toggleMute(call: CallState): Promise<void>;
+  swap(call: CallId): Promise<void>;
+  sendDigits(call: CallId, digits: string): Promise<void>;
+  /** Hands the call to the typed number without asking it first. */
+  transferTyped(call: CallId): Promise<void>;
+  /** Puts the call on hold and calls the typed number to ask. */
+  consultTyped(call: CallId): Promise<void>;
+  completeTransfer(call: CallId): Promise<void>;
+  /** Ends the consultation and goes back to the call it was for. */
+  cancelConsult(consult: CallState): Promise<void>;
+  chooseRecord(call: CallId, record: RecordRef): Promise<void>;
+  openRecord(record: RecordRef): Promise<void>;
+  noteOf(call: CallState): string;
+  noteIsSaved(call: CallState): boolean;
+  writeNote(call: CallId, text: string): void;
+  flushNote(call: CallId): Promise<void>;
+  setDisposition(call: CallId, disposition: string): Promise<void>;
+  submitWrapUp(call: CallState): Promise<void>;
+  postponeWrapUp(call: CallId): void;
+  resumeWrapUp(call: CallId): void;
+  setAvailable(available: boolean): Promise<void>;
+  reconnect(): Promise<void>;
+  notify(tone: Notice['tone'], text: string): void;
+  dismissNotice(): void;
+  /** Duties of the owner that other parts feed. */
+  readonly duties: CallDuties;
+  showRecord(record: RecordRef | null): void;
+  close(): void;
+}
+
+export interface SoftphoneModelOptions {
+  readonly phone: SharedPhone;
+  readonly profile: ReadonlySignal<Profile>;
+  readonly relay: Pick<RelayClient, 'matches' | 'history'>;
+  readonly host: Pick<PanelHost, 'can' | 'openRecord'>;
+  readonly sound: SoundPort | null;
+  readonly clock: ClockPort;
+  readonly ticker: Ticker;
+  readonly missedMark: MissedMark;
+  /** A record was opened for a call: worth an event. */
+  readonly recordOpened: (call: CallId, record: RecordRef) => void;
+}
+
+/** A second dial within this time is the same click heard twice. */
+const doubleDialMs = 2_000;
+const noticeMs = 6_000;
+
+/** Builds the model over a phone that this frame has joined. */
+export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneModel {
+  const { phone: shared, clock, host } = options;
+  const phone = signal(shared.state());
+  const role = signal(shared.role());
+  const numbers = computed(() => createNumbers(options.profile.value.numbers));
+  const tab = signal<Tab>('keypad');
+  const sheet = signal<Sheet>('none');
+  const dialText = signal('');
+  const dialProblem = signal<string | null>(null);
+  const wrapUpProblem = signal<string | null>(null);
+  const recordShown = signal<RecordRef | null>(null);
+  const notice = signal<Notice | null>(null);
+  const announcement = signal<Announcement | null>(null);
+  const postponed = signal<ReadonlySet<CallId>>(new Set());
+  const composing = computed(() => dialText.value !== '' || tab.value === 'settings');
+  const layout = computed(() => layoutOf(phone.value, postponed.value, composing.value));
+  const wouldEndCall = computed(
+    () => role.value === 'owner' && phone.value.calls.some((call) => call.phase !== 'ended'),
+  );
+  /** Digits that follow the answer of a call dialled here. */
+  const afterAnswer = new Map<CallId, string>();
+  /** Consultation → the call to go back to when it is over. */
+  const comeBack = new Map<CallId, CallId>();
+  /** The record a number in the field came with; gone as soon as the number is changed. */
+  let typedFor: { readonly text: string; readonly record: RecordRef | undefined } | null = null;
+  let lastHostDialAt = Number.NEGATIVE_INFINITY;
+  let noticeTimer: unknown = null;
+
+  const notes = createNotes(shared, clock, (reason) => notify('warning', reason));
+  const history = createCallHistory({ fetch: options.relay.history, mark: options.missedMark });
+  const duties = createCallDuties({
+    phone: shared,
+    numbers: () => numbers.value,
+    matches: options.relay.matches,
+    clock,
+  });
+
+  function notify(tone: Notice['tone'], text: string): void {
+    if (noticeTimer !== null) clock.clearTimeout(noticeTimer);
+    notice.value = { id: (notice.value?.id ?? 0) + 1, tone, text };
+    // A warning stays until it is read; news goes by itself.
+    noticeTimer = tone === 'warning' ? null : clock.setTimeout(dismissNotice, noticeMs);
+  }
+
+  function dismissNotice(): void {
+    if (noticeTimer !== null) clock.clearTimeout(noticeTimer);
+    noticeTimer = null;
+    notice.value = null;
+  }
+
+  async function send(command: Command): Promise<CommandResult> {
+    const result = await shared.send(command);
+    if (!result.ok) notify('warning', result.reason);
+    return result;
+  }
+
+  async function act(command: Command): Promise<void> {
+    await send(command);
+  }
+
+  function take(state: PhoneState): void {
+    const before = phone.value;
+    if (state === before) return;
+    const nameOf = (call: CallState) => nameOfCall(call, numbers.value);
+    const next = announcementFor(before, state, nameOf);
+    phone.value = state;
+    if (next !== null) announcement.value = next;
+    notes.settle(state.calls);
+    for (const call of before.calls) if (stoppedRinging(call, state)) notify('info', texts.stoppedRinging(nameOf(call)));
+    for (const call of state.calls) {
+      const earlier = before.calls.find((other) => other.id === call.id);
+      if (call.phase === 'active' && earlier?.phase !== 'active') sendAfterAnswer(call.id);
+      if (call.phase === 'ended' && earlier?.phase !== 'ended') ended(call);
+    }
+    forgetGone(state);
+    if (layoutOf(state, postponed.value, false).screen.kind !== 'call') closeSheet();
+  }
+
+  function ended(call: CallState): void {
+    const back = comeBack.get(call.id);
+    comeBack.delete(call.id);
+    const waiting = phone.value.calls.find((other) => other.id === back);
+    if (waiting?.phase === 'active' && waiting.hold === 'on') void act({ type: 'call.resume', call: waiting.id });
+  }
+
+  function sendAfterAnswer(call: CallId): void {
+    const digits = afterAnswer.get(call);
+    afterAnswer.delete(call);
+    if (digits !== undefined) void act({ type: 'call.send-digits', call, digits });
+  }
+
+  function forgetGone(state: PhoneState): void {
+    const gone = [...postponed.value].filter((id) => !state.calls.some((call) => call.id === id));
+    if (gone.length > 0) postponed.value = new Set([...postponed.value].filter((id) => !gone.includes(id)));
+  }
+
+  function closeSheet(): void {
+    if (sheet.value === 'none') return;
+    if (sheet.value !== 'keypad') typeNumber('');
+    sheet.value = 'none';
+  }
+
+  function typeNumber(text: string): void {
+    dialText.value = text;
+    dialProblem.value = null;
+    if (typedFor?.text !== text) typedFor = null;
+  }
+
+  async function dial(typed: string, dialOptions: DialOptions = {}): Promise<boolean> {
+    const number = numbers.value.read(typed, dialOptions.country);
+    if (!number.ok) {
+      dialProblem.value = number.reason;
+      return false;
+    }
+    const { record, consultFor } = dialOptions;
+    const call = newCallId();
+    if (number.afterAnswer !== '') afterAnswer.set(call, number.afterAnswer);
+    const result = await shared.send({
+      type: 'call.dial',
+      call,
+      target: number.target,
+      farSide: {
+        number: number.target,
+        ...(number.e164 === null ? {} : { e164: number.e164 }),
+        ...(record?.name === undefined ? {} : { name: record.name }),
+      },
+      ...(record === undefined ? {} : { record }),
+      ...(consultFor === undefined ? {} : { consultFor }),
+    });
+    if (result.ok) {
+      typeNumber('');
+      sheet.value = 'none';
+      if (consultFor !== undefined) comeBack.set(call, consultFor);
+      return true;
+    }
+    afterAnswer.delete(call);
+    dialProblem.value = result.reason;
+    return false;
+  }
+
+  function dialTyped(dialOptions: DialOptions = {}): Promise<boolean> {
+    const record = typedFor?.text === dialText.value ? typedFor.record : undefined;
+    return dial(dialText.value, { ...dialOptions, ...(record === undefined ? {} : { record }) });
+  }
+
+  async function dialFromHost(request: DialRequest): Promise<void> {
+    const now = clock.now();
+    const twice = now - lastHostDialAt < doubleDialMs;
+    if (twice) return;
+    lastHostDialAt = now;
+    const number = numbers.value.read(request.number, request.country);
+    if (!number.ok) return notify('warning', texts.hostNumberInvalid(request.number, number.reason));
+    const { calls, line } = phone.value;
+    const busy = calls.some((call) => call.phase !== 'ended');
+    if (!busy && line.status === 'ready') {
+      const taken = await dial(request.number, {
+        ...(request.record === undefined ? {} : { record: request.record }),
+        ...(request.country === undefined ? {} : { country: request.country }),
+      });
+      if (taken) return;
+    }
+    // Not now: the number waits in the field, with its record, for the agent's own word.
+    const text = number.display + number.afterAnswer;
+    typedFor = { text, record: request.record };
+    dialText.value = text;
+    tab.value = 'keypad';
+    if (busy && layout.value.screen.kind === 'call') sheet.value = 'new-call';
+    notify('info', busy ? texts.hostNumberWaitsForCall : texts.hostNumberWaitsForLine);
+  }
+
+  async function openRecord(record: RecordRef): Promise<boolean> {
+    if (!host.can.openRecord) return false;
+    try {
+      await host.openRecord(record);
+      return true;
+    } catch (error) {
+      notify('warning', texts.recordNotOpened(record.name ?? record.object, error instanceof Error ? error.message : ''));
+      return false;
+    }
+  }
+
+  async function openFor(call: CallId, record: RecordRef): Promise<void> {
+    if (await openRecord(record)) options.recordOpened(call, record);
+  }
+
+  const stop = [
+    shared.onState(take),
+    shared.onRole((next) => {
+      role.value = next;
+      if (next === 'owner') duties.start();
+      else duties.stop();
+    }),
+    startScreenPop({
+      phone: shared,
+      policy: () => options.profile.value.screenPop,
+      open: (call, record) => void openFor(call, record),
+    }),
+  ];
+  if (role.value === 'owner') duties.start();
+
+  return {
+    profile: options.profile,
+    phone,
+    role,
+    numbers,
+    layout,
+    lookups: duties.lookups,
+    announcement,
+    notice,
+    tab,
+    sheet,
+    dialText,
+    dialProblem,
+    wrapUpProblem,
+    recordShown,
+    history,
+    sound: options.sound === null ? null : createSoundSettings(options.sound),
+    ticker: options.ticker,
+    canOpenRecord: host.can.openRecord,
+    wouldEndCall,
+    duties,
+
+    showTab(next) {
+      tab.value = next;
+      if (next === 'recent') void history.open();
+      else history.leave();
+    },
+    showSheet(next) {
+      if (next === sheet.value) return closeSheet();
+      closeSheet();
+      sheet.value = next;
+    },
+    typeNumber,
+    dialTyped: () => dialTyped(),
+    dial,
+    dialFromHost,
+    async redial(call) {
+      const taken = await dial(call.farSide.e164 ?? call.farSide.number, call.record === null ? {} : { record: call.record });
+      if (!taken && dialProblem.value !== null) notify('warning', dialProblem.value);
+      dialProblem.value = null;
+    },
+    answer: (call) => act({ type: 'call.answer', call }),
+    decline: (call) => act({ type: 'call.decline', call }),
+    hangUp: (call) => act({ type: 'call.hang-up', call }),
+    async hangUpForemost() {
+      const { screen } = layout.value;
+      if (screen.kind === 'call' || screen.kind === 'incoming') await act({ type: 'call.hang-up', call: screen.call.id });
+    },
+    toggleHold: (call) => act({ type: call.hold === 'off' ? 'call.hold' : 'call.resume', call: call.id }),
+    toggleMute: (call) => act({ type: 'call.mute', call: call.id, muted: !call.muted }),
+    swap: (call) => act({ type: 'call.swap', call }),
+    sendDigits: (call, digits) => act({ type: 'call.send-digits', call, digits }),
+    async transferTyped(call) {
+      const number = numbers.value.read(dialText.value);
+      if (!number.ok) {
+        dialProblem.value = number.reason;
+        return;
+      }
+      const result = await send({ type: 'call.transfer', call, to: number.target });
+      if (result.ok) closeSheet();
+    },
+    async consultTyped(call) {
+      await dialTyped({ consultFor: call });
+    },
+    completeTransfer: (call) => act({ type: 'call.complete-transfer', call }),
+    async cancelConsult(consult) {
+      if (consult.consultFor !== null) comeBack.set(consult.id, consult.consultFor);
+      await act({ type: 'call.hang-up', call: consult.id });
+    },
+    async chooseRecord(call, record) {
+      const result = await send({ type: 'call.choose-record', call, record, by: 'agent' });
+      if (result.ok) await openFor(call, record);
+    },
+    async openRecord(record) {
+      await openRecord(record);
+    },
+    noteOf: (call) => notes.drafts.value.get(call.id) ?? call.note,
+    noteIsSaved: (call) => (notes.drafts.value.get(call.id) ?? call.note) === call.note,
+    writeNote: notes.write,
+    flushNote: notes.flush,
+    async setDisposition(call, disposition) {
+      wrapUpProblem.value = null;
+      await act({ type: 'call.set-disposition', call, disposition });
+    },
+    async submitWrapUp(call) {
+      const { dispositions, dispositionRequired } = options.profile.value;
+      if (dispositionRequired && dispositions.length > 0 && call.disposition === null) {
+        wrapUpProblem.value = texts.dispositionMissing;
+        return;
+      }
+      wrapUpProblem.value = null;
+      await notes.flush(call.id);
+      const result = await send({ type: 'call.submit-wrap-up', call: call.id });
+      if (result.ok) notify('info', texts.wrapUpSaved);
+    },
+    postponeWrapUp(call) {
+      void notes.flush(call);
+      postponed.value = new Set(postponed.value).add(call);
+    },
+    resumeWrapUp(call) {
+      postponed.value = new Set([...postponed.value].filter((id) => id !== call));
+    },
+    setAvailable: (available) => act({ type: 'agent.set-available', available }),
+    reconnect: () => act({ type: 'line.connect' }),
+    notify,
+    dismissNotice,
+    showRecord(record) {
+      recordShown.value = record;
+    },
+    close() {
+      for (const end of stop) end();
+      duties.stop();
+      if (noticeTimer !== null) clock.clearTimeout(noticeTimer);
+    },
+  };
+}
+
+/** The far side of a call for the eye: the chosen record, the only match, the caller's own name, the number. */
+export function nameOfCall(call: CallState, numbers: Numbers): string {
+  const only = call.matches.length === 1 ? call.matches[0]?.record.name : undefined;
+  return call.record?.name ?? only ?? numbers.nameOf(call.farSide);
+}
+

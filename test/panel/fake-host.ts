@@ -1,0 +1,124 @@
+/** A host page without a page: remembers what it was told and has pedals for what a CRM would ask. Keeps the contract's obligations. */
+import type { IdentityProof, RecordRef } from '@patchcord/call-protocol';
+import { PatchcordError } from '@patchcord/call-protocol';
+import type { DialRequest, PanelCan, PanelHost } from '@patchcord/crm-adapters/panel';
+
+export type HostFact =
+  | { readonly type: 'state'; readonly state: string; readonly label: string }
+  | { readonly type: 'availability'; readonly available: boolean }
+  | { readonly type: 'opened'; readonly record: RecordRef }
+  | { readonly type: 'started' | 'answered' | 'completed'; readonly call: string }
+  | { readonly type: 'ended'; readonly call: string; readonly outcome: string }
+  | { readonly type: 'logged'; readonly call: string; readonly logId: string };
+
+export class FakeHost implements PanelHost {
+  readonly crm = 'salesforce';
+  can: PanelCan = { proveIdentity: true, openRecord: true, clickToDial: true, raise: true };
+  /** Everything the phone told this host, in order. */
+  readonly facts: HostFact[] = [];
+  proof: IdentityProof | null = { kind: 'salesforce-assertion', assertion: 'header.payload.signature' };
+  startFault: PatchcordError | null = null;
+  openFault: PatchcordError | null = null;
+  stopped = false;
+  readonly #dial = new Set<(request: DialRequest) => void>();
+  readonly #shown = new Set<(record: RecordRef | null) => void>();
+  readonly #hangUp = new Set<() => void>();
+  readonly #found = new Set<(call: string, records: readonly RecordRef[]) => void>();
+
+  start(): Promise<void> {
+    return this.startFault === null ? Promise.resolve() : Promise.reject(this.startFault);
+  }
+
+  proveIdentity(): Promise<IdentityProof | null> {
+    return Promise.resolve(this.proof);
+  }
+
+  showAvailability({ available }: { readonly signedIn: boolean; readonly available: boolean }): void {
+    this.facts.push({ type: 'availability', available });
+  }
+
+  openRecord(record: RecordRef): Promise<void> {
+    if (this.openFault !== null) return Promise.reject(this.openFault);
+    this.facts.push({ type: 'opened', record });
+    return Promise.resolve();
+  }
+
+  callStarted(call: { readonly id: string }): void {
+    this.facts.push({ type: 'started', call: call.id });
+  }
+
+  callAnswered(call: { readonly id: string }): void {
+    this.facts.push({ type: 'answered', call: call.id });
+  }
+
+  callEnded(call: { readonly id: string }, outcome: string): void {
+    this.facts.push({ type: 'ended', call: call.id, outcome });
+  }
+
+  callCompleted(call: { readonly id: string }): void {
+    this.facts.push({ type: 'completed', call: call.id });
+  }
+
+  logSaved(call: { readonly id: string }, logId: string): void {
+    this.facts.push({ type: 'logged', call: call.id, logId });
+  }
+
+  showState(state: string, label: string): void {
+    this.facts.push({ type: 'state', state, label });
+  }
+
+  onDialRequested(listener: (request: DialRequest) => void): () => void {
+    return subscribe(this.#dial, listener);
+  }
+
+  onRecordShown(listener: (record: RecordRef | null) => void): () => void {
+    return subscribe(this.#shown, listener);
+  }
+
+  onHangUpRequested(listener: () => void): () => void {
+    return subscribe(this.#hangUp, listener);
+  }
+
+  onMatchesFound(listener: (call: string, records: readonly RecordRef[]) => void): () => void {
+    return subscribe(this.#found, listener);
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  /** Pedal: the agent clicks a number on the page. */
+  clickNumber(request: DialRequest): void {
+    for (const listener of this.#dial) listener(request);
+  }
+
+  /** Pedal: another record comes in front of the agent. */
+  show(record: RecordRef | null): void {
+    for (const listener of this.#shown) listener(record);
+  }
+
+  /** Pedal: the page asks for the call to be ended. */
+  hangUp(): void {
+    for (const listener of this.#hangUp) listener();
+  }
+
+  /** Pedal: the page found records for a caller. */
+  find(call: string, records: readonly RecordRef[]): void {
+    for (const listener of this.#found) listener(call, records);
+  }
+
+  /** What was told of one kind. */
+  told<T extends HostFact['type']>(type: T): readonly Extract<HostFact, { readonly type: T }>[] {
+    return this.facts.filter((fact): fact is Extract<HostFact, { readonly type: T }> => fact.type === type);
+  }
+
+  /** Pedal: the page is not the CRM's. */
+  refuseToStart(message: string): void {
+    this.startFault = new PatchcordError('host.absent', message);
+  }
+}
+
+function subscribe<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}

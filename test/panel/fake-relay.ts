@@ -1,0 +1,229 @@
+/**
+ * The relay seen from the panel, in memory: answers its HTTP routes and speaks its live socket by the wire contract, both checked. Has
+ * pedals for being away, for refusals and for events of other parts. No port, no sleep.
+ */
+import {
+  type CallSummary,
+  type Credentials,
+  type Envelope,
+  EnvelopeSchema,
+  type Match,
+  PanelMessageSchema,
+  type PhoneEvent,
+  type Profile,
+  type RelayMessage,
+  SessionRequestSchema,
+  toEnvelope,
+} from '@patchcord/call-protocol';
+import * as v from 'valibot';
+import type { LiveSocket } from '../../packages/softphone-ui/src/live-link.ts';
+
+export interface FakeRelayOptions {
+  readonly profile: Profile;
+  readonly now: () => number;
+}
+
+export class FakeRelay {
+  profile: Profile;
+  matches: readonly Match[] = [];
+  calls: readonly CallSummary[] = [];
+  /** The code that signs in. */
+  pairingCode = 'K7M2QX';
+  /** Life of what it gives out, ms. */
+  sessionMs = 8 * 3_600_000;
+  credentialMs = 600_000;
+  /** No answer at all, HTTP and socket alike. */
+  away = false;
+  /** Routes that answer with a failure instead: path → status, code, message. */
+  readonly failures = new Map<string, { status: number; code: string; message: string; retryable?: boolean }>();
+  /** Events that were taken, each once per arrival. */
+  readonly received: Envelope[] = [];
+  /** Ids that are refused, with the reason. */
+  readonly refusals = new Map<string, string>();
+  /** False: events are taken and never acknowledged. */
+  acknowledges = true;
+  /** Requests in order, `METHOD /path`. */
+  readonly requests: string[] = [];
+  /** A match waits for this before it is answered. */
+  matchGate: Promise<void> = Promise.resolve();
+  readonly #now: () => number;
+  readonly #tokens = new Map<string, number>();
+  readonly #sockets = new Set<FakeSocket>();
+  #next = 1;
+
+  constructor(options: FakeRelayOptions) {
+    this.profile = options.profile;
+    this.#now = options.now;
+  }
+
+  readonly fetch = async (input: string, init: RequestInit): Promise<Response> => {
+    const url = new URL(input);
+    this.requests.push(`${init.method ?? 'GET'} ${url.pathname}`);
+    if (this.away) throw new TypeError('Failed to fetch');
+    const failure = this.failures.get(url.pathname);
+    if (failure !== undefined) return refuse(failure.status, failure.code, failure.message, failure.retryable ?? false);
+    const headers = new Headers(init.headers);
+    if (url.pathname === '/v1/sessions') return this.#signIn(JSON.parse(String(init.body)));
+    const token = headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
+    if (!this.#isGood(token)) return refuse(401, 'identity.required', 'Sign in first.', false);
+    switch (url.pathname) {
+      case '/v1/profile':
+        return Response.json(this.profile);
+      case '/v1/credentials':
+        return Response.json(this.#credentials());
+      case '/v1/matches':
+        await this.matchGate;
+        return Response.json({
+          number: url.searchParams.get('number'),
+          matches: this.matches.filter((match) => match.number === url.searchParams.get('number')),
+        });
+      case '/v1/calls':
+        return Response.json({ calls: this.calls });
+      default:
+        return refuse(404, 'request.invalid', 'There is no such route.', false);
+    }
+  };
+
+  readonly openSocket = (): LiveSocket => new FakeSocket(this) as unknown as LiveSocket;
+
+  /** Pedal: every token is worthless from now on. */
+  forgetTokens(): void {
+    this.#tokens.clear();
+  }
+
+  /** Pedal: the relay is gone, and with it every socket. */
+  goAway(): void {
+    this.away = true;
+    for (const socket of [...this.#sockets]) socket.drop();
+  }
+
+  /** Pedal: the relay is back; panels find out by themselves. */
+  comeBack(): void {
+    this.away = false;
+  }
+
+  /** Pedal: something happened elsewhere. */
+  tell(event: PhoneEvent): void {
+    this.say({ type: 'event', event: toEnvelope(event, `relay:${this.#next++}`, '/relay') });
+  }
+
+  say(message: RelayMessage): void {
+    for (const socket of this.#sockets) if (socket.authenticated) socket.deliver(message);
+  }
+
+  /** Names of the events that were taken, without repeats. */
+  get names(): readonly string[] {
+    const seen = new Set<string>();
+    return this.received
+      .filter((envelope) => !seen.has(envelope.id) && seen.add(envelope.id))
+      .map((envelope) => envelope.type.slice('dev.patchcord.'.length, -'.v1'.length));
+  }
+
+  get joined(): number {
+    return [...this.#sockets].filter((socket) => socket.authenticated).length;
+  }
+
+  take(socket: FakeSocket, text: string): void {
+    const message = v.parse(PanelMessageSchema, JSON.parse(text));
+    if (message.type === 'authenticate') {
+      if (!this.#isGood(message.token)) {
+        socket.deliver({ type: 'error', code: 'identity.required', message: 'Sign in first.' });
+        return;
+      }
+      socket.authenticated = true;
+      socket.deliver({ type: 'authenticated', agent: this.profile.agent });
+      return;
+    }
+    if (!socket.authenticated) throw new Error('the panel published before it was authenticated');
+    const events = message.events.map((event) => v.parse(EnvelopeSchema, event));
+    const taken = events.filter((event) => !this.refusals.has(event.id));
+    this.received.push(...taken);
+    if (this.acknowledges && taken.length > 0)
+      socket.deliver({ type: 'acknowledged', ids: taken.map((event) => event.id) });
+    for (const event of events) {
+      const why = this.refusals.get(event.id);
+      if (why !== undefined) socket.deliver({ type: 'refused', id: event.id, message: why });
+    }
+  }
+
+  add(socket: FakeSocket): void {
+    this.#sockets.add(socket);
+  }
+
+  remove(socket: FakeSocket): void {
+    this.#sockets.delete(socket);
+  }
+
+  #signIn(body: unknown): Response {
+    const { proof } = v.parse(SessionRequestSchema, body);
+    const known = proof.kind === 'salesforce-assertion' || proof.code === this.pairingCode;
+    if (!known) return refuse(401, 'identity.refused', 'This code is not known or has run out. Ask for a new one.', false);
+    const token = `token-${this.#next++}`;
+    const expiresAt = this.#now() + this.sessionMs;
+    this.#tokens.set(token, expiresAt);
+    return Response.json({ token, expiresAt, agent: this.profile.agent }, { status: 201 });
+  }
+
+  #isGood(token: string): boolean {
+    return (this.#tokens.get(token) ?? 0) > this.#now();
+  }
+
+  #credentials(): Credentials {
+    const expiresAt = this.#now() + this.credentialMs;
+    return {
+      sip: { username: `${Math.floor(expiresAt / 1_000)}:201`, password: `password-${this.#next++}`, expiresAt },
+      iceServers: [{ urls: ['turn:turn.example.test'], username: 'u', credential: 'c' }],
+    };
+  }
+}
+
+/** One panel's end of the live socket. Everything arrives later, as on a network. */
+class FakeSocket {
+  onopen: (() => void) | null = null;
+  onmessage: ((message: { readonly data: unknown }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  authenticated = false;
+  readonly #relay: FakeRelay;
+  #open = false;
+
+  constructor(relay: FakeRelay) {
+    this.#relay = relay;
+    queueMicrotask(() => {
+      if (relay.away) {
+        this.onerror?.();
+        this.onclose?.();
+        return;
+      }
+      this.#open = true;
+      relay.add(this);
+      this.onopen?.();
+    });
+  }
+
+  send(text: string): void {
+    queueMicrotask(() => {
+      if (this.#open) this.#relay.take(this, text);
+    });
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#relay.remove(this);
+  }
+
+  deliver(message: RelayMessage): void {
+    queueMicrotask(() => {
+      if (this.#open) this.onmessage?.({ data: JSON.stringify(message) });
+    });
+  }
+
+  drop(): void {
+    this.close();
+    this.onclose?.();
+  }
+}
+
+function refuse(status: number, code: string, message: string, retryable: boolean): Response {
+  return Response.json({ error: { code, message, retryable } }, { status });
+}

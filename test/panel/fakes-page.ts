@@ -1,0 +1,65 @@
+/**
+ * Serves `panel-on-fakes` on a free loopback port, under the policy the relay serves the panel with. Owns the little server; stops it.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { build } from 'esbuild';
+
+export interface FakesPage {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** Bundles the page and serves it. */
+export async function serveFakesPage(): Promise<FakesPage> {
+  const { outputFiles } = await build({
+    entryPoints: ['test/panel/panel-on-fakes.tsx'],
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    outdir: 'out',
+    write: false,
+    logLevel: 'warning',
+  });
+  const output = (ending: string) => outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '';
+  const files: Readonly<Record<string, readonly [string, string]>> = {
+    '/': [
+      'text/html; charset=utf-8',
+      '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
+        '<title>Patchcord</title><link rel="stylesheet" href="/panel.css"></head><body><div id="patchcord"></div>' +
+        '<script type="module" src="/panel.js"></script></body></html>',
+    ],
+    '/panel.js': ['text/javascript', output('.js')],
+    '/panel.css': ['text/css', output('.css')],
+    '/favicon.ico': ['image/x-icon', ''],
+  };
+  const server = createServer((request, response) => {
+    const file = files[new URL(request.url ?? '/', 'http://localhost').pathname];
+    if (file === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'content-type': file[0], 'content-security-policy': policy }).end(file[1]);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * A page with the real panel on fake surroundings: FakeSip, FakeSound, FakeHost, FakeRelay; the journal, locks and channels are the browser's
+ * own. Tests drive it by keyboard from outside and step on the pedals through `window.lab`.
+ */
+import '../../packages/softphone-ui/src/panel.css';
+import type { CallId, Party } from '@patchcord/call-protocol';
+import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-engine';
+import { FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
+import { signal } from '@preact/signals';
+import { createMissedMark } from '../../packages/softphone-ui/src/call-history.ts';
+import { readDevice } from '../../packages/softphone-ui/src/device.ts';
+import { openJournal } from '../../packages/softphone-ui/src/journal.ts';
+import type { MicrophonePermission } from '../../packages/softphone-ui/src/microphone-permission.ts';
+import { mountPanel } from '../../packages/softphone-ui/src/mount-panel.tsx';
+import { createPanel } from '../../packages/softphone-ui/src/panel.ts';
+import { createRelayClient } from '../../packages/softphone-ui/src/relay-client.ts';
+import { createSessionHandover } from '../../packages/softphone-ui/src/session-handover.ts';
+import { createTicker } from '../../packages/softphone-ui/src/ticker.ts';
+import { FakeHost } from './fake-host.ts';
+import { FakeRelay } from './fake-relay.ts';
+import { ada, profile, recentCalls, sharers } from './sample-profile.ts';
+
+const clock: ClockPort = {
+  now: () => Date.now(),
+  setTimeout: (run, ms) => setTimeout(run, ms),
+  clearTimeout: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout> | undefined),
+};
+
+const asked = new URLSearchParams(location.search);
+const sip = new FakeSip();
+const sound = new FakeSound();
+sound.plug(
+  [
+    { id: 'm1', label: 'Jabra Evolve2 65' },
+    { id: 'm2', label: 'Built-in microphone' },
+  ],
+  [
+    { id: 's1', label: 'Jabra Evolve2 65' },
+    { id: 's2', label: 'Built-in speakers' },
+  ],
+);
+const host = new FakeHost();
+const relay = new FakeRelay({
+  profile: { ...profile, dispositionRequired: asked.has('required') },
+  now: () => Date.now(),
+});
+relay.matches = [ada, ...sharers];
+relay.calls = recentCalls(Date.now());
+const microphone = signal<MicrophonePermission>('allowed');
+if (asked.has('code')) host.proof = null;
+if (asked.has('outside')) host.refuseToStart('This page is not inside your CRM. Open the phone from the CRM’s phone bar.');
+if (asked.has('away')) relay.away = true;
+if (asked.has('halted'))
+  relay.failures.set('/v1/sessions', {
+    status: 403,
+    code: 'identity.refused',
+    message: 'Salesforce says you are Maria Santos, but nobody gave her a phone. Ask your admin to add an extension.',
+  });
+
+const device = readDevice(() => localStorage);
+const panel = createPanel({
+  host,
+  device,
+  clock,
+  sound,
+  relay: createRelayClient({
+    origin: location.origin,
+    device,
+    clock,
+    fetch: relay.fetch,
+    openSocket: relay.openSocket,
+    proveIdentity: () => host.proveIdentity(),
+  }),
+  handover: createSessionHandover({ openChannel: (name) => new BroadcastChannel(name), name: 'fakes', clock }),
+  sharePhone: (name) =>
+    joinSharedPhone({
+      name,
+      createOwner: () => createPhone({ sip, clock, sound }),
+      locks: navigator.locks,
+      openChannel: (channel) => new BroadcastChannel(channel),
+      page: document,
+    }),
+  openJournal: (agent) =>
+    openJournal({
+      name: `patchcord-journal:${agent.tenant}:${agent.id}`,
+      source: `/tenants/${agent.tenant}/agents/${agent.id}/devices/${device}`,
+      now: () => clock.now(),
+    }),
+  missedMark: (agent) => createMissedMark(() => localStorage, `${agent.tenant}:${agent.id}`),
+  microphone,
+  ticker: createTicker(document),
+});
+
+const lab = {
+  sip,
+  sound,
+  host,
+  relay,
+  panel,
+  invite: (from?: Party): CallId => sip.invite(from),
+  setMicrophone: (permission: MicrophonePermission) => {
+    microphone.value = permission;
+  },
+};
+export type Lab = typeof lab;
+declare global {
+  interface Window {
+    lab: Lab;
+  }
+}
+window.lab = lab;
+
+const place = document.getElementById('patchcord');
+if (place !== null) mountPanel(place, panel, { reload: () => location.reload() });
+void panel.start();

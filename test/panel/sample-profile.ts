@@ -1,0 +1,128 @@
+/** A profile, an agent and records for tests of the panel: one small company in San Francisco with neighbours in Germany. */
+import {
+  type Agent,
+  type AgentId,
+  type CallId,
+  type CallSummary,
+  type Match,
+  newCallId,
+  type Profile,
+  type TenantId,
+  toE164,
+} from '@patchcord/call-protocol';
+import metadata from 'libphonenumber-js/min/metadata';
+
+export const agent: Agent = {
+  id: 'maria' as AgentId,
+  tenant: 'northwind' as TenantId,
+  name: 'Maria Santos',
+  extension: '201',
+};
+
+interface Metadata {
+  readonly version: number;
+  readonly country_calling_codes: Readonly<Record<string, readonly string[]>>;
+  readonly countries: Readonly<Record<string, unknown>>;
+}
+
+/** Metadata as the relay cuts it: whole countries, nothing else. */
+export function metadataOf(...countries: readonly string[]): Record<string, unknown> {
+  const all = metadata as unknown as Metadata;
+  const codes = Object.entries(all.country_calling_codes)
+    .map(([code, members]) => [code, members.filter((member) => countries.includes(member))] as const)
+    .filter(([, members]) => members.length > 0);
+  return {
+    version: all.version,
+    country_calling_codes: Object.fromEntries(codes),
+    countries: Object.fromEntries(Object.entries(all.countries).filter(([country]) => countries.includes(country))),
+    nonGeographic: {},
+  };
+}
+
+export const profile: Profile = {
+  tenant: { id: agent.tenant, name: 'Northwind Traders', crm: 'salesforce' },
+  agent,
+  sip: {
+    domain: 'sip.example.test',
+    servers: ['wss://sip.example.test'],
+    registerSeconds: 120,
+    candidates: 'first-host',
+  },
+  iceTransportPolicy: 'all',
+  numbers: { country: 'US', metadata: metadataOf('US', 'DE', 'GB') },
+  dispositions: [
+    { value: 'reached', label: 'Reached' },
+    { value: 'voicemail', label: 'Left a message' },
+    { value: 'callback', label: 'Call back' },
+    { value: 'wrong', label: 'Wrong number' },
+  ],
+  dispositionRequired: false,
+  screenPop: 'ring',
+};
+
+export const adaNumber = toE164('+14155550101');
+export const sharedNumber = toE164('+14155550102');
+
+export const ada: Match = {
+  record: { crm: 'salesforce', object: 'Contact', id: '003000000000001AAA', name: 'Ada Lindqvist' },
+  number: adaNumber,
+  detail: 'Head of Purchasing, Fabrikam',
+  reason: 'Called you last week',
+};
+
+export const sharers: readonly Match[] = [
+  {
+    record: { crm: 'salesforce', object: 'Contact', id: '003000000000002AAA', name: 'Bruno Keller' },
+    number: sharedNumber,
+    detail: 'Logistics, Contoso',
+    reason: 'You talked to him on Tuesday',
+  },
+  {
+    record: { crm: 'salesforce', object: 'Contact', id: '003000000000003AAA', name: 'Chiara Conti' },
+    number: sharedNumber,
+    detail: 'Reception, Contoso',
+    reason: 'Same number in Phone',
+  },
+  {
+    record: { crm: 'salesforce', object: 'Account', id: '001000000000001AAA', name: 'Contoso Ltd' },
+    number: sharedNumber,
+    reason: 'Main number of the account',
+  },
+];
+
+/** Recent calls, newest first, counted back from `now`. */
+export function recentCalls(now: number): readonly CallSummary[] {
+  const minutes = (count: number) => now - count * 60_000;
+  const call = (part: Partial<CallSummary> & Pick<CallSummary, 'startedAt'>): CallSummary => ({
+    callId: newCallId() as CallId,
+    direction: 'inbound',
+    farSide: { number: adaNumber, e164: adaNumber },
+    talkMs: 0,
+    outcome: 'answered',
+    record: null,
+    disposition: null,
+    log: 'saved',
+    ...part,
+  });
+  return [
+    call({ startedAt: minutes(4), outcome: 'missed', record: ada.record }),
+    call({ startedAt: minutes(26), direction: 'outbound', talkMs: 222_000, record: ada.record }),
+    call({
+      startedAt: minutes(75),
+      direction: 'outbound',
+      outcome: 'no-answer',
+      farSide: { number: '+4930901820', e164: toE164('+4930901820') },
+      log: 'waiting',
+    }),
+    call({ startedAt: minutes(60 * 26), outcome: 'missed', farSide: { number: '' } }),
+    call({
+      startedAt: minutes(60 * 27),
+      talkMs: 3_723_000,
+      farSide: { number: sharedNumber, e164: sharedNumber },
+      record: sharers[2]?.record ?? null,
+      log: 'failed',
+      logReason: 'The account is locked in Salesforce.',
+    }),
+    call({ startedAt: minutes(60 * 80), direction: 'outbound', outcome: 'cancelled', farSide: { number: '204' } }),
+  ];
+}
