@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Frame, type Page } from 'playwright-core';
-import { writeTone } from '../sip-lab/tone.ts';
+import { goertzel, rms, writeToneWav } from '../sip-lab/tone.ts';
 
 export interface TestBrowser {
   readonly context: BrowserContext;
@@ -28,7 +28,7 @@ export interface TestBrowserOptions {
 export async function startBrowser(options: TestBrowserOptions = {}): Promise<TestBrowser> {
   const folder = mkdtempSync(join(tmpdir(), 'patchcord-browser-'));
   const tone = join(folder, 'microphone.wav');
-  writeTone(tone, { hz: options.toneHz ?? 440, seconds: 60, rate: 48_000 });
+  writeToneWav(tone, { hz: options.toneHz ?? 440, seconds: 60, rate: 48_000 });
   const context = await chromium.launchPersistentContext(join(folder, 'profile'), {
     executablePath: '/usr/bin/chromium',
     ignoreDefaultArgs: true,
@@ -81,46 +81,48 @@ const earSamples = 16_384;
 /** What a page receives right now. */
 export interface Heard {
   readonly rms: number;
-  /** Goertzel amplitude by frequency, 0…1. */
-  readonly levels: Readonly<Record<number, number>>;
-  /** Sums over all peer connections, to see whether anything flows at all. */
+  /** Amplitude 0 to 1 of one frequency. */
+  amplitude(hz: number): number;
+  /** Sums over all open peer connections. */
   readonly packetsReceived: number;
   readonly packetsSent: number;
-  /** Energy of the microphone as sent, to see that hold and mute silence it. */
-  readonly liveConnections: number;
 }
 
-/** Listens to everything the frame's peer connections receive. */
-export async function listen(frame: Frame, frequencies: readonly number[]): Promise<Heard> {
-  return frame.evaluate(
-    async ([hzs, size]) => {
-      const ear = (window as unknown as { patchcordEar: Ear }).patchcordEar;
-      const samples = ear.read(size);
-      const rms = Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / samples.length);
-      const levels: Record<number, number> = {};
-      for (const hz of hzs) {
-        const w = (2 * Math.PI * hz) / ear.rate;
-        let s1 = 0;
-        let s2 = 0;
-        for (const [index, sample] of samples.entries()) {
-          const windowed = sample * (0.5 - 0.5 * Math.cos((2 * Math.PI * index) / (samples.length - 1)));
-          const s0 = windowed + 2 * Math.cos(w) * s1 - s2;
-          s2 = s1;
-          s1 = s0;
-        }
-        levels[hz] = (4 * Math.sqrt(Math.max(0, s1 * s1 + s2 * s2 - 2 * Math.cos(w) * s1 * s2))) / samples.length;
-      }
-      const packets = await ear.packets();
-      return { rms, levels, ...packets };
-    },
-    [[...frequencies], earSamples] as const,
-  );
+/** Listens to everything the frame's peer connections receive: the last third of a second. */
+export async function listen(frame: Frame): Promise<Heard> {
+  const { samples, rate, packets } = await frame.evaluate(async (size) => {
+    const ear = (window as unknown as { patchcordEar: Ear }).patchcordEar;
+    return { samples: [...ear.read(size)], rate: ear.rate, packets: await ear.packets() };
+  }, earSamples);
+  const sound = Float32Array.from(samples);
+  return { ...packets, rms: rms(sound), amplitude: (hz) => goertzel(sound, rate, hz) };
+}
+
+/** Listens until `good` says so. @throws with what was heard last, when that does not happen within `withinMs` (default 8000). */
+export async function listenUntil(
+  frame: Frame,
+  what: string,
+  good: (heard: Heard) => boolean,
+  withinMs = 8_000,
+): Promise<Heard> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    const heard = await listen(frame);
+    if (good(heard)) return heard;
+    if (Date.now() > deadline) {
+      const levels = [440, 600, 850, 1200, 1700].map((hz) => `${hz} Hz ${heard.amplitude(hz).toFixed(4)}`).join(', ');
+      throw new Error(
+        `The page does not hear ${what}: rms ${heard.rms.toFixed(4)}, ${levels}, ${heard.packetsReceived} packets received.`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 interface Ear {
   readonly rate: number;
   read(size: number): Float32Array;
-  packets(): Promise<{ packetsReceived: number; packetsSent: number; liveConnections: number }>;
+  packets(): Promise<{ packetsReceived: number; packetsSent: number }>;
 }
 
 /** Runs in every frame before its scripts: keeps hold of the peer connections and mixes what they receive into an analyser. */
@@ -161,16 +163,14 @@ function installEar(): void {
     async packets() {
       let packetsReceived = 0;
       let packetsSent = 0;
-      let liveConnections = 0;
       for (const connection of connections) {
         if (connection.connectionState === 'closed') continue;
-        liveConnections += 1;
         for (const report of (await connection.getStats()).values()) {
           if (report.type === 'inbound-rtp') packetsReceived += report.packetsReceived ?? 0;
           if (report.type === 'outbound-rtp') packetsSent += report.packetsSent ?? 0;
         }
       }
-      return { packetsReceived, packetsSent, liveConnections };
+      return { packetsReceived, packetsSent };
     },
   };
   Object.defineProperty(window, 'patchcordEar', { value: ear });

@@ -23,7 +23,8 @@ export const eventSchemas = {
     /** The call this one consults for. */
     consultFor: v.optional(v.pipe(v.string(), v.uuid())),
   }),
-  'call.ringing': v.object({}),
+  /** An outbound call learns its SIP Call-ID only when the INVITE leaves: it is told here and again at the end. */
+  'call.ringing': v.object({ sipCallId: v.optional(v.pipe(v.string(), v.maxLength(255))) }),
   'call.answered': v.object({}),
   'call.held': v.object({}),
   'call.resumed': v.object({}),
@@ -36,6 +37,7 @@ export const eventSchemas = {
     /** SIP status code or Q.850 cause text, where the network gave one. */
     sipCode: v.optional(v.number()),
     by: v.picklist(['agent', 'far-side', 'network']),
+    sipCallId: v.optional(v.pipe(v.string(), v.maxLength(255))),
   }),
   'record.matched': v.object({ matches: v.array(MatchSchema) }),
   'record.chosen': v.object({ record: RecordRefSchema, by: v.picklist(['agent', 'only-match', 'dialled-from']) }),

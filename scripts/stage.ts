@@ -1,0 +1,266 @@
+/**
+ * One whole product on one machine: relay, panel, both CRM sandboxes, the plain page, and a telephone system. `npm start` opens it, browser
+ * tests play on it. Owns how the parts are put together; must hold no behaviour of its own.
+ */
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type CallMeRequest,
+  demoAgents,
+  demoPeople,
+  type HubSpotSandbox,
+  type PlainPageSandbox,
+  type SalesforceSandbox,
+  startHubSpotSandbox,
+  startPlainPageSandbox,
+  startSalesforceSandbox,
+} from '@patchcord/sandbox';
+import { type Relay, type RelayConfigInput, startRelay } from '@patchcord/server';
+import { buildPanel } from './panel-bundle.ts';
+
+/** The telephone system the stage is connected to: the sandbox switch, or a real edge. */
+export interface Telephony {
+  readonly domain: string;
+  readonly servers: readonly string[];
+  /** Shared with the relay, which mints credentials with it. */
+  readonly credentialSecret: string;
+  readonly turn?: { readonly urls: readonly string[]; readonly secret: string };
+  readonly revocation?: { readonly kamailioRpcUrl: string };
+  /** Somebody calls an agent's extension; "call me" buttons end here. */
+  callAgent(extension: string, from: CallMeRequest): Promise<void>;
+}
+
+export interface StageOptions {
+  readonly telephony: Telephony;
+  /** Fixed ports for a person; absent: free ones. */
+  readonly ports?: {
+    readonly relay: number;
+    readonly salesforce: number;
+    readonly hubspot: number;
+    readonly page: number;
+  };
+  /** Where the database lives; absent: a private folder that is removed at the end. */
+  readonly dataDir?: string;
+  readonly databaseUrl?: string;
+  readonly logLevel?: NonNullable<RelayConfigInput['logLevel']>;
+  /** Seconds a SIP credential lives; absent: the relay's default. */
+  readonly credentialSeconds?: number;
+  readonly delivery?: NonNullable<RelayConfigInput['delivery']>;
+}
+
+/** Agents by CRM: the same two people, each with a line of their own per CRM. */
+export const extensions = {
+  salesforce: { robin: '101', sam: '102' },
+  hubspot: { robin: '201', sam: '202' },
+  page: { robin: '301', sam: '302' },
+} as const;
+
+export interface Stage {
+  readonly relayUrl: string;
+  readonly adminToken: string;
+  readonly salesforce: SalesforceSandbox;
+  readonly hubspot: HubSpotSandbox;
+  readonly page: PlainPageSandbox;
+  /** The relay that runs now; replaced by `restartRelay`. */
+  relay(): Relay;
+  /** Stops the relay and starts it again on the same data and port. */
+  restartRelay(): Promise<void>;
+  stopRelay(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const dispositions = [
+  { value: 'interested', label: 'Interested' },
+  { value: 'call-back', label: 'Call back later' },
+  { value: 'not-interested', label: 'Not interested' },
+  { value: 'wrong-number', label: 'Wrong number' },
+  { value: 'resolved', label: 'Resolved' },
+];
+
+/** Puts everything together and starts it. @throws when a part can't start; the parts that did are stopped again. */
+export async function openStage(options: StageOptions): Promise<Stage> {
+  const { telephony } = options;
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.reverse()) await close();
+  };
+  try {
+    const relayPort = options.ports?.relay ?? (await freePort());
+    // Another site than the CRM pages: storage is partitioned and frames are cross-site, as in an agent's browser.
+    const relayUrl = `http://127.0.0.1:${relayPort}`;
+    const adminToken = randomBytes(32).toString('base64url');
+    const clientSecret = randomBytes(24).toString('hex');
+    const appId = 7_000_042;
+    const callMe = (crm: keyof typeof extensions) => (request: CallMeRequest) =>
+      telephony.callAgent(extensionOf(crm, request.agent), request);
+
+    const salesforce = await startSalesforceSandbox({
+      port: options.ports?.salesforce ?? 0,
+      panelUrl: `${relayUrl}/salesforce/`,
+      onCallMe: callMe('salesforce'),
+    });
+    closers.push(() => salesforce.close());
+    const hubspot = await startHubSpotSandbox({
+      port: options.ports?.hubspot ?? 0,
+      panelUrl: `${relayUrl}/hubspot/`,
+      relayUrl,
+      clientSecret,
+      appId,
+      onCallMe: callMe('hubspot'),
+    });
+    closers.push(() => hubspot.close());
+    const page = await startPlainPageSandbox({
+      port: options.ports?.page ?? 0,
+      panelUrl: `${relayUrl}/page/`,
+      onCallMe: callMe('page'),
+    });
+    closers.push(() => page.close());
+
+    const bearer = generateKeyPairSync('rsa', {
+      modulusLength: 2_048,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    });
+    salesforce.connectedApp.registerConnectedApp(bearer.publicKey);
+    const integration = salesforce.users.find((user) => user.email.startsWith('relay@'));
+
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'patchcord-stage-'));
+    if (options.dataDir === undefined) closers.unshift(async () => rmSync(dataDir, { recursive: true, force: true }));
+    const common = {
+      sip: {
+        domain: telephony.domain,
+        servers: [...telephony.servers],
+        credential: {
+          kind: 'kamailio-ephemeral' as const,
+          secret: telephony.credentialSecret,
+          ...(options.credentialSeconds === undefined ? {} : { ttlSeconds: options.credentialSeconds }),
+        },
+        ...(telephony.revocation === undefined ? {} : { revocation: telephony.revocation }),
+      },
+      ...(telephony.turn === undefined
+        ? {}
+        : { turn: { urls: [...telephony.turn.urls], secret: telephony.turn.secret } }),
+      country: 'US',
+      countries: ['GB', 'DE'],
+      dispositions,
+    };
+    const agents = (crm: keyof typeof extensions, crmUserId: (agent: (typeof demoAgents)[number]) => string) =>
+      demoAgents.map((agent) => ({
+        id: agent.key,
+        name: `${agent.firstName} ${agent.lastName}`,
+        extension: extensionOf(crm, agent.email),
+        crmUserId: crmUserId(agent),
+        email: agent.email,
+      }));
+    const config = {
+      port: relayPort,
+      host: '127.0.0.1',
+      publicUrl: relayUrl,
+      dataDir,
+      adminToken,
+      ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
+      ...(options.delivery === undefined ? {} : { delivery: options.delivery }),
+      logLevel: options.logLevel ?? 'warn',
+      tenants: [
+        {
+          ...common,
+          id: 'salesforce-sandbox',
+          name: 'Salesforce sandbox',
+          hostOrigins: [new URL(salesforce.url).origin],
+          crm: {
+            kind: 'salesforce',
+            loginUrl: salesforce.org.loginUrl,
+            clientId: salesforce.connectedApp.clientId,
+            privateKey: bearer.privateKey,
+            username: integration?.username ?? '',
+            instanceUrl: salesforce.instanceUrl,
+            orgId: salesforce.org.id,
+            assertionPublicKey: salesforce.org.signingCertificatePem,
+          },
+          agents: agents(
+            'salesforce',
+            (agent) => salesforce.users.find((user) => user.email === agent.email)?.id ?? '',
+          ),
+        },
+        {
+          ...common,
+          id: 'hubspot-sandbox',
+          name: 'HubSpot sandbox',
+          hostOrigins: [new URL(hubspot.url).origin],
+          crm: {
+            kind: 'hubspot',
+            apiUrl: hubspot.apiUrl,
+            uiUrl: new URL(hubspot.url).origin,
+            portalId: hubspot.portalId,
+            appId,
+            clientId: hubspot.oauth.clientId,
+            clientSecret: hubspot.oauth.clientSecret,
+            refreshToken: hubspot.oauth.refreshToken,
+          },
+          agents: agents('hubspot', (agent) => String(agent.hubspotUserId)),
+        },
+        {
+          ...common,
+          id: 'page-sandbox',
+          name: 'Your own page',
+          hostOrigins: [new URL(page.url).origin],
+          crm: {
+            kind: 'memory',
+            records: demoPeople.map((person) => ({
+              object: person.kind,
+              id: person.key,
+              name: `${person.firstName} ${person.lastName}`,
+              detail: person.company,
+              numbers: person.numbers.map((number) => number.e164),
+            })),
+          },
+          agents: agents('page', (agent) => agent.key),
+        },
+      ],
+    } satisfies RelayConfigInput;
+
+    const panel = await buildPanel();
+    const start = (): Promise<Relay> => startRelay(config, { panel });
+    let relay: Relay | undefined = await start();
+    closers.push(async () => void (await relay?.close()));
+    return {
+      relayUrl,
+      adminToken,
+      salesforce,
+      hubspot,
+      page,
+      relay() {
+        if (relay === undefined) throw new Error('The relay is stopped.');
+        return relay;
+      },
+      async stopRelay() {
+        await relay?.close();
+        relay = undefined;
+      },
+      async restartRelay() {
+        await relay?.close();
+        relay = await start();
+      },
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function extensionOf(crm: keyof typeof extensions, email: string): string {
+  return email.startsWith('sam') ? extensions[crm].sam : extensions[crm].robin;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('No free port on 127.0.0.1.');
+  return address.port;
+}
