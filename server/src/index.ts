@@ -10,6 +10,7 @@ import { createApp } from './app.ts';
 import { EventRecorder } from './call-log/record-events.ts';
 import { finishSilentCalls } from './call-log/sweep.ts';
 import { checkConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
+import { repeatDenials } from './credentials/revoke.ts';
 import { connectCrm } from './crm.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { clientAddress } from './http/client-address.ts';
@@ -47,8 +48,10 @@ export interface Relay {
   readonly port: number;
   /** A pairing code for an agent, as `POST /v1/admin/pairing-codes` gives it. */
   createPairingCode(tenant: string, agent: string): Promise<{ readonly code: string; readonly expiresAt: number }>;
-  /** Finishes calls whose phones fell silent 12 hours ago; the relay does it by itself every minute. */
+  /** Finishes calls whose phones fell silent 12 hours ago; the relay does it by itself every minute. Returns how many. */
   sweep(): Promise<number>;
+  /** Tells the SIP edges again of revocations that still matter; the relay does it by itself every minute. */
+  remindEdges(): Promise<number>;
   /** Stops taking work, finishes what is under way (at most 10 s), closes sockets and store. */
   close(): Promise<void>;
 }
@@ -170,6 +173,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
       try {
         await sweep();
         await store.forgetExpired(now());
+        await repeatDenials({ tenants, store, log }, now());
       } catch (error) {
         log.error({ err: error }, 'housekeeping failed');
       }
@@ -190,7 +194,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
     live.close();
     server.closeIdleConnections();
     await delivery.stop(drainMs);
-    hub.endAll(1001, 'the relay is stopping');
+    live.terminate();
     server.closeAllConnections();
     await closed;
     await store.close();
@@ -205,6 +209,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
       return codes.create(tenant as TenantId, agent as AgentId);
     },
     sweep,
+    remindEdges: () => repeatDenials({ tenants, store, log }, now()),
     close: () => {
       closing ??= close();
       return closing;

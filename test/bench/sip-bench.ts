@@ -2,7 +2,7 @@
  * What both SIP benchmarks need: the lab's edge, a far end, a page with the subjects in a fresh browser context per round, and the ICE
  * situations. Owns set-up and the order of rounds (subjects take turns, so that a noisy minute hits all of them).
  */
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
@@ -46,8 +46,8 @@ export interface SipBenchOptions {
   readonly done: (marks: Marks) => boolean;
 }
 
-const secret = 'bench credential secret, 32 bytes+';
-const turnSecret = 'bench turn secret';
+const secret = randomBytes(32).toString('hex');
+const turnSecret = randomBytes(32).toString('hex');
 const extension = '101';
 const farUser = 'far1';
 /** JsSIP needs 40 s behind a dead server. */

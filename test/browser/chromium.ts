@@ -131,7 +131,11 @@ function installEar(): void {
   const connections = new Set<RTCPeerConnection>();
   let context: AudioContext | undefined;
   let analyser: AnalyserNode | undefined;
+  const known = new Set<MediaStreamTrack>();
   const hear = (track: MediaStreamTrack): void => {
+    // A resumed call announces its track again: heard twice, it would cancel itself out.
+    if (known.has(track)) return;
+    known.add(track);
     context ??= new AudioContext();
     if (analyser === undefined) {
       analyser = context.createAnalyser();
@@ -171,6 +175,7 @@ function installEar(): void {
         }
       }
       return { packetsReceived, packetsSent };
+
     },
   };
   Object.defineProperty(window, 'patchcordEar', { value: ear });

@@ -18,7 +18,11 @@ export async function startLabTelephony(): Promise<LabTelephony> {
   const turnSecret = randomBytes(32).toString('base64url');
   const edge = await startEdge(lab, { credentialSecret, turnSecret });
   const phones: FarPhone[] = [];
-  const start = async (program: typeof startBaresip | typeof startLinphone, user: string, toneHz: number): Promise<FarEnd> => {
+  const start = async (
+    program: typeof startBaresip | typeof startLinphone,
+    user: string,
+    toneHz: number,
+  ): Promise<FarEnd> => {
     const address = lab.far.addresses[phones.length];
     if (address === undefined) throw new Error('The lab has no address left for another phone.');
     const phone = await program(lab, { user, address, toneHz, autoAnswer: true });

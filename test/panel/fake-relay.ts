@@ -72,7 +72,7 @@ export class FakeRelay {
       case '/v1/credentials':
         return Response.json(this.#credentials());
       case '/v1/matches':
-        await this.matchGate;
+        await Promise.race([this.matchGate, aborted(init.signal ?? null)]);
         return Response.json({
           number: url.searchParams.get('number'),
           matches: this.matches.filter((match) => match.number === url.searchParams.get('number')),
@@ -157,7 +157,8 @@ export class FakeRelay {
   #signIn(body: unknown): Response {
     const { proof } = v.parse(SessionRequestSchema, body);
     const known = proof.kind === 'salesforce-assertion' || proof.code === this.pairingCode;
-    if (!known) return refuse(401, 'identity.refused', 'This code is not known or has run out. Ask for a new one.', false);
+    if (!known)
+      return refuse(401, 'identity.refused', 'This code is not known or has run out. Ask for a new one.', false);
     const token = `token-${this.#next++}`;
     const expiresAt = this.#now() + this.sessionMs;
     this.#tokens.set(token, expiresAt);
@@ -222,6 +223,13 @@ class FakeSocket {
     this.close();
     this.onclose?.();
   }
+}
+
+/** Rejects when the request is given up, as `fetch` does. */
+function aborted(signal: AbortSignal | null): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(new DOMException('The request was aborted.', 'AbortError')));
+  });
 }
 
 function refuse(status: number, code: string, message: string, retryable: boolean): Response {

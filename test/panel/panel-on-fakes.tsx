@@ -48,7 +48,8 @@ relay.matches = [ada, ...sharers];
 relay.calls = recentCalls(Date.now());
 const microphone = signal<MicrophonePermission>('allowed');
 if (asked.has('code')) host.proof = null;
-if (asked.has('outside')) host.refuseToStart('This page is not inside your CRM. Open the phone from the CRM’s phone bar.');
+if (asked.has('outside'))
+  host.refuseToStart('This page is not inside your CRM. Open the phone from the CRM’s phone bar.');
 if (asked.has('away')) relay.away = true;
 if (asked.has('halted'))
   relay.failures.set('/v1/sessions', {

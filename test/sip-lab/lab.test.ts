@@ -344,7 +344,12 @@ describe('the far phones', () => {
 describe('an edge with a PBX behind it that counts refused credentials', () => {
   beforeAll(async () => {
     await edge.stop();
-    edge = await startEdge(lab, { ...options, failedCredentialLimit: 3, pbxUri: `sip:${fourthAddress}:5060` });
+    edge = await startEdge(lab, {
+      ...options,
+      failedCredentialLimit: 3,
+      rpcToken: 'relay-token',
+      pbxUri: `sip:${fourthAddress}:5060`,
+    });
   });
 
   test('sends to the PBX what no browser is registered for, and never back what came from the PBX', async () => {
@@ -360,6 +365,14 @@ describe('an edge with a PBX behind it that counts refused credentials', () => {
     expect((await answered).status).toBe(200);
     await pbx.dial('sip:1999@patchcord.test');
     await edge.waitForSip((message) => message.status === 404 && message.peer.startsWith(fourthAddress));
+  });
+
+  test('takes control requests with its token only', async () => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'core.uptime', params: [] });
+    const authorization = 'Bearer guessed';
+    expect((await fetch(edge.rpcUrl, { method: 'POST', body })).status).toBe(401);
+    expect((await fetch(edge.rpcUrl, { method: 'POST', body, headers: { authorization } })).status).toBe(401);
+    expect(await edge.rpc('core.uptime')).toBeTruthy();
   });
 
   test('stops answering an address that guesses, but not a connection that has proved itself', async () => {

@@ -82,10 +82,10 @@ export class PhoneInBrowser {
     return { call, at: await this.dialAs(call, target) };
   }
   dialAs(call: CallId, target: string): Promise<number> {
-    return this.page.evaluate(
-      ([id, to]) => (window as unknown as { phonePage: PhonePage }).phonePage.dial(id, to),
-      [call, target] as const,
-    );
+    return this.page.evaluate(([id, to]) => (window as unknown as { phonePage: PhonePage }).phonePage.dial(id, to), [
+      call,
+      target,
+    ] as const);
   }
   answer(call: CallId): Promise<number> {
     return this.page.evaluate((id) => (window as unknown as { phonePage: PhonePage }).phonePage.answer(id), call);
@@ -104,6 +104,9 @@ export class PhoneInBrowser {
   /** Everything signalled so far. */
   async signals(): Promise<StampedSignal[]> {
     return this.page.evaluate(() => (window as unknown as { phonePage: PhonePage }).phonePage.signals);
+  }
+  receive(text: string): Promise<void> {
+    return this.page.evaluate((it) => (window as unknown as { phonePage: PhonePage }).phonePage.receive(it), text);
   }
   async sent(): Promise<SentMessage[]> {
     return this.page.evaluate(() => (window as unknown as { phonePage: PhonePage }).phonePage.sent);

@@ -3,7 +3,7 @@
  * Owns nothing but the wiring; must never decide anything a test should see decided by the ports.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import type { IceServer, SipAccount, SipCredential, SipSignal } from '@patchcord/phone-engine';
+import type { IceServer, SipAccount, SipCredential, SipSignal, SoundPort } from '@patchcord/phone-engine';
 import { createSound } from '@patchcord/phone-engine/audio';
 import { createSipPort } from '@patchcord/phone-engine/sip';
 
@@ -33,6 +33,9 @@ export interface PhonePage {
     ...parameters: readonly unknown[]
   ): void;
   onSignal(listener: (signal: SipSignal) => void): void;
+  sound: SoundPort;
+  /** As if the server had sent this text. */
+  receive(text: string): void;
   audioElements(): number;
   pageErrors(): readonly string[];
 }
@@ -43,9 +46,11 @@ addEventListener('error', (event) => errors.push(event.message));
 addEventListener('unhandledrejection', (event) => errors.push(`unhandled: ${String(event.reason)}`));
 
 const sent: SentMessage[] = [];
+let socket: WebSocket | undefined;
 const nativeSend = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
   sent.push({ at: now(), text: String(data) });
+  socket = this;
   nativeSend.call(this, data);
 };
 
@@ -76,6 +81,8 @@ const page: PhonePage = {
     (port[name] as (...all: readonly unknown[]) => void).apply(port, [...parameters]);
   },
   onSignal: (listener) => void port.onSignal(listener),
+  sound,
+  receive: (text) => void socket?.dispatchEvent(new MessageEvent('message', { data: text })),
   audioElements: () => document.querySelectorAll('audio').length,
   pageErrors: () => errors,
 };

@@ -22,9 +22,13 @@ import {
   type SipResponse,
   sequence,
 } from '../../sandbox/src/switch/sip-message.ts';
-import { FRAME_SAMPLES } from '../../sandbox/src/switch/sound.ts';
+import { Ear, FRAME_SAMPLES } from '../../sandbox/src/switch/sound.ts';
 
 const sdpType: SipHeader = { name: 'Content-Type', value: 'application/sdp' };
+
+/** What a phone without encryption says. */
+export const plainRtp =
+  'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n';
 
 /** Something that has happened or will: kept until a test asks for it. */
 class Mailbox<T> {
@@ -41,7 +45,10 @@ class Mailbox<T> {
     const item = this.#kept.shift();
     if (item !== undefined) return Promise.resolve(item);
     return new Promise((resolve, reject) => {
-      const deadline = setTimeout(() => reject(new Error(`The far end got no ${what} within ${withinMs} ms.`)), withinMs);
+      const deadline = setTimeout(
+        () => reject(new Error(`The far end got no ${what} within ${withinMs} ms.`)),
+        withinMs,
+      );
       this.#waiting.push((taken) => {
         clearTimeout(deadline);
         resolve(taken);
@@ -260,13 +267,43 @@ export class ScriptedFar {
   }
 
   /** Calls the agent. Resolves when the INVITE has left. */
-  async invites(headers: SipHeader[] = [], from = `"Far ${this.target}" <sip:${this.target}@${this.#pbx.domain}>`): Promise<void> {
+  async invites(
+    headers: SipHeader[] = [],
+    from = `"Far ${this.target}" <sip:${this.target}@${this.#pbx.domain}>`,
+  ): Promise<void> {
     const call = await FarCall.outgoing(this.#pbx, this, from, headers, () => this.#answered.put(call));
     this.calls.push(call);
   }
   /** Resolves when the agent has answered the call that this far end placed. */
   answered(): Promise<FarCall> {
     return this.#answered.take('answer');
+  }
+
+  /** Calls the agent with plain RTP. Resolves with the final status. */
+  invitesUnencrypted(): Promise<number> {
+    const { flow, contact } = this.#pbx.device;
+    return new Promise((resolve) => {
+      this.#pbx.send(
+        flow,
+        {
+          kind: 'request',
+          method: 'INVITE',
+          uri: contact,
+          headers: [
+            { name: 'From', value: `<sip:${this.target}@${this.#pbx.domain}>;tag=${newTag()}` },
+            { name: 'To', value: `<${contact}>` },
+            { name: 'Call-ID', value: newTag() },
+            { name: 'CSeq', value: '1 INVITE' },
+            { name: 'Contact', value: `<sip:${this.target}@${this.#pbx.address}>` },
+            sdpType,
+          ],
+          body: plainRtp,
+        },
+        (response) => {
+          if (response.status >= 200) resolve(response.status);
+        },
+      );
+    });
   }
 
   async cancels(elsewhere = false): Promise<void> {
@@ -323,11 +360,16 @@ export class ScriptedFar {
 /** One call of one far end. */
 export class FarCall {
   readonly callId: string;
-  readonly media = new MediaPeer(['127.0.0.1']);
+  media = new MediaPeer(['127.0.0.1']);
   readonly acknowledged = new Mailbox<SipRequest>();
   invite: ServerTransaction | undefined;
   dialog: Dialog | undefined;
   closed = false;
+  /** How the agent's phone refused the call that this far end placed. */
+  refusal: number | undefined;
+  /** What the agent's phone answered to a BYE that was sent along with the 200. */
+  byeAnswer: Promise<SipResponse> | undefined;
+  readonly #ear = new Ear();
   /** The description last given to the agent. */
   sdp = '';
   readonly #pbx: ScriptedPbx;
@@ -376,6 +418,7 @@ export class FarCall {
       body: call.sdp,
     };
     call.#outgoing = pbx.send(flow, request, (response) => {
+      if (response.status >= 300) call.refusal = response.status;
       if (response.status < 200 || response.status >= 300 || call.dialog) return;
       call.dialog = Dialog.calling(request, response, flow);
       call.#send(call.dialog.request('ACK', [], '', sequence(request).number));
@@ -405,6 +448,47 @@ export class FarCall {
     if (this.sdp === '') this.sdp = await this.media.answer(this.invite?.request.body ?? '');
     this.invite?.respond(200, 'OK', { headers: [this.contact, sdpType], body: this.sdp });
     this.#speak();
+  }
+
+  /** A description in a 183, and then no sound. */
+  async ringSilently(): Promise<void> {
+    this.sdp = await this.media.answer(this.invite?.request.body ?? '');
+    this.invite?.respond(183, 'Session Progress', { headers: [this.contact, sdpType], body: this.sdp });
+  }
+
+  /** The call was forked: another phone than the one that rang picks up, with a tag and media of its own. */
+  async answerAsAnotherBranch(): Promise<void> {
+    const { invite } = this;
+    if (!invite) throw new Error('Nobody called this far end.');
+    this.media.close();
+    clearInterval(this.#beat);
+    this.#beat = undefined;
+    const other = new MediaPeer(['127.0.0.1']);
+    this.media = other;
+    this.sdp = await other.answer(invite.request.body);
+    const tag = newTag();
+    Object.defineProperty(invite, 'localTag', { value: tag });
+    this.dialog = Dialog.answering(invite.request, tag, invite.flow);
+    invite.respond(200, 'OK', { headers: [this.contact, sdpType], body: this.sdp });
+    this.#speak();
+  }
+
+  /** 200 and BYE in one breath: the BYE is there before a browser has taken in the answer. */
+  async answerAndHangUpAtOnce(): Promise<void> {
+    this.sdp = await this.media.answer(this.invite?.request.body ?? '');
+    this.invite?.respond(200, 'OK', { headers: [this.contact, sdpType], body: this.sdp });
+    this.byeAnswer = this.request('BYE');
+  }
+
+  /** Names this call in a Replaces header, seen from the agent's phone. */
+  asReplaces(): string {
+    const id = this.dialog?.id;
+    return `${id?.callId};to-tag=${id?.remoteTag};from-tag=${id?.localTag}`;
+  }
+
+  /** What came from the agent lately. */
+  heard(windowMs: number): Int16Array {
+    return this.#ear.last(windowMs);
   }
 
   /** Accepts a re-INVITE. */
@@ -472,6 +556,7 @@ export class FarCall {
         frame[index] = Math.round(8_000 * Math.sin((2 * Math.PI * this.#far.toneHz * this.#phase++) / 8_000));
       }
       this.media.write(frame);
+      this.#ear.hear(this.media.read() ?? new Int16Array(FRAME_SAMPLES));
     }, 20);
   }
 }

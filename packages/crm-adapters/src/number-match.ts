@@ -33,6 +33,19 @@ export function sameNumber(one: string, other: string, country: string): boolean
   return number !== null && number === toE164(other, country);
 }
 
+/**
+ * Whether a text that stands in a record is this number. A text that is complete at home is a home number, whatever else it could be; one
+ * that isn't, and has no country code, is read in the country of the number itself: "020 7946 0958" in a London contact of an American
+ * company. So digits of two countries are never mixed up.
+ * @param country ISO 3166-1 alpha-2 home country of the tenant
+ */
+export function isNumber(text: string, number: E164, country: string): boolean {
+  const atHome = toE164(text, country);
+  if (atHome !== null) return atHome === number;
+  const abroad = parsePhoneNumberFromString(number)?.country;
+  return abroad !== undefined && toE164(text, abroad) === number;
+}
+
 /** Whether this can only be an internal number: one to six digits, nothing else. Decided before any parsing. */
 export function isExtension(text: string): boolean {
   return /^\d{1,6}$/.test(text.trim());

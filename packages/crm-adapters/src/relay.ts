@@ -11,7 +11,7 @@ export {
   type MemoryRecord,
   type MemoryRelay,
 } from './memory/relay.ts';
-export { isExtension, type SearchForms, sameNumber, searchForms, toE164 } from './number-match.ts';
+export { isExtension, isNumber, type SearchForms, sameNumber, searchForms, toE164 } from './number-match.ts';
 export type { CrmAgent, CrmRelay, RelayCan } from './relay-contract.ts';
 export {
   type SalesforceAssertionCheck,
@@ -19,3 +19,4 @@ export {
   verifySalesforceAssertion,
 } from './salesforce/identity.ts';
 export { createSalesforceRelay, type SalesforceRelayOptions } from './salesforce/relay.ts';
+export { scriptOrigins as salesforceScriptOrigins } from './salesforce/wire.ts';

@@ -232,7 +232,6 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
         // A port that forgot to say so leaves no call behind.
         take({ type: 'sip.stopped', at: clock.now() });
         unsubscribe();
-        for (const call of [...timers.keys()]) clearTimer(call);
         guarded(() => options.sound?.setTone('none'));
         account = null;
       })();

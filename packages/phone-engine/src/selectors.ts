@@ -52,11 +52,9 @@ export type Tone = 'none' | 'ring' | 'ringback' | 'call-waiting';
 
 /** What the agent should hear besides the calls. Local ringback is silent while the far side sends its own sound. */
 export function tone(state: PhoneState): Tone {
-  if (ringingCalls(state).length > 0) {
-    const talking = state.calls.some(
-      (it) => isInProgress(it) && (it.phase !== 'incoming' || state.waiting?.call === it.id),
-    );
-    return talking ? 'call-waiting' : 'ring';
+  const ringing = ringingCalls(state);
+  if (ringing.length > 0) {
+    return state.calls.some((it) => isInProgress(it) && !ringing.includes(it)) ? 'call-waiting' : 'ring';
   }
   return state.calls.some((it) => it.phase === 'ringing' && !it.earlyMedia) ? 'ringback' : 'none';
 }

@@ -1,9 +1,11 @@
 /**
  * One owner, many mirrors inside one storage partition: exactly one frame owns the line and the sound (Web Locks decide), the others show
- * its live state and send it commands (BroadcastChannel). Owns election, who is foremost, and the deadlines of the channel; its wire is
- * `shared-wire.ts`. Must never carry a secret over the channel.
+ * its live state and send it commands (BroadcastChannel). Owns election and the deadlines of the channel; its wire is in `shared-wire.ts`,
+ * who is foremost in `frame-list.ts`. Must never carry a secret over the channel. One file past the usual length, because both roles are
+ * one life: a mirror becomes the owner with its commands still open.
  */
 import type { PhoneEvent } from '@patchcord/call-protocol';
+import { createFrameList } from './frame-list.ts';
 import type { CommandResult, OwnedPhone, Phone } from './phone.ts';
 import type { ClockPort } from './ports.ts';
 import { fromWire, type SharedMessage, toWire } from './shared-wire.ts';
@@ -71,14 +73,13 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
   const eventListeners = new Set<(event: PhoneEvent) => void>();
   const roleListeners = new Set<(role: PhoneRole) => void>();
   const pending = new Map<string, Pending>();
-  /** The owner's list of frames that are alive, and when the agent last looked at each. */
-  const frames = new Map<string, number | null>();
   const leaving = new AbortController();
   /** This frame holds the lock that says it is alive: before that, an owner that looked for it would not find it. */
   let present = false;
   let role: PhoneRole = 'joining';
   let mirrored = emptyPhone;
   let owned: OwnedPhone | null = null;
+  let frames = createFrameList(me, () => undefined);
   let channel: BroadcastChannel | null = null;
   let ownerId: string | null = null;
   let foremost: string | null = null;
@@ -127,14 +128,15 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     ownerId = me;
     phone.onState((state) => {
       tell(stateListeners, state);
-      postState();
+      postState(phone);
     });
     phone.onEvent((event) => tell(eventListeners, event));
-    frames.set(me, focusedAt);
-    chooseForemost();
+    frames = createFrameList(me, (frame) => watchFrame(phone, frame));
+    frames.saw(me, focusedAt);
+    foremost = me;
     setRole('owner');
     tell(stateListeners, phone.state());
-    postState();
+    postState(phone);
     for (const it of [...pending.values()]) {
       if (it.posted) settle(it.id, lost('The window that held the phone was closed. Try again.'));
       else void phone.send(it.command).then((result) => settle(it.id, result));
@@ -142,39 +144,22 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     return true;
   }
 
-  function postState(): void {
-    if (owned === null || foremost === null) return;
-    post({ type: 'state', from: me, state: owned.state(), foremost });
+  function postState(phone: OwnedPhone): void {
+    foremost = frames.foremost();
+    post({ type: 'state', from: me, state: phone.state(), foremost });
   }
 
-  /** The frame looked at last; the owner while nobody looked at any. */
-  function chooseForemost(): void {
-    let best = me;
-    let bestAt = frames.get(me) ?? Number.NEGATIVE_INFINITY;
-    for (const [frame, at] of frames) {
-      if (at !== null && (at > bestAt || (at === bestAt && frame > best))) {
-        best = frame;
-        bestAt = at;
-      }
-    }
-    foremost = best;
-  }
-
-  function sawFrame(frame: string, at: number | null): void {
-    if (!frames.has(frame)) watchFrame(frame);
-    const known = frames.get(frame) ?? null;
-    frames.set(frame, at === null ? known : Math.max(at, known ?? at));
-    chooseForemost();
-    postState();
+  function sawFrame(phone: OwnedPhone, frame: string, at: number | null): void {
+    frames.saw(frame, at);
+    postState(phone);
   }
 
   /** Each frame holds a lock of its own for life: getting it means that the frame is gone. */
-  function watchFrame(frame: string): void {
+  function watchFrame(phone: OwnedPhone, frame: string): void {
     ignoringAbort(
       options.locks.request(`${lockName}:${frame}`, { signal: leaving.signal }, () => {
-        frames.delete(frame);
-        chooseForemost();
-        postState();
+        frames.gone(frame);
+        postState(phone);
       }),
     );
   }
@@ -236,10 +221,10 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     if (message === null || closing !== null) return;
     switch (message.type) {
       case 'hello':
-        if (owned !== null) sawFrame(message.from, message.focusedAt);
+        if (owned !== null) sawFrame(owned, message.from, message.focusedAt);
         break;
       case 'focus':
-        if (owned !== null) sawFrame(message.from, message.at);
+        if (owned !== null) sawFrame(owned, message.from, message.at);
         break;
       case 'command':
         if (owned !== null) void carryOut(message, owned);
@@ -254,9 +239,8 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
   }
 
   function focused(): void {
-    if (closing !== null) return;
     focusedAt = clock.now();
-    if (owned !== null) sawFrame(me, focusedAt);
+    if (owned !== null) sawFrame(owned, me, focusedAt);
     else if (present) post({ type: 'focus', from: me, at: focusedAt });
   }
 

@@ -9,8 +9,11 @@ import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Numbers } from './numbers.ts';
 import { texts } from './texts.ts';
 
-/** How the look-up of one call's far side stands. `none`: looked, nobody has this number. */
-export type Lookup = 'searching' | 'found' | 'none' | 'failed';
+/**
+ * How the look-up of one call's far side stands. `none`: looked, nobody has this number. `unasked`: withheld, or an extension: there is no
+ * number a CRM could have.
+ */
+export type Lookup = 'searching' | 'found' | 'none' | 'failed' | 'unasked';
 
 export interface CallDuties {
   readonly lookups: ReadonlySignal<ReadonlyMap<CallId, Lookup>>;
@@ -50,7 +53,7 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
 
   async function lookUp(call: CallState): Promise<void> {
     const number = call.farSide.e164 ?? options.numbers().toE164(call.farSide.number);
-    if (number === null) return setLookup(call.id, 'none');
+    if (number === null) return setLookup(call.id, 'unasked');
     setLookup(call.id, 'searching');
     try {
       await offer(call.id, await options.matches(number));

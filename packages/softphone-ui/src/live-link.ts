@@ -204,7 +204,8 @@ function subscribe<T>(listeners: Set<T>, listener: T): () => void {
 /** A message that does not fit the contract is left out and named once in the console: it never reaches the panel. */
 function readMessage(data: unknown): RelayMessage | null {
   try {
-    if (typeof data !== 'string') throw new PatchcordError('request.invalid', 'The relay sent something that is not text.');
+    if (typeof data !== 'string')
+      throw new PatchcordError('request.invalid', 'The relay sent something that is not text.');
     return v.parse(RelayMessageSchema, JSON.parse(data));
   } catch (error) {
     warn(error);

@@ -26,8 +26,7 @@ export function watchMicrophonePermission(
     ?.query({ name: 'microphone' as PermissionName })
     .then((status) => {
       const read = () => {
-        permission.value =
-          status.state === 'denied' ? 'refused' : status.state === 'granted' ? 'allowed' : 'unknown';
+        permission.value = status.state === 'denied' ? 'refused' : status.state === 'granted' ? 'allowed' : 'unknown';
       };
       status.onchange = read;
       read();

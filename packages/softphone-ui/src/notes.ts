@@ -19,11 +19,7 @@ export interface Notes {
 const restMs = 500;
 
 /** Keeps drafts for one phone. */
-export function createNotes(
-  phone: Pick<Phone, 'send'>,
-  clock: ClockPort,
-  refused: (reason: string) => void,
-): Notes {
+export function createNotes(phone: Pick<Phone, 'send'>, clock: ClockPort, refused: (reason: string) => void): Notes {
   const drafts = signal<ReadonlyMap<CallId, string>>(new Map());
   const timers = new Map<CallId, unknown>();
 

@@ -67,7 +67,10 @@ export function createNumbers(settings: Profile['numbers']): Numbers {
     const trimmed = main.trim();
     if (trimmed === '') return refuse(texts.numberEmpty);
     if (/\p{L}/u.test(trimmed)) return refuse(texts.numberLetters);
-    const compact = toAsciiDigits(trimmed).replace(/[\s().\-/\u2010-\u2015\u2212\u00a0\u202a-\u202e\u2066-\u2069]/g, '');
+    const compact = toAsciiDigits(trimmed).replace(
+      /[\s().\-/\u2010-\u2015\u2212\u00a0\u202a-\u202e\u2066-\u2069]/g,
+      '',
+    );
     if (featureCode.test(compact)) return accept(compact, null, compact, afterAnswer);
     if (!/^\+?\d+$/.test(compact)) return refuse(texts.numberCharacters);
     const international = compact.startsWith('+');

@@ -17,8 +17,8 @@ import type {
 } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import { type Announcement, announcementFor, stoppedRinging } from './announcements.ts';
-import { createCallHistory, type CallHistory, type MissedMark } from './call-history.ts';
 import { type CallDuties, createCallDuties, type Lookup } from './call-duties.ts';
+import { type CallHistory, createCallHistory, type MissedMark } from './call-history.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { createNotes } from './notes.ts';
 import { createNumbers, type Numbers } from './numbers.ts';
@@ -202,7 +202,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     phone.value = state;
     if (next !== null) announcement.value = next;
     notes.settle(state.calls);
-    for (const call of before.calls) if (stoppedRinging(call, state)) notify('info', texts.stoppedRinging(nameOf(call)));
+    for (const call of before.calls)
+      if (stoppedRinging(call, state)) notify('info', texts.stoppedRinging(nameOf(call)));
     for (const call of state.calls) {
       const earlier = before.calls.find((other) => other.id === call.id);
       if (call.phase === 'active' && earlier?.phase !== 'active') sendAfterAnswer(call.id);
@@ -310,7 +311,10 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       await host.openRecord(record);
       return true;
     } catch (error) {
-      notify('warning', texts.recordNotOpened(record.name ?? record.object, error instanceof Error ? error.message : ''));
+      notify(
+        'warning',
+        texts.recordNotOpened(record.name ?? record.object, error instanceof Error ? error.message : ''),
+      );
       return false;
     }
   }
@@ -371,7 +375,10 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     dial,
     dialFromHost,
     async redial(call) {
-      const taken = await dial(call.farSide.e164 ?? call.farSide.number, call.record === null ? {} : { record: call.record });
+      const taken = await dial(
+        call.farSide.e164 ?? call.farSide.number,
+        call.record === null ? {} : { record: call.record },
+      );
       if (!taken && dialProblem.value !== null) notify('warning', dialProblem.value);
       dialProblem.value = null;
     },
@@ -380,7 +387,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     hangUp: (call) => act({ type: 'call.hang-up', call }),
     async hangUpForemost() {
       const { screen } = layout.value;
-      if (screen.kind === 'call' || screen.kind === 'incoming') await act({ type: 'call.hang-up', call: screen.call.id });
+      if (screen.kind === 'call' || screen.kind === 'incoming')
+        await act({ type: 'call.hang-up', call: screen.call.id });
     },
     toggleHold: (call) => act({ type: call.hold === 'off' ? 'call.hold' : 'call.resume', call: call.id }),
     toggleMute: (call) => act({ type: 'call.mute', call: call.id, muted: !call.muted }),
@@ -456,4 +464,3 @@ export function nameOfCall(call: CallState, numbers: Numbers): string {
   const only = call.matches.length === 1 ? call.matches[0]?.record.name : undefined;
   return call.record?.name ?? only ?? numbers.nameOf(call.farSide);
 }
-

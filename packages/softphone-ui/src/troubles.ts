@@ -38,17 +38,43 @@ export interface Trouble {
 export function troublesOf(now: Conditions): readonly Trouble[] {
   const troubles: Trouble[] = [];
   if (now.revoked !== null)
-    troubles.push({ key: 'revoked', tone: 'danger', title: texts.revokedTitle, advice: texts.revokedAdvice(now.revoked) });
+    troubles.push({
+      key: 'revoked',
+      tone: 'danger',
+      title: texts.revokedTitle,
+      advice: texts.revokedAdvice(now.revoked),
+    });
   if (now.codeNeeded)
-    troubles.push({ key: 'code', tone: 'warning', title: texts.codeAgainTitle, advice: texts.codeAgainAdvice, act: 'sign-in' });
+    troubles.push({
+      key: 'code',
+      tone: 'warning',
+      title: texts.codeAgainTitle,
+      advice: texts.codeAgainAdvice,
+      act: 'sign-in',
+    });
   if (now.microphone === 'refused')
-    troubles.push({ key: 'microphone', tone: 'danger', title: texts.microphoneRefusedTitle, advice: texts.microphoneRefusedAdvice });
+    troubles.push({
+      key: 'microphone',
+      tone: 'danger',
+      title: texts.microphoneRefusedTitle,
+      advice: texts.microphoneRefusedAdvice,
+    });
   if (now.microphone === 'not-passed-on')
-    troubles.push({ key: 'microphone', tone: 'danger', title: texts.microphonePolicyTitle, advice: texts.microphonePolicyAdvice });
+    troubles.push({
+      key: 'microphone',
+      tone: 'danger',
+      title: texts.microphonePolicyTitle,
+      advice: texts.microphonePolicyAdvice,
+    });
   const line = now.revoked === null ? lineTrouble(now) : null;
   if (line !== null) troubles.push(line);
   if (now.relay === 'away' && now.revoked === null && !now.codeNeeded)
-    troubles.push({ key: 'relay', tone: 'warning', title: texts.relayAwayTitle, advice: texts.relayAwayAdvice(now.journal.waiting) });
+    troubles.push({
+      key: 'relay',
+      tone: 'warning',
+      title: texts.relayAwayTitle,
+      advice: texts.relayAwayAdvice(now.journal.waiting),
+    });
   if (!now.journal.durable)
     troubles.push({ key: 'storage', tone: 'warning', title: texts.storageTitle, advice: texts.storageAdvice });
   if (now.refused.length > 0)
@@ -60,13 +86,24 @@ export function troublesOf(now: Conditions): readonly Trouble[] {
       act: 'forget-refused',
     });
   if (now.unlogged !== null)
-    troubles.push({ key: 'unlogged', tone: 'warning', title: texts.unloggedTitle, advice: now.unlogged, act: 'forget-unlogged' });
+    troubles.push({
+      key: 'unlogged',
+      tone: 'warning',
+      title: texts.unloggedTitle,
+      advice: now.unlogged,
+      act: 'forget-unlogged',
+    });
   return troubles;
 }
 
 function lineTrouble({ line, credential, relay }: Conditions): Trouble | null {
   if (line.status === 'rejected')
-    return { key: 'line', tone: 'danger', title: texts.lineRejectedTitle, advice: texts.lineRejectedAdvice(line.reason) };
+    return {
+      key: 'line',
+      tone: 'danger',
+      title: texts.lineRejectedTitle,
+      advice: texts.lineRejectedAdvice(line.reason),
+    };
   if (line.status === 'reconnecting')
     return { key: 'line', tone: 'warning', title: texts.lineAwayTitle, advice: texts.lineAwayAdvice };
   if (line.status === 'connecting' && line.reason !== '')

@@ -128,8 +128,8 @@ function shownTime(at: Date): string {
 /** The strip on top of every sandbox page: what this is not. */
 export function banner(notThis: string, ...more: Child[]): HTMLElement {
   return h(
-    'div',
-    { class: 'sandbox-banner', role: 'note' },
+    'section',
+    { class: 'sandbox-banner', 'aria-label': 'About this sandbox' },
     h('span', { class: 'stripes', 'aria-hidden': 'true' }),
     h('strong', {}, `Sandbox: not ${notThis}.`),
     h('span', {}, 'Everybody here is fictional, and so are their numbers.'),

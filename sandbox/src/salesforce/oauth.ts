@@ -45,7 +45,7 @@ export interface OrgAuth {
   readonly signingKeyPem: string;
 }
 
-export const assertionSeconds = 120;
+const assertionSeconds = 120;
 
 export function createOrgAuth(options: {
   orgId: string;

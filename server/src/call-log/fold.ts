@@ -2,7 +2,7 @@
  * One call's events, folded into its log. Pure: the same events give the same log in whatever order, however often they are given.
  * Owns what a log says; must never read a clock, a store or a CRM.
  *
- * Rules. Events are ordered by their number in the id (`<callId>:<n>`), then by time. The first `call.started` and `call.answered` count, and
+ * Rules. Events are ordered by their number in the id (`<callId>:<n>`) within one journal, journals by time. The first `call.started` and `call.answered` count, and
  * the first `call.ended` that a phone sent; one that the relay made by rule counts only while no phone sent any. Of the records chosen the
  * agent's own last choice wins over what was chosen for them. Of notes and dispositions the last one given counts, each for itself.
  */
@@ -67,18 +67,35 @@ export function belongsInCrm(log: CallLog): boolean {
   return log.stage !== 'live' && log.outcome !== 'answered-elsewhere';
 }
 
+/**
+ * One total order, whatever came first. A journal (one source, one mark) is ordered by its numbers, since a clock may jump; journals are merged
+ * by time, where an event counts no earlier than those numbered before it.
+ */
 function inOrder(events: readonly WireEvent[]): readonly WireEvent[] {
-  const once = new Map<string, WireEvent>();
-  for (const event of events) once.set(`${event.source} ${event.id}`, event);
-  return [...once.values()].sort(
-    (a, b) => numberOf(a) - numberOf(b) || a.at - b.at || compare(a.source, b.source) || compare(a.id, b.id),
-  );
+  const journals = new Map<string, Map<string, { readonly event: WireEvent; readonly n: number }>>();
+  for (const event of events) {
+    const { mark, n } = placeOf(event);
+    const journal = `${event.source} ${mark}`;
+    journals.set(journal, (journals.get(journal) ?? new Map()).set(event.id, { event, n }));
+  }
+  const placed = [...journals].flatMap(([journal, entries]) => {
+    let at = Number.NEGATIVE_INFINITY;
+    return [...entries.values()]
+      .sort((a, b) => a.n - b.n || a.event.at - b.event.at || compare(a.event.id, b.event.id))
+      .map(({ event }, index) => {
+        at = Math.max(at, event.at);
+        return { event, at, journal, index };
+      });
+  });
+  return placed
+    .sort((a, b) => a.at - b.at || compare(a.journal, b.journal) || a.index - b.index)
+    .map(({ event }) => event);
 }
 
-/** The n of `<callId>:<n>`; events that carry none stand last. */
-function numberOf(event: WireEvent): number {
-  const text = event.id.slice(event.id.lastIndexOf(':') + 1);
-  return /^\d{1,9}$/.test(text) ? Number(text) : Number.MAX_SAFE_INTEGER;
+/** Reads `<callId>:<n>`, or `<callId>:<mark>-<n>` where a panel had to begin a new journal. Events that carry no number stand last. */
+function placeOf(event: WireEvent): { readonly mark: string; readonly n: number } {
+  const match = /:(?:(\w+)-)?(\d{1,9})$/.exec(event.id);
+  return match === null ? { mark: '', n: Number.MAX_SAFE_INTEGER } : { mark: match[1] ?? '', n: Number(match[2]) };
 }
 
 function compare(a: string, b: string): number {

@@ -19,7 +19,7 @@ import {
 import * as v from 'valibot';
 import { relayOnly, toStoredEvent } from '../live/relay-event.ts';
 import type { Metrics } from '../metrics.ts';
-import type { CallStore, CallWithEvents, Change, StoredEvent } from '../store/contract.ts';
+import type { CallStore, CallWithEvents, Change, NewEffect, StoredEvent } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import { crmLogEffect, webhookEffects } from './effects.ts';
 import { belongsInCrm, foldCall, relaySource } from './fold.ts';
@@ -27,6 +27,8 @@ import { belongsInCrm, foldCall, relaySource } from './fold.ts';
 /** Nobody talks that much: a panel that sends more is broken, and one call must not fill the disk. */
 export const eventsPerCall = 2_000;
 const conflictsAllowed = 8;
+/** Drafts of a note are saved every few seconds; the CRM gets them this much later, together, unless something that matters comes first. */
+export const draftMs = 15_000;
 
 export interface Publisher {
   readonly tenant: TenantId;
@@ -179,6 +181,7 @@ export class EventRecorder {
     const { tenant, agent } = this.#tenants.knownAgent(owner.tenant, owner.agent);
     const events: StoredEvent[] = fresh.map(({ envelope }) => toStoredEvent(envelope, owner.tenant, owner.agent, now));
     const changedCalls: Change['calls'][number][] = [];
+    const logs: NewEffect[] = [];
     // Sorted, so that two relays lock the same rows in the same order.
     const callIds = [...new Set(fresh.flatMap(({ callId }) => (callId === null ? [] : [callId])))].sort();
     for (const callId of callIds) {
@@ -187,6 +190,11 @@ export class EventRecorder {
         ...(before?.events ?? []),
         ...fresh.filter((one) => one.callId === callId).map(({ event }) => event),
       ]);
+      const onlyDrafts = fresh.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');
+      if (log !== null && belongsInCrm(log) && !sameLog(before?.call.log ?? null, log)) {
+        const soon = before?.call.log?.stage === log.stage && onlyDrafts ? now + draftMs : now;
+        logs.push(crmLogEffect(owner.tenant, owner.agent, callId, soon));
+      }
       changedCalls.push({
         callId,
         tenant: owner.tenant,
@@ -194,18 +202,13 @@ export class EventRecorder {
         fromVersion: before?.call.version ?? 0,
         log,
         touchedAt: now,
-        logWaiting: log !== null && belongsInCrm(log) && !sameLog(before?.call.log ?? null, log),
+        logWaiting: logs.at(-1)?.callId === callId,
       });
     }
     return {
       events,
       calls: changedCalls,
-      effects: [
-        ...changedCalls
-          .filter((call) => call.logWaiting)
-          .map((call) => crmLogEffect(owner.tenant, owner.agent, call.callId, now)),
-        ...webhookEffects(tenant.config, events, now),
-      ],
+      effects: [...logs, ...webhookEffects(tenant.config, events, now)],
     };
   }
 
@@ -237,8 +240,11 @@ function readEvent(input: unknown, source: string): Readable {
   }
   const callId = v.safeParse(CallIdSchema, event.call);
   if (!callId.success) throw new PatchcordError('request.invalid', '"subject" must be a call id: a UUID.');
-  if (!event.id.startsWith(`${event.call}:`) || !/:\d{1,9}$/.test(event.id)) {
-    throw new PatchcordError('request.invalid', 'The id of an event of a call must be "<call id>:<number>".');
+  if (!event.id.startsWith(`${event.call}:`) || !/:(?:\w{1,32}-)?\d{1,9}$/.test(event.id)) {
+    throw new PatchcordError(
+      'request.invalid',
+      'The id of an event of a call must be "<call id>:<number>" or "<call id>:<mark>-<number>".',
+    );
   }
   return { event, envelope, callId: callId.output };
 }

@@ -33,16 +33,22 @@ export async function mintCredentials(
   const seconds = Math.floor(now / 1_000);
   const denied = await store.deniedUntil(tenant.id, agent.id);
   // The edge refuses what expires at or before the time of a revocation; who may sign in again gets one that expires later.
-  const expires = Math.max(seconds + tenant.sip.credential.ttlSeconds, denied + 1);
-  const sip = ephemeralCredential(tenant.sip.credential.secret, agent.extension, expires);
-  await store.addIssued({
-    tenant: tenant.id,
-    agent: agent.id as AgentId,
-    device,
-    username: sip.username,
-    issuedAt: now,
-    expiresAt: expires * 1_000,
-  });
+  let expires = Math.max(seconds + tenant.sip.credential.ttlSeconds, denied + 1);
+  let sip = ephemeralCredential(tenant.sip.credential.secret, agent.extension, expires);
+  const issue = () =>
+    store.addIssued({
+      tenant: tenant.id,
+      agent: agent.id as AgentId,
+      device,
+      username: sip.username,
+      issuedAt: now,
+      expiresAt: expires * 1_000,
+    });
+  // Two devices in the same second: the user name is what a denial names, so each gets its own.
+  while (!(await issue())) {
+    expires += 1;
+    sip = ephemeralCredential(tenant.sip.credential.secret, agent.extension, expires);
+  }
   const turn = tenant.turn;
   return {
     sip: { ...sip, expiresAt: expires * 1_000 },

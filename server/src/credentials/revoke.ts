@@ -9,7 +9,7 @@ import { relayEvent } from '../live/relay-event.ts';
 import type { Log } from '../logging.ts';
 import type { Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
-import { revokeAtEdge } from './edge.ts';
+import { denyAtEdge, revokeAtEdge } from './edge.ts';
 
 export interface Revocation {
   readonly sessions: number;
@@ -50,7 +50,7 @@ export async function revokeAgent(
 
   let edge: Revocation['edge'] = tenant.config.sip.revocation === undefined ? 'absent' : 'done';
   try {
-    await revokeAtEdge(tenant.config, agent.extension, until);
+    await revokeAtEdge(tenant.config, agent.extension, until, now);
   } catch (error) {
     edge = 'retrying';
     parts.log.error(
@@ -74,4 +74,26 @@ export async function revokeAgent(
   parts.hub.end(tenantId, agentId, 4403, 'revoked');
   parts.log.info({ tenant: tenantId, agent: agentId, sessions, credentials: live.length, edge }, 'access revoked');
   return { sessions, credentials: live.length, edge };
+}
+
+/** Tells the edges again what they may have forgotten in a restart: every denial that still matters. Returns how many could not be told. */
+export async function repeatDenials(
+  parts: { readonly tenants: Tenants; readonly store: Store; readonly log: Log },
+  now: number,
+): Promise<number> {
+  let untold = 0;
+  for (const denial of await parts.store.credentials.denials(Math.floor(now / 1_000))) {
+    const known = parts.tenants.agent(denial.tenant, denial.agent);
+    if (known === undefined) continue;
+    try {
+      await denyAtEdge(known.tenant.config, known.agent.extension, denial.until, now);
+    } catch (error) {
+      untold += 1;
+      parts.log.warn(
+        { err: error, tenant: denial.tenant, agent: denial.agent },
+        'the SIP edge could not be reminded of a revocation',
+      );
+    }
+  }
+  return untold;
 }

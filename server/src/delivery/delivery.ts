@@ -194,7 +194,8 @@ export class Delivery {
         const { agent, until } = effect.payload as EdgeRevocation;
         const known = this.#tenants.knownAgent(effect.tenant, agent);
         // What it would refuse has expired by itself.
-        if (until * 1_000 > this.#now()) await revokeAtEdge(known.tenant.config, known.agent.extension, until);
+        const now = this.#now();
+        if (until * 1_000 > now) await revokeAtEdge(known.tenant.config, known.agent.extension, until, now);
         return {};
       }
     }

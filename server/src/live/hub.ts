@@ -33,10 +33,6 @@ export class LiveHub {
   end(tenant: TenantId, agent: AgentId, code: number, reason: string): void {
     for (const socket of [...(this.#sockets.get(keyOf(tenant, agent)) ?? [])]) socket.close(code, reason);
   }
-
-  endAll(code: number, reason: string): void {
-    for (const group of [...this.#sockets.values()]) for (const socket of [...group]) socket.close(code, reason);
-  }
 }
 
 function keyOf(tenant: TenantId, agent: AgentId): string {

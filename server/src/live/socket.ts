@@ -43,8 +43,11 @@ const largestBacklog = 1_048_576;
 /** Messages of one socket that may wait for the store. */
 const longestQueue = 64;
 
-/** Close codes of ours: 4400 malformed, 4401 not (or no longer) signed in, 4403 revoked, 4408 too slow, 4429 too many. */
-export function attachLiveSocket(server: Server, parts: LiveSocketParts): { close(): void } {
+/**
+ * Serves `/v1/live` on this server. `close` tells every panel to come back later, `terminate` ends those that do not answer.
+ * Close codes of ours: 4400 malformed, 4401 not (or no longer) signed in, 4403 revoked, 4429 too many.
+ */
+export function attachLiveSocket(server: Server, parts: LiveSocketParts): { close(): void; terminate(): void } {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: largestMessage,
@@ -55,7 +58,7 @@ export function attachLiveSocket(server: Server, parts: LiveSocketParts): { clos
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
-    void (async () => {
+    const upgrade = async (): Promise<void> => {
       const refuse = (status: string): void => {
         parts.metrics.refused.inc({ why: 'socket' });
         stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
@@ -67,13 +70,20 @@ export function attachLiveSocket(server: Server, parts: LiveSocketParts): { clos
       if (!(await parts.limits.take('sockets', parts.addressOf(request)))) return refuse('429 Too Many Requests');
       if (stream.destroyed) return;
       sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, parts, timing));
-    })();
+    };
+    upgrade().catch((error: unknown) => {
+      parts.log.error({ err: error }, 'a socket could not be opened');
+      stream.destroy();
+    });
   });
 
   return {
     close: () => {
       for (const socket of sockets.clients) socket.close(1001, 'the relay is stopping');
       sockets.close();
+    },
+    terminate: () => {
+      for (const socket of sockets.clients) socket.terminate();
     },
   };
 }

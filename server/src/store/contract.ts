@@ -199,13 +199,18 @@ export interface IssuedCredential {
 }
 
 export interface CredentialStore {
-  addIssued(credential: IssuedCredential): Promise<void>;
+  /** False when this user name was issued before: it names one device, and a denial must not hit another. */
+  addIssued(credential: IssuedCredential): Promise<boolean>;
   /** Credentials of an agent that would still be accepted. */
   liveCredentials(tenant: TenantId, agent: AgentId, now: number): Promise<readonly IssuedCredential[]>;
   /** Every credential of the agent that expires at or before `until` (epoch s) is refused from now on. Never moves back. */
   denyUntil(tenant: TenantId, agent: AgentId, until: number, now: number): Promise<void>;
   /** Epoch seconds, 0 when nothing was ever denied. */
   deniedUntil(tenant: TenantId, agent: AgentId): Promise<number>;
+  /** Every denial that reaches beyond this time (epoch s). */
+  denials(
+    after: number,
+  ): Promise<readonly { readonly tenant: TenantId; readonly agent: AgentId; readonly until: number }[]>;
 }
 
 export interface Store {

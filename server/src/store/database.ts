@@ -44,8 +44,16 @@ export async function asking<T>(work: () => Promise<T>): Promise<T> {
 
 /** Opens `<folder>/patchcord.sqlite`, making a private folder where none is. */
 export async function openSqlite(folder: string): Promise<Database> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+  } catch (cause) {
+    throw new PatchcordError(
+      'store.unavailable',
+      `The data folder ${folder} cannot be made or is not ours. Set DATA_DIR to a folder that the relay may write.`,
+      { cause },
+    );
+  }
   const thread = new SqliteThread(join(folder, 'patchcord.sqlite'));
   const db = new Kysely<Tables>({ dialect: sqliteThreadDialect(thread) });
   const database: Database = {

@@ -101,7 +101,7 @@ export function createCredentialStore({ db }: Database): CredentialStore {
   return {
     addIssued: (credential) =>
       asking(async () => {
-        await db
+        const rows = await db
           .insertInto('issued_credentials')
           .values({
             id: randomUUID(),
@@ -112,7 +112,10 @@ export function createCredentialStore({ db }: Database): CredentialStore {
             issued_at: credential.issuedAt,
             expires_at: credential.expiresAt,
           })
+          .onConflict((conflict) => conflict.columns(['tenant', 'username']).doNothing())
+          .returning('id')
           .execute();
+        return rows.length > 0;
       }),
 
     liveCredentials: (tenant, agent, now) =>
@@ -163,6 +166,16 @@ export function createCredentialStore({ db }: Database): CredentialStore {
           .where('agent', '=', agent)
           .executeTakeFirst();
         return row?.until ?? 0;
+      }),
+
+    denials: (after) =>
+      asking(async () => {
+        const rows = await db.selectFrom('denied_agents').selectAll().where('until', '>', after).execute();
+        return rows.map((row) => ({
+          tenant: row.tenant as IssuedCredential['tenant'],
+          agent: row.agent as IssuedCredential['agent'],
+          until: row.until,
+        }));
       }),
   };
 }

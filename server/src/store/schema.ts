@@ -161,6 +161,13 @@ const first: Migration = {
       .execute();
 
     await db.schema
+      .createIndex('issued_username')
+      .on('issued_credentials')
+      .columns(['tenant', 'username'])
+      .unique()
+      .execute();
+
+    await db.schema
       .createTable('denied_agents')
       .addColumn('tenant', 'text', (column) => column.notNull())
       .addColumn('agent', 'text', (column) => column.notNull())

@@ -25,7 +25,7 @@ export function insertEvent(db: Kysely<Tables>, event: StoredEvent, mustBeNew: b
 
 /**
  * Enqueues an effect, or joins the one with the same id: its version moves on, so that a delivery under way does not count as done.
- * A waiting one keeps its back-off; a dead one lives again.
+ * One that has failed keeps its back-off, one that has not yet been tried takes the earlier time, a dead one lives again.
  */
 export function enqueue(db: Kysely<Tables>, effect: NewEffect): BatchStatement {
   return {
@@ -52,7 +52,12 @@ export function enqueue(db: Kysely<Tables>, effect: NewEffect): BatchStatement {
           payload: row.ref('excluded.payload'),
           due_at: row
             .case()
-            .when('outbox.state', '=', 'dead')
+            .when(
+              row.or([
+                row('outbox.state', '=', 'dead'),
+                row.and([row('outbox.attempts', '=', 0), row('excluded.due_at', '<', row.ref('outbox.due_at'))]),
+              ]),
+            )
             .then(row.ref('excluded.due_at'))
             .else(row.ref('outbox.due_at'))
             .end(),

@@ -108,7 +108,9 @@ function asHostPage(page: ReturnType<typeof hubspotPage>, greeting = true): Host
     },
     opened: () => {
       const opened = page.sent().filter(({ type }) => type === 'NAVIGATE_TO_RECORD');
-      return opened.map(({ data }) => String((data?.objectCoordinates as { objectId: number }).objectId));
+      return opened.map(({ data }) =>
+        String((data as { objectCoordinates: { objectId: number } }).objectCoordinates.objectId),
+      );
     },
     refuseNextRecord() {
       refusing = true;
@@ -262,10 +264,12 @@ describe('the HubSpot panel', () => {
       },
       { type: 'CALL_ANSWERED', data: { externalCallId: 'call-7' } },
       { type: 'CALL_ENDED', data: { externalCallId: 'call-7', callEndStatus: 'COMPLETED' } },
-      { type: 'CALL_COMPLETED', data: { externalCallId: 'call-7', engagementId: 90_001, hideWidget: false } },
+      { type: 'CALL_COMPLETED', data: { externalCallId: 'call-7', hideWidget: false } },
     ]);
     expect(sent()).toHaveLength(5);
-    expect(JSON.stringify(sent())).not.toContain('engagementProperties');
+    expect(JSON.stringify(sent())).not.toContain('engagementId');
+    host.callStarted(call);
+    expect(sent()).toHaveLength(5);
   });
 
   it('says nothing about calls in a remote frame beside a calling window', async () => {

@@ -32,30 +32,41 @@ function salesforcePage(options: {
   const listeners = new Map<string, ((payload: unknown) => void)[]>();
   const replies = new Map<string, Answer | 'never' | 'twice'>();
   const late: (() => void)[] = [];
-  const opencti = new Proxy(
-    {},
-    {
-      get:
-        (_target, method: string) =>
-        (args: Record<string, unknown> = {}) => {
-          const { callback, listener, ...rest } = args;
-          calls.push({ method, args: rest });
-          if (typeof listener === 'function')
-            listeners.set(method, [...(listeners.get(method) ?? []), listener as (payload: unknown) => void]);
-          if (typeof callback !== 'function') return;
-          const reply = options.answers === false ? 'never' : (replies.get(method) ?? good());
-          replies.delete(method);
-          const answer = (value: Answer): void => {
-            (callback as (response: Answer) => void)(value);
-          };
-          if (reply === 'never') late.push(() => answer(good('late')));
-          else if (reply === 'twice') {
-            answer(good());
-            answer(bad('again'));
-          } else answer(reply);
-        },
-    },
+  /** Awaiting must not take it for a promise, so only methods that exist are there. */
+  const opencti = Object.fromEntries(
+    [
+      'enableClickToDial',
+      'disableClickToDial',
+      'onClickToDial',
+      'onNavigationChange',
+      'getAppViewInfo',
+      'getCallCenterSettings',
+      'screenPop',
+      'runApex',
+      'refreshView',
+      'notifyInitializationComplete',
+      'setSoftphonePanelVisibility',
+      'setSoftphoneItemLabel',
+      'setSoftphoneItemIcon',
+    ].map((method) => [method, (args: Record<string, unknown> = {}) => call(method, args)]),
   );
+  function call(method: string, args: Record<string, unknown>): void {
+    const { callback, listener, ...rest } = args;
+    calls.push({ method, args: rest });
+    if (typeof listener === 'function')
+      listeners.set(method, [...(listeners.get(method) ?? []), listener as (payload: unknown) => void]);
+    if (typeof callback !== 'function') return;
+    const reply = options.answers === false ? 'never' : (replies.get(method) ?? good());
+    replies.delete(method);
+    const answer = (value: Answer): void => {
+      (callback as (response: Answer) => void)(value);
+    };
+    if (reply === 'never') late.push(() => answer(good('late')));
+    else if (reply === 'twice') {
+      answer(good());
+      answer(bad('again'));
+    } else answer(reply);
+  }
   const extras: Record<string, unknown> = {
     document: {
       createElement: () => ({ remove() {} }),

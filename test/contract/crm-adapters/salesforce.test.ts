@@ -2,11 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { RecordRef } from '@patchcord/call-protocol';
 import { createSalesforceRelay } from '@patchcord/crm-adapters/relay';
 import { startSalesforceSandbox } from '../../../sandbox/src/salesforce/sandbox.ts';
-import { schema } from '../../../sandbox/src/salesforce/schema.ts';
 import { relayCrmContract } from './relay-crm-contract.ts';
-
-const marker = schema.Patchcord_Call__c.fields as Record<string, object>;
-marker.Last_Written__c ??= { type: 'textarea', length: 4000 };
 
 relayCrmContract('Salesforce', async () => {
   const org = await startSalesforceSandbox({ panelUrl: 'http://localhost:1/salesforce/' });

@@ -22,7 +22,7 @@ const names = [
 ];
 const heard: [string, unknown][] = [];
 const eventHandlers = Object.fromEntries(names.map((name) => [name, (data: unknown) => heard.push([name, data])]));
-const cti = new CallingExtensions({ debugMode: false, eventHandlers } as ConstructorParameters<
-  typeof CallingExtensions
->[0]);
-Object.assign(window, { cti, heard });
+type SdkClass = new (options: { debugMode: boolean; eventHandlers: Readonly<Record<string, unknown>> }) => object;
+// The bundle takes the SDK's ESM build, where the class is the default; its types describe the CommonJS one.
+const Sdk = CallingExtensions as unknown as SdkClass;
+Object.assign(window, { cti: new Sdk({ debugMode: false, eventHandlers }), heard });

@@ -54,6 +54,15 @@ describe('createPhone', () => {
     expect((events[5]?.at ?? 0) - (events[4]?.at ?? 0)).toBe(60_000);
   });
 
+  it('declines', async () => {
+    const { sip, phone, events } = await connected();
+    const call = sip.invite(ada);
+    expect(await phone.send({ type: 'call.decline', call })).toEqual({ ok: true });
+    expect(sip.sent('decline')).toEqual([{ type: 'decline', call, code: 486 }]);
+    expect(events.at(-1)).toMatchObject({ name: 'call.ended', data: { outcome: 'declined' } });
+    expect(phone.state().calls).toEqual([]);
+  });
+
   it('answers a refused command with why, and changes nothing', async () => {
     const { phone } = makePhone();
     const before = phone.state();

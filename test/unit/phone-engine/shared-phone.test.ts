@@ -157,6 +157,18 @@ describe('election', () => {
     expect(second.phone.role()).toBe('mirror');
   });
 
+  it('does not take the phone when it is granted to a frame that has left', async () => {
+    let grant = (): unknown => undefined;
+    const request = (name: string, ...rest: unknown[]): Promise<unknown> =>
+      new Promise(() => {
+        if (name === 'patchcord:acme/ada') grant = rest.at(-1) as () => unknown;
+      });
+    const frame = open({ locks: { request: request as LockManager['request'] } });
+    await frame.phone.close();
+    expect(grant()).toBeUndefined();
+    expect(frame.phone.role()).toBe('joining');
+  });
+
   it('lets another frame try when this one can’t make a phone', async () => {
     const broken = open({
       createOwner: () => {
@@ -217,7 +229,11 @@ describe('mirrors', () => {
     // Frozen: it hears, and does nothing.
     const owned = first.phone.owned();
     if (owned === null) throw new Error('the first frame owns the phone');
-    owned.send = () => new Promise(() => undefined);
+    let answerLate = (_: { readonly ok: true }): void => undefined;
+    owned.send = () =>
+      new Promise((resolve) => {
+        answerLate = resolve;
+      });
     const answer = second.phone.send({ type: 'line.disconnect' });
     await settled();
     clock.advance(commandDeadlineMs);
@@ -226,6 +242,9 @@ describe('mirrors', () => {
       code: 'line.not-ready',
       reason: 'The window that holds the phone does not answer. Look for it, or reload this page.',
     });
+    answerLate({ ok: true });
+    await settled();
+    expect(second.faults).toEqual([]);
   });
 
   it('are not obeyed after they gave up', async () => {

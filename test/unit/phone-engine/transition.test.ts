@@ -467,6 +467,12 @@ describe('hold, swap and mute', () => {
     expect(phone.take({ type: 'call.resume', call: a }).call(a).trouble).toBeNull();
   });
 
+  it('stays live when the hold is refused', () => {
+    const phone = inCall().take({ type: 'call.hold', call: a }, { type: 'sip.hold-refused', call: a, reason: '488' });
+    expect(phone.call(a)).toMatchObject({ hold: 'off', trouble: 'The call could not be put on hold: 488' });
+    expect(phone.effects).toEqual([]);
+  });
+
   it('is refused before the answer', () => {
     expect(ready().take(dial(a), { type: 'call.hold', call: a }).refusal).toContain('Only a connected call');
     expect(ready().take(dial(a), { type: 'call.resume', call: a }).refusal).toContain('Only a connected call');
@@ -690,6 +696,11 @@ describe('taking the place of a call', () => {
   });
 
   it('goes on when the replaced call ended first', () => {
+    expect(
+      inCall()
+        .take(invited(b, { replaces: a }), ended(a))
+        .call(b),
+    ).toMatchObject({ phase: 'answering', replaces: null });
     const phone = inCall().take(invited(b, { replaces: a }), ended(a), { type: 'sip.answered', call: b });
     expect(phone.acts).toEqual([]);
     expect(phone.call(b)).toMatchObject({ phase: 'active', replaces: null });
@@ -814,6 +825,14 @@ describe('records and wrap-up', () => {
     expect(phone.effects).toMatchObject([{ event: { name: 'wrap-up.saved', data: { note: '' } } }]);
     expect(phone.take({ type: 'call.write-note', call: a, note: 'x'.repeat(32_001) }).refusal).toContain('32000');
   });
+});
+
+it('bears a state that names a call it does not hold', () => {
+  const { state } = inCall().take({ type: 'call.hold', call: a });
+  const torn = { ...state, waiting: { act: 'dial', call: b, target: '1' } } as const;
+  const step = transition(torn, { type: 'sip.hold-refused', call: a, reason: 'r', at: 1 });
+  expect(step.state.waiting).toBeNull();
+  expect(step.effects).toEqual([]);
 });
 
 it('never changes the state it is given', () => {

@@ -77,7 +77,9 @@ it('says what a tenant without a list, or a file that is no object, lacks', () =
   expect(problemsOf(() => checkConfig({}))).toContain('tenants: is missing');
   expect(problemsOf(() => checkConfig('tenants'))).toContain('(the whole file): ');
   expect(problemsOf(() => checkConfig({ tenants: [] }))).toContain('tenants: needs at least one tenant');
-  expect(problemsOf(() => checkConfig({ tenants: [{ ...testTenant(), crm: { kind: 'pigeon' } }] }))).toContain('tenants.0.crm');
+  expect(problemsOf(() => checkConfig({ tenants: [{ ...testTenant(), crm: { kind: 'pigeon' } }] }))).toContain(
+    'tenants.0.crm',
+  );
 });
 
 it('takes secrets from the environment and from files, and says which could not be read', () => {
@@ -88,12 +90,15 @@ it('takes secrets from the environment and from files, and says which could not 
   });
   expect(checkConfig(withSecret({ file })).tenants[0]?.sip.credential.secret).toBe('a-secret-from-a-file-0123456789');
   expect(
-    checkConfig(withSecret({ env: 'SIP_SECRET' }), { SIP_SECRET: 'a-secret-from-the-environment' }).tenants[0]?.sip.credential.secret,
+    checkConfig(withSecret({ env: 'SIP_SECRET' }), { SIP_SECRET: 'a-secret-from-the-environment' }).tenants[0]?.sip
+      .credential.secret,
   ).toBe('a-secret-from-the-environment');
   const unset = problemsOf(() => checkConfig(withSecret({ env: 'SIP_SECRET' })));
   expect(unset).toContain('tenants.0.sip.credential.secret: the environment variable SIP_SECRET is not set');
   expect(unset).toContain('one problem');
-  expect(problemsOf(() => checkConfig(withSecret({ file: '/nowhere/at/all' })))).toContain('the file /nowhere/at/all cannot be read');
+  expect(problemsOf(() => checkConfig(withSecret({ file: '/nowhere/at/all' })))).toContain(
+    'the file /nowhere/at/all cannot be read',
+  );
 });
 
 it('lets the environment override the file, also by files that hold the value', () => {
@@ -115,14 +120,18 @@ it('lets the environment override the file, also by files that hold the value', 
     databaseUrl: 'postgres://localhost/patchcord',
   });
   expect(problemsOf(() => loadConfig({ PATCHCORD_CONFIG: path, PORT: 'x' }))).toContain('port');
-  expect(problemsOf(() => loadConfig({ PATCHCORD_CONFIG: path, ADMIN_TOKEN_FILE: '/nowhere' }))).toContain('ADMIN_TOKEN_FILE: the file /nowhere');
+  expect(problemsOf(() => loadConfig({ PATCHCORD_CONFIG: path, ADMIN_TOKEN_FILE: '/nowhere' }))).toContain(
+    'ADMIN_TOKEN_FILE: the file /nowhere',
+  );
 });
 
 it('says what is wrong with the file itself', () => {
   const broken = join(folder, 'broken.json');
   writeFileSync(broken, '{"tenants": ');
   expect(problemsOf(() => loadConfig({}))).toContain('set PATCHCORD_CONFIG');
-  expect(problemsOf(() => loadConfig({ PATCHCORD_CONFIG: join(folder, 'absent.json') }))).toContain('there is no such file');
+  expect(problemsOf(() => loadConfig({ PATCHCORD_CONFIG: join(folder, 'absent.json') }))).toContain(
+    'there is no such file',
+  );
   expect(problemsOf(() => loadConfig({ PATCHCORD_CONFIG: broken }))).toContain('it is not JSON');
   expect(problemsOf(() => loadConfig({ PATCHCORD_CONFIG: folder }))).toContain('it cannot be read');
 });

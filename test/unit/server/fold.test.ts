@@ -1,4 +1,11 @@
-import { type AgentId, type CallLog, newCallId, type PhoneEvent, type TenantId, type WireEvent } from '@patchcord/call-protocol';
+import {
+  type AgentId,
+  type CallLog,
+  newCallId,
+  type PhoneEvent,
+  type TenantId,
+  type WireEvent,
+} from '@patchcord/call-protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { belongsInCrm, type CallOwner, foldCall, relaySource } from '../../../server/src/call-log/fold.ts';
@@ -11,7 +18,12 @@ const owner: CallOwner = {
 };
 const device = '/tenants/acme/agents/ada/devices/one';
 
-function event(n: number | string, name: PhoneEvent['name'], data: unknown, options: { at?: number; source?: string } = {}): WireEvent {
+function event(
+  n: number | string,
+  name: PhoneEvent['name'],
+  data: unknown,
+  options: { at?: number; source?: string } = {},
+): WireEvent {
   const at = options.at ?? 1_000 * (typeof n === 'number' ? n : 99);
   return Object.freeze({
     name,
@@ -23,7 +35,10 @@ function event(n: number | string, name: PhoneEvent['name'], data: unknown, opti
   }) as WireEvent;
 }
 
-const started = event(1, 'call.started', { direction: 'inbound', farSide: { number: '+14155550101', e164: '+14155550101' } });
+const started = event(1, 'call.started', {
+  direction: 'inbound',
+  farSide: { number: '+14155550101', e164: '+14155550101' },
+});
 const answered = event(3, 'call.answered', {});
 const ended = event(9, 'call.ended', { outcome: 'answered', reason: 'They hung up', by: 'far-side' });
 const contact = (id: string) => ({ crm: 'salesforce', object: 'Contact', id });
@@ -65,7 +80,13 @@ describe('the fold', () => {
   });
 
   it('counts talk from answer to end', () => {
-    expect(fold(started, answered, ended)).toMatchObject({ endedAt: 9_000, talkMs: 6_000, outcome: 'answered', reason: 'They hung up', stage: 'ended' });
+    expect(fold(started, answered, ended)).toMatchObject({
+      endedAt: 9_000,
+      talkMs: 6_000,
+      outcome: 'answered',
+      reason: 'They hung up',
+      stage: 'ended',
+    });
   });
 
   it('counts no talk for a call that nobody answered', () => {
@@ -80,7 +101,12 @@ describe('the fold', () => {
 
   it('keeps the SIP Call-ID and the call it consults for', () => {
     const other = newCallId();
-    const consult = event(1, 'call.started', { direction: 'outbound', farSide: { number: '1002' }, sipCallId: 'abc@edge', consultFor: other });
+    const consult = event(1, 'call.started', {
+      direction: 'outbound',
+      farSide: { number: '1002' },
+      sipCallId: 'abc@edge',
+      consultFor: other,
+    });
     expect(fold(consult)).toMatchObject({ consultFor: other, sipCallId: 'abc@edge', direction: 'outbound' });
   });
 
@@ -102,7 +128,9 @@ describe('the fold', () => {
   });
 
   it('lets an agent clear a note', () => {
-    expect(fold(started, event(4, 'wrap-up.saved', { note: 'oops' }), event(5, 'wrap-up.saved', { note: '' })).note).toBe('');
+    expect(
+      fold(started, event(4, 'wrap-up.saved', { note: 'oops' }), event(5, 'wrap-up.saved', { note: '' })).note,
+    ).toBe('');
   });
 
   it("prefers the agent's own last choice of record to what was chosen for them", () => {
@@ -114,19 +142,32 @@ describe('the fold', () => {
       event(6, 'record.chosen', { record: contact('003D'), by: 'only-match' }),
     );
     expect(log.record).toEqual(contact('003C'));
-    expect(fold(started, event(2, 'record.chosen', { record: contact('003A'), by: 'only-match' })).record).toEqual(contact('003A'));
+    expect(fold(started, event(2, 'record.chosen', { record: contact('003A'), by: 'only-match' })).record).toEqual(
+      contact('003A'),
+    );
   });
 
   it('tells a transfer, and takes it back when it failed after all', () => {
     const transferred = event(5, 'call.transferred', { to: '1002', kind: 'blind' });
     expect(fold(started, answered, transferred).transferredTo).toBe('1002');
-    expect(fold(started, transferred, event(6, 'call.transfer-failed', { to: '1002', reason: 'Busy' })).transferredTo).toBeNull();
-    expect(fold(started, transferred, event(6, 'call.transfer-failed', { to: '1003', reason: 'Busy' })).transferredTo).toBe('1002');
-    expect(fold(started, event(4, 'call.transfer-failed', { to: '1002', reason: 'Busy' }), transferred).transferredTo).toBe('1002');
+    expect(
+      fold(started, transferred, event(6, 'call.transfer-failed', { to: '1002', reason: 'Busy' })).transferredTo,
+    ).toBeNull();
+    expect(
+      fold(started, transferred, event(6, 'call.transfer-failed', { to: '1003', reason: 'Busy' })).transferredTo,
+    ).toBe('1002');
+    expect(
+      fold(started, event(4, 'call.transfer-failed', { to: '1002', reason: 'Busy' }), transferred).transferredTo,
+    ).toBe('1002');
   });
 
   it("lets the phone's own end overrule the end by rule, whichever comes first", () => {
-    const byRule = event('by-rule', 'call.ended', { outcome: 'answered', reason: 'silent', by: 'network' }, { at: 5_000, source: relaySource(owner.tenant) });
+    const byRule = event(
+      'by-rule',
+      'call.ended',
+      { outcome: 'answered', reason: 'silent', by: 'network' },
+      { at: 5_000, source: relaySource(owner.tenant) },
+    );
     expect(fold(started, answered, byRule)).toMatchObject({ endedAt: 5_000, reason: 'silent' });
     expect(fold(started, answered, byRule, ended)).toMatchObject({ endedAt: 9_000, reason: 'They hung up' });
   });
@@ -136,7 +177,7 @@ describe('the fold', () => {
     expect(fold(started, answered, again, ended).outcome).toBe('answered');
   });
 
-  it('orders by number before time, then by time, source and id', () => {
+  it('orders by number within a journal, and journals by time', () => {
     const late = event(2, 'wrap-up.saved', { note: 'number 2, later clock' }, { at: 90_000 });
     const early = event(3, 'wrap-up.saved', { note: 'number 3, earlier clock' }, { at: 10 });
     expect(fold(started, early, late).note).toBe('number 3, earlier clock');
@@ -148,6 +189,14 @@ describe('the fold', () => {
     expect(fold(started, there, here).note).toBe('b');
     expect(fold(started, after, here, there).note).toBe('c');
 
+    // a panel whose storage is lost on reload begins a new journal, numbered from 1 again
+    const before = [
+      event('aa-1', 'wrap-up.saved', { note: 'old' }, { at: 10 }),
+      event('aa-7', 'wrap-up.saved', { note: 'older' }, { at: 20 }),
+    ];
+    const reloaded = event('bb-1', 'wrap-up.saved', { note: 'new' }, { at: 30 });
+    expect(fold(started, reloaded, ...before).note).toBe('new');
+
     const one = event('x', 'wrap-up.saved', { note: 'x' }, { at: 50 });
     const two = event('y', 'wrap-up.saved', { note: 'y' }, { at: 50 });
     expect(fold(started, two, one).note).toBe('y');
@@ -158,14 +207,16 @@ describe('the fold', () => {
 it('sends every ended call of the agent to the CRM, but not one that somebody else answered', () => {
   expect(belongsInCrm(fold(started, answered))).toBe(false);
   expect(belongsInCrm(fold(started, answered, ended))).toBe(true);
-  expect(belongsInCrm(fold(started, event(2, 'call.ended', { outcome: 'missed', reason: '', by: 'far-side' })))).toBe(true);
+  expect(belongsInCrm(fold(started, event(2, 'call.ended', { outcome: 'missed', reason: '', by: 'far-side' })))).toBe(
+    true,
+  );
   const elsewhere = event(2, 'call.ended', { outcome: 'answered-elsewhere', reason: '', by: 'network' });
   expect(belongsInCrm(fold(started, elsewhere))).toBe(false);
 });
 
 const anyEvent = fc
   .record({
-    n: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constant('by-rule')),
+    n: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constantFrom('by-rule', 'aa-1', 'aa-2', 'bb-1', 'bb-2')),
     at: fc.integer({ min: 0, max: 20 }),
     source: fc.constantFrom(device, '/tenants/acme/agents/ada/devices/two', relaySource(owner.tenant)),
     what: fc.constantFrom<readonly [PhoneEvent['name'], unknown]>(
@@ -193,10 +244,7 @@ it('gives the same log for every order and repetition of the same events', () =>
       fc.uniqueArray(anyEvent, { selector: (one) => `${one.source} ${one.id}`, maxLength: 14 }).chain((events) =>
         fc.record({
           events: fc.constant(events),
-          shuffled: fc.tuple(
-            fc.shuffledSubarray(events, { minLength: events.length }),
-            fc.subarray(events),
-          ),
+          shuffled: fc.tuple(fc.shuffledSubarray(events, { minLength: events.length }), fc.subarray(events)),
         }),
       ),
       ({ events, shuffled: [order, repeats] }) => {

@@ -1,8 +1,23 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { CredentialsSchema, ErrorBodySchema, HistorySchema, MatchesSchema, ProfileSchema, SessionSchema } from '@patchcord/call-protocol';
+import {
+  CredentialsSchema,
+  ErrorBodySchema,
+  HistorySchema,
+  MatchesSchema,
+  ProfileSchema,
+  SessionSchema,
+} from '@patchcord/call-protocol';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { adminToken, type RelayInTest, sipSecret, startRelayInTest, testConfig, testTenant, turnSecret } from './relay-in-test.ts';
+import {
+  adminToken,
+  type RelayInTest,
+  sipSecret,
+  startRelayInTest,
+  testConfig,
+  testTenant,
+  turnSecret,
+} from './relay-in-test.ts';
 
 let one: RelayInTest;
 beforeAll(async () => {
@@ -64,7 +79,9 @@ describe('sessions', () => {
       const statuses: number[] = [];
       for (let guess = 0; guess < 25; guess += 1) {
         const code = `2345678${'ABCDEFGHJKMNPQRSTVWXYZ2345'.charAt(guess)}`;
-        const response = await guessed.fetch('/v1/sessions', { json: { device: randomUUID(), proof: { kind: 'pairing-code', code } } });
+        const response = await guessed.fetch('/v1/sessions', {
+          json: { device: randomUUID(), proof: { kind: 'pairing-code', code } },
+        });
         statuses.push(response.status);
         if (response.status === 429) expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
       }
@@ -94,16 +111,19 @@ describe('sessions', () => {
     expect(large.status).toBe(413);
   });
 
-  it.each(['/v1/profile', '/v1/calls', '/v1/matches?number=%2B14155550101'])('wants a bearer token for %s, and takes none from the URL', async (path) => {
-    const { token } = await one.signIn();
-    expect((await one.fetch(path)).status).toBe(401);
-    expect((await one.fetch(path, { token: 'nonsense' })).status).toBe(401);
-    const inUrl = `${path}${path.includes('?') ? '&' : '?'}token=${token}&access_token=${token}`;
-    const response = await one.fetch(inUrl);
-    expect(response.status).toBe(401);
-    expect(response.headers.get('www-authenticate')).toBe('Bearer');
-    expect((await one.fetch(path, { token })).status).toBe(200);
-  });
+  it.each(['/v1/profile', '/v1/calls', '/v1/matches?number=%2B14155550101'])(
+    'wants a bearer token for %s, and takes none from the URL',
+    async (path) => {
+      const { token } = await one.signIn();
+      expect((await one.fetch(path)).status).toBe(401);
+      expect((await one.fetch(path, { token: 'nonsense' })).status).toBe(401);
+      const inUrl = `${path}${path.includes('?') ? '&' : '?'}token=${token}&access_token=${token}`;
+      const response = await one.fetch(inUrl);
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      expect((await one.fetch(path, { token })).status).toBe(200);
+    },
+  );
 });
 
 describe('an agent', () => {
@@ -113,7 +133,12 @@ describe('an agent', () => {
     const profile = v.parse(ProfileSchema, JSON.parse(text));
     expect(profile).toMatchObject({
       tenant: { id: 'acme', name: 'Acme', crm: 'memory' },
-      sip: { domain: 'sip.example.com', servers: ['wss://sip.example.com:8443'], registerSeconds: 120, candidates: 'first-host' },
+      sip: {
+        domain: 'sip.example.com',
+        servers: ['wss://sip.example.com:8443'],
+        registerSeconds: 120,
+        candidates: 'first-host',
+      },
       iceTransportPolicy: 'all',
     });
     expect(Object.keys(profile.numbers.metadata.countries as object)).toEqual(['US']);
@@ -133,7 +158,21 @@ describe('an agent', () => {
     expect(sip.password).toBe(createHmac('sha256', sipSecret).update(sip.username).digest('base64'));
     const [turn] = iceServers;
     expect(turn?.urls).toEqual(['turn:turn.example.com:3478']);
-    expect(turn?.credential).toBe(createHmac('sha1', turnSecret).update(turn?.username ?? '').digest('base64'));
+    expect(turn?.credential).toBe(
+      createHmac('sha1', turnSecret)
+        .update(turn?.username ?? '')
+        .digest('base64'),
+    );
+  });
+
+  it('gets a credential of its own for every device, even in the same second', async () => {
+    const tokens = await Promise.all(Array.from({ length: 5 }, async () => (await one.signIn('bob')).token));
+    const minted = await Promise.all(
+      tokens.map(async (token) =>
+        v.parse(CredentialsSchema, await (await one.fetch('/v1/credentials', { method: 'POST', token })).json()),
+      ),
+    );
+    expect(new Set(minted.map(({ sip }) => sip.username)).size).toBe(5);
   });
 
   it('finds records by number, with the plus escaped or not', async () => {
@@ -150,7 +189,9 @@ describe('an agent', () => {
 
   it('sees an empty history before the first call', async () => {
     const { token } = await one.signIn('bob');
-    expect(v.parse(HistorySchema, await (await one.fetch('/v1/calls?limit=nonsense', { token })).json()).calls).toEqual([]);
+    expect(v.parse(HistorySchema, await (await one.fetch('/v1/calls?limit=nonsense', { token })).json()).calls).toEqual(
+      [],
+    );
   });
 });
 
@@ -163,7 +204,10 @@ describe('the administrator', () => {
     const response = await one.fetch('/v1/admin/pairing-codes', { json, token: adminToken });
     expect(response.status).toBe(201);
     expect(((await response.json()) as { code: string }).code).toMatch(/^[2-9A-HJKMNP-TV-Z]{4}-[2-9A-HJKMNP-TV-Z]{4}$/);
-    const unknown = await one.fetch('/v1/admin/pairing-codes', { json: { tenant: 'acme', agent: 'eve' }, token: adminToken });
+    const unknown = await one.fetch('/v1/admin/pairing-codes', {
+      json: { tenant: 'acme', agent: 'eve' },
+      token: adminToken,
+    });
     expect(unknown.status).toBe(400);
   });
 
@@ -171,7 +215,10 @@ describe('the administrator', () => {
     const { adminToken: _none, ...config } = testConfig();
     const closed = await startRelayInTest(config);
     try {
-      const response = await closed.fetch('/v1/admin/pairing-codes', { json: { tenant: 'acme', agent: 'ada' }, token: adminToken });
+      const response = await closed.fetch('/v1/admin/pairing-codes', {
+        json: { tenant: 'acme', agent: 'ada' },
+        token: adminToken,
+      });
       expect(response.status).toBe(404);
     } finally {
       await closed.closed();
@@ -181,7 +228,12 @@ describe('the administrator', () => {
 
 describe('the pages', () => {
   it('are fenced by the origins of the tenants who use that CRM', async () => {
-    const panel = { files: new Map([['panel-0123456789ab.js', Buffer.from('1')], ['panel-0123456789ab.css', Buffer.from('a{}')]]) };
+    const panel = {
+      files: new Map([
+        ['panel-0123456789ab.js', Buffer.from('1')],
+        ['panel-0123456789ab.css', Buffer.from('a{}')],
+      ]),
+    };
     const hubspot = {
       kind: 'hubspot',
       portalId: 1,
@@ -212,7 +264,9 @@ describe('the pages', () => {
       }
       expect(page.headers.get('permissions-policy')).toContain('microphone=(self)');
       const html = await page.text();
-      expect(html).toContain(`data-host="page" data-host-origins="https://crm.example.com" data-relay="${paged.relay.url}"`);
+      expect(html).toContain(
+        `data-host="page" data-host-origins="https://crm.example.com" data-relay="${paged.relay.url}"`,
+      );
       const hub = (await paged.fetch('/hubspot/')).headers.get('content-security-policy');
       expect(hub).toContain('frame-ancestors https://app.hubspot.com https://*.hubspot.com;');
       // nobody uses Salesforce here
@@ -249,7 +303,12 @@ describe('an operator', () => {
     expect((await one.fetch('/healthz')).status).toBe(200);
     expect(await (await one.fetch('/readyz')).json()).toEqual({ ready: true, outbox: { waiting: 0, dead: 0 } });
     const metrics = await (await one.fetch('/metrics')).text();
-    for (const name of ['patchcord_events_total', 'patchcord_outbox_effects', 'patchcord_credential_mint_seconds', 'patchcord_sockets']) {
+    for (const name of [
+      'patchcord_events_total',
+      'patchcord_outbox_effects',
+      'patchcord_credential_mint_seconds',
+      'patchcord_sockets',
+    ]) {
       expect(metrics).toContain(name);
     }
     expect(metrics).toContain('route="/v1/sessions"');

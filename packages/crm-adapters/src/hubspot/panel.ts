@@ -5,7 +5,7 @@
  */
 import * as sdkModule from '@hubspot/calling-extensions-sdk';
 import { PatchcordError } from '@patchcord/call-protocol';
-import type { DialRequest, HostCall, PanelHost, PanelHostOptions } from '../panel-contract.ts';
+import type { DialRequest, PanelHost, PanelHostOptions } from '../panel-contract.ts';
 import { listeners, settledOnce, withDeadline } from '../waiting.ts';
 import {
   coordinatesOf,
@@ -39,7 +39,9 @@ function sdkClass(): SdkClass {
   return (typeof module === 'function' ? module : (module as { default: unknown }).default) as SdkClass;
 }
 
-type Step = 'started' | 'answered' | 'ended';
+type Step = 'started' | 'answered' | 'ended' | 'completed';
+/** Calls of a shift; remembered so that no step is ever told twice. */
+const rememberedCalls = 500;
 
 export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
   const { window } = options;
@@ -48,8 +50,6 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
   const matches = listeners<Parameters<Parameters<PanelHost['onMatchesFound']>[0]>>();
   const ready = settledOnce<HostContext>();
   const calls = new Map<string, { step: Step; inbound: boolean }>();
-  /** The relay's log of a call, once it told. */
-  const logs = new Map<string, number>();
   const navigations = new Map<number, (error: PatchcordError) => void>();
   let sdk: Sdk | null = null;
   let context: HostContext | null = null;
@@ -102,7 +102,9 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
 
   function onMatches(data: unknown): void {
     const { callId, records } = readMatches(data);
-    const ringing = [...calls].filter(([, call]) => call.inbound && call.step !== 'ended').at(-1)?.[0];
+    const ringing = [...calls]
+      .filter(([, call]) => call.inbound && (call.step === 'started' || call.step === 'answered'))
+      .at(-1)?.[0];
     const id = callId !== null && calls.has(callId) ? callId : ringing;
     if (id !== undefined && records.length > 0) matches.tell(id, records);
   }
@@ -192,6 +194,8 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
     callStarted(call) {
       if (calls.has(call.id)) return;
       calls.set(call.id, { step: 'started', inbound: call.direction === 'inbound' });
+      const oldest = calls.size > rememberedCalls ? calls.keys().next().value : undefined;
+      if (oldest !== undefined) calls.delete(oldest);
       const { type, data } = startMessage(call);
       tell(type, data);
     },
@@ -203,20 +207,19 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
     },
     callEnded(call, outcome) {
       const known = calls.get(call.id);
-      if (known === undefined || known.step === 'ended') return;
+      if (known === undefined || known.step === 'ended' || known.step === 'completed') return;
       known.step = 'ended';
-      tell('CALL_ENDED', { ...ids(call), callEndStatus: endStatuses[outcome] });
+      tell('CALL_ENDED', { externalCallId: call.id, callEndStatus: endStatuses[outcome] });
     },
     callCompleted(call) {
-      if (calls.get(call.id)?.step !== 'ended') return;
-      // The phone stays open for the next call; a hidden calling window would be a closed line.
-      tell('CALL_COMPLETED', { ...ids(call), hideWidget: false });
-      calls.delete(call.id);
-      logs.delete(call.id);
+      const known = calls.get(call.id);
+      if (known?.step !== 'ended') return;
+      known.step = 'completed';
+      // The phone stays open for the next call; a hidden calling window would be a closed line. No engagement is named: HubSpot would put
+      // the relay's log on whatever record is on the screen.
+      tell('CALL_COMPLETED', { externalCallId: call.id, hideWidget: false });
     },
-    logSaved(call, logId) {
-      if (/^\d{1,15}$/.test(logId) && calls.has(call.id)) logs.set(call.id, Number(logId));
-    },
+    logSaved() {},
     showState() {},
     onDialRequested: dialled.add,
     onRecordShown: () => () => {},
@@ -232,9 +235,4 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
       matches.clear();
     },
   };
-
-  function ids(call: HostCall): { readonly externalCallId: string; readonly engagementId?: number } {
-    const engagementId = logs.get(call.id);
-    return { externalCallId: call.id, ...(engagementId === undefined ? {} : { engagementId }) };
-  }
 }

@@ -3,7 +3,7 @@
  * counts when one of its numbers equals the searched one in E.164 (HubSpot contract, section 2.4). Pure.
  */
 import type { E164, Match } from '@patchcord/call-protocol';
-import { searchForms, toE164 } from '../number-match.ts';
+import { isNumber, searchForms } from '../number-match.ts';
 import { isRecordId } from './call.ts';
 import { isObject, text } from './client.ts';
 
@@ -82,7 +82,7 @@ export function ranked(
 
 function contact(row: unknown, number: E164, country: string): Candidate | null {
   const { id, properties } = recordOf(row);
-  const at = contactNumbers.findIndex((name) => toE164(text(properties[name]), country) === number);
+  const at = contactNumbers.findIndex((name) => isNumber(text(properties[name]), number, country));
   if (!isRecordId(id) || at < 0) return null;
   const name = [text(properties.firstname), text(properties.lastname)].filter((part) => part !== '').join(' ');
   const employer = text(properties.company);
@@ -101,7 +101,7 @@ function contact(row: unknown, number: E164, country: string): Candidate | null 
 
 function company(row: unknown, number: E164, country: string): Candidate | null {
   const { id, properties } = recordOf(row);
-  if (!isRecordId(id) || toE164(text(properties.phone), country) !== number) return null;
+  if (!isRecordId(id) || !isNumber(text(properties.phone), number, country)) return null;
   const domain = text(properties.domain);
   return {
     rank: contactNumbers.length,

@@ -5,7 +5,7 @@
 import { type CallLog, type Match, PatchcordError, type RecordRef } from '@patchcord/call-protocol';
 import { type Fields, fingerprints, type LastWritten, ownChanges } from '../last-written.ts';
 import { resultOf, textOf, titleOf } from '../log-words.ts';
-import { toE164 } from '../number-match.ts';
+import { isNumber } from '../number-match.ts';
 import type { CrmAgent, CrmRelay } from '../relay-contract.ts';
 
 /** A record of the memory CRM with its numbers as somebody typed them. */
@@ -97,7 +97,7 @@ export function createMemoryRelay(options: { readonly records?: readonly MemoryR
     async findByNumber(number, country): Promise<readonly Match[]> {
       strike('before');
       return records
-        .filter((record) => record.numbers.some((typed) => toE164(typed, country) === number))
+        .filter((record) => record.numbers.some((typed) => isNumber(typed, number, country)))
         .sort((one, other) => one.name.localeCompare(other.name))
         .map((record) => ({
           record: { crm: 'memory' as const, object: record.object, id: record.id, name: record.name },

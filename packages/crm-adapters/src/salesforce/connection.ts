@@ -11,7 +11,7 @@ import { settledOnce, withDeadline } from '../waiting.ts';
 import { fromThrown, isExpiredSession } from './refusals.ts';
 
 /** REST version: in every org since Spring '26. */
-export const apiVersion = '66.0';
+const apiVersion = '66.0';
 export const dataPath = `/services/data/v${apiVersion}`;
 
 /** Salesforce takes assertions of up to five minutes; three leave room for a clock that is off. */

@@ -6,6 +6,17 @@
 import { type CallLog, type Match, PatchcordError } from '@patchcord/call-protocol';
 import { fingerprints, fromStored, type LastWritten, ownChanges, toStored } from '../last-written.ts';
 import type { CrmAgent, CrmRelay } from '../relay-contract.ts';
+import {
+  firstFailure,
+  idOf,
+  isObject,
+  listOf,
+  refusalIn,
+  type SubAnswer,
+  type SubRequest,
+  subAnswer,
+  text,
+} from './composite.ts';
 import { connectToSalesforce, dataPath } from './connection.ts';
 import { fromRefusal } from './refusals.ts';
 import { ranked, type SearchableObject, type SearchedObject, sosl } from './search.ts';
@@ -229,60 +240,6 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
   };
 }
 
-interface SubRequest {
-  readonly method: 'GET' | 'POST' | 'PATCH';
-  readonly url: string;
-  readonly referenceId: string;
-  readonly body?: unknown;
-}
-
-interface SubAnswer {
-  readonly referenceId: string;
-  readonly status: number;
-  readonly body: unknown;
-}
-
-interface SubRefusal {
-  readonly referenceId: string;
-  readonly code: string;
-  readonly message: string;
-  readonly status: number;
-}
-
-function subAnswer(value: unknown): SubAnswer {
-  const answer = isObject(value) ? value : {};
-  return {
-    referenceId: text(answer.referenceId),
-    status: typeof answer.httpStatusCode === 'number' ? answer.httpStatusCode : 500,
-    body: answer.body,
-  };
-}
-
-function refusalIn(answer: SubAnswer): SubRefusal {
-  const first: unknown = Array.isArray(answer.body) ? answer.body[0] : answer.body;
-  return {
-    referenceId: answer.referenceId,
-    status: answer.status,
-    code: isObject(first) ? text(first.errorCode) : '',
-    message: isObject(first) ? text(first.message) : '',
-  };
-}
-
-/** The refusal that stopped the transaction, not the ones that only followed from it. */
-function firstFailure(answers: readonly SubAnswer[]): SubRefusal | null {
-  const refusals = answers.filter((one) => one.status >= 300).map(refusalIn);
-  if (answers.length === 0) return { referenceId: '', code: 'UNKNOWN_EXCEPTION', message: 'empty answer', status: 500 };
-  return refusals.find((one) => one.code !== 'PROCESSING_HALTED') ?? refusals[0] ?? null;
-}
-
-function idOf(answer: SubAnswer | undefined, doing: string): string {
-  const id = answer !== undefined && isObject(answer.body) ? text(answer.body.id) : '';
-  if (isSalesforceId(id)) return id;
-  throw new PatchcordError('crm.unavailable', `Salesforce answered ${doing} without an id. It is tried again.`, {
-    retryable: true,
-  });
-}
-
 /** Fields without a value are left out of an insert. */
 function present(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
@@ -301,17 +258,4 @@ function kept<T>(forMs: number, ask: () => Promise<T>): () => Promise<T> {
     }
     return answer.value;
   };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function listOf(value: unknown, name: string): readonly unknown[] {
-  const list = isObject(value) ? value[name] : undefined;
-  return Array.isArray(list) ? list : [];
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

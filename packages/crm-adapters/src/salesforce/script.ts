@@ -17,7 +17,7 @@ type Host = Window & {
 };
 
 /** Name of our Trusted Types policy; the page's CSP must list it when it asks for Trusted Types. */
-export const scriptPolicyName = 'patchcord-opencti';
+const scriptPolicyName = 'patchcord-opencti';
 
 /**
  * Loads the first of `urls` that brings Open CTI.

@@ -3,7 +3,7 @@
  * when one of its numbers equals the searched one in E.164 (Salesforce contract, section 3.4). Pure. Must never decide by suffix.
  */
 import type { E164, Match } from '@patchcord/call-protocol';
-import { searchForms, toE164 } from '../number-match.ts';
+import { isNumber, searchForms } from '../number-match.ts';
 import { isSalesforceId } from './task.ts';
 
 export type SearchedObject = 'Contact' | 'Lead' | 'Account';
@@ -120,7 +120,7 @@ function candidate(
   const id = text(row.Id);
   if (searched === undefined || !isSalesforceId(id)) return null;
   const fields = searched.phoneFields
-    .filter((field) => toE164(text(row[field]), country) === number)
+    .filter((field) => isNumber(text(row[field]), number, country))
     .sort((one, other) => fieldRank(one) - fieldRank(other));
   const field = fields[0];
   if (field === undefined) return null;

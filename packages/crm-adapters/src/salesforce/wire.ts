@@ -89,6 +89,12 @@ export function scriptUrls(origin: string): readonly string[] {
   return [...new Set([classic, origin])].map((host) => `${host}/support/api/${scriptVersion}/lightning/opencti_min.js`);
 }
 
+/** The origins a panel page must let scripts come from (CSP `script-src`), for the Salesforce pages that may frame it. */
+export function scriptOrigins(hostOrigins: readonly string[]): readonly string[] {
+  const exact = hostOrigins.filter((origin) => !origin.includes('*'));
+  return [...new Set(exact.flatMap(scriptUrls).map((url) => new URL(url).origin))];
+}
+
 /** A click on a number. The number is as typed in the record; the record is the one the number stands on. */
 export function readClick(payload: unknown): DialRequest | null {
   const { number } = objectOf(payload);

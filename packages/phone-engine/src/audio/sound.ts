@@ -88,12 +88,17 @@ class FrameSound implements SoundPort {
           // Without permission the browser tells no names.
           label: device.label || `${kind === 'audioinput' ? 'Microphone' : 'Speaker'} ${index + 1}`,
         }));
+    const microphones = of('audioinput');
+    const speakers = of('audiooutput');
+    // A device that is not there (any more) is not in use, even if it will be again when it is plugged back in.
+    const inUse = (role: DeviceRole, present: readonly SoundDevice[]): string =>
+      present.some(({ id }) => id === this.#chosen.get(role)) ? this.#chosen.get(role) : 'default';
     return {
-      microphones: of('audioinput'),
-      speakers: of('audiooutput'),
-      microphone: this.#chosen.get('microphone'),
-      speaker: this.#chosen.get('speaker'),
-      ringer: this.#chosen.get('ringer'),
+      microphones,
+      speakers,
+      microphone: inUse('microphone', microphones),
+      speaker: inUse('speaker', speakers),
+      ringer: inUse('ringer', speakers),
       canChooseSpeaker: 'setSinkId' in this.#window.HTMLMediaElement.prototype,
     };
   }

@@ -44,7 +44,9 @@ export class CallMedia {
     this.#options = options;
     this.#policy = options.policy;
     this.#connection = options.newPeerConnection({
-      bundlePolicy: 'max-bundle',
+      // With one audio line there is nothing to bundle, and max-bundle would refuse the answers of phones that leave out a=group (RFC 9143):
+      // baresip behind rtpengine does.
+      bundlePolicy: 'balanced',
       rtcpMuxPolicy: 'require',
       iceServers: options.iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
       iceTransportPolicy: options.policy.iceTransportPolicy,
@@ -71,7 +73,7 @@ export class CallMedia {
   async offer(): Promise<string> {
     const connection = this.#connection;
     if (connection.signalingState !== 'have-local-offer') {
-      this.#transceiver ??= connection.addTransceiver('audio', { direction: 'sendrecv' });
+      this.#transceiver ??= connection.addTransceiver(this.#microphone ?? 'audio', { direction: 'sendrecv' });
       this.#applyDirection();
       await connection.setLocalDescription(await connection.createOffer());
     }
@@ -92,7 +94,11 @@ export class CallMedia {
     const waiting =
       connection.signalingState === 'have-local-offer' || connection.signalingState === 'have-remote-pranswer';
     const type = waiting ? (provisional ? 'pranswer' : 'answer') : 'offer';
-    await connection.setRemoteDescription({ type, sdp });
+    try {
+      await connection.setRemoteDescription({ type, sdp });
+    } catch (error) {
+      throw new PatchcordError('media.failed', refusedDescription(sdp), { cause: error });
+    }
     if (type === 'offer') this.#adoptTransceiver();
     return { kind: waiting ? 'answer' : 'offer' };
   }
@@ -287,6 +293,12 @@ export class CallMedia {
     }
     return false;
   }
+}
+
+function refusedDescription(sdp: string): string {
+  return /^a=fingerprint:/m.test(sdp)
+    ? 'The far side and this browser have no way of sending sound in common.'
+    : 'The far side does not encrypt its sound (DTLS-SRTP), and unencrypted calls are refused. Ask your administrator to switch it on at the PBX.';
 }
 
 /** The direction of the first audio line in a description, seen from its sender; `c=0.0.0.0` is hold too (RFC 3264 section 8.4). */

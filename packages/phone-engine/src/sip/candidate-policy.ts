@@ -9,8 +9,7 @@ import type { ClockPort, SipAccount } from '../ports.ts';
 export interface CandidatePolicy {
   readonly candidates: SipAccount['candidates'];
   readonly iceTransportPolicy: SipAccount['iceTransportPolicy'];
-  /** True when a STUN or TURN server is configured, so that something better than a host candidate can come. */
-  readonly expectsReflexive: boolean;
+  /** True when a TURN server is configured. */
   readonly expectsRelay: boolean;
 }
 
@@ -47,8 +46,10 @@ export function enoughCandidates(gatherer: Gatherer, policy: CandidatePolicy, cl
     const cap = clock.setTimeout(() => end(), relayOnly ? relayCapMs : fullCapMs);
     let grace: unknown;
     const look = () => {
-      if (gatherer.iceGatheringState === 'complete') return end();
-      const verdict = judge(readCandidates(gatherer.localDescription?.sdp ?? ''), policy);
+      const found = readCandidates(gatherer.localDescription?.sdp ?? '');
+      // Right after an ICE restart `complete` still speaks of the gathering before it: without candidates it means nothing.
+      if (gatherer.iceGatheringState === 'complete' && found.length > 0) return end();
+      const verdict = judge(found, policy);
       if (verdict === 'enough') return end();
       if (verdict !== 'none' && grace === undefined) grace = clock.setTimeout(() => end(), verdict.waitMs);
     };

@@ -85,6 +85,7 @@ export class OutboundCall extends SipCall {
   }
 
   protected explainEnd(): { by: EndedBy; code: number; reason: string } {
+    if (this.unusable !== undefined) return { by: 'network', code: 488, reason: this.unusable };
     return this.#failure ?? { by: 'network', code: 0, reason: 'The call could not be set up.' };
   }
 
@@ -101,7 +102,6 @@ export class OutboundCall extends SipCall {
       await session.invite({
         requestDelegate: {
           onProgress: (response) => this.#onProgress(response as PrackableIncomingResponseWithSession),
-          onAccept: () => this.#onAccepted(),
           onReject: (response) => this.#onFinal(session, response),
           onRedirect: (response) => this.#onFinal(session, response),
         },
@@ -143,12 +143,6 @@ export class OutboundCall extends SipCall {
     } finally {
       clock.clearTimeout(silent);
     }
-  }
-
-  #onAccepted(): void {
-    // Reached also when the answer could not be applied; sip.js has then acknowledged and hung up.
-    if (this.session?.state === SessionState.Terminated && !this.ended)
-      this.finish('network', 488, 'The far side answered with media this browser cannot use.');
   }
 
   #onFinal(session: Inviter, response: IncomingResponse): void {

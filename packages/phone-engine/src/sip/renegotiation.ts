@@ -2,6 +2,7 @@
  * Owns the re-INVITEs of one call: one after another, glare (RFC 3261 section 14.1) resolved by waiting and trying again, each wait bounded.
  * Must never know why a new offer is made; holding, resuming and mending a broken path look the same from here.
  */
+import { errorCode } from '@patchcord/call-protocol';
 import { RequestPendingError } from 'sip.js/lib/api/exceptions/request-pending.js';
 import type { Session } from 'sip.js/lib/api/session.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
@@ -88,8 +89,10 @@ export class Renegotiation {
           // Nothing left: another INVITE of either side is under way, which is glare seen from inside.
           const pending = error instanceof RequestPendingError;
           const undo = pending ? Promise.resolve() : rollBack().catch(() => {});
+          // An error of our own media (no address, call closing) does not pass by waiting.
+          const code = errorCode(error) === 'internal' ? 491 : 0;
           void undo.then(() =>
-            settle({ ok: false, code: 491, reason: error instanceof Error ? error.message : 'not possible now' }),
+            settle({ ok: false, code, reason: error instanceof Error ? error.message : 'not possible now' }),
           );
         });
     });

@@ -7,13 +7,17 @@ import { audioDirection, type CallMedia } from './call-media.ts';
 
 export interface DescriptionWatcher {
   /** The far side's description is in place. `held`: it sends us nothing but music or nothing at all. */
-  onRemote(kind: 'offer' | 'answer', held: boolean): void;
+  onRemote(held: boolean): void;
+  /** The far side's description cannot be used; sip.js ends or refuses what it belongs to. */
+  onUnusable(reason: string): void;
 }
 
 export class SessionDescription implements SessionDescriptionHandler {
   readonly #media: CallMedia;
   readonly #watcher: DescriptionWatcher;
   #answering = false;
+  #offering = false;
+  #refusedGlare = false;
 
   constructor(media: CallMedia, watcher: DescriptionWatcher) {
     this.#media = media;
@@ -21,9 +25,16 @@ export class SessionDescription implements SessionDescriptionHandler {
   }
 
   async getDescription(): Promise<BodyAndContentType> {
-    const body = this.#answering ? await this.#media.answer() : await this.#media.offer();
-    this.#answering = false;
-    return { body, contentType: 'application/sdp' };
+    if (this.#answering) {
+      this.#answering = false;
+      return { body: await this.#media.answer(), contentType: 'application/sdp' };
+    }
+    this.#offering = true;
+    try {
+      return { body: await this.#media.offer(), contentType: 'application/sdp' };
+    } finally {
+      this.#offering = false;
+    }
   }
 
   hasDescription(contentType: string): boolean {
@@ -31,14 +42,27 @@ export class SessionDescription implements SessionDescriptionHandler {
   }
 
   async setDescription(sdp: string): Promise<void> {
-    const { kind } = await this.#media.takeRemote(sdp);
+    if (this.#offering) {
+      // The far side offers while our own offer is still being made: it is refused, ours goes on.
+      this.#refusedGlare = true;
+      throw new Error('an offer of ours is under way');
+    }
+    const { kind } = await this.#media.takeRemote(sdp).catch((error: unknown) => {
+      this.#watcher.onUnusable(error instanceof Error ? error.message : 'The description could not be used.');
+      throw error;
+    });
     this.#answering = kind === 'offer';
     const direction = audioDirection(sdp);
-    this.#watcher.onRemote(kind, direction === 'sendonly' || direction === 'inactive');
+    this.#watcher.onRemote(direction === 'sendonly' || direction === 'inactive');
   }
 
   async rollbackDescription(): Promise<void> {
     this.#answering = false;
+    if (this.#refusedGlare) {
+      // What was refused never touched the media; rolling back would undo our own offer.
+      this.#refusedGlare = false;
+      return;
+    }
     await this.#media.rollBack();
   }
 

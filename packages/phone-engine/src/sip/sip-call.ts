@@ -49,6 +49,8 @@ export abstract class SipCall {
   readonly media: CallMedia;
   protected readonly around: CallSurroundings;
   protected session: Session | undefined;
+  /** Why the far side's last description could not be used. */
+  protected unusable: string | undefined;
   #renegotiation: Renegotiation | undefined;
   #transfer: Transfer | undefined;
   #ended = false;
@@ -71,7 +73,6 @@ export abstract class SipCall {
       policy: {
         candidates: around.candidates(),
         iceTransportPolicy: around.account.iceTransportPolicy,
-        expectsReflexive: urls.length > 0,
         expectsRelay: urls.some((url) => /^turns?:/i.test(url)),
       },
       onBroken: () => this.#mendPath(),
@@ -208,7 +209,10 @@ export abstract class SipCall {
   protected adopt(session: Session): void {
     this.session = session;
     session.data = new SessionDescription(this.media, {
-      onRemote: (_kind, held) => {
+      onUnusable: (reason) => {
+        this.unusable = reason;
+      },
+      onRemote: (held) => {
         if (this.#farHeld === held) return;
         // Our own hold makes an honest far side answer recvonly or inactive; only what it does to us counts.
         if (this.#held && held) return;

@@ -18,6 +18,7 @@ import { OutboundCall } from './outbound-call.ts';
 import type { CallSurroundings, SipCall } from './sip-call.ts';
 import type { SipLog } from './sip-log.ts';
 import { SipSocket, type SipSocketOptions } from './sip-socket.ts';
+import { followAnsweredContact } from './target-refresh.ts';
 import { mayCarrySip } from './transport-rule.ts';
 
 export interface SipPortOptions {
@@ -224,6 +225,7 @@ class SipJsPort implements SipPort {
       logLevel: 'error',
       delegate: { onInvite: (invitation) => this.#onInvite(seat, invitation) },
     });
+    followAnsweredContact(userAgent.userAgentCore);
     const socket = userAgent.transport as unknown as SipSocket;
     const line: Line = new Line({
       account,

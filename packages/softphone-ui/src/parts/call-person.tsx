@@ -1,13 +1,13 @@
 /** Who is on the far side: picture, name, number, second line. Names come from the CRM and may run either way, hence `<bdi>`. */
 import type { CallState } from '@patchcord/phone-engine';
+import { sameRecord } from '../call-duties.ts';
 import { Icon } from '../icon.tsx';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
-import { sameRecord } from '../call-duties.ts';
 import { texts } from '../texts.ts';
 
-/** Initials of a name, or a person's outline for a bare number. */
-export function Avatar({ name, large = false }: { readonly name: string; readonly large?: boolean }) {
-  const letters = initialsOf(name);
+/** Initials of a name, or a person's outline where there is none. */
+function Avatar({ name, large = false }: { readonly name: string | null; readonly large?: boolean }) {
+  const letters = name === null ? '' : initialsOf(name);
   return (
     <span class={large ? 'avatar avatar-large' : 'avatar'} aria-hidden="true">
       {letters === '' ? <Icon name="person" size={large ? 34 : 20} /> : letters}
@@ -32,7 +32,7 @@ export function CallPerson({
   const detail = call.matches.length === 1 || record !== null ? match?.detail : undefined;
   return (
     <div class={large ? 'person person-large' : 'person'}>
-      <Avatar name={name} large={large} />
+      <Avatar name={name === number ? null : name} large={large} />
       <div class="person-words">
         <h2 class="person-name">
           <bdi>{name}</bdi>

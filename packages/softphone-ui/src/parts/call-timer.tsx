@@ -1,7 +1,7 @@
 /** How long a call has lasted, in steady digits. Moves only while on screen and while the page is visible. */
 import { useEffect } from 'preact/hooks';
-import type { Ticker } from '../ticker.ts';
 import { texts } from '../texts.ts';
+import type { Ticker } from '../ticker.ts';
 
 /** A span in the form people read on a phone: 0:07, 12:40, 1:02:03. */
 export function formatDuration(ms: number): string {

@@ -8,7 +8,7 @@ export function Header({ model }: { readonly model: SoftphoneModel | null }) {
     <header class="header">
       <span class="brand">
         <Mark />
-        <span class="brand-name">{texts.product}</span>
+        <h1 class="brand-name">{texts.product}</h1>
       </span>
       {model !== null && <HeaderState model={model} />}
     </header>

@@ -33,6 +33,7 @@ export function Keypad({
           key={digit}
           type="button"
           class="key"
+          data-letters={letters}
           aria-label={names[digit] ?? digit}
           onClick={() => onPress(digit)}
           onContextMenu={(event) => {
@@ -42,7 +43,6 @@ export function Keypad({
           }}
         >
           <span class="key-digit digits">{digit}</span>
-          <span class="key-letters">{letters}</span>
         </button>
       ))}
     </fieldset>

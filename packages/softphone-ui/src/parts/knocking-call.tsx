@@ -11,7 +11,7 @@ export function KnockingCall({ model, call }: { readonly model: SoftphoneModel; 
   const holds = calls.some((other) => other.phase === 'active' && other.hold !== 'on');
   return (
     <section class="knocking" aria-label={texts.incoming}>
-      <p class="knocking-title">{answering ? texts.answerWaits : texts.incoming}</p>
+      <p class="knocking-title">{answering ? texts.answerWaits : holds ? texts.incomingHolds : texts.incoming}</p>
       <CallPerson model={model} call={call} />
       {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
       <div class="button-row">
@@ -26,7 +26,7 @@ export function KnockingCall({ model, call }: { readonly model: SoftphoneModel; 
           onClick={() => void model.answer(call.id)}
         >
           <Icon name="answer" />
-          {holds ? texts.answerAndHold : texts.answer}
+          {texts.answer}
         </button>
       </div>
     </section>

@@ -1,5 +1,5 @@
 /** The number field: type, paste, take back. Says underneath what will be dialled, or why it can't be. */
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icon.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
@@ -18,7 +18,7 @@ export function NumberField({
 }) {
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const page = input.current?.ownerDocument;
     if (takesFocus && page?.hasFocus() && page.activeElement !== page.body) input.current?.focus();
   }, [takesFocus]);

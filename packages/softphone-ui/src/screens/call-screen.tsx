@@ -35,10 +35,12 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
       {sheet === 'keypad' && <DigitsSheet model={model} call={call} />}
       {sheet === 'transfer' && <TransferSheet model={model} call={call} />}
       {sheet === 'new-call' && <NewCallSheet model={model} />}
-      <button type="button" class="button button-danger button-wide" onClick={() => void model.hangUp(call.id)}>
-        <Icon name="hangUp" />
-        {texts.hangUp}
-      </button>
+      <div class="foot">
+        <button type="button" class="button button-danger button-wide" onClick={() => void model.hangUp(call.id)}>
+          <Icon name="hangUp" />
+          {texts.hangUp}
+        </button>
+      </div>
     </div>
   );
 }
@@ -202,9 +204,15 @@ function ConsultActs({ model, call }: { readonly model: SoftphoneModel; readonly
   return (
     <section class="consult" aria-label={texts.transferTitle(name)}>
       <p class="consult-words">{texts.consulting(name)}</p>
-      <div class="button-row">
-        <button type="button" class="button" onClick={() => void model.cancelConsult(call)}>
-          {texts.backTo(name)}
+      <div class="button-row is-uneven">
+        <button
+          type="button"
+          class="button"
+          aria-label={texts.backTo(name)}
+          title={texts.backTo(name)}
+          onClick={() => void model.cancelConsult(call)}
+        >
+          {texts.back}
         </button>
         <button
           type="button"

@@ -27,6 +27,7 @@ export function Opening({
           <span class="stage-mark is-moving">
             <Mark size={56} />
           </span>
+          <h1 class="unseen">{texts.product}</h1>
           <p class="stage-line">{steps[stage.step]}</p>
           {stage.problem !== null && (
             <p class="stage-problem">

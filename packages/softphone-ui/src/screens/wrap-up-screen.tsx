@@ -31,13 +31,18 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
       </section>
       <NoteField model={model} call={call} />
       <Dispositions model={model} call={call} />
-      <div class="button-row wrap-up-end">
-        <button type="button" class="button" onClick={() => model.postponeWrapUp(call.id)}>
-          {texts.postpone}
-        </button>
-        <button type="submit" class="button button-primary">
-          {texts.submitWrapUp}
-        </button>
+      <div class="foot">
+        <p class="foot-says" role="alert">
+          {model.wrapUpProblem.value}
+        </p>
+        <div class="button-row is-uneven">
+          <button type="button" class="button" onClick={() => model.postponeWrapUp(call.id)}>
+            {texts.postpone}
+          </button>
+          <button type="submit" class="button button-primary">
+            {texts.submitWrapUp}
+          </button>
+        </div>
       </div>
     </form>
   );
@@ -47,7 +52,6 @@ function Dispositions({ model, call }: { readonly model: SoftphoneModel; readonl
   const id = useId();
   const { dispositions, dispositionRequired } = model.profile.value;
   if (dispositions.length === 0) return null;
-  const problem = model.wrapUpProblem.value;
   const choose = (value: string) => void model.setDisposition(call.id, value);
   const label = (
     <>
@@ -98,9 +102,6 @@ function Dispositions({ model, call }: { readonly model: SoftphoneModel; readonl
           ))}
         </fieldset>
       )}
-      <p class="number-says is-problem" role="alert">
-        {problem}
-      </p>
     </div>
   );
 }

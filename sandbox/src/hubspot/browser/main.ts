@@ -2,58 +2,12 @@
  * Owns the HubSpot sandbox page: records, their timeline, the phone's frame in one of its three places, and the phone card.
  * Must never speak the wire itself: `host-wire.ts` does.
  */
-import {
-  avatar,
-  banner,
-  callMeCard,
-  followState,
-  h,
-  icon,
-  postJson,
-  shownDuration,
-  type TimelineCall,
-  timeline,
-} from '../../page/dom.ts';
+import { avatar, banner, callMeCard, followState, h, icon, postJson, timeline } from '../../page/dom.ts';
 import { strangerSays } from '../../page/stranger.ts';
 import { createHostWire, type PanelMessage } from './host-wire.ts';
-
-type Properties = Readonly<Record<string, string | null>>;
-interface Contact {
-  readonly id: string;
-  readonly properties: Properties;
-  readonly companies: readonly string[];
-  readonly country: string;
-}
-interface Company {
-  readonly id: string;
-  readonly properties: Properties;
-  readonly contacts: readonly string[];
-}
-interface PortalState {
-  readonly contacts: readonly Contact[];
-  readonly companies: readonly Company[];
-  readonly calls: readonly {
-    id: string;
-    properties: Properties;
-    contacts: readonly string[];
-    companies: readonly string[];
-  }[];
-  readonly owners: readonly { id: string; userId: number; email: string; firstName: string; lastName: string }[];
-  readonly dispositions: readonly { label: string; value: string }[];
-  readonly unknownCaller: string;
-  readonly e164: Readonly<Record<string, string>>;
-}
-interface Setup {
-  readonly panelUrl: string;
-  readonly portalId: number;
-  readonly owner: PortalState['owners'][number];
-  readonly page: string;
-  readonly location: 'widget' | 'remote' | 'window';
-  readonly usesCallingWindow: boolean;
-  readonly fullNavigation: boolean;
-  readonly engagementId?: number;
-}
-type Reference = { type: 'contacts' | 'companies'; id: string };
+import { createPhoneCard } from './phone-card.ts';
+import { nameOf, type PortalState, type Reference, type Setup } from './portal-state.ts';
+import { asCall, companyView, contactView, type RecordActions } from './record-view.ts';
 
 const setup = JSON.parse(document.getElementById('setup')?.textContent ?? '{}') as Setup;
 const panelOrigin = new URL(setup.panelUrl).origin;
@@ -65,13 +19,12 @@ let state: PortalState | undefined;
 let viewing: Reference | undefined = referenceInPath();
 let dialed: Reference | undefined;
 let findings = 0;
-let pairing: { code?: string; expiresAt?: string | number; problem?: string; busy?: boolean } = {};
 
 const listPart = h('div', { class: 'people' });
 const recordPart = h('div', {});
 const activityPart = h('section', { class: 'card activity', 'aria-label': 'Activities' });
 const callersPart = h('div', {});
-const cardPart = h('section', { class: 'card phone-card', 'aria-label': 'Phone card' });
+const cardPart = createPhoneCard(setup.owner.userId);
 const status = h('span', { class: 'status' }, 'connecting');
 const lintNote = h('a', { class: 'lint', href: '/sandbox/lint', target: '_blank', hidden: true });
 const toast = h('p', { class: 'toast', role: 'alert', hidden: true });
@@ -272,17 +225,14 @@ function dial(number: string, source: string, callee: Reference, country: string
 
 // ── Drawing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const nameOf = (contact: Contact): string =>
-  [contact.properties.firstname, contact.properties.lastname].filter(Boolean).join(' ');
-
 function draw(): void {
   if (!state) return;
   const portal = state;
   const contact = viewing?.type === 'contacts' ? portal.contacts.find((one) => one.id === viewing?.id) : undefined;
   const company = viewing?.type === 'companies' ? portal.companies.find((one) => one.id === viewing?.id) : undefined;
   drawPeople(portal);
-  if (contact) drawContact(portal, contact);
-  else if (company) drawCompany(portal, company);
+  if (contact) recordPart.replaceChildren(...contactView(portal, contact, actions));
+  else if (company) recordPart.replaceChildren(...companyView(portal, company, actions));
   else recordPart.replaceChildren(h('p', { class: 'empty' }, icon('person', 24), 'Choose a contact.'));
   const calls = portal.calls.filter((call) =>
     contact
@@ -322,6 +272,8 @@ function draw(): void {
   );
 }
 
+const actions: RecordActions = { addressOf, following, dial };
+
 function drawPeople(portal: PortalState): void {
   listPart.replaceChildren(
     ...portal.contacts.map((contact) =>
@@ -347,247 +299,6 @@ function following(target: Reference): (event: Event) => void {
     event.preventDefault();
     navigate(target);
   };
-}
-
-function dialLink(
-  number: string | null | undefined,
-  source: string,
-  callee: Reference,
-  country: string,
-): HTMLElement | string {
-  if (!number) return '--';
-  return h(
-    'button',
-    {
-      type: 'button',
-      class: 'dial',
-      'data-number': number,
-      title: `Call ${number}`,
-      onclick: () => dial(number, source, callee, country),
-    },
-    icon('phone', 14),
-    number,
-  );
-}
-
-function field(label: string, content: Node | string): HTMLElement {
-  return h('div', { class: 'field' }, h('dt', {}, label), h('dd', {}, content));
-}
-
-function ownerName(portal: PortalState, id: string | null | undefined): string {
-  const owner = portal.owners.find((one) => one.id === id);
-  return owner ? `${owner.firstName} ${owner.lastName}` : '--';
-}
-
-function drawContact(portal: PortalState, contact: Contact): void {
-  const { properties, id } = contact;
-  const self: Reference = { type: 'contacts', id };
-  const first = properties.phone
-    ? ([properties.phone, 'phone'] as const)
-    : ([properties.mobilephone, 'mobilephone'] as const);
-  const company = portal.companies.find((one) => contact.companies.includes(one.id));
-  recordPart.replaceChildren(
-    h(
-      'div',
-      { class: 'who', 'data-shown': id },
-      avatar(nameOf(contact), 'large'),
-      h(
-        'div',
-        {},
-        h('h1', {}, nameOf(contact)),
-        h('p', { class: 'sub' }, `${properties.jobtitle ?? ''} at ${properties.company ?? ''}`),
-        h('span', { class: 'stage' }, properties.lifecyclestage === 'lead' ? 'Lead' : 'Customer'),
-      ),
-    ),
-    h(
-      'button',
-      {
-        type: 'button',
-        class: 'call-button',
-        onclick: () => first[0] && dial(first[0], first[1], self, contact.country),
-      },
-      icon('phone', 16),
-      'Call',
-    ),
-    h(
-      'dl',
-      {},
-      field('Phone number', dialLink(properties.phone, 'phone', self, contact.country)),
-      field('Mobile phone number', dialLink(properties.mobilephone, 'mobilephone', self, contact.country)),
-      field('Email', properties.email ?? '--'),
-      field('City', properties.city ?? '--'),
-      field('Contact owner', ownerName(portal, properties.hubspot_owner_id)),
-    ),
-    company
-      ? h(
-          'div',
-          { class: 'associated' },
-          h('h3', {}, 'Company'),
-          h(
-            'a',
-            {
-              class: 'link',
-              href: addressOf({ type: 'companies', id: company.id }),
-              onclick: following({ type: 'companies', id: company.id }),
-            },
-            icon('building', 16),
-            company.properties.name ?? '',
-          ),
-          dialLink(company.properties.phone, 'phone', { type: 'companies', id: company.id }, contact.country),
-        )
-      : '',
-  );
-}
-
-function drawCompany(portal: PortalState, company: Company): void {
-  const { properties, id } = company;
-  const people = portal.contacts.filter((contact) => company.contacts.includes(contact.id));
-  const country = people[0]?.country ?? 'US';
-  recordPart.replaceChildren(
-    h(
-      'div',
-      { class: 'who', 'data-shown': id },
-      avatar(properties.name ?? '', 'large'),
-      h(
-        'div',
-        {},
-        h('h1', {}, properties.name ?? ''),
-        h('p', { class: 'sub' }, [properties.city, properties.country].filter(Boolean).join(', ')),
-        h('span', { class: 'stage' }, 'Company'),
-      ),
-    ),
-    h(
-      'dl',
-      {},
-      field('Phone number', dialLink(properties.phone, 'phone', { type: 'companies', id }, country)),
-      field('Company owner', ownerName(portal, properties.hubspot_owner_id)),
-    ),
-    h(
-      'div',
-      { class: 'associated' },
-      h('h3', {}, 'Contacts'),
-      ...people.map((contact) =>
-        h(
-          'div',
-          {},
-          h(
-            'a',
-            {
-              class: 'link',
-              href: addressOf({ type: 'contacts', id: contact.id }),
-              onclick: following({ type: 'contacts', id: contact.id }),
-            },
-            icon('person', 16),
-            nameOf(contact),
-          ),
-          dialLink(
-            contact.properties.phone ?? contact.properties.mobilephone,
-            contact.properties.phone ? 'phone' : 'mobilephone',
-            { type: 'contacts', id: contact.id },
-            contact.country,
-          ),
-        ),
-      ),
-    ),
-  );
-}
-
-const statusWords: Readonly<Record<string, string>> = {
-  COMPLETED: '',
-  NO_ANSWER: 'No answer',
-  BUSY: 'Busy',
-  CANCELED: 'Cancelled',
-  FAILED: 'Failed',
-  MISSED: 'Missed',
-  IN_PROGRESS: 'In progress',
-  CONNECTING: 'Connecting',
-  RINGING: 'Ringing',
-};
-
-function asCall(portal: PortalState, properties: Properties): TimelineCall {
-  const inbound = properties.hs_call_direction === 'INBOUND';
-  const seconds = Number(properties.hs_call_duration ?? 0) / 1000;
-  const outcome = portal.dispositions.find((one) => one.value === properties.hs_call_disposition)?.label;
-  const state = statusWords[properties.hs_call_status ?? ''] ?? properties.hs_call_status ?? '';
-  return {
-    direction:
-      inbound && ['MISSED', 'NO_ANSWER', 'CANCELED'].includes(properties.hs_call_status ?? '')
-        ? 'missed'
-        : inbound
-          ? 'in'
-          : 'out',
-    title: properties.hs_call_title || (inbound ? 'Inbound call' : 'Outbound call'),
-    facts: [
-      inbound ? 'Inbound' : 'Outbound',
-      seconds > 0 ? shownDuration(seconds) : '',
-      outcome ?? '',
-      state === outcome ? '' : state,
-      ownerName(portal, properties.hubspot_owner_id),
-    ],
-    note: plainText(properties.hs_call_body ?? ''),
-    at: new Date(properties.hs_timestamp ?? Date.now()),
-  };
-}
-
-/** A call's body may be HTML; the timeline shows its text. */
-function plainText(html: string): string {
-  const broken = html.replace(/<br\s*\/?>|<\/p>\s*<p>|<\/div>\s*<div>/gi, '\n');
-  return new DOMParser().parseFromString(broken, 'text/html').body.textContent?.trim() ?? '';
-}
-
-function drawCard(): void {
-  const { code, expiresAt, problem, busy } = pairing;
-  const until =
-    expiresAt === undefined
-      ? ''
-      : ` It works until ${new Date(expiresAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}.`;
-  cardPart.replaceChildren(
-    h('h2', {}, icon('link', 16), 'Phone', h('span', { class: 'tag' }, 'UI extension card')),
-    code === undefined
-      ? h(
-          'p',
-          { class: 'hint' },
-          'Your phone has to know that it is yours. Get a code here and type it into the phone.',
-        )
-      : h(
-          'div',
-          { class: 'code' },
-          h('output', { 'aria-label': 'Pairing code', 'data-code': code }, code),
-          h(
-            'button',
-            { type: 'button', class: 'plain', onclick: () => void navigator.clipboard.writeText(code) },
-            icon('copy', 15),
-            'Copy',
-          ),
-        ),
-    code === undefined ? '' : h('p', { class: 'hint' }, `Type it into the phone.${until}`),
-    problem === undefined ? '' : h('p', { class: 'problem', role: 'alert' }, problem),
-    h(
-      'button',
-      {
-        type: 'button',
-        class: code === undefined ? 'primary' : 'plain',
-        disabled: busy === true,
-        'data-pair': true,
-        onclick: () => void pair(),
-      },
-      busy ? 'Asking the relay…' : code === undefined ? 'Connect my phone' : 'New code',
-    ),
-  );
-}
-
-async function pair(): Promise<void> {
-  pairing = { busy: true };
-  drawCard();
-  const { ok, value } = await postJson('/sandbox/pair', { user: setup.owner.userId });
-  const answer = (value ?? {}) as { code?: string; expiresAt?: string | number; error?: string };
-  pairing = ok
-    ? {
-        ...(answer.code === undefined ? {} : { code: answer.code }),
-        ...(answer.expiresAt === undefined ? {} : { expiresAt: answer.expiresAt }),
-      }
-    : { problem: answer.error ?? 'The relay gave no code.' };
-  drawCard();
 }
 
 // ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -650,7 +361,6 @@ if (setup.location === 'window') {
 
 frame.addEventListener('load', () => wire.sync());
 frame.src = setup.panelUrl;
-drawCard();
 const follower = followState<PortalState>('/sandbox/state', (next) => {
   const first = state === undefined;
   state = next;

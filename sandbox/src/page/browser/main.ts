@@ -44,7 +44,10 @@ window.addEventListener('message', (event: MessageEvent<unknown>) => {
   const message = event.data as Record<string, unknown> | null;
   if (typeof message !== 'object' || message?.patchcord !== 1) return;
   if (message.type === 'ready') {
+    // Several hellos may have been on their way: only the first answer counts.
+    if (greeting === undefined) return;
     clearInterval(greeting);
+    greeting = undefined;
     state.textContent = 'Phone: connected';
     tellShown();
   } else if (message.type === 'open-record') open(`${(message.record as { id?: unknown } | undefined)?.id}`);

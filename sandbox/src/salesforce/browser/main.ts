@@ -2,32 +2,13 @@
  * Owns the Salesforce sandbox page: who is listed, which record is shown, the utility bar and the phone's frame.
  * Must never speak the wire itself: `host-wire.ts` and `methods.ts` do.
  */
-import {
-  avatar,
-  banner,
-  callMeCard,
-  followState,
-  h,
-  type IconName,
-  icon,
-  postJson,
-  shownDuration,
-  type TimelineCall,
-  timeline,
-} from '../../page/dom.ts';
+import { avatar, banner, callMeCard, followState, h, type IconName, icon, postJson } from '../../page/dom.ts';
 import { strangerSays } from '../../page/stranger.ts';
 import { createHostWire } from './host-wire.ts';
 import { type Desk, perform } from './methods.ts';
-import {
-  type Fields,
-  type OrgRecord,
-  type OrgState,
-  type PageSetup,
-  recordAt,
-  recordsIn,
-  text,
-  viewInfo,
-} from './org-state.ts';
+import { newRecordModal } from './new-record.ts';
+import { type OrgRecord, type OrgState, type PageSetup, recordAt, recordsIn, text, viewInfo } from './org-state.ts';
+import { companyOf, following, recordView } from './record-view.ts';
 
 const setup = JSON.parse(document.getElementById('setup')?.textContent ?? '{}') as PageSetup;
 const panelOrigin = new URL(setup.panelUrl).origin;
@@ -38,7 +19,6 @@ let shownId = idInPath();
 let filter = '';
 let dialing = false;
 let frame: HTMLIFrameElement | undefined;
-let modal: { entity: string; values: Record<string, string> } | undefined;
 const events: { at: Date; channel: string; text: string }[] = [];
 
 const listPart = h('div', {});
@@ -136,11 +116,12 @@ const desk: Desk = {
     navigate(undefined);
   },
   newRecord(entity, defaults) {
-    modal = {
-      entity,
-      values: Object.fromEntries(Object.entries(defaults).map(([key, given]) => [key, `${given as string}`])),
+    const values = Object.fromEntries(Object.entries(defaults).map(([key, given]) => [key, `${given as string}`]));
+    const saved = async (id: string): Promise<void> => {
+      await follower.refresh();
+      navigate(id);
     };
-    drawModal();
+    modalPart.replaceChildren(newRecordModal({ entity, values }, setup.user.username, saved));
     navigated();
   },
   clickToDial(enabled) {
@@ -203,14 +184,6 @@ function mountFrame(): void {
   frameHolder.replaceChildren(frame);
 }
 
-/** A link that stays on the page. */
-function following(go: () => void): (event: Event) => void {
-  return (event) => {
-    event.preventDefault();
-    go();
-  };
-}
-
 // ── Drawing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function draw(): void {
@@ -224,7 +197,7 @@ function drawList(): void {
   const digits = filter.replace(/\D/g, '');
   const people = recordsIn(state).filter((one) => one.kind === 'Contact' || one.kind === 'Lead');
   const hit = (one: OrgRecord): boolean =>
-    `${one.name} ${text(one.fields.Company)} ${companyOf(one)}`.toLowerCase().includes(needle) ||
+    `${one.name} ${text(one.fields.Company)} ${companyOf(state, one)}`.toLowerCase().includes(needle) ||
     (digits.length > 2 &&
       [one.fields.Phone, one.fields.MobilePhone].some((phone) => text(phone).replace(/\D/g, '').includes(digits)));
   listPart.replaceChildren(
@@ -247,7 +220,7 @@ function drawList(): void {
                 onclick: following(() => navigate(one.id)),
               },
               avatar(one.name),
-              h('span', {}, one.name, h('small', {}, companyOf(one))),
+              h('span', {}, one.name, h('small', {}, companyOf(state, one))),
               one.kind === 'Lead' ? h('span', { class: 'kind' }, 'Lead') : null,
             ),
           ),
@@ -256,155 +229,16 @@ function drawList(): void {
   );
 }
 
-function companyOf(record: OrgRecord): string {
-  if (record.kind === 'Lead') return text(record.fields.Company);
-  return text(state.accounts.find((account) => account.Id === record.fields.AccountId)?.Name);
-}
-
-function dialLink(number: string, record: OrgRecord): HTMLElement | string {
-  if (number === '') return '—';
-  const why = dialing ? `Call ${number}` : 'Click to dial is disabled until the phone is ready';
-  return h(
-    'button',
-    {
-      type: 'button',
-      class: 'dial',
-      'data-number': number,
-      title: why,
-      disabled: !dialing,
-      onclick: () => void dial(number, record),
-    },
-    icon('phone', 14),
-    number,
-  );
-}
-
 function drawRecord(): void {
   const record = shown();
-  if (!record) {
-    const text = state === empty ? 'Loading…' : 'Choose somebody on the left, or let one of them call you.';
-    recordPart.replaceChildren(h('div', { class: 'card' }, h('p', { class: 'empty' }, icon('person', 26), text)));
+  if (record) {
+    recordPart.replaceChildren(
+      ...recordView(state, record, { dialing, open: navigate, dial: (number, callee) => void dial(number, callee) }),
+    );
     return;
   }
-  const field = (label: string, content: Node | string): HTMLElement =>
-    h('div', { class: 'field' }, h('dt', {}, label), h('dd', {}, content));
-  const account = state.accounts.find((one) => one.Id === record.fields.AccountId);
-  const accountLink = account
-    ? h('a', { href: '#', class: 'link', onclick: following(() => navigate(text(account.Id))) }, text(account.Name))
-    : companyOf(record) || '—';
-  const owner = state.users.find((user) => user.id === record.fields.OwnerId)?.name ?? '—';
-  const calls = tasksOf(record).map(asCall);
-  const highlights =
-    record.kind === 'Task'
-      ? taskFields(record.fields, field)
-      : [
-          field('Phone', dialLink(text(record.fields.Phone), record)),
-          record.kind === 'Account'
-            ? field('City', text(record.fields.BillingCity))
-            : field('Mobile', dialLink(text(record.fields.MobilePhone), record)),
-          record.kind === 'Account'
-            ? field('Country', text(record.fields.BillingCountry))
-            : field(record.kind === 'Lead' ? 'Company' : 'Account', accountLink),
-          record.kind === 'Account' ? null : field('Email', text(record.fields.Email)),
-          field('Owner', owner),
-        ].filter((one) => one !== null);
-  const related = record.kind === 'Account' ? state.contacts.filter((contact) => contact.AccountId === record.id) : [];
-  recordPart.replaceChildren(
-    h(
-      'header',
-      { class: 'card highlights', 'data-shown': record.id },
-      h(
-        'div',
-        { class: 'who' },
-        avatar(record.name, 'large'),
-        h(
-          'div',
-          {},
-          h('p', { class: 'object' }, record.kind),
-          h('h1', {}, record.name),
-          h(
-            'p',
-            { class: 'sub' },
-            [text(record.fields.Title), companyOf(record)].filter((part) => part !== '').join(' at '),
-          ),
-        ),
-      ),
-      h('dl', {}, ...highlights),
-    ),
-    related.length > 0
-      ? h(
-          'section',
-          { class: 'card' },
-          h('h2', {}, 'Contacts'),
-          h(
-            'ul',
-            { class: 'related' },
-            ...related.map((contact) =>
-              h(
-                'li',
-                {},
-                h(
-                  'a',
-                  {
-                    href: '#',
-                    class: 'link',
-                    onclick: following(() => navigate(text(contact.Id))),
-                  },
-                  text(contact.Name),
-                ),
-                dialLink(text(contact.Phone), record),
-              ),
-            ),
-          ),
-        )
-      : '',
-    h(
-      'section',
-      { class: 'card', 'aria-label': 'Activity' },
-      h('h2', {}, icon('list', 16), 'Activity', h('span', { class: 'count' }, `${calls.length}`)),
-      timeline(calls, 'No calls yet. They appear here by themselves, once each.'),
-    ),
-  );
-}
-
-function taskFields(fields: Fields, field: (label: string, content: string) => HTMLElement): HTMLElement[] {
-  return [
-    field('Status', text(fields.Status)),
-    field('Call type', text(fields.CallType)),
-    field('Result', text(fields.CallDisposition)),
-    field('Seconds', text(fields.CallDurationInSeconds)),
-    field('Comments', text(fields.Description)),
-  ];
-}
-
-function tasksOf(record: OrgRecord): readonly Fields[] {
-  if (record.kind === 'Task') return [];
-  return state.tasks.filter(
-    (task) =>
-      task.TaskSubtype === 'Call' &&
-      (task.WhoId === record.id ||
-        task.WhatId === record.id ||
-        (record.kind === 'Account' && task.AccountId === record.id)),
-  );
-}
-
-function asCall(task: Fields): TimelineCall {
-  const missed =
-    /missed|no answer/i.test(`${text(task.CallDisposition)} ${text(task.Subject)}`) &&
-    task.CallType !== 'Outbound' &&
-    !Number(task.CallDurationInSeconds);
-  return {
-    direction: missed ? 'missed' : task.CallType === 'Inbound' ? 'in' : 'out',
-    title: text(task.Subject) || 'Call',
-    facts: [
-      text(task.CallType),
-      Number(task.CallDurationInSeconds) > 0 ? shownDuration(Number(task.CallDurationInSeconds)) : '',
-      text(task.CallDisposition),
-      state.users.find((user) => user.id === task.OwnerId)?.name ?? '',
-    ],
-    note: text(task.Description),
-    at: new Date(text(task.CreatedDate).replace('+0000', 'Z')),
-  };
+  const hint = state === empty ? 'Loading…' : 'Choose somebody on the left, or let one of them call you.';
+  recordPart.replaceChildren(h('div', { class: 'card' }, h('p', { class: 'empty' }, icon('person', 26), hint)));
 }
 
 function drawSide(): void {
@@ -424,63 +258,6 @@ function drawSide(): void {
     ...events.slice(-6).map((one) => h('p', {}, h('strong', {}, one.channel), ' ', one.text)),
   );
   sidePart.replaceChildren(card, events.length > 0 ? log : '');
-}
-
-function drawModal(): void {
-  const open = modal;
-  if (!open) {
-    modalPart.replaceChildren();
-    return;
-  }
-  const names = [
-    ...new Set([
-      ...Object.keys(open.values),
-      ...(open.entity === 'Lead'
-        ? ['FirstName', 'LastName', 'Company', 'Phone']
-        : open.entity === 'Account'
-          ? ['Name', 'Phone']
-          : ['FirstName', 'LastName', 'Phone', 'Email']),
-    ]),
-  ];
-  const said = h('p', { class: 'said', role: 'alert' });
-  const close = (): void => {
-    modal = undefined;
-    drawModal();
-  };
-  const form = h(
-    'form',
-    {
-      class: 'card modal',
-      role: 'dialog',
-      'aria-modal': 'true',
-      'aria-label': `New ${open.entity}`,
-      onsubmit: (event) => {
-        event.preventDefault();
-        const values = Object.fromEntries([...new FormData(form).entries()].filter(([, given]) => given !== ''));
-        void postJson('/sandbox/records', { user: setup.user.username, object: open.entity, values }).then(
-          async ({ ok, value }) => {
-            if (!ok) {
-              said.textContent = (value as { error?: string } | undefined)?.error ?? 'It could not be saved.';
-              return;
-            }
-            close();
-            await follower.refresh();
-            navigate((value as { id: string }).id);
-          },
-        );
-      },
-    },
-    h('h2', {}, `New ${open.entity}`),
-    ...names.map((name) => h('label', {}, name, h('input', { class: 'entry', name, value: open.values[name] ?? '' }))),
-    said,
-    h(
-      'div',
-      { class: 'buttons' },
-      h('button', { type: 'button', class: 'plain', onclick: close }, 'Cancel'),
-      h('button', { type: 'submit', class: 'primary' }, 'Save'),
-    ),
-  );
-  modalPart.replaceChildren(h('div', { class: 'backdrop' }, form));
 }
 
 const search = h('input', {

@@ -1,0 +1,275 @@
+/**
+ * What holds a working phone together: its events go to the journal and on to the relay, its line is supplied with credentials, the host
+ * hears of it, the relay's news reach it. Owns what the panel knows about its surroundings (`Conditions`). Must never hold a credential
+ * longer than handing it on.
+ */
+import type {
+  CallId,
+  Credentials,
+  DeviceId,
+  PhoneEvent,
+  Profile,
+  RecordRef,
+  Session,
+  WireEvent,
+} from '@patchcord/call-protocol';
+import type { PanelHost } from '@patchcord/crm-adapters/panel';
+import type { ClockPort, OwnedPhone, SharedPhone, SipAccount } from '@patchcord/phone-engine';
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { type CredentialKeeper, type CredentialTrouble, createCredentialKeeper } from './credential-keeper.ts';
+import { startHostBridge } from './host-bridge.ts';
+import type { Journal, RefusedEvent } from './journal.ts';
+import type { LiveStatus } from './live-link.ts';
+import type { MicrophonePermission } from './microphone-permission.ts';
+import { type Publishing, startPublishing } from './publishing.ts';
+import type { RelayClient } from './relay-client.ts';
+import type { SessionHandover } from './session-handover.ts';
+import type { SoftphoneModel } from './softphone-model.ts';
+import { texts } from './texts.ts';
+import { type Trouble, troublesOf } from './troubles.ts';
+
+export interface PhoneWiring {
+  readonly troubles: ReadonlySignal<readonly Trouble[]>;
+  /** The network is back: what waits for its next attempt makes it now. */
+  nudge(): void;
+  /** The agent has read about the refused events. */
+  forgetRefused(): Promise<void>;
+  forgetUnlogged(): void;
+  stop(): void;
+}
+
+export interface PhoneWiringOptions {
+  readonly phone: SharedPhone;
+  readonly model: SoftphoneModel;
+  readonly journal: Journal;
+  readonly relay: RelayClient;
+  readonly handover: SessionHandover;
+  readonly host: PanelHost;
+  readonly device: DeviceId;
+  readonly profile: Signal<Profile>;
+  readonly microphone: ReadonlySignal<MicrophonePermission>;
+  readonly clock: ClockPort;
+  readonly random: () => number;
+}
+
+/** A relay that comes back this soon is not worth a banner. */
+const relayGraceMs = 4_000;
+/** The relay has stored the end of a call by then; its history has it. */
+const historyDelayMs = 1_500;
+
+/** Wires everything until `stop`. */
+export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
+  const { phone, model, journal, relay, handover, host, profile, clock } = options;
+  const relayShown = signal<LiveStatus>('closed');
+  const credential = signal<CredentialTrouble | null>(null);
+  const revoked = signal<string | null>(null);
+  const codeNeeded = signal(false);
+  const journalState = signal({ waiting: 0, refused: 0, durable: true });
+  const refused = signal<readonly RefusedEvent[]>([]);
+  const unlogged = signal<string | null>(null);
+  let keeper: CredentialKeeper | null = null;
+  let publishing: Publishing | null = null;
+  let lineStatus = 'offline';
+  let grace: unknown = null;
+
+  const troubles = computed(() =>
+    troublesOf({
+      line: model.phone.value.line,
+      relay: relayShown.value,
+      microphone: options.microphone.value,
+      credential: credential.value,
+      revoked: revoked.value,
+      codeNeeded: codeNeeded.value,
+      journal: journalState.value,
+      refused: refused.value,
+      unlogged: unlogged.value,
+    }),
+  );
+
+  async function readJournal(): Promise<void> {
+    const counts = await journal.counts();
+    const now = journalState.value;
+    if (now.waiting !== counts.waiting || now.refused !== counts.refused || now.durable !== journal.durable)
+      journalState.value = { ...counts, durable: journal.durable };
+    if (counts.refused !== refused.value.length) refused.value = await journal.refused();
+  }
+
+  /** The owner supplies the line and sends the journal; a mirror does neither. */
+  function roleChanged(): void {
+    const owned = phone.owned();
+    if (owned === null) {
+      keeper?.stop();
+      publishing?.stop();
+      keeper = null;
+      publishing = null;
+      credential.value = null;
+      return;
+    }
+    publishing ??= startPublishing({ journal, live: relay.live, clock });
+    if (keeper !== null || revoked.value !== null) return;
+    keeper = createCredentialKeeper({
+      fetch: relay.credentials,
+      apply: (credentials, first) => supply(owned, credentials, first),
+      trouble: (trouble) => {
+        credential.value = trouble;
+        if (trouble?.code === 'credential.revoked') revoke(trouble.message);
+      },
+      clock,
+      random: options.random,
+    });
+    keeper.start();
+  }
+
+  function supply(owned: OwnedPhone, { sip, iceServers }: Credentials, first: boolean): void {
+    const servers = iceServers.map(({ urls, username, credential: secret }) => ({
+      urls,
+      ...(username === undefined ? {} : { username }),
+      ...(secret === undefined ? {} : { credential: secret }),
+    }));
+    if (!first) {
+      owned.renew(sip, servers);
+      return;
+    }
+    owned.setAccount(accountOf(profile.value, options.device), sip, servers);
+    void owned.send({ type: 'line.connect' });
+  }
+
+  function lineChanged(status: string): void {
+    if (status === lineStatus) return;
+    lineStatus = status;
+    if (status === 'rejected') keeper?.rejected();
+    if (status === 'ready') keeper?.accepted();
+  }
+
+  function stopGrace(): void {
+    if (grace !== null) clock.clearTimeout(grace);
+    grace = null;
+  }
+
+  function relayChanged(status: LiveStatus): void {
+    if (status === 'joined') {
+      stopGrace();
+      relayShown.value = 'joined';
+      model.duties.retry();
+      keeper?.nudge();
+      if (model.history.status.value === 'failed') void model.history.reload();
+    } else if (status !== 'closed' && relayShown.value !== 'away') {
+      grace ??= clock.setTimeout(() => {
+        relayShown.value = 'away';
+      }, relayGraceMs);
+    }
+  }
+
+  function relayEvent(event: WireEvent): void {
+    switch (event.name) {
+      case 'log.saved':
+        if (event.call !== undefined) host.logSaved({ id: event.call }, event.data.logId);
+        void model.history.reload();
+        return;
+      case 'log.failed':
+        if (!event.data.retrying) unlogged.value = texts.unloggedAdvice(event.data.reason);
+        void model.history.reload();
+        return;
+      case 'profile.changed':
+        void reloadProfile();
+        return;
+      case 'credential.revoked':
+        revoke(event.data.reason);
+        return;
+      default:
+    }
+  }
+
+  async function reloadProfile(): Promise<void> {
+    try {
+      profile.value = await relay.profile();
+    } catch {
+      // The profile at hand stays good; the relay tells of the next change again.
+    }
+  }
+
+  function revoke(reason: string): void {
+    revoked.value = reason;
+    keeper?.stop();
+    keeper = null;
+    if (phone.role() === 'owner') void phone.send({ type: 'line.disconnect' });
+  }
+
+  function sessionChanged(session: Session | null): void {
+    codeNeeded.value = session === null;
+    handover.offer(session);
+    if (session === null) return;
+    relay.live.nudge();
+    keeper?.nudge();
+  }
+
+  function phoneEvent(event: PhoneEvent): void {
+    void journal.append(event);
+    if (event.name === 'call.ended') clock.setTimeout(() => void model.history.reload(), historyDelayMs);
+  }
+
+  const stops = [
+    phone.onEvent(phoneEvent),
+    phone.onState(({ line }) => lineChanged(line.status)),
+    phone.onRole(roleChanged),
+    journal.onChanged(() => void readJournal()),
+    relay.live.onStatus(relayChanged),
+    relay.live.onEvent(relayEvent),
+    relay.onSession(sessionChanged),
+    handover.onOffered((session) => {
+      // Another frame signed in: this one need not ask.
+      if (codeNeeded.value) relay.adopt(session);
+    }),
+    startHostBridge({
+      host,
+      phone,
+      numbers: () => model.numbers.value,
+      dial: (request) => void model.dialFromHost(request),
+      hangUp: () => void model.hangUpForemost(),
+      recordShown: model.showRecord,
+      matchesFound: model.duties.addFromHost,
+    }),
+  ];
+  handover.offer(relay.session());
+  relay.live.open();
+  void readJournal();
+  roleChanged();
+
+  return {
+    troubles,
+    nudge() {
+      relay.live.nudge();
+      keeper?.nudge();
+    },
+    async forgetRefused() {
+      for (const { envelope } of refused.value) await journal.forget(envelope.id);
+    },
+    forgetUnlogged() {
+      unlogged.value = null;
+    },
+    stop() {
+      for (const stop of stops) stop();
+      keeper?.stop();
+      publishing?.stop();
+      stopGrace();
+    },
+  };
+}
+
+function accountOf({ agent, sip, iceTransportPolicy }: Profile, device: DeviceId): SipAccount {
+  return {
+    domain: sip.domain,
+    servers: sip.servers,
+    extension: agent.extension,
+    displayName: agent.name,
+    registerSeconds: sip.registerSeconds,
+    instance: device,
+    candidates: sip.candidates,
+    iceTransportPolicy,
+  };
+}
+
+/** The event of a record that was brought in front of the agent for a call. */
+export function recordOpened(call: CallId, record: RecordRef, at: number): PhoneEvent {
+  return { name: 'record.opened', at, call, data: { record } };
+}

@@ -1,0 +1,256 @@
+/** The line: connects, registers, refreshes, finds a dead connection, comes back. Real sockets on loopback, the clock in the test's hand. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SipAccount, SipPort } from '../../../packages/phone-engine/src/ports.ts';
+import { createSipPort } from '../../../packages/phone-engine/src/sip/index.ts';
+import { KeepAlive } from '../../../packages/phone-engine/src/sip/keep-alive.ts';
+import type { SipSignal } from '../../../packages/phone-engine/src/state.ts';
+import { FakeClock } from '../../../packages/phone-engine/src/testing/fake-clock.ts';
+import { FakeSound } from '../../../packages/phone-engine/src/testing/fake-sound.ts';
+import { type DigestAlgorithm, type Switch, startSwitch } from '../../../sandbox/src/switch/index.ts';
+import { header } from '../../../sandbox/src/switch/sip-message.ts';
+import { accountFor } from '../phone-in-browser.ts';
+import { ScriptedPbx } from '../scripted-pbx.ts';
+
+const credential = { username: '4102444800:1001', password: 'p', expiresAt: 4_102_444_800_000 };
+
+let pbx: ScriptedPbx;
+let clock: FakeClock;
+let port: SipPort;
+let signals: SipSignal[];
+let lost: number;
+let switchboard: Switch | undefined;
+
+beforeEach(async () => {
+  pbx = await ScriptedPbx.start();
+  clock = new FakeClock();
+  signals = [];
+  lost = 0;
+  port = createSipPort({
+    sound: new FakeSound(),
+    clock,
+    random: () => 0.5,
+    log: (_level, event) => {
+      if (event === 'line.lost') lost += 1;
+    },
+  });
+  port.onSignal((signal) => signals.push(signal));
+});
+afterEach(async () => {
+  const stopped = port.stop();
+  clock.advance(2_000);
+  await stopped;
+  await pbx.close();
+  await switchboard?.close();
+  switchboard = undefined;
+});
+
+const types = () => signals.map(({ type }) => type);
+const count = (type: SipSignal['type']) => types().filter((it) => it === type).length;
+const until = (what: () => boolean) => expect.poll(what, { timeout: 5_000, interval: 2 }).toBe(true);
+const start = (changes: Partial<SipAccount> = {}) => port.start(accountFor(pbx, '1001', changes), credential, []);
+const ready = async (changes: Partial<SipAccount> = {}) => {
+  start(changes);
+  await until(() => count('sip.registered') > 0);
+};
+
+describe('registration', () => {
+  it('asks for outbound, says which device this is, and is refreshed before it runs out', async () => {
+    pbx.grants = 30;
+    await ready();
+    const contact = header(pbx.registers[0] as never, 'Contact') ?? '';
+    expect(contact).toMatch(/reg-id=1;\+sip\.instance="<urn:uuid:[0-9a-f-]{36}>"/);
+    clock.advance(20_000);
+    expect(pbx.registers).toHaveLength(1);
+    clock.advance(4_000);
+    await until(() => pbx.registers.length === 2);
+    expect(count('sip.registered')).toBe(1);
+  });
+
+  it('takes the longer interval a server insists on', async () => {
+    pbx.nextRegister.push({
+      status: 423,
+      reason: 'Interval Too Brief',
+      headers: [{ name: 'Min-Expires', value: '600' }],
+    });
+    await ready();
+    expect(header(pbx.registers[1] as never, 'Expires')).toBe('600');
+  });
+
+  it('waits for a new credential after a refusal, and not for anything else', async () => {
+    pbx.nextRegister.push({ status: 403, reason: 'Forbidden' });
+    start();
+    await until(() => count('sip.rejected') === 1);
+    clock.advance(600_000);
+    expect(pbx.registers).toHaveLength(1);
+    port.renew(credential, []);
+    await until(() => count('sip.registered') === 1);
+  });
+
+  it('comes back after a refusal that passes, when the server says so', async () => {
+    pbx.nextRegister.push({ status: 503, reason: 'Maintenance', headers: [{ name: 'Retry-After', value: '20' }] });
+    start();
+    await until(() => lost === 1);
+    clock.advance(19_000);
+    expect(pbx.registers).toHaveLength(1);
+    clock.advance(1_500);
+    await until(() => count('sip.registered') === 1);
+  });
+
+  it('does not wait longer than ten seconds for an answer', async () => {
+    pbx.faults.set({ deaf: true });
+    start();
+    await until(() => clock.pending > 0 && pbx.registers.length === 0 && types().includes('sip.connecting'));
+    await expect
+      .poll(
+        () => {
+          clock.advance(1_000);
+          return count('sip.lost');
+        },
+        { timeout: 5_000, interval: 5 },
+      )
+      .toBe(1);
+    pbx.faults.clear();
+    await until(() => {
+      clock.advance(1_000);
+      return count('sip.registered') === 1;
+    });
+  });
+
+  it('renews in place: registers at once, without losing anything', async () => {
+    await ready();
+    port.renew({ ...credential, username: '4102444900:1001' }, []);
+    await until(() => pbx.registers.length === 2);
+    expect(count('sip.lost')).toBe(0);
+  });
+
+  it('unregisters when it stops, and stops in two seconds even when nobody answers', async () => {
+    await ready();
+    await port.stop();
+    expect(header(pbx.registers.at(-1) as never, 'Expires')).toBe('0');
+    expect(types().at(-1)).toBe('sip.stopped');
+    await ready();
+    pbx.faults.set({ deaf: true });
+    const stopped = port.stop();
+    clock.advance(2_000);
+    await stopped;
+    expect(types().at(-1)).toBe('sip.stopped');
+  });
+});
+
+describe('servers', () => {
+  it('takes the next of the list when the first is away', async () => {
+    await ready({ servers: ['ws://127.0.0.1:9', pbx.url] });
+    expect(signals.find(({ type }) => type === 'sip.registered')).toMatchObject({ server: pbx.url });
+    expect(types().filter((type) => type === 'sip.connecting')).toHaveLength(2);
+  });
+
+  it('never gives up', async () => {
+    pbx.faults.set({ refuseSockets: true });
+    start();
+    for (let round = 1; round <= 25; round += 1) {
+      await until(() => lost >= round);
+      clock.advance(30_000);
+    }
+    pbx.faults.clear();
+    await until(() => {
+      clock.advance(30_000);
+      return count('sip.registered') === 1;
+    });
+    // The reason is told when it changes, not with every try.
+    expect(count('sip.lost')).toBeLessThan(lost);
+  });
+
+  it('is refused before anything is sent when it would not be encrypted', async () => {
+    start({ servers: ['ws://10.0.0.1:8080', 'http://pbx.example'] });
+    expect(signals).toMatchObject([{ type: 'sip.rejected', code: 0 }]);
+    expect((signals[0] as { reason: string }).reason).toContain('wss:');
+  });
+
+  it('says that an account is not usable instead of throwing', () => {
+    start({ instance: 'no uuid' });
+    expect(signals).toMatchObject([{ type: 'sip.rejected', code: 0 }]);
+  });
+});
+
+describe('a connection', () => {
+  it('that went down is opened again at once', async () => {
+    await ready();
+    pbx.dropSockets();
+    await until(() => count('sip.registered') === 2);
+    expect(types().filter((type) => type === 'sip.lost')).toHaveLength(1);
+  });
+
+  it('that is silent is found and replaced', async () => {
+    await ready();
+    pbx.faults.set({ deaf: true });
+    // A ping after 25 s, its deadline 10 s later. The server has answered none yet, so OPTIONS is asked as well.
+    clock.advance(25_000);
+    clock.advance(10_000);
+    clock.advance(10_000);
+    await until(() => count('sip.lost') === 1);
+    pbx.faults.clear();
+    await until(() => {
+      clock.advance(1_000);
+      return count('sip.registered') === 2;
+    });
+  });
+});
+
+describe('digest', () => {
+  const against = async (algorithms: readonly DigestAlgorithm[]) => {
+    switchboard = await startSwitch({ domain: 'sandbox.example', credentialSecret: 's', digestAlgorithms: algorithms });
+    port.start(accountFor(switchboard, '1001'), switchboard.credential('1001'), []);
+  };
+  it('answers the MD5 challenge of a server that would rather have SHA-256', async () => {
+    await against(['SHA-256', 'MD5']);
+    await until(() => count('sip.registered') === 1);
+  });
+  it('says what is wrong where only SHA-256 will do', async () => {
+    await against(['SHA-256']);
+    await until(() => count('sip.rejected') === 1);
+    expect((signals.at(-1) as { reason: string }).reason).toContain('MD5');
+  });
+});
+
+describe('keep-alive', () => {
+  const watch = () => {
+    const asked: string[] = [];
+    const keepAlive = new KeepAlive({
+      clock,
+      sendPing: () => asked.push('ping'),
+      sendOptions: () => asked.push('options'),
+      onDead: () => asked.push('dead'),
+    });
+    keepAlive.start('wss://a', 25_000);
+    return { asked, keepAlive };
+  };
+
+  it('calls a server dead that once answered pings and no longer does', () => {
+    const { asked, keepAlive } = watch();
+    clock.advance(25_000);
+    keepAlive.heard('pong');
+    clock.advance(25_000);
+    clock.advance(10_000);
+    expect(asked).toEqual(['ping', 'ping', 'dead']);
+    clock.advance(100_000);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('learns that a server answers OPTIONS only', () => {
+    const { asked, keepAlive } = watch();
+    clock.advance(35_000);
+    keepAlive.heard('message');
+    clock.advance(15_000);
+    expect(asked).toEqual(['ping', 'options', 'options']);
+    clock.advance(10_000);
+    expect(asked.at(-1)).toBe('dead');
+  });
+
+  it('asks at once, and briefly, when there is reason to doubt', () => {
+    const { asked, keepAlive } = watch();
+    keepAlive.heard('pong');
+    keepAlive.doubt();
+    clock.advance(3_000);
+    expect(asked).toEqual(['ping', 'dead']);
+  });
+});

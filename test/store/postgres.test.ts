@@ -1,0 +1,49 @@
+import { errorCode } from '@patchcord/call-protocol';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Store } from '../../server/src/store/contract.ts';
+import { openStore } from '../../server/src/store/open.ts';
+import { type PostgresServer, startPostgres } from './postgres-server.ts';
+import { storeContract } from './store-contract.ts';
+
+let server: PostgresServer;
+let stores: Store[] = [];
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterEach(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  stores = [];
+});
+afterAll(() => server.stop());
+async function open(url?: string): Promise<Store> {
+  const store = await openStore({ kind: 'postgres', url: url ?? (await server.createDatabase()) });
+  stores.push(store);
+  return store;
+}
+
+describe('the PostgreSQL store', () => {
+  describe('keeps the contract:', () => storeContract(() => open()));
+
+  it('is migrated once by two relays that start together', async () => {
+    const url = await server.createDatabase();
+    const [one, two] = await Promise.all([open(url), open(url)]);
+    await one.identity.useProof('x', 1);
+    expect(await two.identity.useProof('x', 1)).toBe(false);
+  });
+
+  it('says so while the database is away, and goes on when it is back', async () => {
+    const store = await open();
+    await store.check();
+    await server.crash();
+    expect(errorCode(await store.check().catch((error: unknown) => error))).toBe('store.unavailable');
+    await server.start();
+    await expect(store.check()).resolves.toBeUndefined();
+  });
+
+  it('says what to check when there is no such database', async () => {
+    const failure = await openStore({ kind: 'postgres', url: 'postgres://postgres@127.0.0.1:1/none' }).catch(
+      (error: unknown) => error,
+    );
+    expect(errorCode(failure)).toBe('store.unavailable');
+  });
+});

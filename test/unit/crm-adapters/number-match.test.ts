@@ -1,0 +1,110 @@
+import { type E164, toE164 as strictE164 } from '@patchcord/call-protocol';
+import { isExtension, isNumber, sameNumber, searchForms, toE164 } from '@patchcord/crm-adapters/relay';
+import fc from 'fast-check';
+import { getCountries, getExampleNumber } from 'libphonenumber-js/max';
+import examples from 'libphonenumber-js/mobile/examples';
+import { describe, expect, it } from 'vitest';
+
+const example = fc
+  .constantFrom(...getCountries())
+  .map((country) => ({ country, number: getExampleNumber(country, examples) }))
+  .filter((one) => one.number?.isValid() === true && one.number.number.length >= 8)
+  // A few islands dial five digits at home: those are read as extensions, on purpose.
+  .filter((one) => (one.number?.nationalNumber.length ?? 0) > 6);
+
+describe('reading a number as a person typed it', () => {
+  it.each([
+    ['(415) 555-0101', 'US', '+14155550101'],
+    ['415.555.0103', 'us', '+14155550103'],
+    ['+1 (415) 555 0104', 'DE', '+14155550104'],
+    ['tel:+14155550101', 'US', '+14155550101'],
+    ['(415) 555-0101 x12', 'US', '+14155550101'],
+    ['020 7946 0958', 'GB', '+442079460958'],
+    ['+44 (0)20 7946 0958', 'US', '+442079460958'],
+    ['0049 30 23125 007', 'DE', '+493023125007'],
+    ['011 44 20 7946 0958', 'US', '+442079460958'],
+    ['+493023125007', 'nowhere', '+493023125007'],
+  ])('reads %s in %s as %s', (typed, country, e164) => {
+    expect(toE164(typed, country)).toBe(e164);
+  });
+
+  it.each([
+    ['200', 'US'],
+    ['112', 'DE'],
+    ['911', 'US'],
+    ['', 'US'],
+    ['anonymous', 'US'],
+    ['1-800-FLOWERS', 'US'],
+    ['555-0101', 'US'],
+    ['020 7946 0958', 'nowhere'],
+    ['4'.repeat(65), 'US'],
+    ['+14155550101; +14155550102', 'US'],
+  ])('does not guess at %s in %s', (typed, country) => {
+    expect(toE164(typed, country)).toBeNull();
+  });
+
+  it('reads a national number of another country only when it is none at home', () => {
+    const london = strictE164('+442079460958');
+    expect(isNumber('020 7946 0958', london, 'US')).toBe(true);
+    expect(isNumber('+44 20 7946 0958', london, 'US')).toBe(true);
+    // (207) 946-0958 is complete in Maine: it is not the London number that has the same digits.
+    expect(isNumber('(207) 946-0958', london, 'US')).toBe(false);
+    expect(isNumber('(207) 946-0958', strictE164('+12079460958'), 'US')).toBe(true);
+    expect(isNumber('030 23125007', london, 'US')).toBe(false);
+  });
+
+  it('knows an extension before it parses anything', () => {
+    for (const text of ['1', '101', '112', ' 4711 ', '123456']) expect(isExtension(text)).toBe(true);
+    for (const text of ['', '1234567', '+101', '10a', '1 0 1']) expect(isExtension(text)).toBe(false);
+    expect(sameNumber('101', '101', 'US')).toBe(false);
+  });
+
+  it('reads every printed form of every country’s example back to the same number', () => {
+    fc.assert(
+      fc.property(
+        example,
+        fc.constantFrom('formatNational', 'formatInternational', 'getURI'),
+        ({ country, number }, form) => {
+          const printed = number?.[form as 'formatNational' | 'formatInternational' | 'getURI']() ?? '';
+          expect(toE164(printed, country), `${country} ${printed}`).toBe(number?.number);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('never takes two different numbers for one', () => {
+    fc.assert(
+      fc.property(example, example, (one, other) => {
+        fc.pre(one.number?.number !== other.number?.number);
+        expect(sameNumber(one.number?.number ?? '', other.number?.number ?? '', one.country)).toBe(false);
+      }),
+    );
+  });
+
+  it('answers null or a number in strict E.164 for any text at all', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.constantFrom('US', 'GB', 'DE', '??'), (text, country) => {
+        const number = toE164(text, country);
+        if (number !== null) expect(strictE164(number)).toBe(number);
+      }),
+    );
+  });
+});
+
+describe('the spellings to search for', () => {
+  it('has the trunk form of a country that dials one', () => {
+    expect(searchForms('+442079460958' as E164)).toEqual({
+      e164: '+442079460958',
+      full: '442079460958',
+      national: '2079460958',
+      trunk: '02079460958',
+      international: '00442079460958',
+      printed: '020 7946 0958',
+    });
+  });
+
+  it('has digits even for a number no country knows', () => {
+    expect(searchForms('+99912345678' as E164)).toMatchObject({ full: '99912345678', national: '99912345678' });
+  });
+});

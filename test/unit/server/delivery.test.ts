@@ -1,0 +1,373 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { PatchcordError } from '@patchcord/call-protocol';
+import { Webhook } from 'standardwebhooks';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Receiver, startReceiver } from './http-receiver.ts';
+import {
+  adminToken,
+  answeredCall,
+  envelopes,
+  type RelayInTest,
+  startRelayInTest,
+  testConfig,
+  testTenant,
+} from './relay-in-test.ts';
+
+let cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+  cleanups = [];
+});
+async function relay(...options: Parameters<typeof startRelayInTest>): Promise<RelayInTest> {
+  const one = await startRelayInTest(...options);
+  cleanups.push(one.closed);
+  return one;
+}
+async function receiver(...options: Parameters<typeof startReceiver>): Promise<Receiver> {
+  const one = await startReceiver(...options);
+  cleanups.push(() => one.close());
+  return one;
+}
+async function publishCall(one: RelayInTest, callId: string = randomUUID()) {
+  const { token } = await one.signIn();
+  const panel = await one.connect(token);
+  panel.publish(...envelopes(callId, answeredCall));
+  await panel.acknowledged();
+  return { callId, panel, token };
+}
+async function historyOf(one: RelayInTest, token: string) {
+  return ((await (await one.fetch('/v1/calls', { token })).json()) as { calls: { log: string; logReason?: string }[] })
+    .calls;
+}
+async function metric(one: RelayInTest, pattern: RegExp): Promise<string | undefined> {
+  return pattern.exec(await (await one.fetch('/metrics')).text())?.[1];
+}
+
+const away = new PatchcordError('crm.unavailable', 'The CRM answered 500.', { retryable: true });
+
+describe('the log of a call', () => {
+  it('is written once through faults before and after the write', async () => {
+    const one = await relay();
+    one.crm.fail({ when: 'before', error: away, times: 2 });
+    one.crm.fail({
+      when: 'before',
+      error: new PatchcordError('crm.rate-limited', 'Slower.', { retryable: true, retryAfterMs: 30 }),
+    });
+    one.crm.fail({ when: 'after', error: away, times: 2 });
+    const { callId, panel, token } = await publishCall(one);
+    const failed = await panel.event('log.failed');
+    expect(failed.data).toEqual({ reason: 'The CRM answered 500.', retrying: true });
+    const saved = await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(1);
+    expect(saved.data).toMatchObject({ logId: one.crm.logs()[0]?.id });
+    expect(await historyOf(one, token)).toMatchObject([{ callId, log: 'saved' }]);
+    expect(await metric(one, /patchcord_deliveries_total\{kind="crm\.log",result="retried"\} (\d+)/)).toBe('5');
+    expect(await metric(one, /patchcord_calls_total\{direction="inbound",outcome="answered"\} (\d+)/)).toBe('1');
+  });
+
+  it('is given up when the CRM refuses it, says why, and is written when an administrator asks again', async () => {
+    const one = await relay();
+    one.crm.fail({
+      when: 'before',
+      error: new PatchcordError('crm.invalid', 'The field Call_Type__c does not exist.'),
+    });
+    const { callId, panel, token } = await publishCall(one);
+    expect((await panel.event('log.failed')).data).toEqual({
+      reason: 'The field Call_Type__c does not exist.',
+      retrying: false,
+    });
+    expect(await historyOf(one, token)).toMatchObject([
+      { log: 'failed', logReason: 'The field Call_Type__c does not exist.' },
+    ]);
+    const list = (await (await one.fetch('/v1/admin/deliveries?tenant=acme', { token: adminToken })).json()) as {
+      deliveries: { id: string; callId: string; reason: string }[];
+    };
+    expect(list.deliveries).toMatchObject([{ callId, kind: 'crm.log', attempts: 1 }]);
+    const id = list.deliveries[0]?.id;
+    expect((await one.fetch('/v1/admin/deliveries/retry', { json: { id }, token: adminToken })).status).toBe(202);
+    await panel.event('log.saved');
+    expect((await one.fetch('/v1/admin/deliveries/retry', { json: { id }, token: adminToken })).status).toBe(400);
+    expect(one.crm.logs()).toHaveLength(1);
+  });
+
+  it('is given up after as many attempts as configured', async () => {
+    const one = await relay(
+      testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 1, longestRetryMs: 2, attempts: 3 } }),
+    );
+    one.crm.fail({ when: 'before', error: away, times: 100 });
+    const { panel } = await publishCall(one);
+    expect((await panel.event('log.failed')).data).toMatchObject({ retrying: true });
+    expect((await panel.event('log.failed')).data).toMatchObject({ retrying: false });
+    expect(await metric(one, /patchcord_outbox_effects\{kind="crm\.log",state="dead"\} (\d+)/)).toBe('1');
+  });
+
+  it('is revived by a change of the call', async () => {
+    const one = await relay();
+    one.crm.fail({ when: 'before', error: new PatchcordError('crm.invalid', 'No.') });
+    const { callId, panel } = await publishCall(one);
+    await panel.event('log.failed');
+    panel.publish(...envelopes(callId, [{ name: 'wrap-up.submitted', data: { disposition: 'won' } }], 5));
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(1);
+  });
+
+  it('is written again, into the same log, when the agent adds to it; changes made meanwhile go out as one', async () => {
+    const one = await relay();
+    const { callId, panel } = await publishCall(one);
+    await panel.event('log.saved');
+    const [first] = one.crm.logs();
+    let begun = (): void => {};
+    const writing = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const writeLog = one.crm.writeLog.bind(one.crm);
+    const notes: string[] = [];
+    Object.assign(one.crm, {
+      writeLog: async (...args: Parameters<typeof writeLog>) => {
+        notes.push(args[0].note);
+        begun();
+        await held;
+        return writeLog(...args);
+      },
+    });
+    const submit = (n: number) =>
+      panel.publish(...envelopes(callId, [{ name: 'wrap-up.submitted', data: { note: `note ${n}` } }], n));
+    submit(5);
+    await writing;
+    for (let n = 6; n < 16; n += 1) submit(n);
+    for (let n = 5; n < 16; n += 1) await panel.acknowledged();
+    release();
+    await expect.poll(() => one.crm.logs()[0]?.note).toContain('note 15');
+    expect(notes).toEqual(['note 5', 'note 15']);
+    expect(one.crm.logs().map(({ id }) => id)).toEqual([first?.id]);
+  });
+
+  it('waits a little for drafts of a note, and for nothing once they are submitted', async () => {
+    const one = await relay();
+    const { callId, panel, token } = await publishCall(one);
+    await panel.event('log.saved');
+    for (let n = 5; n < 9; n += 1)
+      panel.publish(...envelopes(callId, [{ name: 'wrap-up.saved', data: { note: `draft ${n}` } }], n));
+    for (let n = 5; n < 9; n += 1) await panel.acknowledged();
+    expect(one.crm.logs()[0]?.note).not.toContain('draft');
+    expect(await historyOf(one, token)).toMatchObject([{ log: 'waiting' }]);
+    panel.publish(...envelopes(callId, [{ name: 'wrap-up.submitted', data: {} }], 9));
+    await panel.event('log.saved');
+    expect(one.crm.logs()[0]?.note).toContain('draft 8');
+  });
+
+  it('does not wait for the logs of other calls that the CRM is slow with', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slow = randomUUID();
+    const one = await relay(testConfig(), {});
+    const written: string[] = [];
+    const { crm } = one;
+    const writeLog = crm.writeLog.bind(crm);
+    Object.assign(crm, {
+      writeLog: async (...args: Parameters<typeof writeLog>) => {
+        if (args[0].callId === slow) await held;
+        written.push(args[0].callId);
+        return writeLog(...args);
+      },
+    });
+    const { panel } = await publishCall(one, slow);
+    const quick = randomUUID();
+    panel.publish(...envelopes(quick, answeredCall));
+    expect((await panel.event('log.saved')).subject).toBe(quick);
+    release();
+    expect((await panel.event('log.saved')).subject).toBe(slow);
+    expect(written).toEqual([quick, slow]);
+  });
+
+  it('is held by a relay that works on it, however long the CRM takes', async () => {
+    let writes = 0;
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const one = await relay(
+      testConfig({ delivery: { leaseMs: 150, firstRetryMs: 5, longestRetryMs: 50, attempts: 20 } }),
+    );
+    const { crm } = one;
+    const writeLog = crm.writeLog.bind(crm);
+    Object.assign(crm, {
+      writeLog: async (...args: Parameters<typeof writeLog>) => {
+        writes += 1;
+        await held;
+        return writeLog(...args);
+      },
+    });
+    const other = await relay(
+      testConfig({ delivery: { leaseMs: 150, firstRetryMs: 5, longestRetryMs: 50, attempts: 20 } }),
+      {
+        folder: one.folder,
+        connectCrm: () => crm,
+      },
+    );
+    const { panel } = await publishCall(one);
+    // Another relay on the same store looks all the time and must not find it.
+    for (let look = 0; look < 40; look += 1) {
+      await other.fetch('/readyz');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(writes).toBe(1);
+    release();
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(1);
+  });
+
+  it('is not lost when the relay stops while the CRM is away', async () => {
+    const one = await relay();
+    one.crm.fail({ when: 'before', error: away, times: 1_000 });
+    const { callId } = await publishCall(one);
+    await one.relay.close();
+    const back = await relay(testConfig(), { folder: one.folder });
+    await expect.poll(() => back.crm.logs()).toMatchObject([{ callId }]);
+  });
+});
+
+describe('webhooks', () => {
+  const secret = `whsec_${randomBytes(32).toString('base64')}`;
+  const previousSecret = `whsec_${randomBytes(32).toString('base64')}`;
+  const withHooks = (...webhooks: NonNullable<Parameters<typeof testTenant>[0]>['webhooks'] & object) =>
+    testConfig({ tenants: [testTenant({ webhooks })] });
+
+  it('carry every event once as a signed CloudEvent, also the relay’s own', async () => {
+    const hook = await receiver();
+    const one = await relay(withHooks({ url: `${hook.url}/hook`, secret, previousSecret }));
+    const { callId } = await publishCall(one);
+    await expect.poll(() => hook.received.length).toBe(answeredCall.length + 1);
+    const types = hook.received.map(({ body }) => (JSON.parse(body) as { type: string }).type).sort();
+    expect(types).toEqual(
+      [...answeredCall.map(({ name }) => name), 'log.saved'].map((name) => `dev.patchcord.${name}.v1`).sort(),
+    );
+    for (const { headers, body, path } of hook.received) {
+      expect(path).toBe('/hook');
+      expect(headers['content-type']).toContain('application/cloudevents+json');
+      for (const key of [secret, previousSecret]) new Webhook(key).verify(body, headers as Record<string, string>);
+      expect(() => new Webhook(secret).verify(`${body} `, headers as Record<string, string>)).toThrow();
+      expect(JSON.parse(body)).toMatchObject({ specversion: '1.0', subject: callId });
+    }
+    expect(new Set(hook.received.map(({ headers }) => headers['webhook-id'])).size).toBe(hook.received.length);
+  });
+
+  it('are tried again under the same id until they are taken, and honour Retry-After', async () => {
+    const hook = await receiver((_request, index) =>
+      index === 0
+        ? { status: 500 }
+        : index === 1
+          ? null
+          : index === 2
+            ? { status: 429, headers: { 'retry-after': '0' } }
+            : { status: 200 },
+    );
+    const one = await relay(withHooks({ url: hook.url, secret, events: ['call.ended'] }));
+    await publishCall(one);
+    await expect.poll(() => hook.received.length).toBe(4);
+    expect(new Set(hook.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    expect(new Set(hook.received.map(({ body }) => body)).size).toBe(1);
+  });
+
+  it('stop at once for an endpoint that is gone for good, and never follow a redirect', async () => {
+    const elsewhere = await receiver();
+    const gone = await receiver(() => ({ status: 410 }));
+    const moved = await receiver((_request, index) =>
+      index < 2 ? { status: 307, headers: { location: elsewhere.url } } : { status: 200 },
+    );
+    const one = await relay(
+      withHooks({ url: gone.url, secret, events: ['call.ended'] }, { url: moved.url, secret, events: ['call.ended'] }),
+    );
+    await publishCall(one);
+    await expect.poll(() => moved.received.length).toBe(3);
+    expect(gone.received).toHaveLength(1);
+    expect(elsewhere.received).toHaveLength(0);
+    expect(await metric(one, /patchcord_outbox_effects\{kind="webhook",state="dead"\} (\d+)/)).toBe('1');
+  });
+
+  it('do not hold the log back', async () => {
+    const hook = await receiver(() => ({ status: 503 }));
+    const one = await relay(withHooks({ url: hook.url, secret }));
+    const { panel } = await publishCall(one);
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(1);
+  });
+});
+
+describe('telling the SIP edge of a revocation', () => {
+  const withEdge = (kamailioRpcUrl: string) =>
+    testConfig({
+      tenants: [
+        testTenant({
+          sip: { ...testTenant().sip, revocation: { kamailioRpcUrl, kamailioRpcToken: 'Bearer edge-token' } },
+        }),
+      ],
+    });
+  const revoke = async (one: RelayInTest) => {
+    const { token } = await one.signIn();
+    const minted = (await (await one.fetch('/v1/credentials', { method: 'POST', token })).json()) as {
+      sip: { expiresAt: number };
+    };
+    const response = await one.fetch('/v1/admin/agents/acme/ada/revoke', { json: {}, token: adminToken });
+    return { minted, result: (await response.json()) as { edge: string } };
+  };
+  const calls = (edge: Receiver) =>
+    edge.received.map(({ body }) => JSON.parse(body) as { method: string; params: (string | number)[] });
+
+  it('denies every credential that was given out and removes the registrations', async () => {
+    const edge = await receiver((request) => ({
+      status: 200,
+      body: request.body.includes('ul.rm')
+        ? '{"jsonrpc":"2.0","error":{"code":500,"message":"AOR not found"},"id":1}'
+        : '{"jsonrpc":"2.0","result":{},"id":1}',
+    }));
+    const one = await relay(withEdge(`${edge.url}/RPC`));
+    const { minted, result } = await revoke(one);
+    expect(result.edge).toBe('done');
+    const [deny, remove] = calls(edge);
+    expect(deny).toMatchObject({
+      method: 'htable.setxi',
+      params: ['denied_until', '1001', expect.any(Number) as number, expect.any(Number) as number],
+    });
+    expect(Number(deny?.params[2]) * 1_000).toBeGreaterThanOrEqual(minted.sip.expiresAt);
+    expect(remove).toMatchObject({ method: 'ul.rm', params: ['location', '1001'] });
+    expect(edge.received[0]).toMatchObject({ path: '/RPC', headers: { authorization: 'Bearer edge-token' } });
+    // who may come back is given a credential that the edge does not refuse
+    const again = await one.signIn();
+    const fresh = (await (await one.fetch('/v1/credentials', { method: 'POST', token: again.token })).json()) as {
+      sip: { expiresAt: number };
+    };
+    expect(fresh.sip.expiresAt).toBeGreaterThan(Number(deny?.params[2]) * 1_000);
+  });
+
+  it('goes on trying while the edge is away; the agent is out at once all the same', async () => {
+    const edge = await receiver((_request, index) =>
+      index === 0
+        ? null
+        : index === 1
+          ? { status: 200, body: '{"error":{"code":500,"message":"no such table"}}' }
+          : { status: 200, body: '{"result":{}}' },
+    );
+    const one = await relay(withEdge(edge.url));
+    const { result } = await revoke(one);
+    expect(result.edge).toBe('retrying');
+    await expect
+      .poll(() => calls(edge).map(({ method }) => method))
+      .toEqual(['htable.setxi', 'htable.setxi', 'htable.setxi', 'ul.rm']);
+  });
+
+  it('tells it again later, since the edge forgets its denials in a restart', async () => {
+    const edge = await receiver(() => ({ status: 200, body: '{"result":{}}' }));
+    const one = await relay(withEdge(edge.url));
+    await revoke(one);
+    expect(await one.relay.remindEdges()).toBe(0);
+    const [first, , again] = calls(edge);
+    expect(again?.params.slice(0, 3)).toEqual(first?.params.slice(0, 3));
+  });
+});

@@ -1,0 +1,180 @@
+/**
+ * The whole panel in Node on fakes: real model, real relay client, real journal and real shared phone; SIP, sound, host, relay and time are
+ * fakes. Owns the wiring for tests; a browser of its own per lab, so that frames of one lab share channels, locks and storage.
+ */
+import 'fake-indexeddb/auto';
+import type { CallId, DeviceId, Profile } from '@patchcord/call-protocol';
+import { type CallState, createPhone, joinSharedPhone, type SharedPhone } from '@patchcord/phone-engine';
+import { FakeChannels, FakeClock, FakeLocks, FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
+import { signal } from '@preact/signals';
+import { onTestFinished } from 'vitest';
+import { openJournal } from '../../../packages/softphone-ui/src/journal.ts';
+import type { MicrophonePermission } from '../../../packages/softphone-ui/src/microphone-permission.ts';
+import { createPanel, type Panel } from '../../../packages/softphone-ui/src/panel.ts';
+import { createRelayClient, type RelayClient } from '../../../packages/softphone-ui/src/relay-client.ts';
+import { createSessionHandover } from '../../../packages/softphone-ui/src/session-handover.ts';
+import type { SoftphoneModel } from '../../../packages/softphone-ui/src/softphone-model.ts';
+import { FakeHost } from '../../panel/fake-host.ts';
+import { FakeRelay } from '../../panel/fake-relay.ts';
+import { ada, agent, profile, sharers } from '../../panel/sample-profile.ts';
+
+export interface LabFrame {
+  readonly panel: Panel;
+  readonly host: FakeHost;
+  readonly sip: FakeSip;
+  readonly sound: FakeSound;
+  readonly client: RelayClient;
+  readonly phone: () => SharedPhone;
+  readonly model: () => SoftphoneModel;
+  /** The agent looks at this frame. */
+  look(): void;
+}
+
+export interface PanelLab {
+  readonly relay: FakeRelay;
+  readonly clock: FakeClock;
+  readonly microphone: ReturnType<typeof signal<MicrophonePermission>>;
+  /** Opens one more frame of the same browser; not started yet. */
+  frame(): LabFrame;
+}
+
+export interface PanelLabOptions {
+  readonly profile?: Partial<Profile>;
+}
+
+let labs = 0;
+
+export function openLab(options: PanelLabOptions = {}): PanelLab {
+  labs += 1;
+  const storageName = `journal-${labs}-${process.pid}`;
+  const clock = new FakeClock();
+  const relay = new FakeRelay({ profile: { ...profile, ...options.profile }, now: () => clock.now() });
+  relay.matches = [ada, ...sharers];
+  const channels = new FakeChannels();
+  const locks = new FakeLocks();
+  const microphone = signal<MicrophonePermission>('allowed');
+  const device = crypto.randomUUID() as DeviceId;
+
+  function frame(): LabFrame {
+    const host = new FakeHost();
+    const sip = new FakeSip();
+    const sound = new FakeSound();
+    const view = new EventTarget();
+    let focused = false;
+    const page = Object.assign(new EventTarget(), { hasFocus: () => focused, defaultView: view as Window });
+    let shared: SharedPhone | null = null;
+    const own = channels.frame();
+    const client = createRelayClient({
+      origin: 'https://relay.example.test',
+      device,
+      clock,
+      random: () => 0.5,
+      fetch: relay.fetch,
+      openSocket: relay.openSocket,
+      proveIdentity: () => host.proveIdentity(),
+    });
+    const panel = createPanel({
+      host,
+      device,
+      clock,
+      sound,
+      random: () => 0.5,
+      relay: client,
+      handover: createSessionHandover({ openChannel: own.open, name: 'lab', clock }),
+      sharePhone: (name) => {
+        shared = joinSharedPhone({
+          name,
+          createOwner: () => createPhone({ sip, clock, sound }),
+          locks: locks.frame(),
+          openChannel: own.open,
+          page: page as unknown as Document,
+          clock,
+        });
+        return shared;
+      },
+      openJournal: () => openJournal({ name: storageName, source: `/devices/${device}`, now: () => clock.now() }),
+      missedMark: () => ({ read: () => 0, write: () => undefined }),
+      microphone,
+      ticker: { now: signal(clock.now()), watch: () => () => undefined },
+    });
+    onTestFinished(() => panel.close());
+    return {
+      panel,
+      host,
+      sip,
+      sound,
+      client,
+      phone() {
+        if (shared === null) throw new Error('this frame has not joined the phone');
+        return shared;
+      },
+      model() {
+        const stage = panel.stage.value;
+        if (stage.kind !== 'ready') throw new Error(`this panel is ${stage.kind}`);
+        return stage.model;
+      },
+      look() {
+        focused = true;
+        view.dispatchEvent(new Event('focus'));
+        page.dispatchEvent(new Event('visibilitychange'));
+      },
+    };
+  }
+
+  return { relay, clock, microphone, frame };
+}
+
+/** Starts a frame and waits until its line is ready; the only frame's is. */
+export async function openReady(lab: PanelLab): Promise<LabFrame> {
+  const frame = lab.frame();
+  const started = frame.panel.start();
+  await passTime(lab, () => frame.panel.stage.value.kind === 'ready');
+  await started;
+  frame.look();
+  await until(() => frame.model().phone.value.line.status === 'ready');
+  await until(() => lab.relay.joined > 0);
+  return frame;
+}
+
+/** Waits for a condition, moving no clock: what is under way arrives. @throws when it never comes. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 2_000; turn += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error('what was waited for did not happen');
+}
+
+/** Lets everything under way arrive, when nothing particular can be waited for. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 40; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits for a condition while fake time passes in small steps. */
+export async function passTime(lab: PanelLab, condition: () => boolean, stepMs = 100): Promise<void> {
+  for (let turn = 0; turn < 600; turn += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    lab.clock.advance(stepMs);
+  }
+  throw new Error('what was waited for did not happen, however much time passed');
+}
+
+/** The only call of a phone. */
+export function onlyCall(frame: LabFrame): CallState {
+  const { calls } = frame.model().phone.value;
+  const call = calls[0];
+  if (call === undefined || calls.length !== 1) throw new Error(`there are ${calls.length} calls`);
+  return call;
+}
+
+/** An inbound call that was answered. */
+export async function talk(frame: LabFrame, number: string = ada.number): Promise<CallId> {
+  const call = frame.sip.invite({ number });
+  await until(() => frame.model().phone.value.calls.some((other) => other.id === call));
+  await frame.model().answer(call);
+  await until(() => frame.model().phone.value.calls.some((other) => other.id === call && other.phase === 'active'));
+  return call;
+}
+
+export { ada, agent, profile, sharers };
