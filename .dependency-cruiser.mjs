@@ -18,9 +18,9 @@ export default {
     ),
     rule(
       'rules-are-pure',
-      'state, transition and selectors import only call-protocol and each other.',
-      { path: '^packages/phone-engine/src/(state|transition|selectors)\\.ts$' },
-      { pathNot: '^packages/(call-protocol/|phone-engine/src/(state|transition|selectors)\\.ts$)' },
+      'state, transition (with its call-* parts) and selectors import only call-protocol and each other.',
+      { path: '^packages/phone-engine/src/(state|transition|selectors|call-[a-z]+)\\.ts$' },
+      { pathNot: '^packages/(call-protocol/|phone-engine/src/(state|transition|selectors|call-[a-z]+)\\.ts$)' },
     ),
     rule(
       'sip-js-has-one-home',
@@ -44,7 +44,10 @@ export default {
       'one-crm-never-imports-another',
       'Shared matters go into the adapters’ contract or number-match.',
       { path: '^packages/crm-adapters/src/(salesforce|hubspot|page|memory)/' },
-      { path: '^packages/crm-adapters/src/(salesforce|hubspot|page|memory)/', pathNot: '^packages/crm-adapters/src/$1/' },
+      {
+        path: '^packages/crm-adapters/src/(salesforce|hubspot|page|memory)/',
+        pathNot: '^packages/crm-adapters/src/$1/',
+      },
     ),
     rule(
       'crm-sdk-in-its-folder',
@@ -56,7 +59,9 @@ export default {
       'panel-half-never-imports-relay-half',
       'The relay half brings node code and megabytes into the panel.',
       { path: '^packages/crm-adapters/src/(panel|panel-contract|[a-z]+/panel)\\.ts$' },
-      { path: '(^packages/crm-adapters/src/(relay|number-match|[a-z]+/(relay|identity))\\.ts$|node_modules/(jsforce|jose|libphonenumber-js)/)' },
+      {
+        path: '(^packages/crm-adapters/src/(relay|number-match|[a-z]+/(relay|identity))\\.ts$|node_modules/(jsforce|jose|libphonenumber-js)/)',
+      },
     ),
     rule(
       'adapters-import-protocol-only',
@@ -76,9 +81,27 @@ export default {
       { path: '^server/' },
       { path: '^(packages/(phone-engine|softphone-ui)|sandbox/|test/|packages/crm-adapters/src/.*panel\\.ts$)' },
     ),
-    rule('sandbox-imports-protocol-only', 'The sandbox stands outside, as the CRMs and the PBX do.', { path: '^sandbox/' }, { path: '^(packages/(?!call-protocol)|server/|test/)' }),
-    rule('nobody-imports-tests', 'Tests and sandbox are leaves; only scripts start them.', { path: '^(packages|server)/' }, { path: '^(test|sandbox|scripts)/' }),
-    rule('no-deep-imports', 'Import a package by its name, not by a path into it.', { path: '^(packages/([^/]+)|server|sandbox)/' }, { path: '^(packages/([^/]+)|server)/src/(?!index\\.ts$|panel\\.ts$|relay\\.ts$|sip/index|audio/index|testing/)', pathNot: '^$1/' }),
+    rule(
+      'sandbox-imports-protocol-only',
+      'The sandbox stands outside, as the CRMs and the PBX do.',
+      { path: '^sandbox/' },
+      { path: '^(packages/(?!call-protocol)|server/|test/)' },
+    ),
+    rule(
+      'nobody-imports-tests',
+      'Tests and sandbox are leaves; only scripts start them.',
+      { path: '^(packages|server)/' },
+      { path: '^(test|sandbox|scripts)/' },
+    ),
+    rule(
+      'no-deep-imports',
+      'Import a package by its name, not by a path into it.',
+      { path: '^(packages/([^/]+)|server|sandbox)/' },
+      {
+        path: '^(packages/([^/]+)|server)/src/(?!index\\.ts$|panel\\.ts$|relay\\.ts$|sip/index|audio/index|testing/)',
+        pathNot: '^$1/',
+      },
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
@@ -86,6 +109,10 @@ export default {
     parser: 'swc',
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'browser', 'default'], extensions: ['.ts', '.tsx', '.js', '.mjs'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'browser', 'default'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs'],
+    },
   },
 };

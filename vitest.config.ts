@@ -12,7 +12,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/unit/**/*.test.tsx', 'test/contract/**/*.test.ts', 'test/sip-lab/tone.test.ts'],
+          include: [
+            'test/unit/**/*.test.ts',
+            'test/unit/**/*.test.tsx',
+            'test/contract/**/*.test.ts',
+            'test/sip-lab/tone.test.ts',
+          ],
           testTimeout: 30_000,
         },
       },
@@ -20,7 +25,12 @@ export default defineConfig({
       {
         test: {
           name: 'browser',
-          include: ['test/sandbox/**/*.test.ts', 'test/panel/**/*.test.ts', 'test/sip-port/**/*.test.ts', 'test/e2e/**/*.sandbox.test.ts'],
+          include: [
+            'test/sandbox/**/*.test.ts',
+            'test/panel/**/*.test.ts',
+            'test/sip-port/**/*.test.ts',
+            'test/e2e/**/*.sandbox.test.ts',
+          ],
           exclude: ['**/*.lab.test.ts'],
           ...serial,
         },

@@ -30,7 +30,12 @@ if (!Number.isInteger(first) || first < 1 || first > 65_530) {
 
 const base = await freeRange(first);
 const credentialSecret = randomBytes(32).toString('base64url');
-const telephone = await startSwitch({ port: base + 4, domain: 'sandbox.patchcord.test', credentialSecret, callers: demoCallers });
+const telephone = await startSwitch({
+  port: base + 4,
+  domain: 'sandbox.patchcord.test',
+  credentialSecret,
+  callers: demoCallers,
+});
 const stage = await openStage({
   ports: { relay: base, salesforce: base + 1, hubspot: base + 2, page: base + 3 },
   telephony: {

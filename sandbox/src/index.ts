@@ -1,7 +1,8 @@
 /** The sandbox's door: two CRMs, a plain page and a switch, all of them stand-ins. Demo and test equipment, never the production path. */
+
+export { demoCallers } from './demo-callers.ts';
 export { type HubSpotSandbox, startHubSpotSandbox } from './hubspot/sandbox.ts';
 export { type PlainPageSandbox, startPlainPageSandbox } from './page/index.ts';
-export { demoCallers } from './demo-callers.ts';
 export { type CallMeRequest, type DemoPerson, demoAgents, demoPeople } from './people.ts';
 export { type SalesforceSandbox, startSalesforceSandbox } from './salesforce/sandbox.ts';
 export { mintCredential, type PlacedCall, type Switch, startSwitch } from './switch/index.ts';

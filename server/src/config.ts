@@ -3,6 +3,7 @@
  * report of everything that is wrong with it at once. Must never print a value: only names, reasons and what to do.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { AgentIdSchema, PatchcordError, TenantIdSchema } from '@patchcord/call-protocol';
 import * as v from 'valibot';
 
@@ -23,6 +24,16 @@ const url = (what: string, ...protocols: string[]) =>
       'must not carry a user name or password',
     ),
   );
+
+/** An address, a network in CIDR, or one of express's names for private networks. */
+function isNetwork(value: string): boolean {
+  const [address = '', bits, ...rest] = value.split('/');
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(value)) return true;
+  const size = isIP(address) === 6 ? 128 : 32;
+  return (
+    isIP(address) !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= size))
+  );
+}
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
 const encryptedUnlessLoopback = v.check<string, string>((value) => {
@@ -246,8 +257,7 @@ const TenantSchema = v.strictObject({
 const ms = (least: number, most: number) =>
   v.pipe(v.number('must be a number of milliseconds'), v.integer(), v.minValue(least), v.maxValue(most));
 
-/** The whole configuration. What the environment may set is listed in `environmentNames`. */
-export const RelayConfigSchema = v.strictObject({
+const SettingsSchema = v.strictObject({
   port: v.optional(v.pipe(v.number('must be a port number'), v.integer(), v.minValue(0), v.maxValue(65_535)), 8_080),
   host: v.optional(text('the address to listen on'), '127.0.0.1'),
   /** What browsers and CRMs call the relay. Absent: where it listens, which suits a laptop only. */
@@ -276,7 +286,7 @@ export const RelayConfigSchema = v.strictObject({
   /** Proxies in front that may say who the client is (`X-Forwarded-For`): how many, or their addresses. */
   trustProxy: v.optional(
     v.union(
-      [v.pipe(v.number(), v.integer(), v.minValue(0)), v.array(v.string())],
+      [v.pipe(v.number(), v.integer(), v.minValue(0)), v.array(v.pipe(v.string(), v.check(isNetwork)))],
       'must be a number of proxies or a list of addresses',
     ),
     0,
@@ -302,13 +312,25 @@ export const RelayConfigSchema = v.strictObject({
   ),
 });
 
+/** The whole configuration. What the environment may set is listed in `environmentNames`. */
+export const RelayConfigSchema = v.pipe(
+  SettingsSchema,
+  v.forward(
+    v.partialCheck(
+      [['host'], ['publicUrl']],
+      ({ host, publicUrl }) => publicUrl !== undefined || loopbackNames.has(host) || host === '::1',
+      'is missing; the relay listens beyond this machine, so set PUBLIC_URL to what browsers call it',
+    ),
+    ['publicUrl'],
+  ),
+);
+
 export type RelayConfig = v.InferOutput<typeof RelayConfigSchema>;
 type Unchanging<T> = T extends object ? { readonly [K in keyof T]: Unchanging<T[K]> } : T;
 /** The configuration as an operator writes it: defaults may be left out. */
 export type RelayConfigInput = Unchanging<v.InferInput<typeof RelayConfigSchema>>;
 export type TenantConfig = RelayConfig['tenants'][number];
 export type AgentConfig = TenantConfig['agents'][number];
-export type WebhookConfig = TenantConfig['webhooks'][number];
 
 /** Environment variable → setting. Each may also be given as `<NAME>_FILE`: the path of a file that holds the value. */
 export const environmentNames = {

@@ -24,16 +24,19 @@ program
     const config = loadConfig();
     const log = createLog(config.logLevel);
     const source: PanelSource | undefined = panel === undefined ? undefined : { folder: panel };
-    const relay = await startRelay(config, { log, ...(source === undefined ? {} : { panel: source }) });
+    const starting = startRelay(config, { log, ...(source === undefined ? {} : { panel: source }) });
+    // Listened to before it runs: a signal during the start is not lost either.
     const stop = (signal: string): void => {
       log.info({ signal }, 'stopping');
-      relay.close().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, 'could not stop cleanly');
-          process.exit(1);
-        },
-      );
+      starting
+        .then((relay) => relay.close())
+        .then(
+          () => process.exit(0),
+          (error: unknown) => {
+            log.error({ err: error }, 'could not stop cleanly');
+            process.exit(1);
+          },
+        );
     };
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
@@ -42,6 +45,7 @@ program
       log.fatal({ err: error }, 'unhandled rejection');
       process.exit(1);
     });
+    await starting;
   });
 
 program

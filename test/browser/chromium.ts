@@ -175,7 +175,6 @@ function installEar(): void {
         }
       }
       return { packetsReceived, packetsSent };
-
     },
   };
   Object.defineProperty(window, 'patchcordEar', { value: ear });

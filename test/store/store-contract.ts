@@ -78,7 +78,14 @@ export function storeContract(open: () => Promise<Store>): void {
     store = await open();
   });
   const claim = (options: Partial<Parameters<Store['outbox']['claim']>[0]> = {}) =>
-    store.outbox.claim({ now: 1_000, leaseMs: 500, limit: 10, pausedTenants: [], ...options });
+    store.outbox.claim({
+      now: 1_000,
+      leaseMs: 500,
+      limit: 10,
+      kinds: ['crm.log', 'webhook', 'edge.revoke'],
+      pausedTenants: [],
+      ...options,
+    });
 
   describe('calls', () => {
     it('gives back what was committed: events, fold, version', async () => {
@@ -172,7 +179,8 @@ export function storeContract(open: () => Promise<Store>): void {
       expect(await store.calls.history(owner.tenant, 'bob' as AgentId, 10)).toEqual([]);
     });
 
-    it('finds calls that live and have been silent', async () => {
+    it('finds calls that live and have been silent, sooner when nobody has a session to report them', async () => {
+      const who = `agent-${randomUUID()}` as AgentId;
       const quiet = newCallId();
       const over = newCallId();
       const fresh = newCallId();
@@ -184,12 +192,25 @@ export function storeContract(open: () => Promise<Store>): void {
         await store.calls.commit({
           events: [],
           calls: [
-            { callId, tenant, agent, fromVersion: 0, log: logOf(callId, { stage }), touchedAt, logWaiting: false },
+            { callId, tenant, agent: who, fromVersion: 0, log: logOf(callId, { stage }), touchedAt, logWaiting: false },
           ],
           effects: [],
         });
       }
-      const silent = await store.calls.silentCalls(5_000, 100);
+      const find = (silentBefore: number, unattendedBefore: number) =>
+        store.calls.silentCalls({ now: 6_000, silentBefore, unattendedBefore, limit: 1_000 });
+      expect(await find(1, 5_000)).toContain(quiet);
+      const session = {
+        tokenHash: randomUUID(),
+        tenant,
+        agent: who,
+        device: randomUUID() as DeviceId,
+        createdAt: 1,
+        expiresAt: 7_000,
+      };
+      await store.identity.addSession(session);
+      expect(await find(1, 5_000)).not.toContain(quiet);
+      const silent = await find(5_000, 1);
       expect(silent).toContain(quiet);
       expect(silent).not.toContain(over);
       expect(silent).not.toContain(fresh);
@@ -208,7 +229,7 @@ export function storeContract(open: () => Promise<Store>): void {
 
     it('gives what is due, oldest first, to one taker', async () => {
       await store.outbox.enqueue([other('late', 900), other('early', 100), other('future', 5_000)]);
-      expect(await store.outbox.nextDue()).toBe(100);
+      expect(await store.outbox.nextDue(['webhook'])).toBe(100);
       const taken = await claim();
       expect(taken.map(({ id }) => id)).toEqual(['early', 'late']);
       expect(taken[0]).toMatchObject({ attempts: 1, version: 1, payload: { n: 'early' }, state: 'waiting' });
@@ -227,7 +248,7 @@ export function storeContract(open: () => Promise<Store>): void {
     it('gives it to somebody else once the lease has run out, and the first can settle nothing any more', async () => {
       await store.outbox.enqueue([other('x')]);
       const [first] = await claim({ now: 1_000 });
-      expect(await store.outbox.nextDue()).toBe(1_500);
+      expect(await store.outbox.nextDue(['webhook'])).toBe(1_500);
       const [second] = await claim({ now: 1_501 });
       if (first === undefined || second === undefined) throw new Error('nothing was claimed');
       expect(second.attempts).toBe(2);
@@ -237,7 +258,7 @@ export function storeContract(open: () => Promise<Store>): void {
       expect(await store.outbox.renew(second, 9_999)).toBe(true);
       expect(await claim({ now: 5_000 })).toEqual([]);
       expect(await store.outbox.done(second, 2_000)).toBe('done');
-      expect(await store.outbox.nextDue()).toBeNull();
+      expect(await store.outbox.nextDue(['webhook'])).toBeNull();
     });
 
     it('tries again when it is told, and counts', async () => {
@@ -276,7 +297,7 @@ export function storeContract(open: () => Promise<Store>): void {
     it('takes the earlier time for an effect that was not tried yet', async () => {
       await store.outbox.enqueue([other('x', 9_000)]);
       await store.outbox.enqueue([other('x', 20_000)]);
-      expect(await store.outbox.nextDue()).toBe(9_000);
+      expect(await store.outbox.nextDue(['webhook'])).toBe(9_000);
       await store.outbox.enqueue([other('x', 500)]);
       expect(await claim()).toMatchObject([{ id: 'x', version: 3 }]);
     });
@@ -317,6 +338,8 @@ export function storeContract(open: () => Promise<Store>): void {
     it('leaves the logs of a paused tenant where they are, and only those', async () => {
       const paused = newCallId();
       await store.outbox.enqueue([logEffect(paused), other('hook')]);
+      expect(await store.outbox.nextDue(['edge.revoke'])).toBeNull();
+      expect(await claim({ kinds: ['edge.revoke'] })).toEqual([]);
       const taken = await claim({ pausedTenants: [tenant] });
       expect(taken.map(({ id }) => id)).toEqual(['hook']);
       expect(await claim()).toMatchObject([{ callId: paused }]);

@@ -3,7 +3,7 @@
  * extension, Salesforce Voice, a plain page). Owns the contract only. Everything a host sends is untrusted: an adapter checks origin,
  * source and shape before it calls a listener, and bounds every wait with its own deadline.
  */
-import type { CallOutcome, CrmName, Direction, E164, IdentityProof, Party, RecordRef } from '@patchcord/call-protocol';
+import type { CallOutcome, CrmName, Direction, IdentityProof, Party, RecordRef } from '@patchcord/call-protocol';
 
 /** What this host can do; the phone hides or replaces what it can't. */
 export interface PanelCan {
@@ -83,5 +83,3 @@ export interface PanelHostOptions {
 
 /** One line per adapter in the registry. */
 export type CreatePanelHost = (options: PanelHostOptions) => PanelHost;
-
-export type { E164 };

@@ -120,24 +120,25 @@ export function createPanel(options: PanelOptions): Panel {
       return;
     }
     opening('identity');
-    const handed = await handover.ask();
-    if (handed !== null) {
-      relay.adopt(handed);
-      await enter();
-      return;
-    }
     try {
       const proof = await insist('identity', () => host.proveIdentity());
-      if (proof === null) {
+      if (proof !== null) await insist('identity', () => relay.signIn(proof));
+      else if (!(await signInByOthers())) {
         stage.value = { kind: 'code' };
         return;
       }
-      await insist('identity', () => relay.signIn(proof));
     } catch (error) {
       halt(error);
       return;
     }
     await enter();
+  }
+
+  /** A frame of this agent that is signed in already vouches for this one. */
+  async function signInByOthers(): Promise<boolean> {
+    const handed = await handover.ask();
+    if (handed !== null) relay.adopt(handed);
+    return handed !== null;
   }
 
   async function submitCode(code: string): Promise<void> {

@@ -1,7 +1,8 @@
 /**
  * The view model: everything a screen shows as signals, everything a control does as a method. Owns what is typed but not yet asked for,
  * and the reading of one phone state for the eye; the phone's rules are in the engine, and a refusal of the engine becomes a notice here.
- * Works the same in the owner frame and in a mirror. Must never touch the DOM.
+ * Works the same in the owner frame and in a mirror. Must never touch the DOM. Long because it is the one face of all screens: wide, not
+ * deep; whatever has rules of its own (layout, notes, look-up, history, sound) is in a module of its own.
  */
 import { type CallId, type CallSummary, newCallId, type Profile, type RecordRef } from '@patchcord/call-protocol';
 import type { DialRequest, PanelHost } from '@patchcord/crm-adapters/panel';

@@ -26,11 +26,10 @@ import { levelAt, rms, type SoundStyle } from './sound.ts';
 import { SwitchEmitter } from './switch-events.ts';
 
 export type { CallDescription } from './call-book.ts';
-export { type CallerDescription, type CallerKind, DEMO_CALLERS } from './caller.ts';
+export type { CallerDescription, CallerKind } from './caller.ts';
 export { type DigestAlgorithm, mintCredential } from './credentials.ts';
-export type { Faults } from './faults.ts';
-export { HOLD_TONE_HZ, keyToneHz, type SoundStyle, toneOfNumber } from './sound.ts';
-export type { SwitchEvents } from './switch-events.ts';
+
+export { HOLD_TONE_HZ, keyToneHz, type SoundStyle } from './sound.ts';
 
 export type SwitchOptions = {
   /** Default 127.0.0.1. */

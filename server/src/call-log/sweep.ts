@@ -1,5 +1,6 @@
 /**
- * Finishes calls whose phone fell silent: a laptop that ran out of power sends no `call.ended`. Owns when; how a call ends by rule is the
+ * Finishes calls whose phone fell silent: a laptop that ran out of power sends no `call.ended`. A long call is silent too, so silence alone
+ * must last; once the agent has no session left, nobody can report any more. Owns when; how a call ends by rule is the
  * recorder's business. Runs on every relay: what one has finished, the others find finished.
  */
 import type { Log } from '../logging.ts';
@@ -8,6 +9,8 @@ import type { EventRecorder } from './record-events.ts';
 
 /** After this long without a word from its phone a call is over. */
 export const silentMs = 12 * 3_600_000;
+/** After this long when its agent has no session left. */
+export const unattendedMs = 10 * 60_000;
 const page = 100;
 
 /** Finishes every call that was silent for too long; returns how many. */
@@ -19,12 +22,18 @@ export async function finishSilentCalls(parts: {
 }): Promise<number> {
   let finished = 0;
   for (;;) {
-    const silent = await parts.store.silentCalls(parts.now() - silentMs, page);
+    const now = parts.now();
+    const silent = await parts.store.silentCalls({
+      now,
+      silentBefore: now - silentMs,
+      unattendedBefore: now - unattendedMs,
+      limit: page,
+    });
     let progress = 0;
     for (const callId of silent) {
       if (!(await parts.recorder.finishByRule(callId))) continue;
       progress += 1;
-      parts.log.warn({ callId }, 'a call ended by rule: its phone has been silent for 12 hours');
+      parts.log.warn({ callId }, 'a call ended by rule: its phone stopped reporting');
     }
     finished += progress;
     if (silent.length < page || progress === 0) return finished;

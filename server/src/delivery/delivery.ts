@@ -8,7 +8,7 @@ import type { EdgeRevocation } from '../credentials/revoke.ts';
 import type { LiveHub } from '../live/hub.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
-import type { LeasedEffect, LogResult, NewEffect, Store, StoredEvent } from '../store/contract.ts';
+import type { EffectKind, LeasedEffect, LogResult, NewEffect, Store, StoredEvent } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import { retryDelayMs } from './backoff.ts';
 import { deliverLog, logFailed } from './deliver-log.ts';
@@ -34,7 +34,11 @@ export interface DeliverySettings {
   readonly attempts: number;
 }
 
-const atOnce = 16;
+/** What may be under way at once, counted apart: an endpoint that lets every webhook time out must not hold a log back. */
+const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: number }[] = [
+  { kinds: ['crm.log', 'edge.revoke'], atOnce: 16 },
+  { kinds: ['webhook'], atOnce: 16 },
+];
 /** Asked again at least this often: another relay may have enqueued, or lost, something. */
 const longestSleepMs = 2_000;
 /** A CRM that does not know us is an administrator's matter; asking it every second would only lock the account. */
@@ -49,7 +53,7 @@ export class Delivery {
   readonly #settings: DeliverySettings;
   readonly #now: () => number;
   readonly #random: () => number;
-  readonly #working = new Set<Promise<void>>();
+  readonly #working = pools.map(() => new Set<Promise<void>>());
   readonly #pausedUntil = new Map<TenantId, number>();
   #timer: NodeJS.Timeout | undefined;
   #claiming: Promise<void> | null = null;
@@ -112,7 +116,7 @@ export class Delivery {
     });
     const finished = (async () => {
       await this.#claiming;
-      await Promise.allSettled(this.#working);
+      await Promise.allSettled(this.#working.flatMap((working) => [...working]));
     })();
     await Promise.race([finished, deadline]);
     clearTimeout(timer);
@@ -123,10 +127,11 @@ export class Delivery {
     if (!this.#running) return;
     let sleepMs = longestSleepMs;
     try {
-      const due = await this.#store.outbox.nextDue();
-      // Something due that could not be claimed (a full house, a paused CRM) is not asked for in a hot loop.
-      if (due !== null && this.#working.size < atOnce)
-        sleepMs = Math.min(longestSleepMs, Math.max(10, due - this.#now()));
+      // A full pool is woken by the end of a delivery, not by the clock.
+      const kinds = pools.flatMap((pool, index) => ((this.#working[index]?.size ?? 0) < pool.atOnce ? pool.kinds : []));
+      const due = kinds.length === 0 ? null : await this.#store.outbox.nextDue(kinds);
+      // Something due that could not be claimed (a paused CRM) is not asked for in a hot loop.
+      if (due !== null) sleepMs = Math.min(longestSleepMs, Math.max(10, due - this.#now()));
       if (this.#pausedUntil.size > 0) sleepMs = Math.max(sleepMs, 100);
     } catch {
       // the store is away: `#claim` has said so
@@ -138,26 +143,32 @@ export class Delivery {
   }
 
   async #claim(): Promise<void> {
-    const free = atOnce - this.#working.size;
-    if (free <= 0) return;
     const now = this.#now();
     for (const [tenant, until] of this.#pausedUntil) if (until <= now) this.#pausedUntil.delete(tenant);
-    const effects = await this.#store.outbox.claim({
-      now,
-      leaseMs: this.#settings.leaseMs,
-      limit: free,
-      pausedTenants: [...this.#pausedUntil.keys()],
-    });
-    for (const effect of effects) {
-      const work: Promise<void> = this.#work(effect)
-        .catch((error: unknown) => this.#log.error({ err: error, ...about(effect) }, 'a delivery could not be settled'))
-        .then(() => {
-          this.#working.delete(work);
-          // A place is free, or a newer fold waits.
-          this.wake();
-        });
-      this.#working.add(work);
+    for (const [index, { kinds, atOnce }] of pools.entries()) {
+      const working = this.#working[index];
+      const free = atOnce - (working?.size ?? 0);
+      if (working === undefined || free <= 0) continue;
+      const effects = await this.#store.outbox.claim({
+        now,
+        leaseMs: this.#settings.leaseMs,
+        limit: free,
+        kinds,
+        pausedTenants: [...this.#pausedUntil.keys()],
+      });
+      for (const effect of effects) this.#begin(effect, working);
     }
+  }
+
+  #begin(effect: LeasedEffect, working: Set<Promise<void>>): void {
+    const work: Promise<void> = this.#work(effect)
+      .catch((error: unknown) => this.#log.error({ err: error, ...about(effect) }, 'a delivery could not be settled'))
+      .then(() => {
+        working.delete(work);
+        // A place is free, or a newer fold waits.
+        this.wake();
+      });
+    working.add(work);
   }
 
   async #work(effect: LeasedEffect): Promise<void> {
@@ -174,7 +185,10 @@ export class Delivery {
         this.#log.warn(about(effect), 'a delivery took place, but its lease had run out: it is repeated elsewhere');
         return;
       }
-      this.#log.info({ ...about(effect), attempts: effect.attempts }, 'delivered');
+      this.#log[effect.kind === 'webhook' ? 'debug' : 'info'](
+        { ...about(effect), attempts: effect.attempts },
+        'delivered',
+      );
       this.#tell(effect, delivered);
     } catch (error) {
       await this.#failed(effect, error);

@@ -53,5 +53,6 @@ export function read<const S extends v.GenericSchema>(schema: S, input: unknown)
   const [issue] = result.issues;
   const path = v.getDotPath(issue) ?? '';
   const what = issue.received === 'undefined' ? 'is missing' : `must be ${issue.expected ?? 'as the contract says'}`;
-  throw new PatchcordError('request.invalid', path === '' ? `The request ${what}.` : `"${path}" ${what}.`);
+  const whole = 'The request must be a JSON object, sent with "content-type: application/json".';
+  throw new PatchcordError('request.invalid', path === '' ? whole : `"${path}" ${what}.`);
 }

@@ -54,7 +54,8 @@ export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
           .send(page('<p>The panel is not built yet. Run <code>npm run build</code>.</p>'));
         return;
       }
-      const origins = [...new Set(tenants.flatMap((tenant) => tenant.hostOrigins))].join(' ');
+      // Who may talk to the panel is an exact origin; a wildcard only says who may frame it.
+      const origins = exactOrigins(tenants).join(' ');
       const attributes = `data-host="${host}" data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"`;
       const styles = panel.styles
         .map((style) => `<link rel="stylesheet" href="/assets/${escapeHtml(style)}">`)
@@ -92,7 +93,7 @@ export function contentPolicy(host: PageHost, tenants: readonly TenantConfig[], 
   const directives: Record<string, string> = {
     'default-src': "'none'",
     // Open CTI's own script comes from the organisation's host: only there, only exact hosts.
-    'script-src': list("'self'", ...(host === 'salesforce' ? origins.filter((origin) => !origin.includes('*')) : [])),
+    'script-src': list("'self'", ...(host === 'salesforce' ? exactOrigins(tenants) : [])),
     'style-src': "'self'",
     'img-src': list("'self'", 'data:'),
     'font-src': "'self'",
@@ -107,6 +108,10 @@ export function contentPolicy(host: PageHost, tenants: readonly TenantConfig[], 
   return Object.entries(directives)
     .map(([name, value]) => `${name} ${value}`)
     .join('; ');
+}
+
+function exactOrigins(tenants: readonly TenantConfig[]): readonly string[] {
+  return [...new Set(tenants.flatMap((tenant) => tenant.hostOrigins))].filter((origin) => !origin.includes('*'));
 }
 
 function page(body: string, attributes = '', head = ''): string {

@@ -97,8 +97,16 @@ export interface CallStore {
   commit(change: Change): Promise<boolean>;
   /** One agent's calls, newest first. */
   history(tenant: TenantId, agent: AgentId, limit: number): Promise<readonly StoredCall[]>;
-  /** Calls that have not ended and were last heard of before this time. */
-  silentCalls(touchedBefore: number, limit: number): Promise<readonly CallId[]>;
+  /**
+   * Calls that have not ended and whose phone fell silent: last heard of before `silentBefore`, or before `unattendedBefore` while nobody who
+   * could report them has a session any more.
+   */
+  silentCalls(times: {
+    readonly now: number;
+    readonly silentBefore: number;
+    readonly unattendedBefore: number;
+    readonly limit: number;
+  }): Promise<readonly CallId[]>;
 }
 
 /** What is known about a call's log after a delivery. */
@@ -111,11 +119,12 @@ export interface LogResult {
 
 export interface OutboxStore {
   enqueue(effects: readonly NewEffect[]): Promise<void>;
-  /** Takes up to `limit` due effects, none of a paused tenant, and counts the attempt. Nobody else gets them until the lease ends. */
+  /** Takes up to `limit` due effects of these kinds, no log of a paused tenant, and counts the attempt. Nobody else gets them until the lease ends. */
   claim(options: {
     readonly now: number;
     readonly leaseMs: number;
     readonly limit: number;
+    readonly kinds: readonly EffectKind[];
     readonly pausedTenants: readonly TenantId[];
   }): Promise<readonly LeasedEffect[]>;
   /** Holds on for longer. False when the lease is lost. */
@@ -143,8 +152,8 @@ export interface OutboxStore {
       readonly effects?: readonly NewEffect[];
     },
   ): Promise<boolean>;
-  /** When the next effect is due, epoch ms; null when none waits. */
-  nextDue(): Promise<number | null>;
+  /** When the next effect of these kinds is due, epoch ms; null when none waits. */
+  nextDue(kinds: readonly EffectKind[]): Promise<number | null>;
   depth(): Promise<
     readonly {
       readonly kind: EffectKind;

@@ -99,13 +99,31 @@ export function createCallStore(database: Database): CallStore {
         return rows.map(toCall);
       }),
 
-    silentCalls: (touchedBefore, limit) =>
+    silentCalls: ({ now, silentBefore, unattendedBefore, limit }) =>
       asking(async () => {
         const rows = await db
           .selectFrom('calls')
           .select('call_id')
           .where('open', '=', 1)
-          .where('touched_at', '<', touchedBefore)
+          .where((row) =>
+            row.or([
+              row('touched_at', '<', silentBefore),
+              row.and([
+                row('touched_at', '<', unattendedBefore),
+                row.not(
+                  row.exists(
+                    row
+                      .selectFrom('sessions')
+                      .select('token_hash')
+                      .whereRef('sessions.tenant', '=', 'calls.tenant')
+                      .whereRef('sessions.agent', '=', 'calls.agent')
+                      .where('sessions.revoked_at', 'is', null)
+                      .where('sessions.expires_at', '>', now),
+                  ),
+                ),
+              ]),
+            ]),
+          )
           .orderBy('touched_at')
           .limit(limit)
           .execute();

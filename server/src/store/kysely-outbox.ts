@@ -23,19 +23,20 @@ export function createOutboxStore(database: Database): OutboxStore {
         if (effects.length > 0) await database.batch(effects.map((effect) => enqueue(db, effect)));
       }),
 
-    claim: ({ now, leaseMs, limit, pausedTenants }) =>
+    claim: ({ now, leaseMs, limit, kinds, pausedTenants }) =>
       asking(async () => {
         const lease = randomUUID();
         let due = db
           .selectFrom('outbox')
           .select('id')
           .where('state', '=', 'waiting')
+          .where('kind', 'in', kinds)
           .where('due_at', '<=', now)
           .where('lease_until', '<=', now)
           .orderBy('due_at')
           .limit(limit);
         if (pausedTenants.length > 0) {
-          // Webhooks of a tenant whose CRM asked for a pause still go out.
+          // A tenant whose CRM asked for a pause still gets its webhooks and revocations out.
           due = due.where((row) => row.or([row('tenant', 'not in', pausedTenants), row('kind', '!=', 'crm.log')]));
         }
         if (database.locksRows) due = due.forUpdate().skipLocked();
@@ -126,7 +127,7 @@ export function createOutboxStore(database: Database): OutboxStore {
         return retried !== null;
       }),
 
-    nextDue: () =>
+    nextDue: (kinds) =>
       asking(async () => {
         const row = await db
           .selectFrom('outbox')
@@ -143,6 +144,7 @@ export function createOutboxStore(database: Database): OutboxStore {
               .as('at'),
           ])
           .where('state', '=', 'waiting')
+          .where('kind', 'in', kinds)
           .executeTakeFirst();
         return row?.at ?? null;
       }),

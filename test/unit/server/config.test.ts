@@ -73,6 +73,18 @@ it('reports everything that is missing or wrong at once, with path, reason and r
   }
 });
 
+it('wants to know its public name once it listens beyond this machine, and which proxies to trust', () => {
+  expect(problemsOf(() => checkConfig(testConfig({ host: '0.0.0.0' })))).toContain('publicUrl: is missing');
+  expect(checkConfig(testConfig({ host: '0.0.0.0', publicUrl: 'https://phone.example.com' })).host).toBe('0.0.0.0');
+  expect(problemsOf(() => checkConfig(testConfig({ publicUrl: 'https://phone.example.com/path' })))).toContain(
+    'must not have a path',
+  );
+  expect(checkConfig(testConfig({ trustProxy: ['10.0.0.0/8', 'loopback', '::1'] })).trustProxy).toHaveLength(3);
+  for (const wrong of ['proxy.example.com', '10.0.0.0/99', '']) {
+    expect(problemsOf(() => checkConfig(testConfig({ trustProxy: [wrong] })))).toContain('trustProxy');
+  }
+});
+
 it('says what a tenant without a list, or a file that is no object, lacks', () => {
   expect(problemsOf(() => checkConfig({}))).toContain('tenants: is missing');
   expect(problemsOf(() => checkConfig('tenants'))).toContain('(the whole file): ');

@@ -1,4 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { PatchcordError } from '@patchcord/call-protocol';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -292,11 +294,23 @@ describe('webhooks', () => {
   });
 
   it('do not hold the log back', async () => {
-    const hook = await receiver(() => ({ status: 503 }));
-    const one = await relay(withHooks({ url: hook.url, secret }));
+    // Takes every connection and answers none.
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    cleanups.push(
+      () =>
+        new Promise((resolve) => {
+          silent.close(() => resolve());
+          silent.closeAllConnections();
+        }),
+    );
+    const { port } = silent.address() as AddressInfo;
+    const one = await relay(withHooks({ url: `http://127.0.0.1:${port}`, secret }));
     const { panel } = await publishCall(one);
     await panel.event('log.saved');
-    expect(one.crm.logs()).toHaveLength(1);
+    for (let call = 0; call < 10; call += 1) panel.publish(...envelopes(randomUUID(), answeredCall));
+    for (let call = 0; call < 10; call += 1) await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(11);
   });
 });
 

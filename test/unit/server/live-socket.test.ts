@@ -304,13 +304,31 @@ describe('a call whose phone fell silent', () => {
     const callId = randomUUID();
     panel.publish(...envelopes(callId, answeredCall.slice(0, 3)));
     await panel.acknowledged();
-    now += 12 * 3_600_000 - 1;
-    expect(await one.relay.sweep()).toBe(0);
-    now += 2;
+    for (let hours = 0; hours < 12; hours += 4) {
+      await one.signIn();
+      now += 4 * 3_600_000 - 1;
+      expect(await one.relay.sweep()).toBe(0);
+    }
+    now += 4;
     expect(await one.relay.sweep()).toBe(1);
     expect(await one.relay.sweep()).toBe(0);
     await expect.poll(() => one.crm.logs()).toMatchObject([{ callId, outcome: 'answered', seconds: 0 }]);
     expect(await history(one, (await one.signIn()).token)).toMatchObject([{ callId, outcome: 'answered' }]);
+  });
+
+  it('is finished sooner when its agent has no session left', async () => {
+    let now = Date.now();
+    const one = await relay(testConfig(), { now: () => now });
+    const panel = await one.connect((await one.signIn()).token);
+    const callId = randomUUID();
+    panel.publish(...envelopes(callId, answeredCall.slice(0, 2)));
+    await panel.acknowledged();
+    await one.fetch('/v1/admin/agents/acme/ada/revoke', { json: {}, token: adminToken });
+    now += 9 * 60_000;
+    expect(await one.relay.sweep()).toBe(0);
+    now += 2 * 60_000;
+    expect(await one.relay.sweep()).toBe(1);
+    await expect.poll(() => one.crm.logs()).toMatchObject([{ callId, outcome: 'missed' }]);
   });
 
   it('is corrected by what the phone says later', async () => {

@@ -16,7 +16,7 @@ import { createSessionHandover } from '../../../packages/softphone-ui/src/sessio
 import type { SoftphoneModel } from '../../../packages/softphone-ui/src/softphone-model.ts';
 import { FakeHost } from '../../panel/fake-host.ts';
 import { FakeRelay } from '../../panel/fake-relay.ts';
-import { ada, agent, profile, sharers } from '../../panel/sample-profile.ts';
+import { ada, profile, sharers } from '../../panel/sample-profile.ts';
 
 export interface LabFrame {
   readonly panel: Panel;
@@ -177,4 +177,4 @@ export async function talk(frame: LabFrame, number: string = ada.number): Promis
   return call;
 }
 
-export { ada, agent, profile, sharers };
+export { ada, sharers };

@@ -82,6 +82,23 @@ describe('opening', () => {
     expect(first.sip.sent('answer')).toHaveLength(1);
   });
 
+  it('a mirror takes over when the owner is gone: it supplies the line and sends what the owner could not', async () => {
+    const lab = openLab();
+    const owner = await openReady(lab);
+    const mirror = await openReady(lab);
+    expect(mirror.model().role.value).toBe('mirror');
+    lab.relay.acknowledges = false;
+    const call = owner.sip.invite({ number: '204' });
+    await until(() => lab.relay.names.includes('call.started'));
+    lab.relay.acknowledges = true;
+    const before = lab.relay.received.length;
+    await owner.panel.close();
+    await until(() => mirror.model().role.value === 'owner');
+    await until(() => mirror.model().phone.value.line.status === 'ready');
+    expect(mirror.sip.sent('start')).toHaveLength(1);
+    await until(() => lab.relay.received.slice(before).some(({ subject }) => subject === call));
+  });
+
   it('frames that all ask for a code are all in with one', async () => {
     const lab = openLab();
     const [first, second] = [lab.frame(), lab.frame()];
