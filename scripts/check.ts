@@ -45,7 +45,7 @@ function checkLayers(): void {
   const result = spawnSync(
     process.execPath,
     [
-      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs',
       'packages',
       'server',
       'sandbox',

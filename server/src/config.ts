@@ -384,7 +384,7 @@ export function loadConfig(environment: Environment = process.env): RelayConfig 
   if (path === undefined || path === '') {
     throw new PatchcordError(
       'config.invalid',
-      'No configuration: set PATCHCORD_CONFIG to the path of a JSON file. server/src/README.md shows one.',
+      'No configuration: set PATCHCORD_CONFIG to the path of a JSON file. docs/guides/run-the-relay.md shows one.',
     );
   }
   let json: unknown;

@@ -20,6 +20,7 @@ export async function startLabTelephony(): Promise<LabTelephony> {
   const phones: FarPhone[] = [];
   const start = async (
     program: typeof startBaresip | typeof startLinphone,
+    person: string,
     user: string,
     toneHz: number,
   ): Promise<FarEnd> => {
@@ -27,13 +28,13 @@ export async function startLabTelephony(): Promise<LabTelephony> {
     if (address === undefined) throw new Error('The lab has no address left for another phone.');
     const phone = await program(lab, { user, address, toneHz, autoAnswer: true });
     phones.push(phone);
-    return asFarEnd(phone);
+    return asFarEnd(phone, person);
   };
   try {
-    const first = await start(startBaresip, '+14155550103', 600);
-    const second = await start(startBaresip, '+442079460958', 850);
-    const transferable = await start(startLinphone, '+14155550102', 1200);
-    const transferTarget = await start(startLinphone, '+14155550101', 1700);
+    const first = await start(startBaresip, 'Mina Sato', '+14155550103', 600);
+    const second = await start(startBaresip, 'Oliver Whitcombe', '+442079460958', 850);
+    const transferable = await start(startLinphone, 'Theo Okafor', '+14155550102', 1200);
+    const transferTarget = await start(startLinphone, 'Elena Marchetti', '+14155550101', 1700);
     const byNumber = (number: string): FarPhone => {
       const phone = phones.find((one) => one.user === number);
       if (phone === undefined) throw new Error(`No phone of the lab has the number ${number}.`);
@@ -68,9 +69,10 @@ export async function startLabTelephony(): Promise<LabTelephony> {
   }
 }
 
-function asFarEnd(phone: FarPhone): FarEnd {
+function asFarEnd(phone: FarPhone, person: string): FarEnd {
   return {
     number: phone.user,
+    person,
     toneHz: phone.toneHz,
     hears: async (hz) => void (await phone.hears(hz)),
     hearsNot: (hz) =>

@@ -20,7 +20,7 @@ export async function startSwitchTelephony(): Promise<TestTelephony & { readonly
     sound: 'tones',
     iceAddresses: ['127.0.0.1'],
   });
-  const farEnd = (number: string, toneHz: number): FarEnd => {
+  const farEnd = (number: string, person: string, toneHz: number): FarEnd => {
     const level = (hz: number): number => {
       try {
         return switchboard.heard(number).levelAt(hz);
@@ -30,6 +30,7 @@ export async function startSwitchTelephony(): Promise<TestTelephony & { readonly
     };
     return {
       number,
+      person,
       toneHz,
       hears: (hz) =>
         until(`${number} hears ${hz} Hz`, () => (level(hz) > 0.01 ? true : undefined)).then(() => undefined),
@@ -42,8 +43,8 @@ export async function startSwitchTelephony(): Promise<TestTelephony & { readonly
       hangUp: async () => switchboard.hangUp(number),
     };
   };
-  const first = farEnd('+14155550103', 600);
-  const second = farEnd('+442079460958', 850);
+  const first = farEnd('+14155550103', 'Mina Sato', 600);
+  const second = farEnd('+442079460958', 'Oliver Whitcombe', 850);
   return {
     switchboard,
     domain: switchboard.domain,

@@ -7,6 +7,8 @@ import type { Telephony } from '../../scripts/stage.ts';
 /** Somebody at the other end, who speaks with one steady tone. */
 export interface FarEnd {
   readonly number: string;
+  /** Who has this number in both CRMs. */
+  readonly person: string;
   readonly toneHz: number;
   /** Resolves once this tone arrives there. @throws with the levels heard when it does not within 8 s. */
   hears(hz: number): Promise<void>;

@@ -167,7 +167,13 @@ describe('placing a call', () => {
     await phone.next('sip.ringing', call);
     await theirs.answerAsAnotherBranch();
     await phone.next('sip.answered', call);
-    await listenUntil(phone.page.mainFrame(), '600 Hz of the second branch', (it) => it.amplitude(600) > 0.02);
+    const before = (await listen(phone.page.mainFrame())).packetsReceived;
+    await listenUntil(
+      phone.page.mainFrame(),
+      '600 Hz of the second branch',
+      (it) => it.amplitude(600) > 0.02 && it.packetsReceived > before + 30,
+    );
+    await farHears(theirs, true);
   });
 
   it('tries once more with all candidates when 488 refuses the first, and remembers that', async () => {
@@ -293,6 +299,16 @@ describe('being called', () => {
     await expect.poll(() => pbx.far[0].byes.length).toBe(1);
   });
 
+  it('does not call it answered until the caller acknowledged, and ends it when that never comes', async () => {
+    pbx.far[0].acknowledges = false;
+    await pbx.far[0].invites();
+    const { signal } = await phone.next('sip.invited');
+    await phone.answer(signal.call);
+    const ended = await phone.next('sip.ended', signal.call, 40_000);
+    expect(ended.signal).toMatchObject({ by: 'network', code: 408 });
+    expect((await phone.signals()).some((it) => it.signal.type === 'sip.answered')).toBe(false);
+  });
+
   it('answers 481 to a Replaces for a dialog it does not know', async () => {
     await pbx.far[0].invites([{ name: 'Replaces', value: 'nobody;to-tag=a;from-tag=b' }]);
     await expect.poll(() => pbx.far[0].call.refusal).toBe(481);
@@ -377,6 +393,19 @@ describe('agreeing anew', () => {
     pbx.faults.clear();
     await phone.next('sip.registered');
     await expect.poll(() => pbx.far[0].byes.length).toBe(1);
+  });
+
+  it('notices within seconds of a network change that the connection is dead', async () => {
+    await set();
+    const { call } = await connected();
+    pbx.faults.set({ deaf: true });
+    await phone.page.evaluate(() => dispatchEvent(new Event('online')));
+    await phone.next('sip.lost', undefined, 8_000);
+    pbx.faults.clear();
+    // The first try may still have met the silent server; its REGISTER has a deadline of 10 s.
+    await phone.next('sip.registered', undefined, 20_000);
+    await phone.command('hold', call, true);
+    await phone.next('sip.held', call);
   });
 
   it('gives up a call that was still ringing when the line was lost', async () => {

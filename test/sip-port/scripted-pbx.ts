@@ -176,6 +176,8 @@ export class ScriptedFar {
   readonly calls: FarCall[] = [];
   /** What becomes of re-INVITEs to come, first one first: a final refusal; when empty they are accepted. */
   readonly nextReinvite: { status: number; reason: string; headers?: SipHeader[] }[] = [];
+  /** False: answers of the agent's phone are never acknowledged. */
+  acknowledges = true;
   readonly reinvites: SipRequest[] = [];
   readonly byes: SipRequest[] = [];
   readonly cancelReasons: (string | undefined)[] = [];
@@ -421,6 +423,7 @@ export class FarCall {
       if (response.status >= 300) call.refusal = response.status;
       if (response.status < 200 || response.status >= 300 || call.dialog) return;
       call.dialog = Dialog.calling(request, response, flow);
+      if (!far.acknowledges) return;
       call.#send(call.dialog.request('ACK', [], '', sequence(request).number));
       void call.media.accept(response.body).then(() => {
         call.#speak();

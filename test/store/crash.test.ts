@@ -1,7 +1,7 @@
 /** The promise of the relay: exactly one log per call, whatever dies and whatever the CRM answers. Real processes, real kills, both databases. */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { startHubSpotSandbox, startSalesforceSandbox } from '@patchcord/sandbox';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import type { RelayConfigInput } from '../../server/src/index.ts';
 import { answeredCall, envelopes, type Panel } from '../unit/server/relay-in-test.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
@@ -132,6 +132,8 @@ async function stage(database: string, openCrm: () => Promise<Crm>): Promise<{ c
     ...(database === 'PostgreSQL' ? { databaseUrl: await postgres.createDatabase() } : {}),
   });
   cleanups.push(() => relay.remove());
+  // What the relay said is the only witness of what went wrong.
+  onTestFailed(() => console.error(relay.output().slice(-20_000)));
   await relay.start();
   return { crm, relay };
 }

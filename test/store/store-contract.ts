@@ -47,6 +47,7 @@ function logOf(callId: CallId, change: Partial<CallLog> = {}): CallLog {
     disposition: null,
     transferredTo: null,
     consultFor: null,
+    joinedWith: null,
     sipCallId: null,
     stage: 'live',
     ...change,

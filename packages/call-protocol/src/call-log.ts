@@ -24,6 +24,8 @@ export interface CallLog {
   readonly disposition: string | null;
   readonly transferredTo: string | null;
   readonly consultFor: CallId | null;
+  /** The call this consult call was joined with by an attended transfer: one conversation, one log, and it is the other call's. */
+  readonly joinedWith: CallId | null;
   readonly sipCallId: string | null;
   /** `live` until it ended; `ended` until the agent submits wrap-up; `final` after. The CRM is written from `ended` on. */
   readonly stage: 'live' | 'ended' | 'final';

@@ -25,7 +25,7 @@ export const CallOutcomeSchema = v.picklist([
   'answered-elsewhere',
 ]);
 /**
- * How a call ended, from the agent's side. `missed` and `declined` are inbound only, `answered-elsewhere` means another device took it
+ * How a call ended, from the agent's side. `missed` is inbound only; `declined` is the agent's refusal of a call, or the far side's (603); `answered-elsewhere` means another device took it
  * (RFC 3326 Reason on CANCEL); `busy`, `no-answer`, `cancelled` are outbound; `failed` is a fault with a reason.
  */
 export type CallOutcome = v.InferOutput<typeof CallOutcomeSchema>;

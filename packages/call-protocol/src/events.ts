@@ -29,6 +29,8 @@ export const eventSchemas = {
   'call.held': v.object({}),
   'call.resumed': v.object({}),
   'call.transferred': v.object({ to: v.string(), kind: v.picklist(['blind', 'attended']) }),
+  /** A consult call went up in the conversation it was placed for: an attended transfer joined their far sides. */
+  'call.joined': v.object({ with: v.pipe(v.string(), v.uuid()) }),
   'call.transfer-failed': v.object({ to: v.string(), reason: v.string() }),
   'call.ended': v.object({
     outcome: CallOutcomeSchema,

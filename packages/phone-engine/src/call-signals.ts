@@ -157,7 +157,7 @@ function holdRefused(state: PhoneState, call: CallState, input: Of<'sip.hold-ref
   });
 }
 
-/** The target took the call: ours are over as soon as the port has ended them. Told once, on the call that was transferred. */
+/** The target took the call: ours are over as soon as the port has ended them. Told on the call that was transferred. */
 function transferred(state: PhoneState, call: CallState, at: number): Transition {
   const { transfer } = call;
   if (call.phase !== 'active' || transfer === null) return keep(state);
@@ -166,9 +166,13 @@ function transferred(state: PhoneState, call: CallState, at: number): Transition
     change(next, it.id, { phase: 'ending', transfer: { ...transfer, to }, trouble: null }, [
       { type: 'timer.start', call: it.id, ms: endingMs },
     ]);
-  const consult = transfer.kind === 'attended' ? callOf(state, transfer.consult) : undefined;
   const first = andThen({ state, effects: [told] }, (next) => over(next, call, transfer.to));
+  if (transfer.kind === 'blind') return first;
+  // The far end may have ended the consult call already: taking over its dialog does that.
+  const joined = emit('call.joined', at, { with: call.id }, transfer.consult);
+  const both = andThen(first, (next) => ({ state: next, effects: [joined] }));
+  const consult = callOf(state, transfer.consult);
   return consult === undefined || !isInProgress(consult)
-    ? first
-    : andThen(first, (next) => over(next, consult, call.farSide.number));
+    ? both
+    : andThen(both, (next) => over(next, consult, call.farSide.number));
 }

@@ -54,17 +54,18 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     disposition: lastGiven(wrapUps.map((event) => event.data.disposition)) ?? null,
     transferredTo: transferredTo(ordered),
     consultFor: (started.data.consultFor as CallId | undefined) ?? null,
-    sipCallId: started.data.sipCallId ?? null,
+    joinedWith: (first(ordered, 'call.joined')?.data.with as CallId | undefined) ?? null,
+    sipCallId: sipCallId(ordered),
     stage: ended === undefined ? 'live' : submitted ? 'final' : 'ended',
   };
 }
 
 /**
  * Whether this log belongs into the CRM: the call is over, and it was this agent's. A call that another device or colleague took is logged
- * by whoever took it.
+ * by whoever took it; a consult call that ended in a transfer is part of the call that was transferred.
  */
 export function belongsInCrm(log: CallLog): boolean {
-  return log.stage !== 'live' && log.outcome !== 'answered-elsewhere';
+  return log.stage !== 'live' && log.outcome !== 'answered-elsewhere' && log.joinedWith === null;
 }
 
 /**
@@ -109,6 +110,16 @@ function first<N extends WireEvent['name']>(events: readonly WireEvent[], name: 
 function firstEnd(events: readonly WireEvent[], byRule: string): Named<'call.ended'> | undefined {
   const ends = events.filter((event): event is Named<'call.ended'> => event.name === 'call.ended');
   return ends.find((event) => event.source !== byRule) ?? ends[0];
+}
+
+/** An inbound call knows its SIP Call-ID from the start, an outbound one from its INVITE on. */
+function sipCallId(events: readonly WireEvent[]): string | null {
+  for (const event of events) {
+    if (event.name === 'call.started' || event.name === 'call.ringing' || event.name === 'call.ended') {
+      if (event.data.sipCallId !== undefined) return event.data.sipCallId;
+    }
+  }
+  return null;
 }
 
 function chosenRecord(events: readonly WireEvent[]): CallLog['record'] {

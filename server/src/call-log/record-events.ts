@@ -29,6 +29,8 @@ export const eventsPerCall = 2_000;
 const conflictsAllowed = 8;
 /** Drafts of a note are saved every few seconds; the CRM gets them this much later, together, unless something that matters comes first. */
 export const draftMs = 15_000;
+/** A consult call may end a moment before its transfer is confirmed; whether it needs a log of its own shows only then. */
+const joinMs = 5_000;
 
 export interface Publisher {
   readonly tenant: TenantId;
@@ -193,7 +195,8 @@ export class EventRecorder {
       const onlyDrafts = fresh.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');
       if (log !== null && belongsInCrm(log) && !sameLog(before?.call.log ?? null, log)) {
         const soon = before?.call.log?.stage === log.stage && onlyDrafts ? now + draftMs : now;
-        logs.push(crmLogEffect(owner.tenant, owner.agent, callId, soon));
+        const settled = log.consultFor === null ? soon : Math.max(soon, now + joinMs);
+        logs.push(crmLogEffect(owner.tenant, owner.agent, callId, settled));
       }
       changedCalls.push({
         callId,

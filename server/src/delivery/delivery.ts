@@ -2,30 +2,18 @@
  * Works the outbox: claims what is due, delivers it, settles it, and sleeps until the next is due. Owns leases, retries, pauses a CRM asked
  * for, and giving up. Delivery is at-least-once with idempotent effects; a crash at any line here repeats an effect and never loses one.
  */
-import { type AgentId, type Envelope, errorCode, type PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import { errorCode, type PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import { revokeAtEdge } from '../credentials/edge.ts';
 import type { EdgeRevocation } from '../credentials/revoke.ts';
 import type { LiveHub } from '../live/hub.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
-import type { EffectKind, LeasedEffect, LogResult, NewEffect, Store, StoredEvent } from '../store/contract.ts';
+import type { EffectKind, LeasedEffect, Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import { retryDelayMs } from './backoff.ts';
 import { deliverLog, logFailed } from './deliver-log.ts';
 import { deliverWebhook } from './deliver-webhook.ts';
-
-/** What a delivery changes in the store, and what the agent is told once it is stored. */
-export interface Delivered {
-  readonly log?: LogResult;
-  readonly ownEvents?: readonly StoredEvent[];
-  readonly effects?: readonly NewEffect[];
-  readonly tell?: { readonly agent: AgentId; readonly event: Envelope };
-}
-
-export interface Failure {
-  readonly reason: string;
-  readonly dead: boolean;
-}
+import type { Delivered } from './delivered.ts';
 
 export interface DeliverySettings {
   readonly leaseMs: number;

@@ -4,6 +4,7 @@
  * and opens us as a window.
  */
 import type { CrmName } from '@patchcord/call-protocol';
+import { salesforceScriptOrigins } from '@patchcord/crm-adapters/relay';
 import { type RequestHandler, type Response, Router } from 'express';
 import helmet from 'helmet';
 import type { TenantConfig } from '../config.ts';
@@ -92,8 +93,8 @@ export function contentPolicy(host: PageHost, tenants: readonly TenantConfig[], 
   const list = (...values: string[]): string => values.join(' ');
   const directives: Record<string, string> = {
     'default-src': "'none'",
-    // Open CTI's own script comes from the organisation's host: only there, only exact hosts.
-    'script-src': list("'self'", ...(host === 'salesforce' ? exactOrigins(tenants) : [])),
+    // Open CTI's own script comes from the organisation's hosts: only there, only exact hosts.
+    'script-src': list("'self'", ...(host === 'salesforce' ? salesforceScriptOrigins(exactOrigins(tenants)) : [])),
     'style-src': "'self'",
     'img-src': list("'self'", 'data:'),
     'font-src': "'self'",

@@ -94,8 +94,12 @@ export async function openPostgres(url: string): Promise<Database> {
             : pg.types.getTypeParser(id, format as 'text'),
     },
   });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // A connection that breaks is replaced by the pool, and whoever used it hears of it by their query. Without listeners it would end the
+  // process: the pool's own covers idle connections only, so each gets one for the time it is lent out.
   pool.on('error', () => {});
+  pool.on('connect', (client) => {
+    client.on('error', () => {});
+  });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const database: Database = {
     db,

@@ -24,6 +24,7 @@ export function finishedCall(change: Partial<CallLog> = {}): CallLog {
     disposition: null,
     transferredTo: null,
     consultFor: null,
+    joinedWith: null,
     sipCallId: 'a84b4c76e66710@edge.example',
     stage: 'ended',
     ...change,

@@ -3,13 +3,16 @@
  * Owns building and mounting; what HubSpot's server does with a request is the test's to say.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { JSDOM } from 'jsdom';
 
 export const extensionFolder = fileURLToPath(new URL('../../../hubspot-extension/', import.meta.url));
+
+// Without types of its own; esbuild does not run inside vitest's jsdom environment, so the page is made here.
+const { JSDOM } = createRequire(import.meta.url)('jsdom') as { JSDOM: new () => { readonly window: Window } };
 
 export interface CardRequest {
   readonly method?: string;
@@ -50,11 +53,6 @@ export async function buildCard(
         name: 'hubspot-stand-in',
         setup({ onResolve, onLoad }) {
           onResolve({ filter: /^@hubspot\/ui-extensions$/ }, ({ path }) => ({ path, namespace: 'hubspot' }));
-          onResolve({ filter: /^(?:react|preact)(?:\/|$)/ }, ({ path }) => ({
-            path: fileURLToPath(
-              import.meta.resolve(path.replace(/^react/, 'preact/compat').replace('compat/jsx', 'jsx')),
-            ),
-          }));
           onLoad({ filter: /.*/, namespace: 'hubspot' }, () => ({ contents: components, resolveDir: extensionFolder }));
         },
       },

@@ -59,7 +59,10 @@ describe('the card', () => {
 
   it('is busy until the answer comes, then shows the code and until when it is good', async () => {
     let answer: (response: Response) => void = () => {};
-    await mountCard(script, () => new Promise((resolve) => void (answer = resolve)));
+    const answered = new Promise<Response>((resolve) => {
+      answer = resolve;
+    });
+    await mountCard(script, () => answered);
     button().click();
     await vi.waitFor(() => expect(button().disabled).toBe(true));
     answer(Response.json({ code: 'ABCD-2345', expiresAt: Date.now() + 300_000 }, { status: 201 }));

@@ -617,6 +617,7 @@ describe('transfer', () => {
       phone.take(ended(b), ended(a, { by: 'agent' }));
       expect(phone.names().filter((name) => name === 'call.transferred')).toHaveLength(1);
       expect(phone.event('call.transferred', a).data).toEqual({ to: bob.number, kind: 'attended' });
+      expect(phone.event('call.joined', b).data).toEqual({ with: a });
       expect(phone.call(a).end).toMatchObject({ outcome: 'answered', reason: `Transferred to ${bob.number}.` });
       expect(phone.call(b).end).toMatchObject({ outcome: 'answered', reason: `Transferred to ${ada.number}.` });
     }

@@ -67,6 +67,29 @@ describe('the log of a call', () => {
     expect(await metric(one, /patchcord_calls_total\{direction="inbound",outcome="answered"\} (\d+)/)).toBe('1');
   });
 
+  it('gets the record that alone has the number, when the panel could not say', async () => {
+    const one = await relay();
+    const { panel } = await publishCall(one);
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toMatchObject([{ record: 'Contact:003000000000001' }]);
+  });
+
+  it('gets no record when several have the number: the choice is the agent’s', async () => {
+    const one = await relay();
+    one.crm.addRecord({ object: 'Contact', id: 'other', name: 'Somebody Else', numbers: ['+14155550101'] });
+    const { panel } = await publishCall(one);
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toMatchObject([{ record: null }]);
+  });
+
+  it('is written without a record rather than never, when the search keeps failing', async () => {
+    const one = await relay();
+    one.crm.fail({ when: 'search', error: away, times: 3 });
+    const { panel } = await publishCall(one);
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toMatchObject([{ record: null }]);
+  });
+
   it('is given up when the CRM refuses it, says why, and is written when an administrator asks again', async () => {
     const one = await relay();
     one.crm.fail({

@@ -74,6 +74,7 @@ describe('the fold', () => {
       disposition: null,
       transferredTo: null,
       consultFor: null,
+      joinedWith: null,
       sipCallId: null,
       stage: 'live',
     });
@@ -97,6 +98,20 @@ describe('the fold', () => {
   it('never counts less than no talk when the clock was set back', () => {
     const early = event(9, 'call.ended', { outcome: 'answered', reason: '', by: 'agent' }, { at: 2_000 });
     expect(fold(started, answered, early).talkMs).toBe(0);
+  });
+
+  it('leaves a consult call that was joined with its first call out of the CRM', () => {
+    const other = newCallId();
+    const joined = fold(started, answered, event(5, 'call.joined', { with: other }), ended);
+    expect(joined.joinedWith).toBe(other);
+    expect(belongsInCrm(joined)).toBe(false);
+    expect(belongsInCrm(fold(started, answered, ended))).toBe(true);
+  });
+
+  it('learns the SIP Call-ID of an outbound call from its ringing or its end', () => {
+    expect(fold(started, event(2, 'call.ringing', { sipCallId: 'later@edge' }), ended).sipCallId).toBe('later@edge');
+    const failed = event(2, 'call.ended', { outcome: 'failed', reason: '', by: 'network', sipCallId: 'end@edge' });
+    expect(fold(started, failed).sipCallId).toBe('end@edge');
   });
 
   it('keeps the SIP Call-ID and the call it consults for', () => {

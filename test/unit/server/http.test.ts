@@ -7,8 +7,10 @@ import {
   ProfileSchema,
   SessionSchema,
 } from '@patchcord/call-protocol';
+import { checkConfig } from '@patchcord/server';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contentPolicy } from '../../../server/src/http/panel-pages.ts';
 import {
   adminToken,
   type RelayInTest,
@@ -282,6 +284,13 @@ describe('the pages', () => {
     } finally {
       await paged.closed();
     }
+  });
+
+  it('let Salesforce’s script come from the hosts that serve it, and from nowhere else', () => {
+    const acme = { ...testTenant(), hostOrigins: ['https://acme.lightning.force.com', 'https://*.force.com'] };
+    const tenant = checkConfig(testConfig({ tenants: [acme] })).tenants;
+    const policy = contentPolicy('salesforce', tenant, 'https://phone.example.com');
+    expect(policy).toContain("script-src 'self' https://acme.my.salesforce.com https://acme.lightning.force.com;");
   });
 
   it('say so when the panel is not built', async () => {

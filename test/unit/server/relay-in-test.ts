@@ -66,10 +66,16 @@ export async function startRelayInTest(
   const crm = createMemoryRelay({
     records: [{ object: 'Contact', id: '003000000000001', name: 'Grace Hopper', numbers: ['(415) 555-0101'] }],
   });
+  const clean = async (): Promise<void> => {
+    if (dependencies.folder === undefined) await rm(folder, { recursive: true, force: true });
+  };
   const relay = await startRelay(
     { dataDir: folder, ...config },
     { connectCrm: () => crm, log: createLog('silent'), ...dependencies },
-  );
+  ).catch(async (error: unknown) => {
+    await clean();
+    throw error;
+  });
   const panels: Panel[] = [];
   const self: RelayInTest = {
     relay,
@@ -78,7 +84,7 @@ export async function startRelayInTest(
     closed: async () => {
       for (const panel of panels) panel.socket.terminate();
       await relay.close();
-      if (dependencies.folder === undefined) await rm(folder, { recursive: true, force: true });
+      await clean();
     },
     fetch: (path, { token, json, ...init } = {}) =>
       fetch(`http://127.0.0.1:${relay.port}${path}`, {

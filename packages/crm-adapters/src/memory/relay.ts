@@ -31,9 +31,9 @@ export interface MemoryLog {
   readonly owner: string;
 }
 
-/** When the ordered fault strikes: before anything is written, or after (the answer is lost). */
+/** When the ordered fault strikes: at a search, before anything is written, or after (the answer is lost). */
 export type MemoryFault = {
-  readonly when: 'before' | 'after';
+  readonly when: 'search' | 'before' | 'after';
   readonly error: PatchcordError;
   readonly times?: number;
 };
@@ -60,10 +60,10 @@ export function createMemoryRelay(options: { readonly records?: readonly MemoryR
   const stored = new Map<string, Stored>();
   const idByCall = new Map<string, string>();
   const removed = new Set<string>();
-  let faults: { when: 'before' | 'after'; error: PatchcordError; left: number }[] = [];
+  let faults: { when: 'search' | 'before' | 'after'; error: PatchcordError; left: number }[] = [];
   let serial = 0;
 
-  function strike(when: 'before' | 'after'): void {
+  function strike(when: 'search' | 'before' | 'after'): void {
     const fault = faults.find((one) => one.when === when);
     if (fault === undefined) return;
     fault.left -= 1;
@@ -95,7 +95,7 @@ export function createMemoryRelay(options: { readonly records?: readonly MemoryR
     crm: 'memory',
     can: { atomicLog: true, recordings: false },
     async findByNumber(number, country): Promise<readonly Match[]> {
-      strike('before');
+      strike('search');
       return records
         .filter((record) => record.numbers.some((typed) => isNumber(typed, number, country)))
         .sort((one, other) => one.name.localeCompare(other.name))

@@ -29,7 +29,7 @@ export type RemoteDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 export class CallMedia {
   readonly #options: CallMediaOptions;
-  readonly #connection: RTCPeerConnection;
+  #connection: RTCPeerConnection;
   #policy: CandidatePolicy;
   #transceiver: RTCRtpTransceiver | undefined;
   #microphone: MediaStreamTrack | undefined;
@@ -39,11 +39,20 @@ export class CallMedia {
   #muted = false;
   #closed = false;
   #brokenTimer: unknown;
+  /** The branch of a forked call whose early media is heard, by its ICE name. */
+  #earlyBranch: string | undefined;
+  #otherBranch = false;
 
   constructor(options: CallMediaOptions) {
     this.#options = options;
     this.#policy = options.policy;
-    this.#connection = options.newPeerConnection({
+    this.#connection = this.#openConnection();
+    this.#forgetMicrophone = options.sound.onMicrophoneChanged(() => void this.#changeMicrophone());
+  }
+
+  #openConnection(): RTCPeerConnection {
+    const options = this.#options;
+    const connection = options.newPeerConnection({
       // With one audio line there is nothing to bundle, and max-bundle would refuse the answers of phones that leave out a=group (RFC 9143):
       // baresip behind rtpengine does.
       bundlePolicy: 'balanced',
@@ -51,9 +60,11 @@ export class CallMedia {
       iceServers: options.iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
       iceTransportPolicy: options.policy.iceTransportPolicy,
     });
-    this.#connection.addEventListener('track', (event) => this.#hear(event));
-    this.#connection.addEventListener('connectionstatechange', () => this.#watchPath());
-    this.#forgetMicrophone = options.sound.onMicrophoneChanged(() => void this.#changeMicrophone());
+    connection.addEventListener('track', (event) => this.#hear(event));
+    connection.addEventListener('connectionstatechange', () => {
+      if (connection === this.#connection) this.#watchPath();
+    });
+    return connection;
   }
 
   get closed(): boolean {
@@ -100,6 +111,12 @@ export class CallMedia {
       throw new PatchcordError('media.failed', refusedDescription(sdp), { cause: error });
     }
     if (type === 'offer') this.#adoptTransceiver();
+    const branch = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1];
+    if (type === 'pranswer') this.#earlyBranch = branch;
+    else if (type === 'answer') {
+      this.#otherBranch = this.#earlyBranch !== undefined && this.#earlyBranch !== branch;
+      this.#earlyBranch = undefined;
+    }
     return { kind: waiting ? 'answer' : 'offer' };
   }
 
@@ -113,6 +130,25 @@ export class CallMedia {
   /** The next offer gathers afresh and finds a new path (ICE restart, RFC 8445 section 9). */
   restartPath(): void {
     if (!this.#closed) this.#connection.restartIce();
+  }
+
+  /**
+   * True once after an answer from another branch of a forked call than the one that was heard ringing. Its media never starts on a connection
+   * that already is encrypted towards the first branch: Chromium begins a new DTLS handshake only for another fingerprint, and branches behind
+   * one media relay share theirs.
+   */
+  takeOtherBranch(): boolean {
+    const other = this.#otherBranch;
+    this.#otherBranch = false;
+    return other;
+  }
+
+  /** The next offer is made by a new peer connection, with a new path and a new key; the microphone moves over. */
+  startAfresh(): void {
+    if (this.#closed) return;
+    this.#connection.close();
+    this.#transceiver = undefined;
+    this.#connection = this.#openConnection();
   }
 
   /** From here on offers wait for reflexive and relay candidates. */

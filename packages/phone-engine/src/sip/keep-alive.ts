@@ -40,6 +40,8 @@ export class KeepAlive {
     this.#server = server;
     this.#everyMs = everyMs;
     this.#schedule();
+    // What kind of server this is is best known before the first time it matters.
+    if (!this.#answersPing.has(server) && !this.#answersOptionsOnly.has(server)) this.#ask(answerMs);
   }
 
   stop(): void {

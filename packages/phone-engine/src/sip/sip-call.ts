@@ -180,7 +180,7 @@ export abstract class SipCall {
     if (this.#ended) return;
     if (!this.#established) this.lineCameBack();
     // Servers without GRUU keep sending to the dead connection until a request of ours brings them the new one (RFC 3261 section 12.2.1.1).
-    else if (!hasStableContact) void this.#offerAgain(false);
+    else if (!hasStableContact) void this.#offerAgain(() => {});
   }
 
   protected signal(signal: SipSignal): void {
@@ -278,6 +278,7 @@ export abstract class SipCall {
       return;
     }
     this.onEstablished();
+    if (this.media.takeOtherBranch()) void this.#offerAgain(() => this.media.startAfresh());
   }
 
   protected abstract onEstablished(): void;
@@ -334,13 +335,11 @@ export abstract class SipCall {
   /** Shortcoming 9: nothing in sip.js notices a broken path or restarts ICE. */
   #mendPath(): void {
     this.around.log('warn', 'call.path-broken', { call: this.id });
-    if (this.established && this.around.connected()) void this.#offerAgain(true);
+    if (this.established && this.around.connected()) void this.#offerAgain(() => this.media.restartPath());
   }
 
-  async #offerAgain(newPath: boolean): Promise<void> {
-    const outcome = await this.#renegotiation?.run(() => {
-      if (newPath) this.media.restartPath();
-    });
+  async #offerAgain(prepare: () => void): Promise<void> {
+    const outcome = await this.#renegotiation?.run(prepare);
     if (outcome && !outcome.ok) this.#lostFarSide(outcome);
   }
 
