@@ -21,6 +21,8 @@ export interface TestBrowserOptions {
   readonly microphone?: 'granted' | 'refused';
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly colorScheme?: 'light' | 'dark';
+  /** Offer 127.0.0.1 for sound, where the sandbox switch is. Default true. */
+  readonly loopbackMedia?: boolean;
   readonly extraArgs?: readonly string[];
 }
 
@@ -55,7 +57,8 @@ export async function startBrowser(options: TestBrowserOptions = {}): Promise<Te
       '--disable-backgrounding-occluded-windows',
       '--metrics-recording-only',
       '--ignore-certificate-errors',
-      '--allow-loopback-in-peer-connection',
+      // Only where the far end is on loopback: elsewhere these addresses would only slow gathering down.
+      ...(options.loopbackMedia === false ? [] : ['--allow-loopback-in-peer-connection']),
       '--autoplay-policy=no-user-gesture-required',
       options.microphone === 'refused' ? '--deny-permission-prompts' : '--use-fake-ui-for-media-stream',
       '--use-fake-device-for-media-stream',

@@ -66,6 +66,7 @@ export function journeys(system: string, startTelephony: () => Promise<TestTelep
       test('a number clicked on a record becomes a call with sound both ways, hold, keys, and one log with the note', async () => {
         const { first, second } = telephony;
         await callFromRecord('Mina Sato');
+        await panel.getByText(first.person).first().waitFor();
         const sound = await hears(first.toneHz);
         expect(sound.amplitude(second.toneHz)).toBeLessThan(absent);
         await first.hears(ourTone);

@@ -59,7 +59,10 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
         emit('record.matched', input.at, { matches: [...input.matches] }, call.id),
       ]);
     case 'call.choose-record':
-      if (call.record?.crm === input.record.crm && call.record.id === input.record.id) return keep(state);
+      // The same record again says something new only when it brings its name.
+      if (call.record?.crm === input.record.crm && call.record.id === input.record.id) {
+        if (input.record.name === undefined || input.record.name === call.record.name) return keep(state);
+      }
       return change(state, call.id, { record: input.record }, [
         emit('record.chosen', input.at, { record: input.record, by: input.by }, call.id),
       ]);

@@ -68,6 +68,14 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
   async function offer(id: CallId, found: readonly Match[]): Promise<void> {
     const known = callById(id);
     if (known === undefined) return;
+    if (known.record !== null) {
+      // Dialled from a record that the host named by its id only: the look-up tells what it is called, and chooses nothing.
+      const named = found.find((match) => known.record !== null && sameRecord(match.record, known.record));
+      setLookup(id, 'found');
+      if (named === undefined || known.record.name !== undefined) return;
+      await phone.send({ type: 'call.choose-record', call: id, record: named.record, by: 'dialled-from' });
+      return;
+    }
     const fresh = found.filter((match) => !known.matches.some((other) => sameRecord(other.record, match.record)));
     const matches = [...known.matches, ...fresh].slice(0, mostMatches);
     setLookup(id, matches.length === 0 ? 'none' : 'found');
@@ -81,7 +89,8 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
   function check(): void {
     if (stopState === null) return;
     for (const call of phone.state().calls) {
-      if (!lookups.value.has(call.id) && call.record === null && call.matches.length === 0) void lookUp(call);
+      const nameless = call.record === null ? call.matches.length === 0 : call.record.name === undefined;
+      if (!lookups.value.has(call.id) && nameless) void lookUp(call);
       if (closesItself(call) && lookups.value.get(call.id) !== 'searching' && !closing.has(call.id)) {
         closing.add(call.id);
         void phone.send({ type: 'call.submit-wrap-up', call: call.id });

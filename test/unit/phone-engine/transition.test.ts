@@ -801,6 +801,14 @@ describe('records and wrap-up', () => {
     expect(phone.call(a).record?.crm).toBe('hubspot');
   });
 
+  it('learns the name of a record that was chosen by its id alone', () => {
+    const { name: _, ...nameless } = ada003;
+    const phone = inCall().take({ type: 'call.choose-record', call: a, record: nameless, by: 'dialled-from' });
+    phone.take({ type: 'call.choose-record', call: a, record: { ...nameless, name: 'Ada' }, by: 'dialled-from' });
+    expect(phone.call(a).record?.name).toBe('Ada');
+    expect(phone.take({ type: 'call.choose-record', call: a, record: nameless, by: 'agent' }).effects).toEqual([]);
+  });
+
   it('saves note and disposition at each change, and submits them once the call has ended', () => {
     const phone = inCall().take({ type: 'call.write-note', call: a, note: 'Wants' });
     expect(phone.event('wrap-up.saved').data).toEqual({ note: 'Wants' });
