@@ -179,6 +179,8 @@ export class CallMedia {
   async sendDigits(digits: string): Promise<string> {
     if (this.#held) return 'The call is on hold; resume it before sending digits.';
     if (!(await this.#pathReady())) return 'There is no sound path to the far side.';
+    // Chromium takes digits before its sender has begun, and drops them.
+    if (!(await this.#packetsLeft())) return 'The microphone sends nothing, so no digits can be sent.';
     const dtmf = this.#transceiver?.sender.dtmf;
     if (!dtmf?.canInsertDTMF) return 'The far side takes no digits on this call right now.';
     try {
@@ -324,11 +326,27 @@ export class CallMedia {
   async #packetsCame(): Promise<boolean> {
     const receiver = this.#transceiver?.receiver;
     if (!receiver || this.#closed) return false;
-    for (const report of (await receiver.getStats()).values()) {
-      if (report.type === 'inbound-rtp' && report.packetsReceived > 0) return true;
-    }
-    return false;
+    return counts(await receiver.getStats(), 'inbound-rtp', 'packetsReceived');
   }
+
+  /** Resolves true once the microphone's first packet is out, false when none is after `pathWithinMs`. */
+  async #packetsLeft(): Promise<boolean> {
+    const { clock } = this.#options;
+    const deadline = clock.now() + pathWithinMs;
+    for (;;) {
+      const sender = this.#transceiver?.sender;
+      if (!sender || this.#closed) return false;
+      if (counts(await sender.getStats(), 'outbound-rtp', 'packetsSent')) return true;
+      if (clock.now() > deadline) return false;
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, soundPollMs));
+    }
+  }
+}
+
+/** Whether a counter of the first stream of this kind has moved at all. */
+function counts(stats: RTCStatsReport, type: RTCStatsType, counter: string): boolean {
+  for (const report of stats.values()) if (report.type === type && Number(report[counter]) > 0) return true;
+  return false;
 }
 
 function refusedDescription(sdp: string): string {
