@@ -8,7 +8,7 @@ import type { Cancel } from 'sip.js/lib/api/cancel.js';
 import type { Invitation } from 'sip.js/lib/api/invitation.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
 import { callerOf, wantsPrivacy } from './party.ts';
-import { type CallSurroundings, type EndedBy, reasonText, SipCall } from './sip-call.ts';
+import { type CallSurroundings, type EndedBy, reasonText, SipCall, tellableCallId } from './sip-call.ts';
 
 /** A ringing call whose line does not come back is over: its CANCEL could not reach us. */
 const lostLineMs = 5_000;
@@ -52,7 +52,7 @@ export class InboundCall extends SipCall {
     );
   }
   get sipCallId(): string {
-    return this.#invitation.request.callId;
+    return tellableCallId(this.#invitation.request.callId);
   }
 
   answer(): void {

@@ -10,7 +10,7 @@ import type { IncomingResponse } from 'sip.js/lib/core/messages/incoming-respons
 import type { IncomingByeRequest } from 'sip.js/lib/core/messages/methods/bye.js';
 import type { PrackableIncomingResponseWithSession } from 'sip.js/lib/core/messages/methods/invite.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
-import { type CallSurroundings, type EndedBy, reasonText, SipCall } from './sip-call.ts';
+import { type CallSurroundings, type EndedBy, reasonText, SipCall, tellableCallId } from './sip-call.ts';
 
 /** How long an unanswered call survives a lost line; the answer would go to the dead connection. */
 const lostLineMs = 5_000;
@@ -106,7 +106,7 @@ export class OutboundCall extends SipCall {
           onRedirect: (response) => this.#onFinal(session, response),
         },
       });
-      this.signal({ type: 'sip.dialing', call: this.id, sipCallId: session.request.callId });
+      this.signal({ type: 'sip.dialing', call: this.id, sipCallId: tellableCallId(session.request.callId) });
     } catch (error) {
       this.#fail(error);
     }

@@ -359,3 +359,11 @@ export abstract class SipCall {
 export function reasonText(header: string | undefined): string {
   return /text\s*=\s*"([^"]{1,120})"/i.exec(header ?? '')?.[1] ?? '';
 }
+
+/** Longest SIP Call-ID an event carries. A PBX may send longer ones; they are cut, which still joins its own call records by their start. */
+const longestCallId = 255;
+
+/** A Call-ID as it may stand in an event. */
+export function tellableCallId(callId: string): string {
+  return callId.slice(0, longestCallId);
+}

@@ -24,6 +24,8 @@ export class Transfer {
   readonly #outcome: TransferOutcome;
   #accepted = false;
   #settled = false;
+  /** The target rings, as far as we were told. */
+  #targetRings = false;
   #deadline: unknown;
 
   constructor(clock: ClockPort, outcome: TransferOutcome) {
@@ -70,15 +72,21 @@ export class Transfer {
     // The state of the subscription is not looked at: some phones call it terminated with every report, also with "100 Trying".
     if (status === null) return;
     if (status.code < 200) {
-      if (status.code > 100) this.#outcome.onRinging();
+      if (status.code > 100) {
+        this.#targetRings = true;
+        this.#outcome.onRinging();
+      }
       this.#wait(ringingMs, 'The target did not answer.');
     } else if (status.code < 300) this.#done();
     else this.#refuse(refusal(status.code, status.phrase));
   }
 
-  /** The far side hung up while we waited: a far side that accepted the transfer has left to make it. */
+  /**
+   * The far side hung up while we waited. One that accepted the transfer and reported nothing has left to make it; one that hung up while the
+   * target rang has given up.
+   */
   farSideLeft(): void {
-    if (this.#accepted) this.#done();
+    if (this.#accepted && !this.#targetRings) this.#done();
     else this.cancel();
   }
 
