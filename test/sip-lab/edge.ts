@@ -18,6 +18,11 @@ export interface EdgeOptions {
   credentialSecret: string;
   /** A second secret that is still accepted, for rotation. */
   previousCredentialSecret?: string;
+  /**
+   * Key of the mark that dialogs carry. Default: random, which also outlives restartKamailio(); give one when calls have to go on
+   * over stop() and another startEdge().
+   */
+  dialogSecret?: string;
   /** Shared with the relay: HMAC key of TURN credentials (SHA-1). */
   turnSecret: string;
   /** SIP domain and Digest realm. Default patchcord.test. */
@@ -207,6 +212,7 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOption
     // The far phones of the laboratory have no PBX: they register at the edge.
     WITH_PLAIN_REGISTER: null,
     EPH_SECRET: quoted(options.credentialSecret),
+    DIALOG_SECRET: quoted(options.dialogSecret ?? randomBytes(32).toString('hex')),
     ...(options.previousCredentialSecret ? { EPH_SECRET_PREVIOUS: quoted(options.previousCredentialSecret) } : {}),
     ...(options.pbxUri ? { PBX_URI: quoted(options.pbxUri) } : {}),
     ...(options.rpcToken ? { RPC_TOKEN: quoted(`Bearer ${options.rpcToken}`) } : {}),

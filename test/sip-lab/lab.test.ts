@@ -259,6 +259,167 @@ describe('the edge', () => {
   });
 });
 
+describe('an attacker at the edge', () => {
+  /** Outside of the trusted networks; nothing has to listen there, the trace shows what was sent. */
+  const victim = `${lab.agent.address}:5060`;
+  const edgeRoute = `Route: <sip:${lab.edge.address};lr>`;
+  /** Next hops that only look like a WebSocket. */
+  const disguises = [`<sip:${victim};lr;x-transport=ws>`, `<sip:transport=ws@${victim};lr>`];
+
+  /** What the edge has sent of these calls. The answered OPTIONS proves that all the client has sent before is dealt with. */
+  async function sentOn(client: WssClient, ...callIds: string[]): Promise<string[]> {
+    const callId = randomUUID();
+    await client.request('OPTIONS', 'sip:patchcord.test', { from: '1', to: '1', callId });
+    await edge.waitForSip((message) => message.callId === callId && message.status === 200);
+    return edge
+      .sipTrace()
+      .filter((message) => message.direction === 'out' && callIds.includes(message.callId))
+      .filter((message) => !message.transport.startsWith('ws') && message.transport !== 'tls')
+      .map((message) => message.summary);
+  }
+
+  function inDialogText(method: string, uri: string, callId: string, routes: string[]): string {
+    return [
+      `${method} ${uri} SIP/2.0`,
+      `Via: SIP/2.0/WSS attacker.invalid;branch=z9hG4bK${randomUUID()}`,
+      'Max-Forwards: 70',
+      'From: <sip:1001@patchcord.test>;tag=invented',
+      'To: <sip:2001@patchcord.test>;tag=invented-too',
+      `Call-ID: ${callId}`,
+      `CSeq: 1 ${method}`,
+      ...routes,
+      'Content-Length: 0\r\n\r\n',
+    ].join('\r\n');
+  }
+
+  /** A call of extension 1001 to a plain phone, with the Route headers that lead back into it. */
+  async function runningCall() {
+    const client = await connected();
+    const credential = ephemeralCredential(secret, '1001');
+    await client.register('1001', credential);
+    const phone = await baresip('2001', firstAddress, 600);
+    const ids = { callId: randomUUID(), fromTag: 'ours' };
+    const call = { from: '1001', to: '2001', credential, body: browserOffer, ...ids };
+    const answered = client.request('INVITE', 'sip:2001@patchcord.test', call);
+    await phone.waitFor('incoming');
+    await phone.answer();
+    const answer = await answered;
+    client.acknowledge(answer);
+    await phone.waitFor('established');
+    const routes = answer
+      .headers('record-route')
+      .flatMap((value) => value.split(/,\s*(?=<)/))
+      .reverse();
+    const target = /<([^>]+)>/.exec(answer.header('contact') ?? '')?.[1] ?? '';
+    const toTag = /;tag=([^;\s]+)/.exec(answer.header('to') ?? '')?.[1] ?? '';
+    return { client, phone, target, routes, dialog: { from: '1001', to: '2001', toTag, ...ids } };
+  }
+
+  test('gets nothing relayed without a credential, whatever the Route says', async () => {
+    const client = await connected();
+    const callIds: string[] = [];
+    for (const method of ['BYE', 'ACK']) {
+      for (const hop of [...disguises, `<sip:${firstAddress}:5060;lr>`]) {
+        const callId = randomUUID();
+        callIds.push(callId);
+        client.send(inDialogText(method, `sip:2001@${victim}`, callId, [edgeRoute, `Route: ${hop}`]));
+      }
+    }
+    expect(await sentOn(client, ...callIds)).toEqual([]);
+    // ACK is never answered
+    expect(client.received.filter((text) => /^SIP\/2\.0 403 Not a dialog of this edge.* BYE/s.test(text))).toHaveLength(
+      3,
+    );
+  });
+
+  test('as an agent in a real call cannot lead it to a foreign address that only looks like a WebSocket', async () => {
+    const { client, phone, target, routes, dialog } = await runningCall();
+    for (const hop of disguises) {
+      const headers = [...routes, hop].map((route) => `Route: ${route}`);
+      const answer = await client.request('INVITE', target, { ...dialog, headers });
+      expect([answer.status, answer.reason]).toEqual([403, 'Not a destination of this edge']);
+    }
+    expect((await sentOn(client, dialog.callId)).filter((line) => line.includes(victim))).toEqual([]);
+    const headers = routes.map((route) => `Route: ${route}`);
+    expect((await client.request('BYE', target, { ...dialog, headers })).status).toBe(200);
+    await phone.waitFor('closed');
+  });
+
+  test('is told from a browser that comes back into its call on a new connection, even after a restart', async () => {
+    const { client, phone, target, routes, dialog } = await runningCall();
+    await Promise.all([client.close(), edge.restartKamailio()]);
+    const back = await connected();
+    await back.register('1001', ephemeralCredential(secret, '1001'));
+    const headers = routes.map((route) => `Route: ${route}`);
+    // The new client counts from the beginning, but in the dialog the BYE has to be numbered above the INVITE (RFC 3261 section 12.2.1.1).
+    for (let sent = 0; sent < 3; sent++)
+      await back.request('OPTIONS', 'sip:patchcord.test', { from: '1001', to: '1001' });
+    expect((await back.request('BYE', target, { ...dialog, headers })).status).toBe(200);
+    await phone.waitFor('closed');
+  });
+
+  test('as an agent cannot pass the credential check by an invented To tag, nor with the mark of another call', async () => {
+    const { client, routes, dialog } = await runningCall();
+    const headers = routes.map((route) => `Route: ${route}`);
+    const [withoutMark, withOthersMark] = [randomUUID(), randomUUID()];
+    for (const [callId, given] of [
+      [withoutMark, [edgeRoute]],
+      [withOthersMark, headers],
+    ] as const) {
+      const invented = { from: '1099', to: '2001', toTag: 'invented', callId, headers: [...given] };
+      for (const method of ['INVITE', 'REFER', 'BYE']) {
+        const answer = await client.request(method, `sip:2001@${firstAddress}`, invented);
+        expect([method, answer.status, answer.reason]).toEqual([method, 403, 'Not a dialog of this edge']);
+      }
+    }
+    expect(await sentOn(client, withoutMark, withOthersMark)).toEqual([]);
+    expect((await client.request('BYE', `sip:2001@${firstAddress}`, { ...dialog, headers })).status).toBe(200);
+  });
+
+  test('without a credential cannot cut the sound of a call whose Call-ID and tags it knows', async () => {
+    const [caller, callee] = [await baresip('2001', firstAddress, 600), await baresip('2002', secondAddress, 850)];
+    await caller.dial('2002');
+    await callee.waitFor('incoming');
+    await callee.answer();
+    await Promise.all([caller.hears(850), callee.hears(600)]);
+    const accepted = await edge.waitForSip((message) => message.status === 200 && message.cseq.method === 'INVITE');
+    const tag = (name: string) => /;tag=([^;\s]+)/.exec(accepted.header(name) ?? '')?.[1] ?? '';
+    const client = await connected();
+    const answer = await client.request('BYE', `sip:2002@${secondAddress}`, {
+      from: '2001',
+      to: '2002',
+      callId: accepted.callId,
+      fromTag: tag('from'),
+      toTag: tag('to'),
+      headers: [edgeRoute],
+    });
+    expect([answer.status, answer.reason]).toEqual([403, 'Not a dialog of this edge']);
+    await Promise.all([caller.hears(850), callee.hears(600)]);
+  });
+
+  test('cannot have a response sent on to the address in its Via', async () => {
+    const client = await connected();
+    const callIds: string[] = [];
+    for (const target of [victim, `${firstAddress}:5060`]) {
+      const callId = randomUUID();
+      callIds.push(callId);
+      client.send(
+        [
+          'SIP/2.0 200 OK',
+          `Via: SIP/2.0/UDP ${lab.edge.address}:5060;branch=z9hG4bK${randomUUID()}`,
+          `Via: SIP/2.0/UDP ${target};branch=z9hG4bK${randomUUID()}`,
+          'From: <sip:2001@patchcord.test>;tag=invented',
+          'To: <sip:1001@patchcord.test>;tag=invented-too',
+          `Call-ID: ${callId}`,
+          'CSeq: 1 INVITE',
+          'Content-Length: 0\r\n\r\n',
+        ].join('\r\n'),
+      );
+    }
+    expect(await sentOn(client, ...callIds)).toEqual([]);
+  });
+});
+
 describe('the far phones', () => {
   test('two baresips hear each other and nothing else, through hold and resume', async () => {
     const caller = await baresip('2001', firstAddress, 600);
