@@ -165,6 +165,18 @@ describe('servers away', () => {
   });
 });
 
+describe('a page that goes', () => {
+  test('loaded anew in a call: as soon as the phone is back the call has its end, and exactly one log', async () => {
+    const panel = await crm.open(page);
+    await inCall(panel);
+    // The browser asks whether to leave in a call; this agent leaves.
+    page.on('dialog', (dialog) => void dialog.accept());
+    await crm.open(page);
+    await until('the log', () => (crm.calls().length > 0 ? true : undefined), 15_000);
+    expect(crm.calls()).toMatchObject([{ result: crm.words.answered, record: 'Mina Sato' }]);
+  });
+});
+
 describe('several tabs', () => {
   test('one tab owns the line, the other shows the same call and can end it; one call, one log', async () => {
     const first = await crm.open(page);

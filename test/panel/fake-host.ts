@@ -17,6 +17,8 @@ export class FakeHost implements PanelHost {
   /** Everything the phone told this host, in order. */
   readonly facts: HostFact[] = [];
   proof: IdentityProof | null = { kind: 'salesforce-assertion', assertion: 'header.payload.signature' };
+  /** Whom the page is for; null: it does not say. */
+  audience: string | null = 'fakes';
   startFault: PatchcordError | null = null;
   openFault: PatchcordError | null = null;
   stopped = false;
@@ -31,6 +33,10 @@ export class FakeHost implements PanelHost {
 
   proveIdentity(): Promise<IdentityProof | null> {
     return Promise.resolve(this.proof);
+  }
+
+  audienceKey(): string | null {
+    return this.audience;
   }
 
   showAvailability({ available }: { readonly signedIn: boolean; readonly available: boolean }): void {

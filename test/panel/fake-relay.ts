@@ -3,6 +3,7 @@
  * pedals for being away, for refusals and for events of other parts. No port, no sleep.
  */
 import {
+  type Agent,
   type CallSummary,
   type Credentials,
   type Envelope,
@@ -29,6 +30,10 @@ export class FakeRelay {
   calls: readonly CallSummary[] = [];
   /** The code that signs in. */
   pairingCode = 'K7M2QX';
+  /** Codes of other agents. */
+  readonly otherCodes = new Map<string, Agent>();
+  /** Ids of the agents whose tokens were used, for a request or a socket. */
+  readonly usedBy = new Set<string>();
   /** Life of what it gives out, ms. */
   sessionMs = 8 * 3_600_000;
   credentialMs = 600_000;
@@ -47,7 +52,7 @@ export class FakeRelay {
   /** A match waits for this before it is answered. */
   matchGate: Promise<void> = Promise.resolve();
   readonly #now: () => number;
-  readonly #tokens = new Map<string, number>();
+  readonly #tokens = new Map<string, { readonly expiresAt: number; readonly agent: Agent }>();
   readonly #sockets = new Set<FakeSocket>();
   #next = 1;
 
@@ -68,7 +73,7 @@ export class FakeRelay {
     if (!this.#isGood(token)) return refuse(401, 'identity.required', 'Sign in first.', false);
     switch (url.pathname) {
       case '/v1/profile':
-        return Response.json(this.profile);
+        return Response.json({ ...this.profile, agent: this.#tokens.get(token)?.agent });
       case '/v1/credentials':
         return Response.json(this.#credentials());
       case '/v1/matches':
@@ -156,17 +161,21 @@ export class FakeRelay {
 
   #signIn(body: unknown): Response {
     const { proof } = v.parse(SessionRequestSchema, body);
+    const other = proof.kind === 'pairing-code' ? this.otherCodes.get(proof.code) : undefined;
     const known = proof.kind === 'salesforce-assertion' || proof.code === this.pairingCode;
-    if (!known)
+    if (!known && other === undefined)
       return refuse(401, 'identity.refused', 'This code is not known or has run out. Ask for a new one.', false);
     const token = `token-${this.#next++}`;
     const expiresAt = this.#now() + this.sessionMs;
-    this.#tokens.set(token, expiresAt);
-    return Response.json({ token, expiresAt, agent: this.profile.agent }, { status: 201 });
+    const agent = other ?? this.profile.agent;
+    this.#tokens.set(token, { expiresAt, agent });
+    return Response.json({ token, expiresAt, agent }, { status: 201 });
   }
 
   #isGood(token: string): boolean {
-    return (this.#tokens.get(token) ?? 0) > this.#now();
+    const known = this.#tokens.get(token);
+    if (known !== undefined) this.usedBy.add(known.agent.id);
+    return known !== undefined && known.expiresAt > this.#now();
   }
 
   #credentials(): Credentials {

@@ -72,7 +72,8 @@ const panel = createPanel({
     openSocket: relay.openSocket,
     proveIdentity: () => host.proveIdentity(),
   }),
-  handover: createSessionHandover({ openChannel: (name) => new BroadcastChannel(name), name: 'fakes', clock }),
+  openHandover: (name) =>
+    createSessionHandover({ openChannel: (channel) => new BroadcastChannel(channel), name, clock }),
   sharePhone: (name) =>
     joinSharedPhone({
       name,

@@ -46,6 +46,11 @@ export interface PanelHost {
   start(): Promise<void>;
   /** A fresh proof of who the agent is, or null when the host has none. @throws PatchcordError `host.*` */
   proveIdentity(): Promise<IdentityProof | null>;
+  /**
+   * Whom this page is for, once `start` is through: frames that say the same sign each other in, so that a code is typed once and not once a
+   * tab. Need not be proven, it only narrows. null while the host has not said it; absent where the host proves every agent itself.
+   */
+  readonly audienceKey?: () => string | null;
   /** The agent is signed in and ready (or not) to take calls. */
   showAvailability(state: { readonly signedIn: boolean; readonly available: boolean }): void;
   /** Opens the record in front of the agent. @throws PatchcordError `host.refused`, `host.silent`, `crm.not-found` */

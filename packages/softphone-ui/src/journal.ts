@@ -6,7 +6,7 @@
  * One journal belongs to one agent of one tenant, and all frames of a browser share it: numbers are dealt inside the transaction that
  * stores the event, so two frames never give the same id.
  */
-import { type Envelope, type PhoneEvent, toEnvelope } from '@patchcord/call-protocol';
+import { type Direction, type Envelope, type PhoneEvent, toEnvelope } from '@patchcord/call-protocol';
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
 
 export interface RefusedEvent {
@@ -18,6 +18,15 @@ export interface RefusedEvent {
 export interface JournalCounts {
   readonly waiting: number;
   readonly refused: number;
+}
+
+/** A call that began and has not ended yet, as far as the journal knows. */
+export interface OpenCall {
+  readonly id: string;
+  readonly direction: Direction;
+  readonly answered: boolean;
+  /** Epoch ms; a page that held the call was alive then. */
+  readonly seenAt: number;
 }
 
 export interface Journal {
@@ -33,6 +42,10 @@ export interface Journal {
   /** The agent has read about a refused event: it goes. */
   forget(id: string): Promise<void>;
   counts(): Promise<JournalCounts>;
+  /** The calls without an end after everything that was appended so far, whichever page appended it. */
+  openCalls(): Promise<readonly OpenCall[]>;
+  /** The page that holds the open calls is alive. */
+  sawOpenCalls(): Promise<void>;
   /** Told after every change made through this object. */
   onChanged(listener: () => void): () => void;
   close(): void;
@@ -56,6 +69,7 @@ interface JournalSchema extends DBSchema {
   events: { key: number; value: StoredEvent; indexes: { id: string; state: string } };
   /** How many events a call has had: `n` of the ids `<callId>:<n>`. */
   numbers: { key: string; value: { readonly n: number; readonly at: number }; indexes: { at: number } };
+  open: { key: string; value: OpenCall };
 }
 
 const numbersKeptMs = 14 * 24 * 3_600_000;
@@ -106,6 +120,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       await memory.forget(id);
     },
     refused: async () => [...(await orElse(stored.refused(), [])), ...(await memory.refused())],
+    openCalls: async () => [...(await orElse(stored.openCalls(), [])), ...(await memory.openCalls())],
+    sawOpenCalls: () => orElse(stored.sawOpenCalls(), undefined),
     async counts() {
       const disk = await orElse(stored.counts(), { waiting: 0, refused: 0 });
       const ram = await memory.counts();
@@ -136,13 +152,18 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
   }
 
   async function store(event: PhoneEvent): Promise<Envelope> {
-    const transaction = db.transaction(['events', 'numbers'], 'readwrite', { durability: 'strict' });
+    const transaction = db.transaction(['events', 'numbers', 'open'], 'readwrite', { durability: 'strict' });
     const numbers = transaction.objectStore('numbers');
     let id = `device:${crypto.randomUUID()}`;
     if (event.call !== undefined) {
       const n = ((await numbers.get(event.call))?.n ?? 0) + 1;
       await numbers.put({ n, at: options.now() }, event.call);
       id = `${event.call}:${n}`;
+      const open = transaction.objectStore('open');
+      const before = await open.get(event.call);
+      const after = followCall(before, event, options.now());
+      if (after !== undefined) await open.put(after, event.call);
+      else if (before !== undefined) await open.delete(event.call);
     }
     const envelope = toEnvelope(event, id, options.source);
     await transaction.objectStore('events').add({ envelope, state: 'waiting', message: '' });
@@ -184,6 +205,21 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
       const events = await db.getAllFromIndex('events', 'state', 'refused');
       return events.map(({ envelope, message }) => ({ envelope, message }));
     },
+    openCalls() {
+      const read = last.then(() => db.getAll('open'));
+      last = read.catch(() => undefined);
+      return read;
+    },
+    sawOpenCalls() {
+      const written = last.then(async () => {
+        const transaction = db.transaction('open', 'readwrite');
+        for (const call of await transaction.store.getAll())
+          await transaction.store.put({ ...call, seenAt: options.now() }, call.id);
+        await transaction.done;
+      });
+      last = written.catch(() => undefined);
+      return written;
+    },
     async counts() {
       const transaction = db.transaction('events');
       const states = transaction.store.index('state');
@@ -202,8 +238,10 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
 }
 
 async function openDatabase(name: string): Promise<IDBPDatabase<JournalSchema>> {
-  return await openDB<JournalSchema>(name, 1, {
-    upgrade(db) {
+  return await openDB<JournalSchema>(name, 2, {
+    upgrade(db, from) {
+      db.createObjectStore('open');
+      if (from === 1) return;
       const events = db.createObjectStore('events', { autoIncrement: true });
       events.createIndex('id', 'envelope.id', { unique: true });
       events.createIndex('state', 'state');
@@ -215,13 +253,23 @@ async function openDatabase(name: string): Promise<IDBPDatabase<JournalSchema>> 
 }
 
 async function forgetOldNumbers(db: IDBPDatabase<JournalSchema>, before: number): Promise<void> {
-  const transaction = db.transaction('numbers', 'readwrite');
-  let cursor = await transaction.store.index('at').openCursor(IDBKeyRange.upperBound(before));
+  const transaction = db.transaction(['numbers', 'open'], 'readwrite');
+  let cursor = await transaction.objectStore('numbers').index('at').openCursor(IDBKeyRange.upperBound(before));
   while (cursor !== null) {
+    // An end without its number would take the id of another event; the relay has ended such a call itself by now.
+    await transaction.objectStore('open').delete(cursor.primaryKey);
     await cursor.delete();
     cursor = await cursor.continue();
   }
   await transaction.done;
+}
+
+/** What is known of an open call after one more of its events; undefined when it is not open. */
+function followCall(call: OpenCall | undefined, event: PhoneEvent, now: number): OpenCall | undefined {
+  if (event.name === 'call.started' && event.call !== undefined)
+    return { id: event.call, direction: event.data.direction, answered: false, seenAt: now };
+  if (event.name === 'call.ended' || call === undefined) return undefined;
+  return { ...call, answered: call.answered || event.name === 'call.answered', seenAt: now };
 }
 
 /** Holds events in memory only. Its ids carry a mark of their own: after a reload the same call would be numbered from 1 again. */
@@ -266,6 +314,9 @@ export function createMemoryJournal(source: string): Journal {
       set(events.filter((event) => event.envelope.id !== id || event.state === 'waiting'));
       return Promise.resolve();
     },
+    // A page that begins has nothing in memory: no call of an earlier page can be open here.
+    openCalls: () => Promise.resolve([]),
+    sawOpenCalls: () => Promise.resolve(),
     counts: () => {
       const refused = events.filter((event) => event.state === 'refused').length;
       return Promise.resolve({ waiting: events.length - refused, refused });

@@ -57,7 +57,7 @@ function run(element: HTMLElement): void {
       openSocket: (url) => new WebSocket(url),
       proveIdentity: () => host.proveIdentity(),
     }),
-    handover: createSessionHandover({ openChannel, name: page.host ?? '', clock }),
+    openHandover: (audience) => createSessionHandover({ openChannel, name: `${host.crm}:${audience}`, clock }),
     sharePhone: (name) =>
       joinSharedPhone({
         name,

@@ -57,7 +57,7 @@ function askBeforeLeaving(page: Document, panel: Panel): () => void {
 
 function App({ panel, reload }: { readonly panel: Panel; readonly reload: () => void }) {
   const stage = panel.stage.value;
-  if (stage.kind === 'ready') return <Phone panel={panel} model={stage.model} />;
+  if (stage.kind === 'ready') return <Phone panel={panel} model={stage.model} reload={reload} />;
   return (
     <div class="panel">
       <main class="main">
@@ -67,14 +67,22 @@ function App({ panel, reload }: { readonly panel: Panel; readonly reload: () => 
   );
 }
 
-function Phone({ panel, model }: { readonly panel: Panel; readonly model: SoftphoneModel }) {
+function Phone({
+  panel,
+  model,
+  reload,
+}: {
+  readonly panel: Panel;
+  readonly model: SoftphoneModel;
+  readonly reload: () => void;
+}) {
   const { screen, knocking } = model.layout.value;
   const main = useFocusRescue();
   return (
     <div class="panel" data-screen={screen.kind}>
       <Header model={model} />
       <main ref={main} class="main" tabIndex={-1}>
-        <Banners panel={panel} />
+        <Banners panel={panel} reload={reload} />
         <NoticeLine model={model} />
         {knocking.map((call) => (
           <KnockingCall key={call.id} model={model} call={call} />

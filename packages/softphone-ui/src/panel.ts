@@ -11,7 +11,7 @@ import type { Journal } from './journal.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
 import type { RelayClient } from './relay-client.ts';
-import type { SessionHandover } from './session-handover.ts';
+import { noHandover, type SessionHandover } from './session-handover.ts';
 import { createSoftphoneModel, type SoftphoneModel } from './softphone-model.ts';
 import { texts } from './texts.ts';
 import type { Ticker } from './ticker.ts';
@@ -52,7 +52,8 @@ export interface Panel {
 export interface PanelOptions {
   readonly host: PanelHost;
   readonly relay: RelayClient;
-  readonly handover: SessionHandover;
+  /** Joins the frames that are for the same audience; never called for a host that names none. */
+  readonly openHandover: (audience: string) => SessionHandover;
   readonly device: DeviceId;
   /** Joins the phone of one agent; `name` is the same in every frame of that agent. */
   readonly sharePhone: (name: string) => SharedPhone;
@@ -70,11 +71,12 @@ const longestRetryMs = 30_000;
 
 /** Builds the panel; nothing happens before `start`. */
 export function createPanel(options: PanelOptions): Panel {
-  const { host, relay, handover, clock, random = Math.random } = options;
+  const { host, relay, clock, random = Math.random } = options;
   const stage = signal<Stage>({ kind: 'opening', step: 'host', problem: null });
   const wiring = signal<PhoneWiring | null>(null);
   const codeBusy = signal(false);
   const codeProblem = signal<string | null>(null);
+  let handover = noHandover;
   let ending: (() => Promise<void>) | null = null;
   let wakeRetry: (() => void) | null = null;
   let closed = false;
@@ -119,6 +121,7 @@ export function createPanel(options: PanelOptions): Panel {
       stage.value = { kind: 'outside', message: messageOf(error) };
       return;
     }
+    joinHandover();
     opening('identity');
     try {
       const proof = await insist('identity', () => host.proveIdentity());
@@ -134,11 +137,21 @@ export function createPanel(options: PanelOptions): Panel {
     await enter();
   }
 
+  /** Only now the host has said whom its page is for. */
+  function joinHandover(): void {
+    const audience = host.audienceKey?.() ?? null;
+    if (audience === null || closed) return;
+    handover = options.openHandover(audience);
+    handover.onOffered((session) => {
+      // Another frame signed in while this one asks for a code.
+      if (stage.value.kind === 'code' && relay.adopt(session)) void enter();
+    });
+  }
+
   /** A frame of this agent that is signed in already vouches for this one. */
   async function signInByOthers(): Promise<boolean> {
     const handed = await handover.ask();
-    if (handed !== null) relay.adopt(handed);
-    return handed !== null;
+    return handed !== null && relay.adopt(handed);
   }
 
   async function submitCode(code: string): Promise<void> {
@@ -188,7 +201,7 @@ export function createPanel(options: PanelOptions): Panel {
       missedMark: options.missedMark(agent),
       recordOpened: (call, record) => void journal.append(recordOpened(call, record, clock.now())),
     });
-    const wired = wirePhone({ ...options, random, phone, model, journal, profile });
+    const wired = wirePhone({ ...options, handover, random, phone, model, journal, profile });
     wiring.value = wired;
     ending = async () => {
       wired.stop();
@@ -199,13 +212,6 @@ export function createPanel(options: PanelOptions): Panel {
     stage.value = { kind: 'ready', model };
     void model.history.reload();
   }
-
-  const stopOffers = handover.onOffered((session) => {
-    // Another frame signed in while this one asks for a code.
-    if (stage.value.kind !== 'code') return;
-    relay.adopt(session);
-    void enter();
-  });
 
   return {
     stage,
@@ -223,7 +229,6 @@ export function createPanel(options: PanelOptions): Panel {
     async close() {
       closed = true;
       wakeRetry?.();
-      stopOffers();
       handover.close();
       await ending?.();
       relay.close();

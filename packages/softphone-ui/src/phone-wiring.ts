@@ -4,6 +4,7 @@
  * longer than handing it on.
  */
 import type {
+  Agent,
   CallId,
   Credentials,
   DeviceId,
@@ -19,6 +20,7 @@ import { computed, type ReadonlySignal, type Signal, signal } from '@preact/sign
 import { type CredentialKeeper, type CredentialTrouble, createCredentialKeeper } from './credential-keeper.ts';
 import { startHostBridge } from './host-bridge.ts';
 import type { Journal, RefusedEvent } from './journal.ts';
+import { endLeftCalls, watchOwnCalls } from './left-calls.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type Publishing, startPublishing } from './publishing.ts';
@@ -64,11 +66,13 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   const credential = signal<CredentialTrouble | null>(null);
   const revoked = signal<string | null>(null);
   const codeNeeded = signal(false);
+  const stranger = signal<Agent | null>(null);
   const journalState = signal({ waiting: 0, refused: 0, durable: true });
   const refused = signal<readonly RefusedEvent[]>([]);
   const unlogged = signal<string | null>(null);
   let keeper: CredentialKeeper | null = null;
   let publishing: Publishing | null = null;
+  let stopWatchingCalls: (() => void) | null = null;
   let lineStatus = 'offline';
   let grace: unknown = null;
 
@@ -80,6 +84,8 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       credential: credential.value,
       revoked: revoked.value,
       codeNeeded: codeNeeded.value,
+      stranger: stranger.value,
+      agent: profile.value.agent,
       journal: journalState.value,
       refused: refused.value,
       unlogged: unlogged.value,
@@ -102,10 +108,17 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       publishing?.stop();
       keeper = null;
       publishing = null;
+      stopWatchingCalls?.();
+      stopWatchingCalls = null;
       credential.value = null;
       return;
     }
-    publishing ??= startPublishing({ journal, live: relay.live, clock });
+    if (publishing === null) {
+      // Before the line is supplied: no call of this page can be among them yet.
+      void endLeftCalls(journal, () => clock.now()).then(reloadHistorySoon);
+      stopWatchingCalls = watchOwnCalls(phone, journal, clock);
+      publishing = startPublishing({ journal, live: relay.live, clock });
+    }
     if (keeper !== null || revoked.value !== null) return;
     keeper = createCredentialKeeper({
       fetch: relay.credentials,
@@ -199,13 +212,18 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     codeNeeded.value = session === null;
     handover.offer(session);
     if (session === null) return;
+    stranger.value = null;
     relay.live.nudge();
     keeper?.nudge();
   }
 
+  function reloadHistorySoon(ended: number): void {
+    if (ended > 0) clock.setTimeout(() => void model.history.reload(), historyDelayMs);
+  }
+
   function phoneEvent(event: PhoneEvent): void {
     void journal.append(event);
-    if (event.name === 'call.ended') clock.setTimeout(() => void model.history.reload(), historyDelayMs);
+    if (event.name === 'call.ended') reloadHistorySoon(1);
   }
 
   const stops = [
@@ -216,6 +234,9 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     relay.live.onStatus(relayChanged),
     relay.live.onEvent(relayEvent),
     relay.onSession(sessionChanged),
+    relay.onStranger((agent) => {
+      stranger.value = agent;
+    }),
     handover.onOffered((session) => {
       // Another frame signed in: this one need not ask.
       if (codeNeeded.value) relay.adopt(session);
@@ -251,6 +272,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       for (const stop of stops) stop();
       keeper?.stop();
       publishing?.stop();
+      stopWatchingCalls?.();
       stopGrace();
     },
   };

@@ -4,6 +4,7 @@
  * URL, into storage or into a message.
  */
 import {
+  type Agent,
   type CallSummary,
   type Credentials,
   CredentialsSchema,
@@ -31,10 +32,15 @@ export interface RelayClient {
   session(): Session | null;
   /** Called when the session begins, is renewed, or is lost (null) and nothing but the agent can bring it back. */
   onSession(listener: (session: Session | null) => void): () => void;
-  /** @throws PatchcordError `identity.refused`, `relay.unreachable`, `request.too-many` */
+  /** Called when somebody else signed in here: the session was not taken, this client stays with its agent. */
+  onStranger(listener: (agent: Agent) => void): () => void;
+  /**
+   * The first session says for whom this client works, for good. One of another agent is not used.
+   * @throws PatchcordError `identity.refused`, `relay.unreachable`, `request.too-many`
+   */
   signIn(proof: IdentityProof): Promise<Session>;
-  /** Takes over the session that another frame of this browser already holds. */
-  adopt(session: Session): void;
+  /** Takes over the session that another frame of this browser already holds; false when it is another agent's, and nothing changed. */
+  adopt(session: Session): boolean;
   /** @throws PatchcordError `profile.invalid`, `identity.required`, `relay.unreachable` */
   profile(): Promise<Profile>;
   /** @throws PatchcordError `credential.revoked`, `identity.required`, `relay.unreachable` */
@@ -65,7 +71,10 @@ const renewMarginMs = 30_000;
 export function createRelayClient(options: RelayClientOptions): RelayClient {
   const { clock, requestTimeoutMs = 10_000 } = options;
   const listeners = new Set<(session: Session | null) => void>();
+  const strangerListeners = new Set<(agent: Agent) => void>();
   let session: Session | null = null;
+  /** For whom this client works. Phone, journal and notes belong to them: a token of anybody else must never carry them. */
+  let agent: Agent | null = null;
   let renewal: Promise<Session> | null = null;
 
   function setSession(next: Session | null): void {
@@ -74,10 +83,19 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     for (const listener of listeners) listener(next);
   }
 
+  /** False for a session of somebody else. */
+  function take(next: Session): boolean {
+    agent ??= next.agent;
+    if (agent.tenant !== next.agent.tenant || agent.id !== next.agent.id) return false;
+    setSession(next);
+    return true;
+  }
+
   async function signIn(proof: IdentityProof): Promise<Session> {
     const next = await request('POST', '/v1/sessions', SessionSchema, null, { device: options.device, proof });
-    setSession(next);
-    return next;
+    if (take(next)) return next;
+    for (const listener of strangerListeners) listener(next.agent);
+    throw new PatchcordError('identity.refused', texts.otherAgentAdvice(next.agent.name, agent?.name ?? ''));
   }
 
   /** One renewal at a time, whoever asks. */
@@ -179,8 +197,17 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
       return () => listeners.delete(listener);
     },
     signIn,
-    adopt: setSession,
-    profile: () => authorized('GET', '/v1/profile', ProfileSchema),
+    adopt: take,
+    onStranger(listener) {
+      strangerListeners.add(listener);
+      return () => strangerListeners.delete(listener);
+    },
+    async profile() {
+      const profile = await authorized('GET', '/v1/profile', ProfileSchema);
+      if (agent !== null && (profile.agent.id !== agent.id || profile.agent.tenant !== agent.tenant))
+        throw new PatchcordError('profile.invalid', texts.profileOfOther(profile.agent.name, agent.name));
+      return profile;
+    },
     credentials: () => authorized('POST', '/v1/credentials', CredentialsSchema, {}),
     matches: async (number) =>
       (await authorized('GET', `/v1/matches?number=${encodeURIComponent(number)}`, MatchesSchema)).matches,
@@ -188,6 +215,7 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     close() {
       live.close();
       listeners.clear();
+      strangerListeners.clear();
       session = null;
     },
   };

@@ -24,11 +24,19 @@ export interface SessionHandover {
 
 export interface SessionHandoverOptions {
   readonly openChannel: (name: string) => BroadcastChannel;
-  /** Frames of other hosts keep their own sessions. */
+  /** Host and whom its page is for: frames of another host, account or user keep their own sessions. */
   readonly name: string;
   readonly clock: ClockPort;
   readonly answerWithinMs?: number;
 }
+
+/** For a host that signs each frame in by itself: nobody asks, nobody is told. */
+export const noHandover: SessionHandover = {
+  ask: () => Promise.resolve(null),
+  offer: () => undefined,
+  onOffered: () => () => undefined,
+  close: () => undefined,
+};
 
 /** Life a passed session must still have, ms. */
 const leastLifeMs = 60_000;

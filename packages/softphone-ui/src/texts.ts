@@ -239,6 +239,13 @@ export const texts = {
   codeAgainTitle: 'Please sign in again',
   codeAgainAdvice: 'Your sign-in ran out. Calls go on; notes are kept here and sent when you are back.',
   signInAgain: 'Type a code',
+  otherAgentTitle: 'Somebody else signed in',
+  otherAgentAdvice: (other: string, agent: string) =>
+    `The sign-in is for ${other}, this phone is ${agent}’s and stays so: ${agent}’s calls and notes are not sent as ${other}’s. Load the page anew to change the agent, then sign in with a new code.`,
+  reloadPage: 'Load the page anew',
+  profileOfOther: (other: string, agent: string) =>
+    `The relay sent the phone of ${other} to ${agent}. Load the page anew; if it stays, tell your admin.`,
+  pageClosedInCall: 'The page was closed during the call.',
   microphoneRefusedTitle: 'The microphone is blocked',
   microphoneRefusedAdvice:
     'Nobody could hear you. Click the icon left of the address bar, allow the microphone, and reload the page.',

@@ -2,6 +2,7 @@
  * What is wrong, in words an agent can act on: what happened, what still works, what to do. Owns the choice and the order of the banners;
  * pure. Must never blame the agent nor hide that something is kept for later.
  */
+import type { Agent } from '@patchcord/call-protocol';
 import type { LineState } from '@patchcord/phone-engine';
 import type { CredentialTrouble } from './credential-keeper.ts';
 import type { JournalCounts, RefusedEvent } from './journal.ts';
@@ -19,6 +20,9 @@ export interface Conditions {
   readonly revoked: string | null;
   /** Only the agent can bring the session back, by a new code. */
   readonly codeNeeded: boolean;
+  /** Somebody else who signed in on this agent's phone. */
+  readonly stranger: Agent | null;
+  readonly agent: Agent;
   readonly journal: JournalCounts & { readonly durable: boolean };
   readonly refused: readonly RefusedEvent[];
   /** Calls the CRM did not take, and why. */
@@ -31,7 +35,7 @@ export interface Trouble {
   readonly title: string;
   readonly advice: string;
   /** What the agent may do about it right here. */
-  readonly act?: 'sign-in' | 'forget-refused' | 'forget-unlogged';
+  readonly act?: 'sign-in' | 'reload' | 'forget-refused' | 'forget-unlogged';
 }
 
 /** The banners, gravest first. */
@@ -43,6 +47,14 @@ export function troublesOf(now: Conditions): readonly Trouble[] {
       tone: 'danger',
       title: texts.revokedTitle,
       advice: texts.revokedAdvice(now.revoked),
+    });
+  if (now.stranger !== null)
+    troubles.push({
+      key: 'other-agent',
+      tone: 'warning',
+      title: texts.otherAgentTitle,
+      advice: texts.otherAgentAdvice(now.stranger.name, now.agent.name),
+      act: 'reload',
     });
   if (now.codeNeeded)
     troubles.push({

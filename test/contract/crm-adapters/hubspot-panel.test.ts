@@ -174,6 +174,21 @@ describe('the HubSpot panel', () => {
     for (const { targetOrigin } of page.posted) expect(targetOrigin).toBe(origin);
   });
 
+  it('is for the user of the portal that SYNC names, and for nobody while SYNC names none', async () => {
+    page = hubspotPage();
+    expect(page.host.audienceKey?.()).toBeNull();
+    const starting = page.host.start();
+    page.sync();
+    await starting;
+    expect(page.host.audienceKey?.()).toBe(`${portalId}:4201`);
+    page.close();
+    const other = await started({ portalId: 99, userId: '7' });
+    expect(other.host.audienceKey?.()).toBe('99:7');
+    other.close();
+    const nameless = await started({ userId: undefined });
+    expect(nameless.host.audienceKey?.()).toBeNull();
+  });
+
   it('cannot be taken over by a sibling frame or by a SYNC that names another host', async () => {
     page = hubspotPage();
     const starting = page.host.start();

@@ -70,6 +70,16 @@ describe('the plain page', () => {
     ]);
   });
 
+  it('is for the page that greeted it; opened by itself it is an audience of its own', async () => {
+    const page = pageAround(fakeFrame({ origin, framed: true }), 2_000);
+    expect(page.host.audienceKey?.()).toBeNull();
+    const starting = page.host.start();
+    page.greet();
+    await starting;
+    expect(page.host.audienceKey?.()).toBe(origin);
+    expect(pageAround(fakeFrame({ origin, framed: false }), 50).host.audienceKey?.()).toBe('alone');
+  });
+
   it('refuses a page that names another origin than its own', async () => {
     const frame = fakeFrame({ origin, framed: true });
     const page = pageAround(frame, 2_000);

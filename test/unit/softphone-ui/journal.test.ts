@@ -20,6 +20,14 @@ function answered(call: string): PhoneEvent {
   return { name: 'call.answered', at: 1_700_000_000_000, call, data: {} };
 }
 
+function started(call: string, direction: 'inbound' | 'outbound'): PhoneEvent {
+  return { name: 'call.started', at: 1, call, data: { direction, farSide: { number: '204' } } };
+}
+
+function ended(call: string): PhoneEvent {
+  return { name: 'call.ended', at: 2, call, data: { outcome: 'answered', reason: 'Done.', by: 'agent' } };
+}
+
 afterEach(() => {
   vi.unstubAllGlobals();
 });
@@ -33,6 +41,30 @@ describe('the journal', () => {
     expect(envelopes[0]).toMatchObject({ source, subject: one, type: 'dev.patchcord.call.answered.v1' });
     expect((await journal.waiting(10)).map(({ id }) => id)).toEqual([`${one}:1`, `${two}:1`, `${one}:2`]);
     expect(journal.durable).toBe(true);
+  });
+
+  it('knows across pages which calls have begun and not ended, and whether they were answered', async () => {
+    const name = freshName();
+    const [open1, open2, over] = [newCallId(), newCallId(), newCallId()];
+    const crashed = await open(name);
+    for (const call of [open1, open2, over])
+      await crashed.append(started(call, call === open2 ? 'outbound' : 'inbound'));
+    await crashed.append(answered(open1));
+    await crashed.append(ended(over));
+    // A note after the end does not open the call again.
+    await crashed.append({ name: 'wrap-up.submitted', at: 1, call: over, data: {} });
+    const next = await open(name);
+    const known = await next.openCalls();
+    expect(known).toHaveLength(2);
+    expect(known).toEqual(
+      expect.arrayContaining([
+        { id: open1, direction: 'inbound', answered: true, seenAt: 1_700_000_000_000 },
+        { id: open2, direction: 'outbound', answered: false, seenAt: 1_700_000_000_000 },
+      ]),
+    );
+    const appending = next.append(ended(open1));
+    expect((await next.openCalls()).map(({ id }) => id)).toEqual([open2]);
+    await appending;
   });
 
   it('has an event on disk before append resolves: a page that crashes right after loses nothing', async () => {
@@ -69,7 +101,7 @@ describe('the journal', () => {
     const transaction = vi.spyOn(IDBDatabase.prototype, 'transaction');
     const journal = await open(freshName());
     await journal.append(answered(newCallId()));
-    expect(transaction).toHaveBeenCalledWith(['events', 'numbers'], 'readwrite', { durability: 'strict' });
+    expect(transaction).toHaveBeenCalledWith(['events', 'numbers', 'open'], 'readwrite', { durability: 'strict' });
     transaction.mockRestore();
   });
 

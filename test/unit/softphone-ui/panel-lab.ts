@@ -80,7 +80,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       sound,
       random: () => 0.5,
       relay: client,
-      handover: createSessionHandover({ openChannel: own.open, name: 'lab', clock }),
+      openHandover: (name) => createSessionHandover({ openChannel: own.open, name, clock }),
       sharePhone: (name) => {
         shared = joinSharedPhone({
           name,
@@ -92,7 +92,8 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
         });
         return shared;
       },
-      openJournal: () => openJournal({ name: storageName, source: `/devices/${device}`, now: () => clock.now() }),
+      openJournal: (agent) =>
+        openJournal({ name: `${storageName}:${agent.id}`, source: `/devices/${device}`, now: () => clock.now() }),
       missedMark: () => ({ read: () => 0, write: () => undefined }),
       microphone,
       ticker: { now: signal(clock.now()), watch: () => () => undefined },

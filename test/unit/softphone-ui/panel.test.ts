@@ -1,6 +1,17 @@
-import { PatchcordError } from '@patchcord/call-protocol';
+import { type Agent, type AgentId, PatchcordError } from '@patchcord/call-protocol';
 import { describe, expect, it } from 'vitest';
-import { ada, onlyCall, openLab, openReady, passTime, settle, talk, until } from './panel-lab.ts';
+import {
+  ada,
+  type LabFrame,
+  onlyCall,
+  openLab,
+  openReady,
+  type PanelLab,
+  passTime,
+  settle,
+  talk,
+  until,
+} from './panel-lab.ts';
 
 describe('opening', () => {
   it('signs in by the host’s proof, supplies the line and is ready', async () => {
@@ -110,6 +121,155 @@ describe('opening', () => {
     await first.panel.submitCode(lab.relay.pairingCode);
     await until(() => second.panel.stage.value.kind === 'ready');
     expect(lab.relay.requests.filter((request) => request === 'POST /v1/sessions')).toHaveLength(1);
+  });
+});
+
+describe('somebody else who signs in', () => {
+  function bobOf(lab: PanelLab): Agent {
+    const bob: Agent = { ...lab.relay.profile.agent, id: 'bob' as AgentId, name: 'Bob Novak', extension: '202' };
+    lab.relay.otherCodes.set('B0B', bob);
+    return bob;
+  }
+
+  /** A panel whose sign-in ran out, with an event that waits. */
+  async function lapsed(lab: PanelLab): Promise<LabFrame> {
+    const frame = await openReady(lab);
+    await until(() => lab.relay.names.includes('line.ready'));
+    frame.host.proof = null;
+    lab.relay.goAway();
+    lab.relay.forgetTokens();
+    await talk(frame);
+    lab.relay.comeBack();
+    await passTime(lab, () => frame.panel.troubles.value.some(({ key }) => key === 'code'));
+    lab.relay.usedBy.clear();
+    return frame;
+  }
+
+  it('by a code does not take over a running panel: nothing is sent as theirs, a new page is offered', async () => {
+    const lab = openLab();
+    bobOf(lab);
+    const frame = await lapsed(lab);
+    await frame.panel.submitCode('B0B');
+    expect(frame.panel.codeProblem.value).toContain('Bob Novak');
+    expect(frame.panel.troubles.value.find(({ key }) => key === 'other-agent')).toMatchObject({ act: 'reload' });
+    lab.clock.advance(60_000);
+    await settle();
+    expect([...lab.relay.usedBy]).toEqual([]);
+    expect(lab.relay.names).not.toContain('call.started');
+    // What waits goes out when its own agent signs in again.
+    await frame.panel.submitCode(lab.relay.pairingCode);
+    await passTime(lab, () => lab.relay.names.includes('call.started'));
+    expect([...lab.relay.usedBy]).toEqual([lab.relay.profile.agent.id]);
+    expect(frame.panel.troubles.value).toEqual([]);
+  });
+
+  it('in another frame does not take over this one', async () => {
+    const lab = openLab();
+    const bob = bobOf(lab);
+    const frame = await lapsed(lab);
+    const other = lab.frame();
+    other.host.proof = null;
+    const started = other.panel.start();
+    await passTime(lab, () => other.panel.stage.value.kind === 'code');
+    await started;
+    await other.panel.submitCode('B0B');
+    expect(other.client.session()?.agent).toEqual(bob);
+    await settle();
+    expect(frame.client.session()).toBeNull();
+    expect(frame.panel.troubles.value.some(({ key }) => key === 'code')).toBe(true);
+    expect(lab.relay.names).not.toContain('call.started');
+  });
+
+  it('a frame for another audience, or for nobody in particular, is not signed in by this one', async () => {
+    const lab = openLab();
+    await openReady(lab);
+    for (const audience of ['another portal', null]) {
+      const other = lab.frame();
+      other.host.audience = audience;
+      other.host.proof = null;
+      const started = other.panel.start();
+      await passTime(lab, () => ['code', 'ready'].includes(other.panel.stage.value.kind));
+      await started;
+      expect(other.panel.stage.value.kind).toBe('code');
+    }
+  });
+});
+
+describe('a call that the page was closed in', () => {
+  it('is ended by the next page at once, with the next number, and once', async () => {
+    const lab = openLab();
+    const closed = await openReady(lab);
+    const call = await talk(closed);
+    await until(() => lab.relay.names.includes('record.chosen'));
+    await settle();
+    await closed.panel.close();
+    expect(lab.relay.names).not.toContain('call.ended');
+    const next = await openReady(lab);
+    await until(() => lab.relay.names.includes('call.ended'));
+    const ofCall = lab.relay.received.filter(({ subject }) => subject === call);
+    expect(ofCall.at(-1)).toMatchObject({
+      id: `${call}:${ofCall.length}`,
+      type: 'dev.patchcord.call.ended.v1',
+      data: { outcome: 'answered', by: 'network', reason: 'The page was closed during the call.' },
+    });
+    await next.panel.close();
+    await openReady(lab);
+    await settle();
+    expect(lab.relay.names.filter((name) => name === 'call.ended')).toHaveLength(1);
+  });
+
+  it('ends when its page was last alive, not when the next page opens', async () => {
+    const lab = openLab();
+    const closed = await openReady(lab);
+    const call = await talk(closed);
+    await settle();
+    for (let step = 0; step < 40; step += 1) {
+      lab.clock.advance(15_000);
+      await settle();
+    }
+    const aliveAt = lab.clock.now();
+    await closed.panel.close();
+    lab.clock.advance(6 * 3_600_000);
+    await openReady(lab);
+    await until(() => lab.relay.names.includes('call.ended'));
+    const end = lab.relay.received.find(
+      ({ subject, type }) => subject === call && type === 'dev.patchcord.call.ended.v1',
+    );
+    const endedAt = Date.parse(end?.time ?? '');
+    expect(endedAt).toBeGreaterThanOrEqual(aliveAt);
+    expect(endedAt).toBeLessThanOrEqual(aliveAt + 15_000);
+  });
+
+  it('and that nobody had answered is missed or cancelled', async () => {
+    const lab = openLab();
+    const closed = await openReady(lab);
+    const inbound = closed.sip.invite({ number: '204' });
+    await settle();
+    await closed.panel.close();
+    const next = await openReady(lab);
+    await until(() => lab.relay.names.includes('call.ended'));
+    await next.model().dial('205');
+    const outbound = onlyCall(next).id;
+    await settle();
+    await next.panel.close();
+    await openReady(lab);
+    await until(() => lab.relay.names.filter((name) => name === 'call.ended').length === 2);
+    const ends = lab.relay.received.filter(({ type }) => type === 'dev.patchcord.call.ended.v1');
+    expect(ends.map(({ subject, data }) => [subject, (data as { outcome: string }).outcome])).toEqual([
+      [inbound, 'missed'],
+      [outbound, 'cancelled'],
+    ]);
+  });
+
+  it('is none while another frame holds it: only the owner of the phone ends what was left', async () => {
+    const lab = openLab();
+    const owner = await openReady(lab);
+    await talk(owner);
+    const mirror = await openReady(lab);
+    expect(mirror.model().role.value).toBe('mirror');
+    await settle();
+    expect(lab.relay.names).not.toContain('call.ended');
+    expect(onlyCall(mirror).phase).toBe('active');
   });
 });
 

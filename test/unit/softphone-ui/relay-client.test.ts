@@ -1,4 +1,11 @@
-import { type DeviceId, errorCode, type IdentityProof, newCallId, toE164 } from '@patchcord/call-protocol';
+import {
+  type AgentId,
+  type DeviceId,
+  errorCode,
+  type IdentityProof,
+  newCallId,
+  toE164,
+} from '@patchcord/call-protocol';
 import { FakeClock } from '@patchcord/phone-engine/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createRelayClient, type RelayClient } from '../../../packages/softphone-ui/src/relay-client.ts';
@@ -69,6 +76,39 @@ describe('requests', () => {
     relay.forgetTokens();
     expect(await codeOf(client.profile())).toBe('identity.required');
     expect(told).toHaveBeenLastCalledWith(null);
+  });
+
+  it('work for one agent: a session of another, by code or handed over, is named and not used', async () => {
+    const { client, relay } = open(null);
+    const bob = { ...profile.agent, id: 'bob' as AgentId, name: 'Bob Novak' };
+    relay.otherCodes.set('B0B', bob);
+    const session = await client.signIn(code);
+    const strangers = vi.fn();
+    client.onStranger(strangers);
+    expect(await codeOf(client.signIn({ kind: 'pairing-code', code: 'B0B' }))).toBe('identity.refused');
+    expect(strangers).toHaveBeenCalledExactlyOnceWith(bob);
+    expect(client.adopt({ ...session, token: 'token-of-bob', agent: bob })).toBe(false);
+    expect(client.session()).toBe(session);
+    expect(client.adopt({ ...session, token: 'another-token' })).toBe(true);
+  });
+
+  it('take no profile of another agent', async () => {
+    const { client, relay } = open();
+    const session = await client.signIn(code);
+    vi.spyOn(relay, 'fetch').mockResolvedValue(
+      Response.json({ ...profile, agent: { ...profile.agent, id: 'bob' as AgentId } }),
+    );
+    const other = createRelayClient({
+      origin: 'https://relay.example.test',
+      device: crypto.randomUUID() as DeviceId,
+      clock: new FakeClock(),
+      fetch: relay.fetch,
+      openSocket: relay.openSocket,
+      proveIdentity: () => Promise.resolve(null),
+    });
+    onTestFinished(() => other.close());
+    other.adopt(session);
+    expect(await codeOf(other.profile())).toBe('profile.invalid');
   });
 
   it('tell a wrong code from a relay that is away', async () => {

@@ -162,6 +162,10 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
       );
     },
     proveIdentity: () => Promise.resolve(null),
+    audienceKey() {
+      const { portalId, userId } = context ?? { portalId: null, userId: null };
+      return portalId === null || userId === null ? null : `${portalId}:${userId}`;
+    },
     showAvailability(state) {
       if (state.signedIn !== signedIn) {
         signedIn = state.signedIn;

@@ -9,6 +9,7 @@ import type { DialRequest, HostCall } from '../panel-contract.ts';
 /** What SYNC tells about the frame we are in. Unsigned: never a proof of who the agent is. */
 export interface HostContext {
   readonly portalId: number | null;
+  readonly userId: number | null;
   readonly location: 'widget' | 'remote' | 'window';
   readonly usesCallingWindow: boolean;
 }
@@ -56,9 +57,10 @@ const knownTypes: ReadonlySet<string> = new Set([
 ]);
 
 export function readContext(data: unknown): HostContext {
-  const { portalId, iframeLocation, usesCallingWindow } = objectOf(data);
+  const { portalId, userId, iframeLocation, usesCallingWindow } = objectOf(data);
   return {
     portalId: numberOf(portalId),
+    userId: numberOf(userId),
     location: iframeLocation === 'remote' || iframeLocation === 'window' ? iframeLocation : 'widget',
     usesCallingWindow: usesCallingWindow !== false,
   };

@@ -84,6 +84,8 @@ export function createPagePanel(options: PanelHostOptions): PanelHost {
       watchHeight();
     },
     proveIdentity: () => Promise.resolve(null),
+    // The panel opened by itself has no page around it: its tabs are one audience of their own.
+    audienceKey: () => (framed ? hostOrigin : 'alone'),
     showAvailability() {},
     openRecord(record) {
       if (hostOrigin === null)

@@ -7,19 +7,27 @@ import { texts } from '../texts.ts';
 import type { Trouble } from '../troubles.ts';
 import { CodeForm } from './code-form.tsx';
 
-export function Banners({ panel }: { readonly panel: Panel }) {
+export function Banners({ panel, reload }: { readonly panel: Panel; readonly reload: () => void }) {
   const troubles = panel.troubles.value;
   if (troubles.length === 0) return null;
   return (
     <section class="banners" aria-label={texts.troublesLabel}>
       {troubles.map((trouble) => (
-        <Banner key={trouble.key} trouble={trouble} panel={panel} />
+        <Banner key={trouble.key} trouble={trouble} panel={panel} reload={reload} />
       ))}
     </section>
   );
 }
 
-function Banner({ trouble, panel }: { readonly trouble: Trouble; readonly panel: Panel }) {
+function Banner({
+  trouble,
+  panel,
+  reload,
+}: {
+  readonly trouble: Trouble;
+  readonly panel: Panel;
+  readonly reload: () => void;
+}) {
   const asking = useSignal(false);
   const { act } = trouble;
   return (
@@ -34,6 +42,11 @@ function Banner({ trouble, panel }: { readonly trouble: Trouble; readonly panel:
           </button>
         )}
         {act === 'sign-in' && asking.value && <CodeForm panel={panel} />}
+        {act === 'reload' && (
+          <button type="button" class="button-link" onClick={reload}>
+            {texts.reloadPage}
+          </button>
+        )}
       </div>
       {(act === 'forget-refused' || act === 'forget-unlogged') && (
         <button

@@ -1,0 +1,45 @@
+/**
+ * Calls that an earlier page began and left: a reload or a crash took the page before it could tell their end. Owns what becomes of them when
+ * a frame becomes the owner of the phone; a new owner has no calls, so every call its journal still knows as open is such a one. Must run
+ * in the owner only, before its line is supplied: a mirror's open calls live in another frame.
+ */
+import type { CallOutcome } from '@patchcord/call-protocol';
+import type { ClockPort, SharedPhone } from '@patchcord/phone-engine';
+import type { Journal, OpenCall } from './journal.ts';
+import { texts } from './texts.ts';
+
+/** How often the journal hears that the page with the calls is alive, ms: the end of a left call is known this well. */
+const seenEveryMs = 15_000;
+
+/** Keeps the journal knowing that this owner and its calls are alive, until the returned function is called. */
+export function watchOwnCalls(phone: Pick<SharedPhone, 'state'>, journal: Journal, clock: ClockPort): () => void {
+  let timer: unknown = null;
+  function plan(): void {
+    timer = clock.setTimeout(() => {
+      if (phone.state().calls.length > 0) void journal.sawOpenCalls();
+      plan();
+    }, seenEveryMs);
+  }
+  plan();
+  return () => clock.clearTimeout(timer);
+}
+
+/** Tells the end of every left call, as events like any other; the log need not wait for the relay's own deadline. Resolves to their count. */
+export async function endLeftCalls(journal: Journal, now: () => number): Promise<number> {
+  const left = await journal.openCalls();
+  for (const call of left) {
+    await journal.append({
+      name: 'call.ended',
+      // A browser that stays closed overnight must not make it a call of twelve hours.
+      at: Math.min(now(), call.seenAt + seenEveryMs),
+      call: call.id,
+      data: { outcome: outcomeOf(call), reason: texts.pageClosedInCall, by: 'network' },
+    });
+  }
+  return left.length;
+}
+
+function outcomeOf({ answered, direction }: OpenCall): CallOutcome {
+  if (answered) return 'answered';
+  return direction === 'inbound' ? 'missed' : 'cancelled';
+}
