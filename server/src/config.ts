@@ -301,6 +301,7 @@ const SettingsSchema = v.strictObject({
       leaseMs: v.optional(ms(100, 600_000), 15_000),
       firstRetryMs: v.optional(ms(1, 600_000), 1_000),
       longestRetryMs: v.optional(ms(1, 86_400_000), 900_000),
+      /** Of a webhook; a log outlives any outage. */
       attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 60),
     }),
     {},

@@ -40,6 +40,8 @@ export interface RelayDependencies {
   readonly now?: () => number;
   readonly random?: () => number;
   readonly liveTiming?: LiveSocketParts['timing'];
+  /** How often silent calls, expired rows and denials are seen to. */
+  readonly housekeepingMs?: number;
 }
 
 export interface Relay {
@@ -56,7 +58,7 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-const sweepMs = 60_000;
+const housekeepingMs = 60_000;
 const drainMs = 10_000;
 
 /**
@@ -91,22 +93,23 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
   const sessions = new Sessions(store.identity, now);
   const codes = new PairingCodes(store.identity, now);
   const proofs = new Proofs({ tenants, codes, store: store.identity, audience: publicUrl, now });
-  const delivery = new Delivery({
-    store,
-    tenants,
-    hub,
-    metrics,
-    log,
-    settings: config.delivery,
-    now,
-    random: dependencies.random ?? Math.random,
-  });
   const recorder = new EventRecorder({
     store: store.calls,
     tenants,
     metrics,
     now,
     effectsWait: () => delivery.wake(),
+  });
+  const delivery = new Delivery({
+    store,
+    tenants,
+    recorder,
+    hub,
+    metrics,
+    log,
+    settings: config.delivery,
+    now,
+    random: dependencies.random ?? Math.random,
   });
   let closing: Promise<void> | null = null;
   const parts: RelayParts = {
@@ -168,17 +171,24 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
   delivery.start();
 
   const sweep = (): Promise<number> => finishSilentCalls({ store: store.calls, recorder, log, now });
-  const housekeeping = setInterval(() => {
-    void (async () => {
+  const remindEdges = (): Promise<number> => repeatDenials({ tenants, store, log }, now());
+  /** One job that fails must not cost the others their turn. */
+  const keepHouse = async (): Promise<void> => {
+    const jobs = { 'silent calls': sweep, 'what has expired': () => store.forgetExpired(now()), denials: remindEdges };
+    for (const [job, run] of Object.entries(jobs)) {
       try {
-        await sweep();
-        await store.forgetExpired(now());
-        await repeatDenials({ tenants, store, log }, now());
+        await run();
       } catch (error) {
-        log.error({ err: error }, 'housekeeping failed');
+        log.error({ err: error, job }, 'housekeeping failed');
       }
-    })();
-  }, sweepMs);
+    }
+  };
+  let keepingHouse: Promise<void> | null = null;
+  const housekeeping = setInterval(() => {
+    keepingHouse ??= keepHouse().finally(() => {
+      keepingHouse = null;
+    });
+  }, dependencies.housekeepingMs ?? housekeepingMs);
   housekeeping.unref();
 
   const url = publicUrl();
@@ -191,9 +201,10 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
   const close = async (): Promise<void> => {
     clearInterval(housekeeping);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    live.close();
     server.closeIdleConnections();
-    await delivery.stop(drainMs);
+    // What was taken is finished and acknowledged before the store goes.
+    await Promise.all([live.close(drainMs), delivery.stop(drainMs)]);
+    await keepingHouse;
     live.terminate();
     server.closeAllConnections();
     await closed;
@@ -209,7 +220,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
       return codes.create(tenant as TenantId, agent as AgentId);
     },
     sweep,
-    remindEdges: () => repeatDenials({ tenants, store, log }, now()),
+    remindEdges,
     close: () => {
       closing ??= close();
       return closing;

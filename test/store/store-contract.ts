@@ -285,6 +285,42 @@ export function storeContract(open: () => Promise<Store>): void {
       expect(await claim({ now: 2_000 })).toMatchObject([{ id: 'x', attempts: 1 }]);
     });
 
+    it('makes everything of one tenant wait again, and what becomes of the logs', async () => {
+      const callId = newCallId();
+      const busy = `tenant-${randomUUID()}` as TenantId;
+      const effects = [
+        { ...logEffect(callId), tenant: busy },
+        { ...other('hook'), tenant: busy },
+        other('of another tenant'),
+      ];
+      await store.calls.commit(change(callId, 0, [], logOf(callId, { stage: 'ended' }), effects));
+      for (const effect of await claim()) {
+        const log = { callId, state: 'failed', logId: null, reason: 'refused' } as const;
+        const outcome = effect.kind === 'crm.log' ? { log } : {};
+        await store.outbox.failed(effect, { dueAt: 1, reason: 'refused', dead: true }, outcome);
+      }
+      const state = async () => (await store.calls.readCalls([callId])).get(callId)?.call;
+      expect(await state()).toMatchObject({ logState: 'failed', logReason: 'refused' });
+      expect(await store.outbox.reviveAll(busy, 2_000)).toBe(2);
+      expect(await store.outbox.reviveAll(busy, 2_000)).toBe(0);
+      expect(await state()).toMatchObject({ logState: 'waiting', logReason: null });
+      const taken = await claim({ now: 2_000 });
+      expect(taken.map(({ kind, attempts }) => [kind, attempts]).sort()).toEqual([
+        ['crm.log', 1],
+        ['webhook', 1],
+      ]);
+    });
+
+    it('looks again when it is told, and does not count that', async () => {
+      await store.outbox.enqueue([other('x')]);
+      const [first] = await claim();
+      if (first === undefined) throw new Error('nothing was claimed');
+      expect(await store.outbox.postpone(first, 3_000)).toBe(true);
+      expect(await store.outbox.postpone(first, 3_000)).toBe(false);
+      expect(await claim({ now: 2_999 })).toEqual([]);
+      expect(await claim({ now: 3_000 })).toMatchObject([{ id: 'x', attempts: 1, reason: null }]);
+    });
+
     it('joins an effect that waits, and keeps its back-off', async () => {
       await store.outbox.enqueue([other('x')]);
       const [first] = await claim();
@@ -418,6 +454,16 @@ export function storeContract(open: () => Promise<Store>): void {
       expect(taken.filter((one) => one !== null)).toEqual([{ tenant, agent }]);
     });
 
+    it('uses up every open code of one agent', async () => {
+      const who = { tenant, agent: `agent-${randomUUID()}` as AgentId };
+      const [codeHash, otherHash] = [randomUUID(), randomUUID()];
+      await store.identity.addPairingCode({ codeHash, ...who, expiresAt: 1_000 });
+      await store.identity.addPairingCode({ codeHash: otherHash, tenant, agent, expiresAt: 1_000 });
+      await store.identity.revokePairingCodes(who.tenant, who.agent, 400);
+      expect(await store.identity.takePairingCode(codeHash, 500)).toBeNull();
+      expect(await store.identity.takePairingCode(otherHash, 500)).toEqual({ tenant, agent });
+    });
+
     it('takes a proof once', async () => {
       const key = randomUUID();
       const used = await Promise.all([store.identity.useProof(key, 100), store.identity.useProof(key, 100)]);
@@ -439,11 +485,11 @@ export function storeContract(open: () => Promise<Store>): void {
       expect(await store.credentials.liveCredentials(who.tenant, who.agent, 999)).toEqual([credential]);
       expect(await store.credentials.liveCredentials(who.tenant, who.agent, 1_000)).toEqual([]);
       expect(await store.credentials.deniedUntil(who.tenant, who.agent)).toBe(0);
-      await store.credentials.denyUntil(who.tenant, who.agent, 500, 1);
-      await store.credentials.denyUntil(who.tenant, who.agent, 400, 2);
+      await store.credentials.denyUntil(who.tenant, who.agent, '1001', 500, 1);
+      await store.credentials.denyUntil(who.tenant, who.agent, '1001', 400, 2);
       expect(await store.credentials.deniedUntil(who.tenant, who.agent)).toBe(500);
-      expect(await store.credentials.denials(499)).toContainEqual({ ...who, until: 500 });
-      expect(await store.credentials.denials(500)).not.toContainEqual({ ...who, until: 500 });
+      expect(await store.credentials.denials(499)).toContainEqual({ ...who, extension: '1001', until: 500 });
+      expect(await store.credentials.denials(500)).not.toContainEqual({ ...who, extension: '1001', until: 500 });
     });
   });
 

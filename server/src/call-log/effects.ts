@@ -1,6 +1,7 @@
 /** Which effects an event has outside of this relay: the log in the CRM, the webhooks that want it. Owns their ids; must never deliver. */
 import { createHash } from 'node:crypto';
 import type { AgentId, CallId, TenantId } from '@patchcord/call-protocol';
+import type { CrmAgent } from '@patchcord/crm-adapters/relay';
 import type { TenantConfig } from '../config.ts';
 import type { NewEffect, StoredEvent } from '../store/contract.ts';
 
@@ -15,11 +16,23 @@ export interface WebhookPayload {
 /** Payload of a `crm.log` effect; the log itself is read when it is delivered, so that the newest fold goes out. */
 export interface CrmLogPayload {
   readonly agent: AgentId;
+  /** Who the agent is in the CRM: a log that waits is written also when the agent leaves the configuration. */
+  readonly crmAgent?: CrmAgent;
 }
 
 /** One row per call: writing the log again joins the write that waits, and a call's writes never overtake each other. */
-export function crmLogEffect(tenant: TenantId, agent: AgentId, callId: CallId, dueAt: number): NewEffect {
-  const payload: CrmLogPayload = { agent };
+export function crmLogEffect(
+  tenant: TenantId,
+  agent: AgentId,
+  /** Absent for an agent who is not configured any more. */
+  crmAgent: CrmAgent | undefined,
+  callId: CallId,
+  dueAt: number,
+): NewEffect {
+  const payload: CrmLogPayload = {
+    agent,
+    ...(crmAgent === undefined ? {} : { crmAgent: { crmUserId: crmAgent.crmUserId, name: crmAgent.name } }),
+  };
   return { id: `crm.log ${callId}`, kind: 'crm.log', tenant, callId, payload, dueAt };
 }
 

@@ -4,7 +4,7 @@
  *
  * Rules. Events are ordered by their number in the id (`<callId>:<n>`) within one journal, journals by time. The first `call.started` and `call.answered` count, and
  * the first `call.ended` that a phone sent; one that the relay made by rule counts only while no phone sent any. Of the records chosen the
- * agent's own last choice wins over what was chosen for them. Of notes and dispositions the last one given counts, each for itself.
+ * agent's own last choice wins over what the panel chose for them, and that over what the relay found. Of notes and dispositions the last one given counts, each for itself.
  */
 import type { AgentId, CallId, CallLog, TenantId, WireEvent } from '@patchcord/call-protocol';
 
@@ -49,7 +49,7 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     talkMs: answered === undefined || ended === undefined ? 0 : Math.max(0, ended.at - answered.at),
     outcome: ended?.data.outcome ?? null,
     reason: ended?.data.reason ?? '',
-    record: chosenRecord(ordered),
+    record: chosenRecord(ordered, relaySource(owner.tenant)),
     note: lastGiven(wrapUps.map((event) => event.data.note)) ?? '',
     disposition: lastGiven(wrapUps.map((event) => event.data.disposition)) ?? null,
     transferredTo: transferredTo(ordered),
@@ -122,9 +122,12 @@ function sipCallId(events: readonly WireEvent[]): string | null {
   return null;
 }
 
-function chosenRecord(events: readonly WireEvent[]): CallLog['record'] {
+function chosenRecord(events: readonly WireEvent[], relay: string): CallLog['record'] {
   const choices = events.filter((event): event is Named<'record.chosen'> => event.name === 'record.chosen');
-  const choice = choices.findLast((event) => event.data.by === 'agent') ?? choices.at(-1);
+  const choice =
+    choices.findLast((event) => event.data.by === 'agent') ??
+    choices.findLast((event) => event.source !== relay) ??
+    choices.at(-1);
   return choice?.data.record ?? null;
 }
 

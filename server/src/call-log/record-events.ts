@@ -11,7 +11,9 @@ import {
   type Envelope,
   errorCode,
   PatchcordError,
+  type PhoneEvent,
   parseEvent,
+  type RecordRef,
   type TenantId,
   toEnvelope,
   type WireEvent,
@@ -29,7 +31,7 @@ export const eventsPerCall = 2_000;
 const conflictsAllowed = 8;
 /** Drafts of a note are saved every few seconds; the CRM gets them this much later, together, unless something that matters comes first. */
 export const draftMs = 15_000;
-/** A consult call may end a moment before its transfer is confirmed; whether it needs a log of its own shows only then. */
+/** A consult call may end a moment before its transfer is confirmed: its log is not even looked at before; `consult-fate.ts` says what then. */
 const joinMs = 5_000;
 
 export interface Publisher {
@@ -75,9 +77,10 @@ export class EventRecorder {
 
   /**
    * Stores what can be stored. Repeats are harmless.
-   * @throws PatchcordError `store.unavailable`: nothing was taken, send it again
+   * @throws PatchcordError `store.unavailable`: nothing was taken, send it again; `identity.refused`: the agent is not configured any more
    */
   async publish(publisher: Publisher, inputs: readonly unknown[]): Promise<PublishResult> {
+    this.#tenants.knownAgent(publisher.tenant, publisher.agent);
     const source = sourceOf(publisher);
     const refused: { id: string; message: string }[] = [];
     const readable = new Map<string, Readable>();
@@ -95,36 +98,67 @@ export class EventRecorder {
   }
 
   /**
-   * Ends, by rule, a call whose phone fell silent: the end is dated at its last event, and a later word from the phone overrules it.
+   * Ends, by rule, a call whose phone fell silent: the end is dated at its last event, and a later word from the phone overrules it. Works
+   * for an agent who is not configured any more, too.
    * @returns whether the call was still open
    */
   async finishByRule(callId: CallId): Promise<boolean> {
-    for (let attempt = 0; attempt < conflictsAllowed; attempt += 1) {
-      const found = (await this.#store.readCalls([callId])).get(callId);
-      if (found === undefined || found.call.log === null || found.call.log.stage !== 'live') return false;
-      const { tenant, agent, log } = found.call;
-      const at = Math.max(log.startedAt, ...found.events.map((event) => event.at));
+    const ended = await this.#tellOfCall(callId, 'by-rule', ({ call: { log }, events }) => {
+      if (log === null || log.stage !== 'live') return null;
       const outcome = log.answeredAt !== null ? 'answered' : log.direction === 'inbound' ? 'missed' : 'failed';
-      const ended: WireEvent = {
+      return {
         name: 'call.ended',
         call: callId,
-        at,
+        at: Math.max(log.startedAt, ...events.map((event) => event.at)),
         data: {
           outcome,
           reason: 'The phone stopped reporting before the call ended; the times end with its last report.',
           by: 'network',
         },
-        id: `${callId}:by-rule`,
-        source: relaySource(tenant),
       };
-      const envelope = toEnvelope(ended, ended.id, ended.source);
-      const change = this.#change({ tenant, agent }, [{ event: ended, envelope, callId }], new Map([[callId, found]]));
+    });
+    return ended !== null;
+  }
+
+  /**
+   * Keeps the one record that has the number of the far side, so that no later search can lose it; a choice made in the panel wins over it. The
+   * log is not enqueued again: whoever asks is about to write it.
+   * @returns the call as it stands now; null when it is gone or is being written from elsewhere all the time
+   */
+  async keepOnlyMatch(callId: CallId, record: RecordRef): Promise<CallWithEvents | null> {
+    await this.#tellOfCall(
+      callId,
+      'only-match',
+      ({ call: { log } }) =>
+        log === null || log.record !== null
+          ? null
+          : { name: 'record.chosen', call: callId, at: this.#now(), data: { record, by: 'only-match' } },
+      { writesLog: false },
+    );
+    return (await this.#store.readCalls([callId])).get(callId) ?? null;
+  }
+
+  /** Stores an event that the relay makes of a call; `make` is asked again when the call moved meanwhile. Null when nothing was stored. */
+  async #tellOfCall(
+    callId: CallId,
+    what: string,
+    make: (found: CallWithEvents) => PhoneEvent | null,
+    options: { readonly writesLog: boolean } = { writesLog: true },
+  ): Promise<WireEvent | null> {
+    for (let attempt = 0; attempt < conflictsAllowed; attempt += 1) {
+      const calls = await this.#store.readCalls([callId]);
+      const found = calls.get(callId);
+      const made = found === undefined ? null : make(found);
+      if (found === undefined || made === null) return null;
+      const event: WireEvent = { ...made, id: `${callId}:${what}`, source: relaySource(found.call.tenant) };
+      const envelope = toEnvelope(event, event.id, event.source);
+      const change = this.#change(found.call, [{ event, envelope, callId }], calls, options);
       if (await this.#store.commit(change)) {
-        this.#committed(change, new Map([[callId, found]]));
-        return true;
+        this.#committed(change, calls);
+        return event;
       }
     }
-    return false;
+    return null;
   }
 
   async #take(
@@ -178,9 +212,12 @@ export class EventRecorder {
     owner: { readonly tenant: TenantId; readonly agent: AgentId },
     fresh: readonly Readable[],
     calls: ReadonlyMap<CallId, CallWithEvents>,
+    options: { readonly writesLog: boolean } = { writesLog: true },
   ): Change {
     const now = this.#now();
-    const { tenant, agent } = this.#tenants.knownAgent(owner.tenant, owner.agent);
+    // Both may be gone from the configuration while a call of theirs is open; the call must be finished all the same.
+    const tenant = this.#tenants.find(owner.tenant);
+    const agent = this.#tenants.agent(owner.tenant, owner.agent)?.agent;
     const events: StoredEvent[] = fresh.map(({ envelope }) => toStoredEvent(envelope, owner.tenant, owner.agent, now));
     const changedCalls: Change['calls'][number][] = [];
     const logs: NewEffect[] = [];
@@ -188,15 +225,16 @@ export class EventRecorder {
     const callIds = [...new Set(fresh.flatMap(({ callId }) => (callId === null ? [] : [callId])))].sort();
     for (const callId of callIds) {
       const before = calls.get(callId);
-      const log = foldCall({ callId, tenant: owner.tenant, agent: owner.agent, extension: agent.extension }, [
+      const extension = agent?.extension ?? before?.call.log?.nearNumber ?? '';
+      const log = foldCall({ callId, tenant: owner.tenant, agent: owner.agent, extension }, [
         ...(before?.events ?? []),
         ...fresh.filter((one) => one.callId === callId).map(({ event }) => event),
       ]);
       const onlyDrafts = fresh.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');
-      if (log !== null && belongsInCrm(log) && !sameLog(before?.call.log ?? null, log)) {
+      if (options.writesLog && log !== null && belongsInCrm(log) && !sameLog(before?.call.log ?? null, log)) {
         const soon = before?.call.log?.stage === log.stage && onlyDrafts ? now + draftMs : now;
         const settled = log.consultFor === null ? soon : Math.max(soon, now + joinMs);
-        logs.push(crmLogEffect(owner.tenant, owner.agent, callId, settled));
+        logs.push(crmLogEffect(owner.tenant, owner.agent, agent, callId, settled));
       }
       changedCalls.push({
         callId,
@@ -211,7 +249,7 @@ export class EventRecorder {
     return {
       events,
       calls: changedCalls,
-      effects: [...logs, ...webhookEffects(tenant.config, events, now)],
+      effects: [...logs, ...(tenant === undefined ? [] : webhookEffects(tenant.config, events, now))],
     };
   }
 

@@ -3,6 +3,7 @@
  * must last; once the agent has no session left, nobody can report any more. Owns when; how a call ends by rule is the
  * recorder's business. Runs on every relay: what one has finished, the others find finished.
  */
+import type { CallId } from '@patchcord/call-protocol';
 import type { Log } from '../logging.ts';
 import type { CallStore } from '../store/contract.ts';
 import type { EventRecorder } from './record-events.ts';
@@ -13,7 +14,7 @@ export const silentMs = 12 * 3_600_000;
 export const unattendedMs = 10 * 60_000;
 const page = 100;
 
-/** Finishes every call that was silent for too long; returns how many. */
+/** Finishes every call that was silent for too long; returns how many. One that cannot be finished holds no other back. */
 export async function finishSilentCalls(parts: {
   readonly store: CallStore;
   readonly recorder: EventRecorder;
@@ -21,21 +22,33 @@ export async function finishSilentCalls(parts: {
   readonly now: () => number;
 }): Promise<number> {
   let finished = 0;
+  /** Seen in this sweep and still open: asked for on top of a page, so that they never fill it. */
+  const left = new Set<CallId>();
   for (;;) {
     const now = parts.now();
     const silent = await parts.store.silentCalls({
       now,
       silentBefore: now - silentMs,
       unattendedBefore: now - unattendedMs,
-      limit: page,
+      limit: page + left.size,
     });
-    let progress = 0;
-    for (const callId of silent) {
-      if (!(await parts.recorder.finishByRule(callId))) continue;
-      progress += 1;
-      parts.log.warn({ callId }, 'a call ended by rule: its phone stopped reporting');
+    const unseen = silent.filter((callId) => !left.has(callId));
+    if (unseen.length === 0) return finished;
+    for (const callId of unseen) {
+      try {
+        if (await parts.recorder.finishByRule(callId)) {
+          finished += 1;
+          parts.log.warn({ callId }, 'a call ended by rule: its phone stopped reporting');
+        } else {
+          left.add(callId);
+        }
+      } catch (error) {
+        left.add(callId);
+        parts.log.error(
+          { err: error, callId },
+          'a silent call could not be ended by rule; it is tried again next time',
+        );
+      }
     }
-    finished += progress;
-    if (silent.length < page || progress === 0) return finished;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Takes an agent's access away at once, everywhere: sessions, credentials at the edge, registrations, live sockets. Owns the order, so that
+ * Takes an agent's access away at once, everywhere: pairing codes, sessions, credentials at the edge, registrations, live sockets. Owns the order, so that
  * nothing can be minted between two steps; what the edge could not be told is kept and told again until it hears it.
  */
 import type { AgentId, TenantId } from '@patchcord/call-protocol';
@@ -21,6 +21,8 @@ export interface Revocation {
 /** Payload of the `edge.revoke` effect. */
 export interface EdgeRevocation {
   readonly agent: string;
+  /** Kept here: the agent may leave the configuration before the edge answers. Absent in what an older relay enqueued. */
+  readonly extension?: string;
   readonly until: number;
 }
 
@@ -39,6 +41,8 @@ export async function revokeAgent(
 ): Promise<Revocation> {
   const { tenant, agent } = parts.tenants.knownAgent(tenantId, agentId);
   const now = parts.now();
+  // Codes first: one that is redeemed at this moment opens a session that the next line ends.
+  await parts.store.identity.revokePairingCodes(tenantId, agentId, now);
   const sessions = await parts.sessions.revoke(tenantId, agentId);
   const live = await parts.store.credentials.liveCredentials(tenantId, agentId, now);
   // At least as far as a credential minted this very moment reaches.
@@ -46,7 +50,7 @@ export async function revokeAgent(
     Math.floor(now / 1_000) + tenant.config.sip.credential.ttlSeconds + 2,
     ...live.map((credential) => Math.ceil(credential.expiresAt / 1_000)),
   );
-  await parts.store.credentials.denyUntil(tenantId, agentId, until, now);
+  await parts.store.credentials.denyUntil(tenantId, agentId, agent.extension, until, now);
 
   let edge: Revocation['edge'] = tenant.config.sip.revocation === undefined ? 'absent' : 'done';
   try {
@@ -57,7 +61,7 @@ export async function revokeAgent(
       { err: error, tenant: tenantId, agent: agentId },
       'the SIP edge could not be told of a revocation yet',
     );
-    const payload: EdgeRevocation = { agent: agentId, until };
+    const payload: EdgeRevocation = { agent: agentId, extension: agent.extension, until };
     await parts.store.outbox.enqueue([
       {
         id: `edge.revoke ${tenantId} ${agentId}`,
@@ -83,10 +87,11 @@ export async function repeatDenials(
 ): Promise<number> {
   let untold = 0;
   for (const denial of await parts.store.credentials.denials(Math.floor(now / 1_000))) {
-    const known = parts.tenants.agent(denial.tenant, denial.agent);
-    if (known === undefined) continue;
+    const tenant = parts.tenants.find(denial.tenant)?.config;
+    const extension = denial.extension ?? parts.tenants.agent(denial.tenant, denial.agent)?.agent.extension;
+    if (tenant === undefined || extension === undefined) continue;
     try {
-      await denyAtEdge(known.tenant.config, known.agent.extension, denial.until, now);
+      await denyAtEdge(tenant, extension, denial.until, now);
     } catch (error) {
       untold += 1;
       parts.log.warn(

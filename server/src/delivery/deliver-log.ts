@@ -3,13 +3,15 @@
  * and what the agent hears of it. The write itself is idempotent: that is the adapter's promise.
  */
 import { type CallId, type CallLog, PatchcordError, type RecordRef, type TenantId } from '@patchcord/call-protocol';
-import { type CrmRelay, toE164 } from '@patchcord/crm-adapters/relay';
+import { type CrmAgent, type CrmRelay, toE164 } from '@patchcord/crm-adapters/relay';
 import type { CrmLogPayload } from '../call-log/effects.ts';
 import { webhookEffects } from '../call-log/effects.ts';
 import { belongsInCrm } from '../call-log/fold.ts';
+import type { EventRecorder } from '../call-log/record-events.ts';
 import { relayEvent, toStoredEvent } from '../live/relay-event.ts';
 import type { CallStore, LeasedEffect } from '../store/contract.ts';
-import type { Tenants } from '../tenants.ts';
+import type { Tenant, Tenants } from '../tenants.ts';
+import { waitForFate } from './consult-fate.ts';
 import type { Delivered, Failure } from './delivered.ts';
 
 /** From this attempt on a log is written without its record when the search fails. */
@@ -20,20 +22,29 @@ const logObject = { salesforce: 'Task', hubspot: 'call', memory: 'Log' } as cons
 /** @throws PatchcordError `crm.*` when the CRM did not take it */
 export async function deliverLog(
   effect: LeasedEffect,
-  parts: { readonly calls: CallStore; readonly tenants: Tenants; readonly now: () => number },
+  parts: {
+    readonly calls: CallStore;
+    readonly recorder: EventRecorder;
+    readonly tenants: Tenants;
+    readonly now: () => number;
+  },
 ): Promise<Delivered> {
   const callId = effect.callId as CallId;
-  const found = (await parts.calls.readCalls([callId])).get(callId);
-  const log = found?.call.log ?? null;
-  if (found === undefined || log === null) return {};
-  if (!belongsInCrm(log)) return { log: { callId, state: 'none', logId: null, reason: null } };
-  const { tenant, agent } = parts.tenants.knownAgent(effect.tenant, (effect.payload as CrmLogPayload).agent);
-  const record = log.record ?? (await onlyMatch(tenant.crm, log, tenant.config.country, effect.attempts));
-  const logId = await tenant.crm.writeLog(
-    { ...log, record },
-    { crmUserId: agent.crmUserId, name: agent.name },
-    found.call.logId,
-  );
+  let found = (await parts.calls.readCalls([callId])).get(callId);
+  if (found === undefined || found.call.log === null) return {};
+  const nothingToWrite: Delivered = { log: { callId, state: 'none', logId: null, reason: null } };
+  if (!belongsInCrm(found.call.log)) return nothingToWrite;
+  const postponedTo = await waitForFate(found.call, effect.createdAt, parts);
+  if (postponedTo !== null) return { postponedTo };
+  const { tenant, crmAgent } = writerOf(effect, parts.tenants);
+  if (found.call.log.record === null) {
+    const match = await onlyMatch(tenant.crm, found.call.log, tenant.config.country, effect.attempts);
+    // Kept before it is written: another search may find two, or none, and must not take the log off its record.
+    if (match !== null) found = (await parts.recorder.keepOnlyMatch(callId, match)) ?? found;
+  }
+  const { log } = found.call;
+  if (log === null || !belongsInCrm(log)) return nothingToWrite;
+  const logId = await tenant.crm.writeLog(log, crmAgent, found.call.logId);
   if (logId === '')
     throw new PatchcordError('crm.unavailable', 'The CRM took the log but gave no id for it.', { retryable: true });
 
@@ -52,6 +63,20 @@ export async function deliverLog(
     effects: webhookEffects(tenant.config, [stored], now),
     tell: { agent: found.call.agent, event: saved },
   };
+}
+
+/** The CRM, and who the agent is there: as configured, or as noted when the log was enqueued. */
+function writerOf(effect: LeasedEffect, tenants: Tenants): { readonly tenant: Tenant; readonly crmAgent: CrmAgent } {
+  const { agent: id, crmAgent } = effect.payload as CrmLogPayload;
+  const tenant = tenants.find(effect.tenant);
+  const agent = tenants.agent(effect.tenant, id)?.agent ?? crmAgent;
+  if (tenant === undefined || agent === undefined) {
+    throw new PatchcordError(
+      'config.invalid',
+      'The agent of this call is no longer in the relay configuration, so nobody knows who they are in the CRM. Put them back, restart, and ask for this log again.',
+    );
+  }
+  return { tenant, crmAgent: { crmUserId: agent.crmUserId, name: agent.name } };
 }
 
 /**

@@ -7,6 +7,8 @@ export interface Delivered {
   readonly log?: LogResult;
   readonly ownEvents?: readonly StoredEvent[];
   readonly effects?: readonly NewEffect[];
+  /** Nothing was done yet: look again at this time, epoch ms. */
+  readonly postponedTo?: number;
   readonly tell?: { readonly agent: AgentId; readonly event: Envelope };
 }
 

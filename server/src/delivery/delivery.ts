@@ -3,6 +3,7 @@
  * for, and giving up. Delivery is at-least-once with idempotent effects; a crash at any line here repeats an effect and never loses one.
  */
 import { errorCode, type PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import type { EventRecorder } from '../call-log/record-events.ts';
 import { revokeAtEdge } from '../credentials/edge.ts';
 import type { EdgeRevocation } from '../credentials/revoke.ts';
 import type { LiveHub } from '../live/hub.ts';
@@ -29,12 +30,13 @@ const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: 
 ];
 /** Asked again at least this often: another relay may have enqueued, or lost, something. */
 const longestSleepMs = 2_000;
-/** A CRM that does not know us is an administrator's matter; asking it every second would only lock the account. */
-const notAuthenticMs = 60_000;
+/** A CRM that does not know us is an administrator's matter; asking it every second would only lock the account. Logs wait until it does. */
+const notAuthenticMs = 900_000;
 
 export class Delivery {
   readonly #store: Store;
   readonly #tenants: Tenants;
+  readonly #recorder: EventRecorder;
   readonly #hub: LiveHub;
   readonly #metrics: Metrics;
   readonly #log: Log;
@@ -51,6 +53,7 @@ export class Delivery {
   constructor(options: {
     readonly store: Store;
     readonly tenants: Tenants;
+    readonly recorder: EventRecorder;
     readonly hub: LiveHub;
     readonly metrics: Metrics;
     readonly log: Log;
@@ -60,6 +63,7 @@ export class Delivery {
   }) {
     this.#store = options.store;
     this.#tenants = options.tenants;
+    this.#recorder = options.recorder;
     this.#hub = options.hub;
     this.#metrics = options.metrics;
     this.#log = options.log;
@@ -167,6 +171,10 @@ export class Delivery {
     }, this.#settings.leaseMs / 3);
     try {
       const delivered = await this.#deliver(effect);
+      if (delivered.postponedTo !== undefined) {
+        await this.#store.outbox.postpone(effect, delivered.postponedTo);
+        return;
+      }
       const result = await this.#store.outbox.done(effect, this.#now(), delivered);
       this.#metrics.deliveries.inc({ kind: effect.kind, result: result === 'lost' ? 'lost' : 'done' });
       if (result === 'lost') {
@@ -188,16 +196,24 @@ export class Delivery {
   async #deliver(effect: LeasedEffect): Promise<Delivered> {
     switch (effect.kind) {
       case 'crm.log':
-        return deliverLog(effect, { calls: this.#store.calls, tenants: this.#tenants, now: this.#now });
+        return deliverLog(effect, {
+          calls: this.#store.calls,
+          recorder: this.#recorder,
+          tenants: this.#tenants,
+          now: this.#now,
+        });
       case 'webhook':
         await deliverWebhook(effect, this.#tenants, this.#now());
         return {};
       case 'edge.revoke': {
-        const { agent, until } = effect.payload as EdgeRevocation;
-        const known = this.#tenants.knownAgent(effect.tenant, agent);
-        // What it would refuse has expired by itself.
+        const { agent, until, ...kept } = effect.payload as EdgeRevocation;
+        const extension = kept.extension ?? this.#tenants.agent(effect.tenant, agent)?.agent.extension;
+        // A tenant that is not configured any more has no edge of ours.
+        const tenant = this.#tenants.find(effect.tenant)?.config;
         const now = this.#now();
-        if (until * 1_000 > now) await revokeAtEdge(known.tenant.config, known.agent.extension, until, now);
+        // What it would refuse has expired by itself.
+        if (tenant !== undefined && extension !== undefined && until * 1_000 > now)
+          await revokeAtEdge(tenant, extension, until, now);
         return {};
       }
     }
@@ -208,7 +224,8 @@ export class Delivery {
     const known = code === 'internal' ? null : (error as PatchcordError);
     // A fault of ours may be gone after an update; it is tried again like an outage.
     const retryable = known === null || known.retryable || code === 'crm.not-authentic';
-    const dead = !retryable || effect.attempts >= this.#settings.attempts;
+    // A log must outlive any outage, and a revocation ends by itself; only an endpoint that never answers is given up.
+    const dead = !retryable || (effect.kind === 'webhook' && effect.attempts >= this.#settings.attempts);
     const reason = known?.message ?? 'The relay failed while delivering this; its log says more.';
     const askedMs =
       code === 'crm.not-authentic' ? Math.max(notAuthenticMs, known?.retryAfterMs ?? 0) : known?.retryAfterMs;

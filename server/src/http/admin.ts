@@ -46,7 +46,24 @@ export function adminRoutes(parts: RelayParts): Router {
   });
 
   router.post('/v1/admin/deliveries/retry', adminOnly(parts), json({ limit: '4kb' }), async (request, response) => {
-    const { id } = read(v.object({ id: v.pipe(v.string(), v.maxLength(300)) }), request.body);
+    const wanted = read(
+      v.union([
+        v.strictObject({ id: v.pipe(v.string(), v.maxLength(300)) }),
+        v.strictObject({ tenant: v.pipe(v.string(), v.maxLength(128)) }),
+      ]),
+      request.body,
+    );
+    if ('tenant' in wanted) {
+      const { tenant } = wanted;
+      if (parts.tenants.find(tenant) === undefined) {
+        throw new PatchcordError('request.invalid', '"tenant" must name a tenant of the configuration.');
+      }
+      const retried = await parts.store.outbox.reviveAll(tenant as TenantId, parts.now());
+      parts.delivery.wake();
+      response.status(202).json({ tenant, retried });
+      return;
+    }
+    const { id } = wanted;
     if (!(await parts.store.outbox.revive(id, parts.now()))) {
       throw new PatchcordError('request.invalid', 'There is no delivery with this id that was given up.');
     }

@@ -100,7 +100,8 @@ export class Proofs {
     if (String(identity.portalId) !== crm.portalId || String(identity.appId) !== crm.appId) {
       throw new PatchcordError('identity.refused', 'The request was signed for another HubSpot account or app.');
     }
-    const signature = String(request.headers['x-hubspot-signature-v3']);
+    // The bytes, not their spelling: base64 writes the same signature in many ways, and all of them pass the check.
+    const signature = Buffer.from(String(request.headers['x-hubspot-signature-v3']), 'base64');
     const key = `hubspot ${createHash('sha256').update(signature).digest('base64url')}`;
     // HubSpot's signatures are good for five minutes, to either side of our clock.
     if (!(await this.#store.useProof(key, this.#now() + 600_000))) {

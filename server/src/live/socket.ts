@@ -43,11 +43,22 @@ const largestBacklog = 1_048_576;
 /** Messages of one socket that may wait for the store. */
 const longestQueue = 64;
 
+/** What the sockets of one relay share. */
+interface Work {
+  /** Messages that were begun; they need the store. */
+  readonly begun: Set<Promise<void>>;
+  stopping: boolean;
+}
+
 /**
- * Serves `/v1/live` on this server. `close` tells every panel to come back later, `terminate` ends those that do not answer.
+ * Serves `/v1/live` on this server. `close` takes no message any more, lets those that were begun finish (at most `withinMs`) and tells every
+ * panel to come back later; what was not taken is not acknowledged, so a panel sends it again. `terminate` ends those that do not answer.
  * Close codes of ours: 4400 malformed, 4401 not (or no longer) signed in, 4403 revoked, 4429 too many.
  */
-export function attachLiveSocket(server: Server, parts: LiveSocketParts): { close(): void; terminate(): void } {
+export function attachLiveSocket(
+  server: Server,
+  parts: LiveSocketParts,
+): { close(withinMs: number): Promise<void>; terminate(): void } {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: largestMessage,
@@ -55,6 +66,7 @@ export function attachLiveSocket(server: Server, parts: LiveSocketParts): { clos
     clientTracking: true,
   });
   const timing = { ...liveTiming, ...parts.timing };
+  const work: Work = { begun: new Set(), stopping: false };
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
@@ -68,8 +80,9 @@ export function attachLiveSocket(server: Server, parts: LiveSocketParts): { clos
       // A page of another origin may open a socket to us; the browser only tells us whose page it is.
       if (!parts.origins().includes(request.headers.origin ?? '')) return refuse('403 Forbidden');
       if (!(await parts.limits.take('sockets', parts.addressOf(request)))) return refuse('429 Too Many Requests');
+      if (work.stopping) return refuse('503 Service Unavailable');
       if (stream.destroyed) return;
-      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, parts, timing));
+      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, parts, timing, work));
     };
     upgrade().catch((error: unknown) => {
       parts.log.error({ err: error }, 'a socket could not be opened');
@@ -78,7 +91,14 @@ export function attachLiveSocket(server: Server, parts: LiveSocketParts): { clos
   });
 
   return {
-    close: () => {
+    close: async (withinMs) => {
+      work.stopping = true;
+      let timer: NodeJS.Timeout | undefined;
+      const deadline = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, withinMs);
+      });
+      await Promise.race([Promise.allSettled(work.begun), deadline]);
+      clearTimeout(timer);
       for (const socket of sockets.clients) socket.close(1001, 'the relay is stopping');
       sockets.close();
     },
@@ -88,7 +108,7 @@ export function attachLiveSocket(server: Server, parts: LiveSocketParts): { clos
   };
 }
 
-function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTiming): void {
+function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTiming, work: Work): void {
   let owner: (SessionOwner & { readonly token: string; checkedAt: number }) | null = null;
   let alive = true;
   let queued = 0;
@@ -127,7 +147,7 @@ function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTim
     }
     alive = false;
     socket.ping();
-    void recheck(0);
+    if (!work.stopping) void recheck(0);
   }, timing.pingMs);
 
   /** Looks the session up again. False when it has ended; the socket is closed then. */
@@ -208,6 +228,13 @@ function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTim
     }
   };
 
+  const begin = async (raw: RawData): Promise<void> => {
+    if (work.stopping) return;
+    const handling = handle(raw);
+    work.begun.add(handling);
+    await handling.finally(() => work.begun.delete(handling));
+  };
+
   socket.on('pong', () => {
     alive = true;
   });
@@ -220,7 +247,7 @@ function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTim
     queued += 1;
     // One after the other: an acknowledgement never overtakes the one before it.
     queue = queue
-      .then(() => handle(raw))
+      .then(() => begin(raw))
       .catch((error: unknown) => {
         parts.log.error({ err: error }, 'a socket message failed');
         socket.terminate();

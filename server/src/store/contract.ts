@@ -162,9 +162,13 @@ export interface OutboxStore {
       readonly oldestAt: number;
     }[]
   >;
+  /** Looks again at `dueAt`; the attempt does not count, since nothing was tried. False when the lease is lost. */
+  postpone(effect: LeasedEffect, dueAt: number): Promise<boolean>;
   dead(tenant: TenantId, limit: number): Promise<readonly Effect[]>;
   /** Makes a dead effect wait again. False when there is none with this id. */
   revive(id: string, dueAt: number): Promise<boolean>;
+  /** Makes every dead effect of a tenant wait again; returns how many. */
+  reviveAll(tenant: TenantId, dueAt: number): Promise<number>;
 }
 
 export interface StoredSession {
@@ -194,6 +198,8 @@ export interface IdentityStore {
     codeHash: string,
     now: number,
   ): Promise<{ readonly tenant: TenantId; readonly agent: AgentId } | null>;
+  /** Uses up every code of an agent that was not used yet. */
+  revokePairingCodes(tenant: TenantId, agent: AgentId, now: number): Promise<void>;
   /** Remembers a one-time proof until it would be refused for its age anyway. False when it was used before. */
   useProof(key: string, expiresAt: number): Promise<boolean>;
 }
@@ -212,14 +218,23 @@ export interface CredentialStore {
   addIssued(credential: IssuedCredential): Promise<boolean>;
   /** Credentials of an agent that would still be accepted. */
   liveCredentials(tenant: TenantId, agent: AgentId, now: number): Promise<readonly IssuedCredential[]>;
-  /** Every credential of the agent that expires at or before `until` (epoch s) is refused from now on. Never moves back. */
-  denyUntil(tenant: TenantId, agent: AgentId, until: number, now: number): Promise<void>;
+  /**
+   * Every credential of the agent that expires at or before `until` (epoch s) is refused from now on. Never moves back. The extension is kept
+   * with it: the edge knows nothing else, and the agent may leave the configuration.
+   */
+  denyUntil(tenant: TenantId, agent: AgentId, extension: string, until: number, now: number): Promise<void>;
   /** Epoch seconds, 0 when nothing was ever denied. */
   deniedUntil(tenant: TenantId, agent: AgentId): Promise<number>;
   /** Every denial that reaches beyond this time (epoch s). */
-  denials(
-    after: number,
-  ): Promise<readonly { readonly tenant: TenantId; readonly agent: AgentId; readonly until: number }[]>;
+  denials(after: number): Promise<
+    readonly {
+      readonly tenant: TenantId;
+      readonly agent: AgentId;
+      /** Null for a denial older than this column. */
+      readonly extension: string | null;
+      readonly until: number;
+    }[]
+  >;
 }
 
 export interface Store {

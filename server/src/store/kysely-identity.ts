@@ -84,6 +84,17 @@ export function createIdentityStore({ db }: Database): IdentityStore {
           : { tenant: row.tenant as StoredSession['tenant'], agent: row.agent as StoredSession['agent'] };
       }),
 
+    revokePairingCodes: (tenant, agent, now) =>
+      asking(async () => {
+        await db
+          .updateTable('pairing_codes')
+          .set({ used_at: now })
+          .where('tenant', '=', tenant)
+          .where('agent', '=', agent)
+          .where('used_at', 'is', null)
+          .execute();
+      }),
+
     useProof: (key, expiresAt) =>
       asking(async () => {
         const rows = await db
@@ -138,11 +149,11 @@ export function createCredentialStore({ db }: Database): CredentialStore {
         }));
       }),
 
-    denyUntil: (tenant, agent, until, now) =>
+    denyUntil: (tenant, agent, extension, until, now) =>
       asking(async () => {
         await db
           .insertInto('denied_agents')
-          .values({ tenant, agent, until, denied_at: now })
+          .values({ tenant, agent, extension, until, denied_at: now })
           .onConflict((conflict) =>
             conflict.columns(['tenant', 'agent']).doUpdateSet((row) => ({
               until: row
@@ -151,6 +162,7 @@ export function createCredentialStore({ db }: Database): CredentialStore {
                 .then(row.ref('denied_agents.until'))
                 .else(row.ref('excluded.until'))
                 .end(),
+              extension: row.ref('excluded.extension'),
               denied_at: row.ref('excluded.denied_at'),
             })),
           )
@@ -174,6 +186,7 @@ export function createCredentialStore({ db }: Database): CredentialStore {
         return rows.map((row) => ({
           tenant: row.tenant as IssuedCredential['tenant'],
           agent: row.agent as IssuedCredential['agent'],
+          extension: row.extension,
           until: row.until,
         }));
       }),

@@ -127,6 +127,17 @@ export function createOutboxStore(database: Database): OutboxStore {
         return retried !== null;
       }),
 
+    postpone: (effect, dueAt) =>
+      asking(async () => {
+        const result = await db
+          .updateTable('outbox')
+          .set((row) => ({ lease: null, lease_until: 0, due_at: dueAt, attempts: row('attempts', '-', 1) }))
+          .where('id', '=', effect.id)
+          .where('lease', '=', effect.lease)
+          .executeTakeFirst();
+        return result.numUpdatedRows > 0n;
+      }),
+
     nextDue: (kinds) =>
       asking(async () => {
         const row = await db
@@ -200,6 +211,35 @@ export function createOutboxStore(database: Database): OutboxStore {
             .execute();
         }
         return revived !== undefined;
+      }),
+
+    reviveAll: (tenant, dueAt) =>
+      asking(async () => {
+        const results = await database.batch([
+          {
+            query: db
+              .updateTable('calls')
+              .set({ log_state: 'waiting', log_reason: null })
+              .where('call_id', 'in', (from) =>
+                from
+                  .selectFrom('outbox')
+                  .select('call_id')
+                  .where('tenant', '=', tenant)
+                  .where('state', '=', 'dead')
+                  .where('kind', '=', 'crm.log')
+                  .where('call_id', 'is not', null),
+              ),
+          },
+          {
+            query: db
+              .updateTable('outbox')
+              .set({ state: 'waiting', due_at: dueAt, attempts: 0, lease: null, lease_until: 0 })
+              .where('tenant', '=', tenant)
+              .where('state', '=', 'dead')
+              .returning('id'),
+          },
+        ]);
+        return results?.[1]?.length ?? 0;
       }),
   };
 }

@@ -64,7 +64,7 @@ export interface Tables {
     issued_at: number;
     expires_at: number;
   };
-  denied_agents: { tenant: string; agent: string; until: number; denied_at: number };
+  denied_agents: { tenant: string; agent: string; extension: string | null; until: number; denied_at: number };
 }
 
 const first: Migration = {
@@ -192,7 +192,18 @@ const first: Migration = {
   },
 };
 
+/** What the edge denies is an extension; who has it may leave the configuration while the denial still matters. */
+const deniedExtension: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema.alterTable('denied_agents').addColumn('extension', 'text').execute();
+  },
+  async down(db: Kysely<unknown>): Promise<void> {
+    await db.schema.alterTable('denied_agents').dropColumn('extension').execute();
+  },
+};
+
 /** Imported objects, not files found at run time: they survive bundling. Names sort in the order they run. */
 export const migrations: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ '2026-11-01-calls-outbox-identity': first }),
+  getMigrations: () =>
+    Promise.resolve({ '2026-11-01-calls-outbox-identity': first, '2026-11-21-denied-extension': deniedExtension }),
 };

@@ -9,6 +9,7 @@ import {
   adminToken,
   answeredCall,
   envelopes,
+  type Life,
   type RelayInTest,
   startRelayInTest,
   testConfig,
@@ -115,15 +116,99 @@ describe('the log of a call', () => {
     expect(one.crm.logs()).toHaveLength(1);
   });
 
-  it('is given up after as many attempts as configured', async () => {
+  it('outlives an outage of any number of attempts', async () => {
     const one = await relay(
       testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 1, longestRetryMs: 2, attempts: 3 } }),
     );
-    one.crm.fail({ when: 'before', error: away, times: 100 });
+    one.crm.fail({ when: 'before', error: away, times: 50 });
     const { panel } = await publishCall(one);
     expect((await panel.event('log.failed')).data).toMatchObject({ retrying: true });
-    expect((await panel.event('log.failed')).data).toMatchObject({ retrying: false });
-    expect(await metric(one, /patchcord_outbox_effects\{kind="crm\.log",state="dead"\} (\d+)/)).toBe('1');
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(1);
+    expect(await metric(one, /patchcord_deliveries_total\{kind="crm\.log",result="retried"\} (\d+)/)).toBe('50');
+    expect(await metric(one, /patchcord_deliveries_total\{kind="crm\.log",result="dead"\} (\d+)/)).toBeUndefined();
+  });
+
+  it('is parked while the CRM does not let the relay in, and written once it does', async () => {
+    let now = Date.now();
+    const one = await relay(
+      testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 1, longestRetryMs: 2, attempts: 1 } }),
+      { now: () => now },
+    );
+    const refreshToken = new PatchcordError('crm.not-authentic', 'The refresh token has expired.');
+    one.crm.fail({ when: 'before', error: refreshToken, times: 2 });
+    const tries = () => metric(one, /patchcord_deliveries_total\{kind="crm\.log",result="retried"\} (\d+)/);
+    const { panel } = await publishCall(one);
+    expect((await panel.event('log.failed')).data).toEqual({
+      reason: 'The refresh token has expired.',
+      retrying: true,
+    });
+    now += 14 * 60_000;
+    // something else goes through the outbox meanwhile, and the parked log does not
+    panel.publish(...envelopes(randomUUID(), answeredCall));
+    await panel.event('log.failed');
+    expect(await tries()).toBe('2');
+    now += 17 * 60_000;
+    await panel.event('log.saved');
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(2);
+  });
+
+  it('is written when an administrator asks for everything of a tenant again', async () => {
+    const one = await relay();
+    one.crm.fail({ when: 'before', error: new PatchcordError('crm.invalid', 'No.'), times: 2 });
+    const { panel } = await publishCall(one);
+    await panel.event('log.failed');
+    panel.publish(...envelopes(randomUUID(), answeredCall));
+    await panel.event('log.failed');
+    const retry = (json: unknown) => one.fetch('/v1/admin/deliveries/retry', { json, token: adminToken });
+    expect((await retry({ tenant: 'nobody' })).status).toBe(400);
+    const response = await retry({ tenant: 'acme' });
+    expect(response.status).toBe(202);
+    expect(await response.json()).toEqual({ tenant: 'acme', retried: 2 });
+    await panel.event('log.saved');
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toHaveLength(2);
+  });
+
+  it('keeps the record found for it, also when others get the same number or the search fails later', async () => {
+    const one = await relay();
+    const { callId, panel, token } = await publishCall(one);
+    await panel.event('log.saved');
+    const record = { object: 'Contact', id: '003000000000001' };
+    expect(await historyOf(one, token)).toMatchObject([{ callId, record }]);
+    one.crm.addRecord({ object: 'Contact', id: 'other', name: 'Somebody Else', numbers: ['+14155550101'] });
+    panel.publish(...envelopes(callId, [{ name: 'wrap-up.submitted', data: { note: 'two now' } }], 5));
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toMatchObject([{ record: 'Contact:003000000000001' }]);
+    one.crm.fail({ when: 'search', error: away, times: 100 });
+    panel.publish(...envelopes(callId, [{ name: 'wrap-up.submitted', data: { note: 'no search' } }], 6));
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toMatchObject([{ record: 'Contact:003000000000001' }]);
+    const chosen = { crm: 'memory', object: 'Contact', id: 'other', name: 'Somebody Else' };
+    panel.publish(...envelopes(callId, [{ name: 'record.chosen', data: { record: chosen, by: 'agent' } }], 7));
+    await panel.event('log.saved');
+    expect(one.crm.logs()).toMatchObject([{ record: 'Contact:other' }]);
+  });
+
+  it('keeps the record found for it when the relay could not say that the write succeeded', async () => {
+    const one = await relay();
+    const { crm } = one;
+    const writeLog = crm.writeLog.bind(crm);
+    let writes = 0;
+    Object.assign(crm, {
+      writeLog: async (...args: Parameters<typeof writeLog>) => {
+        writes += 1;
+        const id = await writeLog(...args);
+        if (writes > 1) return id;
+        crm.addRecord({ object: 'Contact', id: 'other', name: 'Somebody Else', numbers: ['+14155550101'] });
+        throw away;
+      },
+    });
+    const { panel } = await publishCall(one);
+    await panel.event('log.saved');
+    expect(writes).toBe(2);
+    expect(one.crm.logs()).toMatchObject([{ record: 'Contact:003000000000001' }]);
   });
 
   it('is revived by a change of the call', async () => {
@@ -248,6 +333,19 @@ describe('the log of a call', () => {
     expect(one.crm.logs()).toHaveLength(1);
   });
 
+  it('is written also when its agent left the configuration meanwhile', async () => {
+    const one = await relay();
+    one.crm.fail({ when: 'before', error: away, times: 1_000 });
+    const { callId, panel } = await publishCall(one);
+    await panel.event('log.failed');
+    await one.relay.close();
+    const config = testConfig({
+      tenants: [testTenant({ agents: testTenant().agents.filter(({ id }) => id !== 'ada') })],
+    });
+    const back = await relay(config, { folder: one.folder });
+    await expect.poll(() => back.crm.logs()).toMatchObject([{ callId, owner: '005000000000001' }]);
+  });
+
   it('is not lost when the relay stops while the CRM is away', async () => {
     const one = await relay();
     one.crm.fail({ when: 'before', error: away, times: 1_000 });
@@ -255,6 +353,89 @@ describe('the log of a call', () => {
     await one.relay.close();
     const back = await relay(testConfig(), { folder: one.folder });
     await expect.poll(() => back.crm.logs()).toMatchObject([{ callId }]);
+  });
+});
+
+describe('the log of a consult call', () => {
+  const start = Date.now();
+  const colleague = { number: '1002' };
+  /** The first call lives and the consult call is over, with the relay's clock in the test's hands. */
+  async function consulted() {
+    let now = start;
+    const one = await relay(testConfig(), { now: () => now });
+    const panel = await one.connect((await one.signIn()).token);
+    const [first, consult] = [randomUUID(), randomUUID()];
+    const firstCall = (name: Life['name'], data: unknown, n: number) =>
+      panel.publish(...envelopes(first, [{ name, data }], n, start));
+    panel.publish(
+      ...envelopes(first, answeredCall.slice(0, 3), 1, start - 60_000),
+      ...envelopes(
+        consult,
+        [
+          { name: 'call.started', data: { direction: 'outbound', farSide: colleague, consultFor: first } },
+          { name: 'call.answered', data: {} },
+          { name: 'call.ended', data: { outcome: 'answered', reason: 'They hung up', by: 'far-side' } },
+        ],
+        1,
+        start - 10_000,
+      ),
+    );
+    await panel.acknowledged();
+    const pass = async (ms: number) => {
+      now += ms;
+      // Another call's log goes through the same outbox: what was due before it has been looked at when it is there.
+      const other = randomUUID();
+      panel.publish(...envelopes(other, answeredCall, 1, start));
+      await panel.next((message) => message.type === 'event' && message.event.subject === other);
+    };
+    const logged = () => one.crm.logs().some(({ callId }) => callId === consult);
+    return { one, panel, first, consult, firstCall, pass, logged };
+  }
+  const ended = { outcome: 'answered', reason: 'You hung up', by: 'agent' };
+
+  it('waits while a transfer may still be confirmed, and is never written when it is', async () => {
+    const { panel, first, consult, firstCall, pass, logged } = await consulted();
+    await pass(6_000);
+    await pass(50_000);
+    expect(logged()).toBe(false);
+    firstCall('call.transferred', { to: '1002', kind: 'attended' }, 4);
+    panel.publish(...envelopes(consult, [{ name: 'call.joined', data: { with: first } }], 4, start));
+    firstCall('call.ended', ended, 5);
+    await pass(4_000);
+    await pass(200_000);
+    expect(logged()).toBe(false);
+  });
+
+  it('is not written between the end of a transferred call and the word that both were joined', async () => {
+    const { firstCall, pass, logged } = await consulted();
+    firstCall('call.transferred', { to: '1002', kind: 'attended' }, 4);
+    firstCall('call.ended', ended, 5);
+    await pass(20_000);
+    expect(logged()).toBe(false);
+  });
+
+  it('is written soon after the first call ended without a transfer', async () => {
+    const { firstCall, pass, logged } = await consulted();
+    await pass(6_000);
+    firstCall('call.ended', ended, 4);
+    await pass(5_000);
+    await expect.poll(logged).toBe(true);
+  });
+
+  it('is written when the transfer failed after all', async () => {
+    const { firstCall, pass, logged } = await consulted();
+    await pass(6_000);
+    firstCall('call.transfer-failed', { to: '1002', reason: 'Busy' }, 4);
+    await pass(5_000);
+    await expect.poll(logged).toBe(true);
+  });
+
+  it('is written after two minutes, whatever the first call does', async () => {
+    const { pass, logged } = await consulted();
+    await pass(110_000);
+    expect(logged()).toBe(false);
+    await pass(20_000);
+    await expect.poll(logged).toBe(true);
   });
 });
 
@@ -268,10 +449,12 @@ describe('webhooks', () => {
     const hook = await receiver();
     const one = await relay(withHooks({ url: `${hook.url}/hook`, secret, previousSecret }));
     const { callId } = await publishCall(one);
-    await expect.poll(() => hook.received.length).toBe(answeredCall.length + 1);
+    await expect.poll(() => hook.received.length).toBe(answeredCall.length + 2);
     const types = hook.received.map(({ body }) => (JSON.parse(body) as { type: string }).type).sort();
     expect(types).toEqual(
-      [...answeredCall.map(({ name }) => name), 'log.saved'].map((name) => `dev.patchcord.${name}.v1`).sort(),
+      [...answeredCall.map(({ name }) => name), 'record.chosen', 'log.saved']
+        .map((name) => `dev.patchcord.${name}.v1`)
+        .sort(),
     );
     for (const { headers, body, path } of hook.received) {
       expect(path).toBe('/hook');
@@ -314,6 +497,17 @@ describe('webhooks', () => {
     expect(gone.received).toHaveLength(1);
     expect(elsewhere.received).toHaveLength(0);
     expect(await metric(one, /patchcord_outbox_effects\{kind="webhook",state="dead"\} (\d+)/)).toBe('1');
+  });
+
+  it('are given up after as many attempts as configured', async () => {
+    const hook = await receiver(() => ({ status: 500 }));
+    const one = await relay({
+      ...withHooks({ url: hook.url, secret, events: ['call.ended'] }),
+      delivery: { leaseMs: 5_000, firstRetryMs: 1, longestRetryMs: 2, attempts: 3 },
+    });
+    await publishCall(one);
+    await expect.poll(() => metric(one, /patchcord_outbox_effects\{kind="webhook",state="dead"\} (\d+)/)).toBe('1');
+    expect(hook.received).toHaveLength(3);
   });
 
   it('do not hold the log back', async () => {
@@ -397,6 +591,31 @@ describe('telling the SIP edge of a revocation', () => {
     await expect
       .poll(() => calls(edge).map(({ method }) => method))
       .toEqual(['htable.setxi', 'htable.setxi', 'htable.setxi', 'ul.rm']);
+  });
+
+  const without = (config: ReturnType<typeof testConfig>, agent: string) => ({
+    ...config,
+    tenants: config.tenants.map((one) => ({ ...one, agents: one.agents.filter(({ id }) => id !== agent) })),
+  });
+
+  it('goes on for an agent who left the configuration', async () => {
+    let answers = false;
+    const edge = await receiver(() => (answers ? { status: 200, body: '{"result":{}}' } : null));
+    const one = await relay(withEdge(edge.url));
+    expect((await revoke(one)).result.edge).toBe('retrying');
+    await one.relay.close();
+    const before = edge.received.length;
+    answers = true;
+    const back = await relay(without(withEdge(edge.url), 'ada'), { folder: one.folder });
+    const told = () =>
+      calls(edge)
+        .slice(before)
+        .map(({ method, params }) => [method, ...params.slice(0, 2)]);
+    const denied = ['htable.setxi', 'denied_until', '1001'];
+    const removed = ['ul.rm', 'location', '1001'];
+    await expect.poll(told).toEqual([denied, removed]);
+    expect(await back.relay.remindEdges()).toBe(0);
+    expect(told()).toEqual([denied, removed, denied]);
   });
 
   it('tells it again later, since the edge forgets its denials in a restart', async () => {

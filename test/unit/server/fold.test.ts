@@ -162,6 +162,18 @@ describe('the fold', () => {
     );
   });
 
+  it('prefers what the panel chose, whenever it arrives, to what the relay found', () => {
+    const found = event(
+      'only-match',
+      'record.chosen',
+      { record: contact('003A'), by: 'only-match' },
+      { at: 90_000, source: relaySource(owner.tenant) },
+    );
+    const dialledFrom = event(2, 'record.chosen', { record: contact('003B'), by: 'dialled-from' });
+    expect(fold(started, found).record).toEqual(contact('003A'));
+    expect(fold(started, found, dialledFrom).record).toEqual(contact('003B'));
+  });
+
   it('tells a transfer, and takes it back when it failed after all', () => {
     const transferred = event(5, 'call.transferred', { to: '1002', kind: 'blind' });
     expect(fold(started, answered, transferred).transferredTo).toBe('1002');

@@ -114,7 +114,14 @@ describe('a Salesforce assertion', () => {
 
 describe('a request that HubSpot signed', () => {
   function request(
-    change: { query?: string; secret?: string; at?: number; body?: string; path?: string } = {},
+    change: {
+      query?: string;
+      secret?: string;
+      at?: number;
+      body?: string;
+      path?: string;
+      spell?: (signature: string) => string;
+    } = {},
   ): Promise<Response> {
     const path =
       change.path ??
@@ -130,7 +137,7 @@ describe('a request that HubSpot signed', () => {
       body,
       headers: {
         'content-type': 'application/json',
-        'x-hubspot-signature-v3': signature,
+        'x-hubspot-signature-v3': change.spell?.(signature) ?? signature,
         'x-hubspot-request-timestamp': at,
       },
     });
@@ -150,6 +157,20 @@ describe('a request that HubSpot signed', () => {
     const at = Date.now() - 1_000;
     expect((await request({ at })).status).toBe(201);
     expect((await request({ at })).status).toBe(403);
+  });
+
+  it('is taken once, however its signature is spelt', async () => {
+    const at = Date.now() - 2_000;
+    expect((await request({ at })).status).toBe(201);
+    for (const spell of [
+      (signature: string) => signature.replace(/=+$/, ''),
+      (signature: string) => `${signature}=`,
+      (signature: string) => Buffer.from(signature, 'base64').toString('base64url'),
+    ]) {
+      const again = await request({ at, spell });
+      expect(again.status).toBe(403);
+      expect((await refusalOf(again)).message).toContain('sent before');
+    }
   });
 
   it.each([

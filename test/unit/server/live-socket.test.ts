@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type CallId, type RelayMessage, toEnvelope } from '@patchcord/call-protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import type { EventRecorder } from '../../../server/src/call-log/record-events.ts';
+import { finishSilentCalls } from '../../../server/src/call-log/sweep.ts';
+import { createLog } from '../../../server/src/logging.ts';
+import type { CallStore } from '../../../server/src/store/contract.ts';
+import { startReceiver } from './http-receiver.ts';
 import {
   adminToken,
   answeredCall,
@@ -11,6 +18,7 @@ import {
   type RelayInTest,
   startRelayInTest,
   testConfig,
+  testTenant,
 } from './relay-in-test.ts';
 
 let running: RelayInTest[] = [];
@@ -287,6 +295,27 @@ describe('the live socket', () => {
     expect(await panel.closed).toMatchObject({ code: 4401 });
   });
 
+  it('finishes and acknowledges what it took before it stops, and says nothing is wrong', async () => {
+    const lines: { level: number; msg: string }[] = [];
+    const log = createLog('warn', { write: (line) => void lines.push(JSON.parse(line) as (typeof lines)[number]) });
+    const one = await relay(testConfig(), { log });
+    const panel = await one.connect((await one.signIn()).token);
+    const sent = Array.from({ length: 40 }, (_, index) =>
+      toEnvelope({ name: 'line.ready', at: 1, data: {} }, `line-${index}`, '/x'),
+    );
+    for (const event of sent) panel.publish(event);
+    // the first is taken; the rest is in the queue or under way
+    const taken = new Set(await panel.acknowledged());
+    panel.socket.on('message', (raw) => {
+      const message = JSON.parse(raw.toString()) as RelayMessage;
+      if (message.type === 'acknowledged') for (const id of message.ids) taken.add(id);
+    });
+    await one.relay.close();
+    expect(await panel.closed).toMatchObject({ code: 1001 });
+    expect(lines).toEqual([]);
+    expect(taken.size).toBeLessThanOrEqual(sent.length);
+  });
+
   it('tells panels to come back when it stops', async () => {
     const one = await relay();
     const panel = await one.connect((await one.signIn()).token);
@@ -329,6 +358,60 @@ describe('a call whose phone fell silent', () => {
     now += 2 * 60_000;
     expect(await one.relay.sweep()).toBe(1);
     await expect.poll(() => one.crm.logs()).toMatchObject([{ callId, outcome: 'missed' }]);
+  });
+
+  const withoutAda = () =>
+    testConfig({ tenants: [testTenant({ agents: testTenant().agents.filter(({ id }) => id !== 'ada') })] });
+
+  it('is finished also when its agent left the configuration', async () => {
+    let now = Date.now();
+    const one = await relay(testConfig(), { now: () => now });
+    const session = await one.signIn();
+    const panel = await one.connect(session.token);
+    const callId = randomUUID();
+    panel.publish(...envelopes(callId, answeredCall.slice(0, 3)));
+    await panel.acknowledged();
+    await one.relay.close();
+    now += 13 * 3_600_000;
+    const back = await relay(withoutAda(), { now: () => now, folder: one.folder });
+    expect(await back.relay.sweep()).toBe(1);
+    expect(await back.relay.sweep()).toBe(0);
+  });
+
+  it('holds no other back when it cannot be finished, even if many cannot', async () => {
+    const open = new Set(Array.from({ length: 250 }, () => randomUUID() as CallId));
+    const [poisoned, sound] = [[...open].slice(0, 240), [...open].slice(240)];
+    const finished = await finishSilentCalls({
+      store: { silentCalls: async ({ limit }: { limit: number }) => [...open].slice(0, limit) } as unknown as CallStore,
+      recorder: {
+        finishByRule: async (callId: CallId) => {
+          if (poisoned.includes(callId)) throw new Error('poisoned');
+          return open.delete(callId);
+        },
+      } as unknown as EventRecorder,
+      log: createLog('silent'),
+      now: Date.now,
+    });
+    expect(finished).toBe(sound.length);
+    expect([...open]).toEqual(poisoned);
+  });
+
+  it('does not keep denials from being repeated when nobody can look for it', async () => {
+    const edge = await startReceiver(() => ({ status: 200, body: '{"result":{}}' }));
+    const sip = { ...testTenant().sip, revocation: { kamailioRpcUrl: edge.url } };
+    const one = await relay(testConfig({ tenants: [testTenant({ sip })] }), { housekeepingMs: 200 });
+    try {
+      const database = new DatabaseSync(join(one.folder, 'patchcord.sqlite'));
+      database.exec('alter table calls rename to calls_that_nobody_finds');
+      database.close();
+      await expect(one.relay.sweep()).rejects.toMatchObject({ code: 'store.unavailable' });
+      await one.fetch('/v1/admin/agents/acme/ada/revoke', { json: {}, token: adminToken });
+      // denied and unregistered by the revocation itself; then denied again, and again
+      await expect.poll(() => edge.received.length).toBeGreaterThan(3);
+    } finally {
+      await one.relay.close();
+      await edge.close();
+    }
   });
 
   it('is corrected by what the phone says later', async () => {
@@ -389,6 +472,21 @@ describe('revoking an agent', () => {
       sip: { expiresAt: number };
     };
     expect(after.sip.expiresAt).toBeGreaterThan(before.sip.expiresAt);
+  });
+
+  it('uses up the pairing codes that were handed out before', async () => {
+    const one = await relay();
+    const { code } = await one.relay.createPairingCode('acme', 'ada');
+    const bobs = await one.relay.createPairingCode('acme', 'bob');
+    await one.fetch('/v1/admin/agents/acme/ada/revoke', { json: {}, token: adminToken });
+    const redeem = async (typed: string) =>
+      (
+        await one.fetch('/v1/sessions', {
+          json: { device: randomUUID(), proof: { kind: 'pairing-code', code: typed } },
+        })
+      ).status;
+    expect(await redeem(code)).toBe(403);
+    expect(await redeem(bobs.code)).toBe(201);
   });
 
   it('reaches a socket of another relay at its next message', async () => {

@@ -179,7 +179,7 @@ export class Panel {
   }
 }
 
-type Life = { readonly name: PhoneEvent['name']; readonly data: unknown; readonly at?: number };
+export type Life = { readonly name: PhoneEvent['name']; readonly data: unknown; readonly at?: number };
 
 /** Envelopes of one call, numbered from `from`. */
 export function envelopes(callId: string, life: readonly Life[], from = 1, startAt = 1_790_000_000_000): Envelope[] {
