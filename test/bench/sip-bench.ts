@@ -1,6 +1,6 @@
 /**
  * What both SIP benchmarks need: the lab's edge, a far end, a page with the subjects in a fresh browser context per round, and the ICE
- * situations. Owns set-up and the order of rounds (subjects take turns, so that a noisy minute hits all of them).
+ * situations. Owns set-up and the order of rounds (cases and subjects take turns, so that a noisy minute hits all of them).
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -72,9 +72,11 @@ export async function runSipBench(options: SipBenchOptions): Promise<readonly Ro
   };
   const rounds: Round[] = [];
   try {
-    for (const iceCase of options.iceCases) {
-      const most = Math.max(...subjectNames.map((subject) => options.rounds(subject, iceCase)));
-      for (let round = 0; round < most; round += 1) {
+    const most = Math.max(
+      ...options.iceCases.flatMap((iceCase) => subjectNames.map((subject) => options.rounds(subject, iceCase))),
+    );
+    for (let round = 0; round < most; round += 1) {
+      for (const iceCase of options.iceCases) {
         for (const subject of subjectNames) {
           if (round >= options.rounds(subject, iceCase)) continue;
           // A line of its own for every round: a closed page's registration would be called as well.
