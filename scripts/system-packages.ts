@@ -28,6 +28,8 @@ const needed: readonly (readonly [proof: string, debianPackage: string])[] = [
   ['/usr/sbin/ip', 'iproute2'],
   ['/usr/bin/openssl', 'openssl'],
   ['/usr/bin/java', 'openjdk-17-jre-headless'],
+  // The panel's layout is measured: the same fonts everywhere.
+  ['/usr/share/fonts/truetype/noto', 'fonts-noto-core'],
 ];
 
 /** Debian packages of the list that are not installed. */

@@ -152,11 +152,17 @@ function simpleUser(): Subject {
   };
 }
 
+interface JsSipSession {
+  answer(options: object): void;
+  on(event: 'peerconnection', listener: (event: { peerconnection: RTCPeerConnection }) => void): void;
+}
+
 function jsSip(): Subject {
   let agent: JsSIP.UA;
   let pcConfig: RTCConfiguration = {};
   let domain = '';
   const media = { audio: true, video: false };
+  const speaker = new Audio();
   return {
     register(account) {
       domain = account.domain;
@@ -174,7 +180,14 @@ function jsSip(): Subject {
     },
     dial: (target) => void agent.call(`sip:${target}@${domain}`, { mediaConstraints: media, pcConfig }),
     answerNext(delayMs, answering) {
-      agent.once('newRTCSession', (event: { session: { answer(options: object): void } }) => {
+      agent.once('newRTCSession', (event: { session: JsSipSession }) => {
+        // JsSIP leaves playing to its user: without a sink nothing would ever be played out.
+        event.session.on('peerconnection', ({ peerconnection }) => {
+          peerconnection.addEventListener('track', ({ streams }) => {
+            speaker.srcObject = streams[0] ?? null;
+            void speaker.play().catch(() => undefined);
+          });
+        });
         setTimeout(() => {
           answering();
           event.session.answer({ mediaConstraints: media, pcConfig });
