@@ -17,7 +17,7 @@ export interface TestBrowser {
 export interface TestBrowserOptions {
   /** Frequency of the fake microphone. */
   readonly toneHz?: number;
-  /** `refused`: no microphone permission; `prompted`: nobody answers the prompt. Default: granted. */
+  /** `refused`: the permission prompt is answered with no. Default: granted. */
   readonly microphone?: 'granted' | 'refused';
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly colorScheme?: 'light' | 'dark';

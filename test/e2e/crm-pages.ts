@@ -33,7 +33,6 @@ export interface CrmPage {
   clickNumber(page: Page): Promise<void>;
   shownRecord(page: Page): Promise<string>;
   calls(): readonly LoggedCall[];
-  /** REST requests that fail from now on; see the sandbox's faults. */
   readonly stage: Stage;
 }
 
@@ -91,12 +90,6 @@ export function salesforcePage(stage: Stage): CrmPage {
   };
 }
 
-const hubspotResults: Readonly<Record<string, string>> = {
-  COMPLETED: 'COMPLETED',
-  MISSED: 'MISSED',
-  BUSY: 'BUSY',
-};
-
 /** The HubSpot page of a stage. */
 export function hubspotPage(stage: Stage): CrmPage {
   const { records, owners } = stage.hubspot;
@@ -136,7 +129,7 @@ export function hubspotPage(stage: Stage): CrmPage {
           from: properties.hs_call_from_number ?? '',
           to: properties.hs_call_to_number ?? '',
           seconds: Number(properties.hs_call_duration) / 1000,
-          result: hubspotResults[properties.hs_call_status ?? ''] ?? properties.hs_call_status ?? '',
+          result: properties.hs_call_status ?? '',
           text: properties.hs_call_body ?? '',
           record: contact === undefined ? null : `${contact.properties.firstname} ${contact.properties.lastname}`,
           owner: owner === undefined ? '' : `${owner.firstName} ${owner.lastName}`,

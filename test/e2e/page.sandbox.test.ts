@@ -1,4 +1,4 @@
-/** The phone in somebody's own page: five messages, a pairing code, no CRM. On the sandbox switch. */
+/** The phone in somebody's own page: a handful of messages, a pairing code, no CRM. On the sandbox switch. */
 import { expect, test } from 'vitest';
 import { openStage } from '../../scripts/stage.ts';
 import { listenUntil, startBrowser } from '../browser/chromium.ts';
