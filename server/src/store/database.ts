@@ -8,8 +8,9 @@ import { PatchcordError } from '@patchcord/call-protocol';
 import { type Compilable, type CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
-import { migrations, type Tables } from './schema.ts';
+import { migrations } from './migrations.ts';
 import { SqliteThread, sqliteThreadDialect } from './sqlite-dialect.ts';
+import type { Tables } from './tables.ts';
 
 /** One statement of a batch. With `mustChange`, the batch is rolled back when it changes (or returns) no row. */
 export interface BatchStatement {

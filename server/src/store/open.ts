@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 import type { Store } from './contract.ts';
 import { asking, type Database, openPostgres, openSqlite } from './database.ts';
 import { createCallStore } from './kysely-calls.ts';
-import { createCredentialStore, createIdentityStore } from './kysely-identity.ts';
+import { createCredentialStore } from './kysely-credentials.ts';
+import { createIdentityStore } from './kysely-identity.ts';
 import { createOutboxStore } from './kysely-outbox.ts';
 
 /** Where the data lies. */

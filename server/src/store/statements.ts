@@ -3,7 +3,7 @@ import { type CallLog, parseEvent, type WireEvent } from '@patchcord/call-protoc
 import type { Kysely, Selectable } from 'kysely';
 import type { Effect, LogResult, NewEffect, StoredCall, StoredEvent } from './contract.ts';
 import type { BatchStatement } from './database.ts';
-import type { Tables } from './schema.ts';
+import type { Tables } from './tables.ts';
 
 export function insertEvent(db: Kysely<Tables>, event: StoredEvent, mustBeNew: boolean): BatchStatement {
   return {

@@ -1,73 +1,8 @@
-/**
- * The tables, as kysely sees them, and the migrations that make them. One schema for both databases: text ids, JSON as text, times as
- * integer epoch ms. A migration that has been released is never edited; a change is a new one.
- */
+/** The first tables: events, calls, outbox, sessions, pairing codes, proofs, credentials. */
 import { type Kysely, sql } from 'kysely';
-import type { Migration, MigrationProvider } from 'kysely/migration';
+import type { Migration } from 'kysely/migration';
 
-export interface Tables {
-  events: {
-    source: string;
-    id: string;
-    tenant: string;
-    agent: string;
-    call_id: string | null;
-    envelope: string;
-    received_at: number;
-  };
-  calls: {
-    call_id: string;
-    tenant: string;
-    agent: string;
-    version: number;
-    log: string | null;
-    /** 1 while the call lives. */
-    open: number;
-    started_at: number;
-    touched_at: number;
-    log_state: string;
-    log_id: string | null;
-    log_reason: string | null;
-  };
-  outbox: {
-    id: string;
-    kind: string;
-    tenant: string;
-    call_id: string | null;
-    payload: string;
-    version: number;
-    attempts: number;
-    state: string;
-    due_at: number;
-    created_at: number;
-    lease: string | null;
-    lease_until: number;
-    reason: string | null;
-  };
-  sessions: {
-    token_hash: string;
-    tenant: string;
-    agent: string;
-    device: string;
-    created_at: number;
-    expires_at: number;
-    revoked_at: number | null;
-  };
-  pairing_codes: { code_hash: string; tenant: string; agent: string; expires_at: number; used_at: number | null };
-  used_proofs: { key: string; expires_at: number };
-  issued_credentials: {
-    id: string;
-    tenant: string;
-    agent: string;
-    device: string;
-    username: string;
-    issued_at: number;
-    expires_at: number;
-  };
-  denied_agents: { tenant: string; agent: string; extension: string | null; until: number; denied_at: number };
-}
-
-const first: Migration = {
+export const callsOutboxIdentity: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
       .createTable('events')
@@ -190,20 +125,4 @@ const first: Migration = {
       await sql`drop table ${sql.table(table)}`.execute(db);
     }
   },
-};
-
-/** What the edge denies is an extension; who has it may leave the configuration while the denial still matters. */
-const deniedExtension: Migration = {
-  async up(db: Kysely<unknown>): Promise<void> {
-    await db.schema.alterTable('denied_agents').addColumn('extension', 'text').execute();
-  },
-  async down(db: Kysely<unknown>): Promise<void> {
-    await db.schema.alterTable('denied_agents').dropColumn('extension').execute();
-  },
-};
-
-/** Imported objects, not files found at run time: they survive bundling. Names sort in the order they run. */
-export const migrations: MigrationProvider = {
-  getMigrations: () =>
-    Promise.resolve({ '2026-11-01-calls-outbox-identity': first, '2026-11-21-denied-extension': deniedExtension }),
 };

@@ -1,0 +1,76 @@
+/** One customer organisation: its CRM, its telephony, its agents, and the rules for them. */
+import { AgentIdSchema, TenantIdSchema } from '@patchcord/call-protocol';
+import * as v from 'valibot';
+import { CrmSchema } from './crm.ts';
+import { country, encryptedUnlessLoopback, givenSecret, text, unique, url } from './fields.ts';
+import { SipSchema, TurnSchema } from './sip.ts';
+
+/** An exact origin, or `https://*.example.com` where a CRM hands out one host name per customer. */
+const hostOrigin = v.pipe(
+  text('the origin of the CRM page, for instance "https://acme.lightning.force.com"'),
+  v.check(
+    (value) =>
+      /^https?:\/\/(?:\*\.)?[a-z0-9.-]+(?::\d+)?$/i.test(value) &&
+      (!value.includes('*') || value.startsWith('https://*.')),
+    'must be an origin without a path, like "https://acme.lightning.force.com", or "https://*.hubspot.com" for all its subdomains',
+  ),
+  encryptedUnlessLoopback,
+);
+
+const webhookSecret = v.pipe(
+  givenSecret('the signing secret'),
+  v.regex(
+    /^whsec_[A-Za-z0-9+/]{32,}={0,2}$/,
+    'must be a Standard Webhooks secret: "whsec_" and at least 24 bytes in base64',
+  ),
+);
+
+const AgentSchema = v.strictObject({
+  id: AgentIdSchema,
+  name: text("the agent's name"),
+  extension: v.pipe(
+    text('the extension'),
+    v.regex(/^[A-Za-z0-9._~!$&'()*+,;=-]{1,64}$/, 'must be a SIP user name without ":", "@" or spaces'),
+  ),
+  crmUserId: text('who the agent is in the CRM: a Salesforce user id (005…) or a HubSpot user id'),
+  email: v.optional(v.string()),
+});
+
+export const TenantSchema = v.strictObject({
+  id: TenantIdSchema,
+  name: text('what people call this customer'),
+  /** Country of a number typed without a country code. */
+  country,
+  /** Further countries whose number formats the phone should know. */
+  countries: v.optional(v.array(country), []),
+  hostOrigins: v.pipe(v.array(hostOrigin), v.minLength(1, 'needs the origin of the page that may frame the phone')),
+  crm: CrmSchema,
+  sip: SipSchema,
+  turn: v.optional(TurnSchema),
+  iceTransportPolicy: v.optional(v.picklist(['all', 'relay']), 'all'),
+  dispositions: v.optional(
+    v.array(v.strictObject({ value: text('what the CRM stores'), label: text('what the agent reads') })),
+    [],
+  ),
+  dispositionRequired: v.optional(v.boolean(), false),
+  screenPop: v.optional(v.picklist(['ring', 'answer', 'never'], 'must be "ring", "answer" or "never"'), 'ring'),
+  webhooks: v.optional(
+    v.array(
+      v.strictObject({
+        url: v.pipe(url('where events go', 'https:', 'http:'), encryptedUnlessLoopback),
+        secret: webhookSecret,
+        /** While a secret is being changed: events carry a signature of each. */
+        previousSecret: v.optional(webhookSecret),
+        /** Event names to send, all when absent. */
+        events: v.optional(v.array(v.string())),
+      }),
+    ),
+    [],
+  ),
+  agents: v.pipe(
+    v.array(AgentSchema),
+    unique((agent) => agent.id, 'id'),
+    unique((agent) => agent.extension, 'extension'),
+    unique((agent) => agent.crmUserId, 'crmUserId'),
+  ),
+});

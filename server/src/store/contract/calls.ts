@@ -1,0 +1,81 @@
+/**
+ * Events, and calls with their newest fold, as the store keeps them. Must never decide what a call log says: that is the fold's business.
+ */
+import type { AgentId, CallId, CallLog, Envelope, TenantId, WireEvent } from '@patchcord/call-protocol';
+import type { NewEffect } from './outbox.ts';
+
+/** One event as it is kept: what was published, and who really published it. Times are epoch ms. */
+export interface StoredEvent {
+  readonly source: string;
+  readonly id: string;
+  readonly tenant: TenantId;
+  readonly agent: AgentId;
+  readonly callId: CallId | null;
+  readonly envelope: Envelope;
+  readonly receivedAt: number;
+}
+
+/** Where the log of a call stands on its way into the CRM; `none` when there is nothing to write (yet). */
+export type LogState = 'none' | 'waiting' | 'saved' | 'failed';
+
+/** One call of one agent with its newest fold. `version` counts the folds and guards them against each other. */
+export interface StoredCall {
+  readonly callId: CallId;
+  readonly tenant: TenantId;
+  readonly agent: AgentId;
+  readonly version: number;
+  /** Null while no `call.started` has arrived. */
+  readonly log: CallLog | null;
+  /** When the newest event was received. */
+  readonly touchedAt: number;
+  readonly logState: LogState;
+  /** The CRM's id of the log: the authority on "was it written". */
+  readonly logId: string | null;
+  readonly logReason: string | null;
+}
+
+export interface CallWithEvents {
+  readonly call: StoredCall;
+  readonly events: readonly WireEvent[];
+}
+
+/** What one transaction changes. */
+export interface Change {
+  /** Must be new: one that is already stored makes the whole change a conflict. */
+  readonly events: readonly StoredEvent[];
+  /** Events the relay itself made; one that is already stored is left as it is. */
+  readonly ownEvents?: readonly StoredEvent[];
+  readonly calls: readonly {
+    readonly callId: CallId;
+    readonly tenant: TenantId;
+    readonly agent: AgentId;
+    /** The version the fold was made from; 0 for a call that is not stored yet. */
+    readonly fromVersion: number;
+    readonly log: CallLog | null;
+    readonly touchedAt: number;
+    /** The log has to be written again. */
+    readonly logWaiting: boolean;
+  }[];
+  readonly effects: readonly NewEffect[];
+}
+
+export interface CallStore {
+  /** The calls with these ids and all their events, in no order; an id nobody has stored is absent. */
+  readCalls(callIds: readonly CallId[]): Promise<ReadonlyMap<CallId, CallWithEvents>>;
+  /** Which of these event ids are stored for this source. */
+  knownEvents(source: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** All of the change in one transaction. False when something moved since it was read: nothing was written, read again. */
+  commit(change: Change): Promise<boolean>;
+  /** One agent's calls, newest first. */
+  history(tenant: TenantId, agent: AgentId, limit: number): Promise<readonly StoredCall[]>;
+  /**
+   * Calls that have not ended and whose phone fell silent: last heard of before `silentBefore`, or before `unattendedBefore` while nobody who
+   * could report them has a session any more.
+   */
+  silentCalls(times: {
+    readonly now: number;
+    readonly silentBefore: number;
+    readonly unattendedBefore: number;
+    readonly limit: number;
+  }): Promise<readonly CallId[]>;
+}

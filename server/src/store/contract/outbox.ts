@@ -1,0 +1,92 @@
+/** What is left to do outside of the database: effects, their leases, what became of them. */
+import type { CallId, TenantId } from '@patchcord/call-protocol';
+import type { LogState, StoredEvent } from './calls.ts';
+
+/** What is left to do outside of this database. `crm.log` has one row per call, `webhook` one per event and endpoint. */
+export type EffectKind = 'crm.log' | 'webhook' | 'edge.revoke';
+
+export interface NewEffect {
+  /** The same effect always has the same id: enqueueing it again joins the one that waits. */
+  readonly id: string;
+  readonly kind: EffectKind;
+  readonly tenant: TenantId;
+  readonly callId: CallId | null;
+  readonly payload: unknown;
+  readonly dueAt: number;
+}
+
+export interface Effect extends NewEffect {
+  /** Counts how often it was enqueued while waiting: done only when this is still what was delivered. */
+  readonly version: number;
+  readonly attempts: number;
+  readonly createdAt: number;
+  readonly state: 'waiting' | 'dead';
+  readonly reason: string | null;
+}
+
+/** An effect somebody holds. Whoever settles it must still hold this lease. */
+export interface LeasedEffect extends Effect {
+  readonly lease: string;
+}
+
+/** What is known about a call's log after a delivery. */
+export interface LogResult {
+  readonly callId: CallId;
+  readonly state: LogState;
+  readonly logId: string | null;
+  readonly reason: string | null;
+}
+
+export interface OutboxStore {
+  enqueue(effects: readonly NewEffect[]): Promise<void>;
+  /** Takes up to `limit` due effects of these kinds, no log of a paused tenant, and counts the attempt. Nobody else gets them until the lease ends. */
+  claim(options: {
+    readonly now: number;
+    readonly leaseMs: number;
+    readonly limit: number;
+    readonly kinds: readonly EffectKind[];
+    readonly pausedTenants: readonly TenantId[];
+  }): Promise<readonly LeasedEffect[]>;
+  /** Holds on for longer. False when the lease is lost. */
+  renew(effect: LeasedEffect, until: number): Promise<boolean>;
+  /**
+   * The effect took place. It leaves the outbox, unless it was enqueued again meanwhile: then it waits again at once.
+   * `lost` when the lease is no longer held: nothing was written.
+   */
+  done(
+    effect: LeasedEffect,
+    now: number,
+    outcome?: {
+      readonly log?: LogResult;
+      readonly ownEvents?: readonly StoredEvent[];
+      readonly effects?: readonly NewEffect[];
+    },
+  ): Promise<'done' | 'again' | 'lost'>;
+  /** Tries again at `dueAt`; `dead` gives up until a person asks again or the effect is enqueued again. False when the lease is lost. */
+  failed(
+    effect: LeasedEffect,
+    failure: { readonly dueAt: number; readonly reason: string; readonly dead: boolean },
+    outcome?: {
+      readonly log?: LogResult;
+      readonly ownEvents?: readonly StoredEvent[];
+      readonly effects?: readonly NewEffect[];
+    },
+  ): Promise<boolean>;
+  /** When the next effect of these kinds is due, epoch ms; null when none waits. */
+  nextDue(kinds: readonly EffectKind[]): Promise<number | null>;
+  depth(): Promise<
+    readonly {
+      readonly kind: EffectKind;
+      readonly state: 'waiting' | 'dead';
+      readonly count: number;
+      readonly oldestAt: number;
+    }[]
+  >;
+  /** Looks again at `dueAt`; the attempt does not count, since nothing was tried. False when the lease is lost. */
+  postpone(effect: LeasedEffect, dueAt: number): Promise<boolean>;
+  dead(tenant: TenantId, limit: number): Promise<readonly Effect[]>;
+  /** Makes a dead effect wait again. False when there is none with this id. */
+  revive(id: string, dueAt: number): Promise<boolean>;
+  /** Makes every dead effect of a tenant wait again; returns how many. */
+  reviveAll(tenant: TenantId, dueAt: number): Promise<number>;
+}
