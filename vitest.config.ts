@@ -22,7 +22,14 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
-      { test: { name: 'store', include: ['test/store/**/*.test.ts', 'test/faults/**/*.test.ts'], ...serial } },
+      {
+        test: {
+          name: 'store',
+          include: ['test/store/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/relay/**/*.test.ts'],
+          exclude: ['**/*.lab.test.ts'],
+          ...serial,
+        },
+      },
       {
         test: {
           name: 'browser',

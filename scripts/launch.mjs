@@ -21,6 +21,8 @@ const commands = {
   'test:unit': ['scripts/test.ts', 'unit'],
   check: ['scripts/check.ts'],
   bench: ['test/bench/main.ts'],
+  faults: ['test/faults/main.ts'],
+  attack: ['test/attack/main.ts'],
   build: ['scripts/build.ts'],
   docs: ['scripts/docs.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'],
