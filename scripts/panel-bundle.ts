@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 export interface PanelAsset {
   /** File name with a content hash, so that it may be cached for ever. */
@@ -21,6 +21,25 @@ export interface PanelBundle {
   readonly weights: readonly (readonly [part: string, bytes: number])[];
 }
 
+/**
+ * sip.js' user agent imports its own transport and media handling as defaults. The engine always brings its own, so that the originals would
+ * only be carried (4.7 kB gzip) and never run; what stands in for them says so if they ever were.
+ */
+const withoutSipJsPlatform: Plugin = {
+  name: 'without-sip-js-platform',
+  setup(bundler) {
+    bundler.onResolve({ filter: /platform\/web\// }, ({ path, importer }) =>
+      /node_modules\/sip\.js\/lib\/api\//.test(importer) ? { path, namespace: 'sip-js-platform' } : undefined,
+    );
+    bundler.onLoad({ filter: /.*/, namespace: 'sip-js-platform' }, () => ({
+      contents:
+        'const unused = () => { throw new Error("The phone brings its own transport and media."); };' +
+        'export class Transport { constructor() { unused(); } }' +
+        'export const defaultSessionDescriptionHandlerFactory = () => unused;',
+    }));
+  },
+};
+
 /** Bundles `entry` (default: the panel's composition root) in memory. @throws when it does not compile. */
 export async function buildPanel(entry = 'packages/softphone-ui/src/main.tsx'): Promise<PanelBundle> {
   const result = await build({
@@ -35,6 +54,7 @@ export async function buildPanel(entry = 'packages/softphone-ui/src/main.tsx'): 
     write: false,
     metafile: true,
     logLevel: 'warning',
+    plugins: [withoutSipJsPlatform],
     define: { 'process.env.NODE_ENV': '"production"' },
   });
   const output = (ending: string, type: PanelAsset['type']): PanelAsset => {
