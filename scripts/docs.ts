@@ -2,10 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { eventSchemas } from '@patchcord/call-protocol';
+import { asvsDocument } from './asvs.ts';
 
 /** File → text, for every generated document. */
 export function generatedDocs(): ReadonlyMap<string, string> {
-  return new Map([['docs/events.md', eventsDocument()]]);
+  return new Map([
+    ['docs/events.md', eventsDocument()],
+    ['docs/security/asvs.md', asvsDocument()],
+  ]);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

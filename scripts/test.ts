@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeAsteriskRoot } from './asterisk-root.ts';
 import { installSystemPackages } from './system-packages.ts';
 
 const projects = ['unit', 'store', 'browser', 'lab'] as const;
@@ -27,6 +28,7 @@ const chosen = asked.length === 0 ? projects : projects.filter((project) => aske
 if (chosen.some((project) => project !== 'unit')) {
   try {
     installSystemPackages();
+    if (chosen.includes('lab')) makeAsteriskRoot();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);

@@ -221,11 +221,12 @@ function faultOrder(value: unknown): FaultOrder {
 }
 
 /** The faults of a connection, the same for every REST emulator; a CRM adds its own answers beside them. */
-export const connectionFaults = ['reset', 'answer-lost', 'slow'] as const;
+export const connectionFaults = ['reset', 'answer-lost', 'slow', 'twice'] as const;
 
 /**
  * Runs a REST route under a fault. `answer` gives the CRM's own refusals. `reset` happens before anything is written,
- * `answer-lost` after: the caller cannot tell them apart, which is the point.
+ * `answer-lost` after: the caller cannot tell them apart, which is the point. `slow` writes late, maybe when nobody waits any more; `twice` is
+ * what an impatient proxy does: the request comes in again, and the second answer is the one that is heard.
  */
 export async function underFault(
   fault: FaultOrder | undefined,
@@ -237,6 +238,10 @@ export async function underFault(
   if (fault.fault === 'answer-lost') {
     await run();
     return { drop: true };
+  }
+  if (fault.fault === 'twice') {
+    await run();
+    return await run();
   }
   if (fault.fault === 'slow') {
     await new Promise((resolve) => setTimeout(resolve, fault.delayMs ?? 2000));

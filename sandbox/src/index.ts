@@ -2,6 +2,13 @@
 
 export { demoCallers } from './demo-callers.ts';
 export { type HubSpotSandbox, startHubSpotSandbox } from './hubspot/sandbox.ts';
+export {
+  type HonestToken,
+  type OpenIdPerson,
+  type OpenIdSandbox,
+  signIdToken,
+  startOpenIdSandbox,
+} from './oidc/provider.ts';
 export { type PlainPageSandbox, startPlainPageSandbox } from './page/index.ts';
 export { type CallMeRequest, type DemoPerson, demoAgents, demoPeople } from './people.ts';
 export { type SalesforceSandbox, startSalesforceSandbox } from './salesforce/sandbox.ts';

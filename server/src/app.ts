@@ -2,16 +2,29 @@
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { adminRoutes } from './http/admin.ts';
+import { alertRoutes } from './http/alerts.ts';
+import { auditRoutes } from './http/audit.ts';
+import { callEventRoutes } from './http/call-events.ts';
+import { callRecordRoutes } from './http/call-records.ts';
 import { callRoutes } from './http/calls.ts';
 import { credentialRoutes } from './http/credentials.ts';
+import { deviceRoutes } from './http/devices.ts';
 import { errorHandler, notFound, tooMany } from './http/errors.ts';
+import { methodNotAllowed, ownPagesOnly, shortAddress } from './http/fence.ts';
+import { freeswitchRoutes } from './http/freeswitch-directory.ts';
 import { healthRoutes } from './http/health.ts';
+import { hubSpotWebhookRoutes } from './http/hubspot-webhooks.ts';
+import { jambonzRoutes } from './http/jambonz.ts';
+import { liveEventRoutes } from './http/live-events.ts';
 import { matchRoutes } from './http/matches.ts';
 import { pairingCodeRoutes } from './http/pairing-codes.ts';
 import { panelRoutes } from './http/panel-pages.ts';
 import type { RelayParts } from './http/parts.ts';
 import { profileRoutes } from './http/profile.ts';
+import { routesOf } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
+import { signInRoutes } from './http/sign-in.ts';
+import { unloggedRoutes } from './http/unlogged.ts';
 import type { Panel } from './panel-assets.ts';
 
 export function createApp(parts: RelayParts, panel: Panel | null): Express {
@@ -20,6 +33,40 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
   app.set('etag', false);
   app.set('trust proxy', parts.config.trustProxy);
 
+  // Before anything that may refuse: an answer without these headers does not exist.
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: {
+          defaultSrc: ["'none'"],
+          frameAncestors: ["'none'"],
+          baseUri: ["'none'"],
+          formAction: ["'none'"],
+          objectSrc: ["'none'"],
+        },
+      },
+      crossOriginEmbedderPolicy: false,
+      crossOriginOpenerPolicy: { policy: 'same-origin' },
+      crossOriginResourcePolicy: { policy: 'same-origin' },
+      originAgentCluster: true,
+      referrerPolicy: { policy: 'no-referrer' },
+      strictTransportSecurity: parts.config.publicUrl?.startsWith('https:')
+        ? { maxAge: 31_536_000, includeSubDomains: true }
+        : false,
+      xContentTypeOptions: true,
+      xDnsPrefetchControl: { allow: false },
+      xDownloadOptions: false,
+      xFrameOptions: { action: 'deny' },
+      xPermittedCrossDomainPolicies: { permittedPolicies: 'none' },
+      xPoweredBy: false,
+      xXssProtection: true,
+    }),
+  );
+  app.use((_request, response, next) => {
+    response.set('cache-control', 'no-store');
+    next();
+  });
   app.use((request, response, next) => {
     const stop = parts.metrics.requests.startTimer();
     response.once('finish', () => {
@@ -41,43 +88,31 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
     next();
   });
 
-  // Pages first: they are framed and carry a policy of their own.
+  app.use(shortAddress, ownPagesOnly(parts.origins));
+
+  // Framed pages: they take the policy above off and carry one of their own.
   app.use(panelRoutes(parts, panel));
-  app.use(
-    helmet({
-      contentSecurityPolicy: {
-        useDefaults: false,
-        directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-      },
-      crossOriginEmbedderPolicy: false,
-      crossOriginOpenerPolicy: { policy: 'same-origin' },
-      crossOriginResourcePolicy: { policy: 'same-origin' },
-      originAgentCluster: true,
-      referrerPolicy: { policy: 'no-referrer' },
-      strictTransportSecurity: parts.config.publicUrl?.startsWith('https:')
-        ? { maxAge: 31_536_000, includeSubDomains: false }
-        : false,
-      xContentTypeOptions: true,
-      xDnsPrefetchControl: { allow: false },
-      xDownloadOptions: false,
-      xFrameOptions: { action: 'deny' },
-      xPermittedCrossDomainPolicies: { permittedPolicies: 'none' },
-      xPoweredBy: false,
-      xXssProtection: true,
-    }),
-  );
-  app.use((_request, response, next) => {
-    response.set('cache-control', 'no-store');
-    next();
-  });
   app.use(healthRoutes(parts));
   app.use(sessionRoutes(parts));
+  app.use(signInRoutes(parts));
+  app.use(deviceRoutes(parts));
   app.use(pairingCodeRoutes(parts));
   app.use(profileRoutes(parts));
   app.use(credentialRoutes(parts));
+  app.use(freeswitchRoutes(parts));
+  app.use(jambonzRoutes(parts));
   app.use(matchRoutes(parts));
   app.use(callRoutes(parts));
+  app.use(callRecordRoutes(parts));
+  app.use(hubSpotWebhookRoutes(parts));
+  app.use(unloggedRoutes(parts));
+  app.use(callEventRoutes(parts));
+  app.use(liveEventRoutes(parts));
   app.use(adminRoutes(parts));
+  app.use(alertRoutes(parts));
+  app.use(auditRoutes(parts));
+  const routes = routesOf(app);
+  app.use(methodNotAllowed(routes));
   app.use(notFound(parts.limits));
   app.use(errorHandler(parts.log));
   return app;

@@ -16,6 +16,7 @@ import {
   unique,
   url,
 } from './config/fields.ts';
+import { RetentionSchema } from './config/retention.ts';
 import { TenantSchema } from './config/tenant.ts';
 
 const SettingsSchema = v.strictObject({
@@ -39,7 +40,37 @@ const SettingsSchema = v.strictObject({
       v.regex(/^postgres(?:ql)?:\/\//, 'must start with "postgres://" or "postgresql://"'),
     ),
   ),
+  /** Redis; carries live events between relays. Absent: relays of one database hear of each other through it, a quarter of a second later. */
+  redisUrl: v.optional(
+    v.pipe(
+      givenSecret('the Redis URL'),
+      v.regex(/^rediss?:\/\//, 'must start with "redis://" or "rediss://"'),
+      v.check((value) => URL.canParse(value), 'must be a URL'),
+    ),
+  ),
   dataDir: v.optional(text('a folder for the database'), '.patchcord'),
+  /**
+   * What kept secrets are sealed with: the first seals, all open. Absent: a key file in `dataDir`, which suits one relay on SQLite. To change the
+   * key: put a new one in front, run `rotate-keys`, remove the old one.
+   */
+  encryptionKeys: v.exactOptional(
+    v.pipe(
+      v.array(
+        v.strictObject({
+          id: v.pipe(text('the name of the key'), v.regex(/^[\w-]{1,32}$/, 'must be letters, digits, "-" and "_"')),
+          key: v.pipe(
+            givenSecret('the key'),
+            v.check(
+              (value) => Buffer.from(value, 'base64').length === 32 && /^[\w+/-]{43}=?$/.test(value),
+              'must be 32 bytes in base64, for instance from "openssl rand -base64 32"',
+            ),
+          ),
+        }),
+      ),
+      v.minLength(1, 'needs at least one key'),
+      unique((key) => key.id, 'id'),
+    ),
+  ),
   /** Opens the `/v1/admin` routes; absent: they are closed. */
   adminToken: v.optional(secret('the admin token', 32)),
   /** Opens `/metrics` to others than this machine. */
@@ -56,6 +87,10 @@ const SettingsSchema = v.strictObject({
     v.picklist(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a pino level'),
     'info',
   ),
+  /** When told to stop: how long `/readyz` says so before the relay stops listening, for a balancer to notice. */
+  drainNoticeMs: v.optional(ms(0, 60_000), 0),
+  /** How long things are kept. */
+  retention: v.optional(RetentionSchema, {}),
   delivery: v.optional(
     v.strictObject({
       /** How long one delivery may be held before another relay may take it over; it is renewed while work goes on. */
@@ -74,6 +109,11 @@ const SettingsSchema = v.strictObject({
   ),
 });
 
+/** Whether something of this tenant lies sealed in the store. */
+function keepsSecrets({ crm, signIn }: v.InferOutput<typeof TenantSchema>): boolean {
+  return signIn.crm || signIn.oidc !== undefined || (crm.kind === 'hubspot' && crm.refreshToken === undefined);
+}
+
 /** The whole configuration. What the environment may set is listed in `environmentNames`. */
 export const RelayConfigSchema = v.pipe(
   SettingsSchema,
@@ -84,6 +124,15 @@ export const RelayConfigSchema = v.pipe(
       'is missing; the relay listens beyond this machine, so set PUBLIC_URL to what browsers call it',
     ),
     ['publicUrl'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['databaseUrl'], ['encryptionKeys'], ['tenants']],
+      ({ databaseUrl, encryptionKeys, tenants }) =>
+        databaseUrl === undefined || encryptionKeys !== undefined || !tenants.some(keepsSecrets),
+      'is missing; with PostgreSQL several relays share the secrets that signing in and connected CRMs keep, so give all of them the same keys: [{ "id": "2026-11", "key": { "env": "PATCHCORD_KEY" } }], the key from "openssl rand -base64 32"',
+    ),
+    ['encryptionKeys'],
   ),
 );
 
@@ -100,6 +149,7 @@ export const environmentNames = {
   HOST: 'host',
   PUBLIC_URL: 'publicUrl',
   DATABASE_URL: 'databaseUrl',
+  REDIS_URL: 'redisUrl',
   DATA_DIR: 'dataDir',
   ADMIN_TOKEN: 'adminToken',
   METRICS_TOKEN: 'metricsToken',

@@ -4,28 +4,41 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type AgentId, PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import { type AgentId, type AgentRole, PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import type { CrmRelay } from '@patchcord/crm-adapters/relay';
+import { Alerts } from './alerts.ts';
 import { createApp } from './app.ts';
+import { Audit } from './audit.ts';
+import { Brakes } from './brakes/brakes.ts';
 import { EventRecorder } from './call-log/record-events.ts';
 import { finishSilentCalls } from './call-log/sweep.ts';
 import { checkConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
-import { repeatDenials } from './credentials/revoke.ts';
+import { reconcileIssuers, revokeAgent } from './credentials/revoke.ts';
 import { connectCrm } from './crm.ts';
+import { CrmTokens } from './crm-tokens.ts';
+import { CrmLimits } from './delivery/crm-limits.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { clientAddress } from './http/client-address.ts';
 import type { RelayParts } from './http/parts.ts';
+import { type RouteAddress, routesOf } from './http/routes.ts';
 import { PairingCodes } from './identity/pairing-codes.ts';
+import { Possessions } from './identity/possession.ts';
+import { ProofLedger } from './identity/proof-ledger.ts';
 import { Proofs } from './identity/proofs.ts';
 import { Sessions } from './identity/sessions.ts';
+import { SignIns } from './identity/sign-ins.ts';
+import { ClockWatch } from './keeping/clock-watch.ts';
+import { Retention } from './keeping/retention.ts';
 import { Limits } from './limits.ts';
-import { LiveHub } from './live/hub.ts';
+import { startLive } from './live/live.ts';
 import { attachLiveSocket, type LiveSocketParts } from './live/socket.ts';
 import { createLog, type Log } from './logging.ts';
 import { createMetrics } from './metrics.ts';
+import { type OutboxWatch, observedCrm, observedRecorder, observedStore } from './observed.ts';
 import { loadPanel, type PanelSource } from './panel-assets.ts';
 import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
+import { encryptionKeys, Vault } from './vault.ts';
 
 export { checkConfig, loadConfig, type RelayConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
 export type { PanelSource } from './panel-assets.ts';
@@ -48,6 +61,8 @@ export interface Relay {
   /** What browsers call it: `publicUrl`, or where it listens. No trailing slash. */
   readonly url: string;
   readonly port: number;
+  /** Every HTTP route it serves: what a check of access walks. */
+  readonly routes: readonly RouteAddress[];
   /** A pairing code for an agent, as `POST /v1/admin/pairing-codes` gives it. */
   createPairingCode(tenant: string, agent: string): Promise<{ readonly code: string; readonly expiresAt: number }>;
   /** Finishes calls whose phones fell silent 12 hours ago; the relay does it by itself every minute. Returns how many. */
@@ -70,36 +85,63 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
   const now = dependencies.now ?? Date.now;
   const log = dependencies.log ?? createLog(config.logLevel);
   const panel = dependencies.panel === undefined ? null : await loadPanel(dependencies.panel);
-  const store = await openStore(
+  const metrics = createMetrics();
+  const outboxWatch: OutboxWatch = { lastLookAt: null };
+  const opened = await openStore(
     config.databaseUrl === undefined
       ? { kind: 'sqlite', folder: config.dataDir }
       : { kind: 'postgres', url: config.databaseUrl },
   );
+  const liveView = await startLive({
+    store: observedStore(opened, metrics, outboxWatch, now),
+    redisUrl: config.redisUrl,
+    registry: metrics.registry,
+    log,
+    now,
+  });
+  const { store, hub } = liveView;
 
-  const server = createServer();
+  const server = createServer({ maxHeaderSize: 16_384 });
+  let listensAt = '';
   const address = (): string => {
-    const { port } = server.address() as AddressInfo;
-    return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    // A server that stops listening has no address any more, and still answers those who are connected.
+    const port = (server.address() as AddressInfo | null)?.port;
+    if (port !== undefined)
+      listensAt = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    return listensAt;
   };
   const publicUrl = (): string => (config.publicUrl === undefined ? address() : new URL(config.publicUrl).origin);
   /** Without a public URL this is a laptop, and people type either name of it. */
   const origins = (): readonly string[] =>
     config.publicUrl === undefined ? [address(), address().replace('127.0.0.1', 'localhost')] : [publicUrl()];
 
-  const tenants = new Tenants(config.tenants, dependencies.connectCrm ?? connectCrm);
-  const metrics = createMetrics();
+  const crmLimits = new CrmLimits(now);
+  const connect =
+    dependencies.connectCrm ?? ((tenant: TenantConfig) => connectCrm(tenant, crmLimits.gateOf(tenant), crmTokens));
+  const vault = new Vault(store.vault, () => encryptionKeys(config), now);
+  const crmTokens = new CrmTokens(vault, now);
+  const tenants = new Tenants(config.tenants, (tenant) => observedCrm(connect(tenant), tenant.id, metrics));
+  const audit = new Audit(store.audit, log);
   const limits = new Limits();
-  const hub = new LiveHub();
-  const sessions = new Sessions(store.identity, now);
+  const ledger = new ProofLedger(store.identity);
+  const possessions = new Possessions({ origins, ledger, now });
+  const roleOf = (tenant: TenantId, agent: AgentId): AgentRole => tenants.agent(tenant, agent)?.agent.role ?? 'agent';
+  const signIns = new SignIns({ tenants, store: store.identity, vault, crmTokens, publicUrl, now });
+  const sessions = new Sessions({ store: store.identity, possessions, roleOf, now });
   const codes = new PairingCodes(store.identity, now);
-  const proofs = new Proofs({ tenants, codes, store: store.identity, audience: publicUrl, now });
-  const recorder = new EventRecorder({
-    store: store.calls,
-    tenants,
-    metrics,
-    now,
-    effectsWait: () => delivery.wake(),
-  });
+  const proofs = new Proofs({ tenants, codes, store: store.identity, ledger, audience: publicUrl, now });
+  const recorder = observedRecorder(
+    new EventRecorder({
+      store: store.calls,
+      tenants,
+      metrics,
+      now,
+      effectsWait: () => delivery.wake(),
+      committed: (logs) => {
+        for (const call of logs) void brakes.hearLog(call);
+      },
+    }),
+  );
   const delivery = new Delivery({
     store,
     tenants,
@@ -108,25 +150,50 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
     metrics,
     log,
     settings: config.delivery,
+    limits: crmLimits,
     now,
     random: dependencies.random ?? Math.random,
+  });
+  const alerts = new Alerts({ tenants, store, hub, metrics, log, now, effectsWait: () => delivery.wake() });
+  const brakes = new Brakes({
+    tenants,
+    store,
+    alerts,
+    audit,
+    metrics,
+    log,
+    now,
+    revoke: async (tenant, agent, reason) => {
+      await revokeAgent(parts, tenant, agent, reason);
+    },
   });
   let closing: Promise<void> | null = null;
   const parts: RelayParts = {
     config,
     publicUrl,
+    origins,
     store,
     tenants,
+    audit,
+    possessions,
+    signIns,
     sessions,
     codes,
     proofs,
     hub,
+    streams: liveView.streams,
+    live: liveView.metrics,
+    recorder,
     delivery,
+    alerts,
+    brakes,
     limits,
     metrics,
     log,
     now,
     closing: () => closing !== null,
+    outboxWatch,
+    troubles: () => liveView.troubles(),
   };
 
   const app = createApp(parts, panel);
@@ -169,12 +236,22 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
     );
   }
   delivery.start();
+  brakes.start();
+  await audit.noteConfiguration(config.tenants, now());
 
+  const clock = new ClockWatch(now);
+  const retention = new Retention({ store, tenants, settings: config.retention, log, now: () => clock.passed() });
   const sweep = (): Promise<number> => finishSilentCalls({ store: store.calls, recorder, log, now });
-  const remindEdges = (): Promise<number> => repeatDenials({ tenants, store, log }, now());
+  const remindEdges = (): Promise<number> => reconcileIssuers({ tenants, store, log, now, metrics });
   /** One job that fails must not cost the others their turn. */
   const keepHouse = async (): Promise<void> => {
-    const jobs = { 'silent calls': sweep, 'what has expired': () => store.forgetExpired(now()), denials: remindEdges };
+    const jobs = {
+      retention: () => retention.run(),
+      'silent calls': sweep,
+      'what has expired': () => store.forgetExpired(clock.passed()),
+      denials: remindEdges,
+      audit: () => audit.flush(),
+    };
     for (const [job, run] of Object.entries(jobs)) {
       try {
         await run();
@@ -183,7 +260,30 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
       }
     }
   };
-  let keepingHouse: Promise<void> | null = null;
+  let clockOwedMs = 0;
+  const clockLook = setInterval(() => {
+    const backMs = clockOwedMs + clock.look();
+    clockOwedMs = 0;
+    if (backMs === 0) return;
+    log.warn({ backMs }, 'the clock was set back: what waits for a time is brought forward');
+    store.keeping.setBackClock(now(), backMs).then(
+      () => delivery.clockSetBack(),
+      (error: unknown) => {
+        clockOwedMs += backMs;
+        log.error({ err: error }, 'the outbox could not be set back with the clock yet');
+      },
+    );
+  }, 1_000);
+  clockLook.unref();
+  // The PBX may have been restarted while nobody was here to put back what it forgot.
+  let keepingHouse: Promise<void> | null = remindEdges()
+    .catch((error: unknown) => {
+      log.error({ err: error }, 'the PBXs could not be brought up to date');
+      return 0;
+    })
+    .then(() => {
+      keepingHouse = null;
+    });
   const housekeeping = setInterval(() => {
     keepingHouse ??= keepHouse().finally(() => {
       keepingHouse = null;
@@ -199,15 +299,26 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
   );
 
   const close = async (): Promise<void> => {
+    // `/readyz` says so from here on; a balancer gets the time it was promised to look, and still finds us answering.
+    if (config.drainNoticeMs > 0) await new Promise((resolve) => setTimeout(resolve, config.drainNoticeMs));
     clearInterval(housekeeping);
+    clearInterval(clockLook);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
+    // Connections of requests that are under way close when these are answered.
+    const closeIdle = setInterval(() => server.closeIdleConnections(), 50);
+    liveView.streams.endAll();
     // What was taken is finished and acknowledged before the store goes.
-    await Promise.all([live.close(drainMs), delivery.stop(drainMs)]);
+    const deadline = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref());
+    await Promise.all([live.close(drainMs), delivery.stop(drainMs), brakes.stop()]);
     await keepingHouse;
     live.terminate();
+    await Promise.race([closed, deadline]);
+    clearInterval(closeIdle);
     server.closeAllConnections();
     await closed;
+    await liveView.close();
+    await audit.flush();
     await store.close();
     log.info('relay stopped');
   };
@@ -215,6 +326,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
   return {
     url,
     port,
+    routes: routesOf(app),
     createPairingCode: (tenant, agent) => {
       tenants.knownAgent(tenant, agent);
       return codes.create(tenant as TenantId, agent as AgentId);

@@ -1,7 +1,8 @@
 /**
- * How much of everything one address or agent may ask for. Owns the numbers. These protect the relay, in memory and per relay; they are no
- * measure against toll fraud.
+ * How much of everything one address or agent may ask for. Owns the numbers. These protect the relay, in memory and per relay; what stops toll
+ * fraud is in `brakes/`, and the same for all relays.
  */
+import { PatchcordError } from '@patchcord/call-protocol';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 
 const rules = {
@@ -29,6 +30,8 @@ export type LimitName = keyof typeof rules;
 
 export class Limits {
   readonly #limiters = new Map<string, RateLimiterMemory>();
+  /** Tries under way, by limit and key, and who waits for one of them to end. */
+  readonly #trying = new Map<string, { count: number; readonly waiting: (() => void)[] }>();
 
   constructor() {
     for (const [name, rule] of Object.entries(rules)) {
@@ -44,6 +47,51 @@ export class Limits {
     } catch {
       return false;
     }
+  }
+
+  /**
+   * Runs a try that counts only when it is refused. No more of them run at once than may still be refused, so that a thousand sent together
+   * get no further than one after the other; the rest wait for their turn.
+   * @throws PatchcordError `request.too-many` when there are no tries left; whatever `work` rejects with
+   */
+  async whileNotRefused<T>(
+    name: LimitName,
+    key: string,
+    work: () => Promise<T>,
+    isRefusal: (error: unknown) => boolean,
+  ): Promise<T> {
+    const place = `${name} ${bounded(key)}`;
+    const trying = this.#trying.get(place) ?? { count: 0, waiting: [] };
+    this.#trying.set(place, trying);
+    for (;;) {
+      const left = await this.#left(name, key);
+      if (left <= 0) {
+        // Nobody who waits has a better chance.
+        for (const wake of trying.waiting.splice(0)) wake();
+        throw new PatchcordError('request.too-many', 'Too many requests. Wait a moment and try again.', {
+          retryable: true,
+          retryAfterMs: await this.waitMs(name, key),
+        });
+      }
+      if (trying.count < left) break;
+      await new Promise<void>((resolve) => trying.waiting.push(resolve));
+    }
+    trying.count += 1;
+    try {
+      return await work();
+    } catch (error) {
+      if (isRefusal(error)) await this.take(name, key);
+      throw error;
+    } finally {
+      trying.count -= 1;
+      trying.waiting.shift()?.();
+      if (trying.count === 0 && trying.waiting.length === 0) this.#trying.delete(place);
+    }
+  }
+
+  async #left(name: LimitName, key: string): Promise<number> {
+    const state = await this.#limiters.get(name)?.get(bounded(key));
+    return state?.remainingPoints ?? rules[name].points;
   }
 
   /** How long until something may be taken again, ms; 0 when it may now. Takes nothing. */

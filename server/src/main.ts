@@ -1,18 +1,23 @@
 #!/usr/bin/env node
-/** The relay's command line: `serve`, `check-config`, `pairing-code`. Owns signals and exit codes: 0 well, 1 failed, 2 wrong configuration. */
+/** The relay's command line: `serve`, `check-config`, `pairing-code`, and those of `keeping/`. Owns signals and exit codes: 0 well, 1 failed, 2 wrong configuration. */
 import { type AgentId, errorCode, type TenantId } from '@patchcord/call-protocol';
 import { Command } from 'commander';
 import { loadConfig } from './config.ts';
 import { PairingCodes } from './identity/pairing-codes.ts';
 import { type PanelSource, startRelay } from './index.ts';
+import { addKeepingCommands } from './keeping/commands.ts';
 import { createLog } from './logging.ts';
 import { openStore } from './store/open.ts';
+import { encryptionKeys, Vault } from './vault.ts';
+
+/** The relay gives its work ten seconds; the store gets the rest. */
+const longestStopMs = 15_000;
 
 const program = new Command('patchcord-relay')
   .description('The relay: knows the agent, mints SIP credentials, writes every call into the CRM once.')
   .addHelpText(
     'after',
-    '\nThe configuration is the JSON file named by PATCHCORD_CONFIG; PORT, HOST, PUBLIC_URL, DATABASE_URL, DATA_DIR, ADMIN_TOKEN, ' +
+    '\nThe configuration is the JSON file named by PATCHCORD_CONFIG; PORT, HOST, PUBLIC_URL, DATABASE_URL, REDIS_URL, DATA_DIR, ADMIN_TOKEN, ' +
       'METRICS_TOKEN and LOG_LEVEL override it, each also as <NAME>_FILE: the path of a file that holds the value.',
   );
 
@@ -28,6 +33,11 @@ program
     // Listened to before it runs: a signal during the start is not lost either.
     const stop = (signal: string): void => {
       log.info({ signal }, 'stopping');
+      // What hangs now is not waited for: acknowledged work is on disk, and leases run out by themselves.
+      setTimeout(() => {
+        log.fatal('stopping took too long');
+        process.exit(1);
+      }, config.drainNoticeMs + longestStopMs).unref();
       starting
         .then((relay) => relay.close())
         .then(
@@ -81,6 +91,38 @@ program
         agent as AgentId,
       );
       process.stdout.write(`${code}  (until ${new Date(expiresAt).toLocaleTimeString()})\n`);
+    } finally {
+      await store.close();
+    }
+  });
+
+addKeepingCommands(program);
+
+program
+  .command('rotate-keys')
+  .description('seal every kept secret anew with the first of encryptionKeys; may be stopped and run again')
+  .action(async () => {
+    const config = loadConfig();
+    const store = await openStore(
+      config.databaseUrl === undefined
+        ? { kind: 'sqlite', folder: config.dataDir }
+        : { kind: 'postgres', url: config.databaseUrl },
+    );
+    try {
+      const { rotated, changed, unknown } = await new Vault(
+        store.vault,
+        () => encryptionKeys(config),
+        Date.now,
+      ).rotate();
+      const count = [...(await store.vault.countByKey())].map(([id, secrets]) => `${id}: ${secrets}`).join(', ');
+      process.stdout.write(
+        `Sealed anew: ${rotated}; changed by a relay meanwhile: ${changed}. Secrets by key now: ${count || 'none'}.\n`,
+      );
+      if (unknown.length === 0) return;
+      process.stderr.write(
+        `No key of the ring opens these; put the key back, or connect the CRM again:\n  ${unknown.join('\n  ')}\n`,
+      );
+      process.exitCode = 1;
     } finally {
       await store.close();
     }

@@ -13,11 +13,14 @@ import {
   type PhoneEvent,
   type Profile,
   type RelayMessage,
+  ResumeRequestSchema,
   SessionRequestSchema,
+  type SignInWay,
   toEnvelope,
 } from '@patchcord/call-protocol';
 import * as v from 'valibot';
 import type { LiveSocket } from '../../packages/softphone-ui/src/live-link.ts';
+import type { SessionKey } from '../../packages/softphone-ui/src/session-key.ts';
 
 export interface FakeRelayOptions {
   readonly profile: Profile;
@@ -34,6 +37,14 @@ export class FakeRelay {
   readonly otherCodes = new Map<string, Agent>();
   /** Ids of the agents whose tokens were used, for a request or a socket. */
   readonly usedBy = new Set<string>();
+  /** The claim that signs in, from the sign-in window. */
+  claim = 'claim-of-the-sign-in-window';
+  ways: readonly SignInWay[] = [];
+  /** How far this relay's clock is ahead of the panels'. */
+  aheadMs = 0;
+  /** The refresh token that a cookie would keep; null: cookies are refused. */
+  cookie: string | null = null;
+  keepsCookies = false;
   /** Life of what it gives out, ms. */
   sessionMs = 8 * 3_600_000;
   credentialMs = 600_000;
@@ -53,6 +64,8 @@ export class FakeRelay {
   matchGate: Promise<void> = Promise.resolve();
   readonly #now: () => number;
   readonly #tokens = new Map<string, { readonly expiresAt: number; readonly agent: Agent }>();
+  readonly #refreshes = new Map<string, Agent>();
+  readonly #proofs = new Set<string>();
   readonly #sockets = new Set<FakeSocket>();
   #next = 1;
 
@@ -68,8 +81,12 @@ export class FakeRelay {
     const failure = this.failures.get(url.pathname);
     if (failure !== undefined) return refuse(failure.status, failure.code, failure.message, failure.retryable ?? false);
     const headers = new Headers(init.headers);
+    const proven = this.#checkProof(headers.get('dpop'), `${init.method} ${url.origin}${url.pathname}`);
+    if (proven !== null) return proven;
+    if (url.pathname === '/v1/sign-in/ways') return Response.json({ ways: this.ways });
     if (url.pathname === '/v1/sessions') return this.#signIn(JSON.parse(String(init.body)));
-    const token = headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
+    if (url.pathname === '/v1/sessions/resume') return this.#resume(JSON.parse(String(init.body)));
+    const token = headers.get('authorization')?.replace(/^DPoP /, '') ?? '';
     if (!this.#isGood(token)) return refuse(401, 'identity.required', 'Sign in first.', false);
     switch (url.pathname) {
       case '/v1/profile':
@@ -82,6 +99,12 @@ export class FakeRelay {
           number: url.searchParams.get('number'),
           matches: this.matches.filter((match) => match.number === url.searchParams.get('number')),
         });
+      case '/v1/sessions/current':
+        this.#tokens.delete(token);
+        this.cookie = null;
+        return new Response(null, { status: 204 });
+      case /^\/v1\/calls\/[^/]+\/log\/retry$/.exec(url.pathname)?.[0]:
+        return Response.json(this.#retryLog(url.pathname.split('/')[3] ?? ''));
       case '/v1/calls':
         return Response.json({ calls: this.calls });
       default:
@@ -89,10 +112,23 @@ export class FakeRelay {
     }
   };
 
+  /** The log that was given up waits again. */
+  #retryLog(callId: string): { readonly callId: string; readonly log: 'waiting' } {
+    this.calls = this.calls.map((call) => (call.callId === callId ? { ...call, log: 'waiting' } : call));
+    return { callId, log: 'waiting' };
+  }
+
   readonly openSocket = (): LiveSocket => new FakeSocket(this) as unknown as LiveSocket;
 
   /** Pedal: every token is worthless from now on. */
   forgetTokens(): void {
+    this.#tokens.clear();
+    this.#refreshes.clear();
+    this.cookie = null;
+  }
+
+  /** Pedal: access ran out, the sessions did not. */
+  forgetAccess(): void {
     this.#tokens.clear();
   }
 
@@ -131,6 +167,9 @@ export class FakeRelay {
   take(socket: FakeSocket, text: string): void {
     const message = v.parse(PanelMessageSchema, JSON.parse(text));
     if (message.type === 'authenticate') {
+      if (this.#proofs.has(message.proof ?? '')) throw new Error('the panel used a proof twice');
+      if (message.proof?.startsWith('proof ') !== true) throw new Error('the panel sent no proof');
+      this.#proofs.add(message.proof);
       if (!this.#isGood(message.token)) {
         socket.deliver({ type: 'error', code: 'identity.required', message: 'Sign in first.' });
         return;
@@ -162,14 +201,43 @@ export class FakeRelay {
   #signIn(body: unknown): Response {
     const { proof } = v.parse(SessionRequestSchema, body);
     const other = proof.kind === 'pairing-code' ? this.otherCodes.get(proof.code) : undefined;
-    const known = proof.kind === 'salesforce-assertion' || proof.code === this.pairingCode;
+    const known =
+      proof.kind === 'salesforce-assertion' ||
+      (proof.kind === 'pairing-code' ? proof.code === this.pairingCode : proof.claim === this.claim);
     if (!known && other === undefined)
       return refuse(401, 'identity.refused', 'This code is not known or has run out. Ask for a new one.', false);
+    return this.#open(other ?? this.profile.agent, 201);
+  }
+
+  #resume(body: unknown): Response {
+    const { refresh = '' } = v.parse(ResumeRequestSchema, body);
+    const token = this.cookie ?? refresh;
+    const agent = this.#refreshes.get(token);
+    this.#refreshes.delete(token);
+    return agent === undefined ? refuse(401, 'identity.required', 'Sign in first.', false) : this.#open(agent, 200);
+  }
+
+  #open(agent: Agent, status: number): Response {
     const token = `token-${this.#next++}`;
+    const refresh = `refresh-${this.#next++}`;
     const expiresAt = this.#now() + this.sessionMs;
-    const agent = other ?? this.profile.agent;
     this.#tokens.set(token, { expiresAt, agent });
-    return Response.json({ token, expiresAt, agent }, { status: 201 });
+    this.#refreshes.set(refresh, agent);
+    if (this.keepsCookies) this.cookie = refresh;
+    return Response.json({ token, expiresAt, refresh, endsAt: expiresAt + 36_000_000, agent }, { status });
+  }
+
+  /** A refusal when the proof is none, used before, made for something else or at another time. */
+  #checkProof(proof: string | null, made: string): Response | null {
+    const [, madeFor = '', at = ''] = /^proof \S+ for (.+) at (\d+)$/.exec(proof ?? '') ?? [];
+    const now = this.#now() + this.aheadMs;
+    if (Math.abs(Number(at) - now) > 60_000) {
+      const date = new Date(now).toUTCString();
+      return refuse(401, 'identity.stale-proof', 'The clock of this computer is wrong.', false, { date });
+    }
+    if (this.#proofs.has(proof ?? '') || madeFor !== made) return refuse(401, 'identity.proof', 'Not proven.', false);
+    this.#proofs.add(proof ?? '');
+    return null;
   }
 
   #isGood(token: string): boolean {
@@ -241,6 +309,18 @@ function aborted(signal: AbortSignal | null): Promise<never> {
   });
 }
 
-function refuse(status: number, code: string, message: string, retryable: boolean): Response {
-  return Response.json({ error: { code, message, retryable } }, { status });
+function refuse(
+  status: number,
+  code: string,
+  message: string,
+  retryable: boolean,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return Response.json({ error: { code, message, retryable } }, { status, headers });
 }
+
+/** A key whose proofs `FakeRelay` reads: they say what a real one signs. */
+export const fakeSessionKey: SessionKey = {
+  proof: (method, url, _token, now) =>
+    Promise.resolve(`proof ${crypto.randomUUID()} for ${method} ${url} at ${Math.floor(now)}`),
+};

@@ -17,7 +17,7 @@ import { createRelayClient } from '../../packages/softphone-ui/src/relay-client.
 import { createSessionHandover } from '../../packages/softphone-ui/src/session-handover.ts';
 import { createTicker } from '../../packages/softphone-ui/src/ticker.ts';
 import { FakeHost } from './fake-host.ts';
-import { FakeRelay } from './fake-relay.ts';
+import { FakeRelay, fakeSessionKey } from './fake-relay.ts';
 import { ada, profile, recentCalls, sharers } from './sample-profile.ts';
 
 const clock: ClockPort = {
@@ -70,8 +70,11 @@ const panel = createPanel({
     clock,
     fetch: relay.fetch,
     openSocket: relay.openSocket,
+    openKey: () => Promise.resolve(fakeSessionKey),
     proveIdentity: () => host.proveIdentity(),
   }),
+  hostOrigin: location.origin,
+  openSignIn: () => Promise.resolve({ kind: 'sign-in', claim: relay.claim, verifier: 'verifier' }),
   openHandover: (name) =>
     createSessionHandover({ openChannel: (channel) => new BroadcastChannel(channel), name, clock }),
   sharePhone: (name) =>

@@ -48,7 +48,15 @@ const walks: readonly Walk[] = [
     screen: 'recent calls',
     async go({ page }) {
       await page.getByRole('tab', { name: /Recent/ }).click();
-      await page.getByText('Not logged').waitFor();
+      await page.getByText('Not logged: ').waitFor();
+    },
+  },
+  {
+    screen: 'recent calls that are not logged, to be tried again',
+    async go({ page }) {
+      await page.getByRole('tab', { name: /Recent/ }).click();
+      await page.getByRole('button', { name: 'Not logged (1)' }).click();
+      await page.getByRole('button', { name: /^Try again: / }).waitFor();
     },
   },
   {

@@ -3,7 +3,8 @@
  * refuses to run as root, so root hands it to the `postgres` account.
  */
 import { execFile, spawn } from 'node:child_process';
-import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { chown, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ export interface PostgresServer {
   createDatabase(): Promise<string>;
   /** Stops it at once, as `kill -9` of a machine's power would not, but as a crash does: no checkpoint. */
   crash(): Promise<void>;
+  /** `kill -9` of the whole server: no process of it gets to do anything any more. */
+  kill(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -28,6 +31,15 @@ async function binaries(): Promise<string> {
       'PostgreSQL is not installed: run "npm test", which installs what tests need (Debian: postgresql).',
     );
   return join('/usr/lib/postgresql', newest, 'bin');
+}
+
+/** A zombie counts as gone: it holds nothing any more. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 async function freePort(): Promise<number> {
@@ -67,7 +79,18 @@ export async function startPostgres(): Promise<PostgresServer> {
         code === 0 ? resolve() : reject(new Error(`pg_ctl ${args[0]} ended with ${code}`)),
       );
     });
-  const start = () => control('-o', options, 'start');
+  const start = async (): Promise<void> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await control('-o', options, 'start');
+        return;
+      } catch (error) {
+        // The system may need a moment to take back the memory of one that was killed.
+        if (attempt === 10) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+    }
+  };
   await start();
   let databases = 0;
   return {
@@ -76,6 +99,21 @@ export async function startPostgres(): Promise<PostgresServer> {
       const name = `relay_${databases}`;
       await run(...command('createdb', ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', name]));
       return `postgres://postgres@127.0.0.1:${port}/${name}`;
+    },
+    kill: async () => {
+      const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+      // Stood still first: it must not fork while its children are listed.
+      process.kill(pid, 'SIGSTOP');
+      const { stdout } = await run('ps', ['--ppid', String(pid), '-o', 'pid=']).catch(() => ({ stdout: '' }));
+      const all = [pid, ...stdout.split('\n').map(Number)].filter((one) => one > 1);
+      for (const one of all) {
+        try {
+          process.kill(one, 'SIGKILL');
+        } catch {
+          // gone with its parent
+        }
+      }
+      while (all.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 20));
     },
     crash: () => control('-m', 'immediate', 'stop'),
     start,

@@ -27,8 +27,9 @@ describe('the PostgreSQL store', () => {
   it('is migrated once by two relays that start together', async () => {
     const url = await server.createDatabase();
     const [one, two] = await Promise.all([open(url), open(url)]);
-    await one.identity.useProof('x', 1);
-    expect(await two.identity.useProof('x', 1)).toBe(false);
+    const proof = { key: 'x', expiresAt: 1 };
+    await one.identity.useProofs([proof]);
+    expect((await two.identity.useProofs([proof])).size).toBe(0);
   });
 
   it('says so while the database is away, and goes on when it is back', async () => {

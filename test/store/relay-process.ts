@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Session } from '@patchcord/call-protocol';
 import { WebSocket } from 'ws';
 import type { RelayConfigInput } from '../../server/src/index.ts';
-import { Panel } from '../unit/server/relay-in-test.ts';
+import { Panel, phoneKey } from '../unit/server/relay-in-test.ts';
 
 export const adminToken = 'an-admin-token-that-only-tests-know-0001';
 const main = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url));
@@ -18,6 +18,13 @@ export interface RelayProcess {
   start(): Promise<void>;
   /** SIGKILL: no handler runs, nothing is flushed. */
   kill(): Promise<void>;
+  /** SIGSTOP: it stands still in the middle of whatever it does, and believes later that no time has passed. */
+  pause(): void;
+  resume(): void;
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  /** What `/metrics` says. */
+  metrics(): Promise<string>;
   signIn(tenant: string, agent: string, device: string): Promise<string>;
   connect(token: string): Promise<Panel>;
   history(token: string): Promise<readonly { readonly callId: string; readonly log: string }[]>;
@@ -57,7 +64,9 @@ export async function relayProcess(
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(token === undefined
+          ? phoneKey.headers({ method: 'POST', url: `${url}${route}` })
+          : { authorization: `Bearer ${token}` }),
       },
       body: JSON.stringify(body),
     });
@@ -85,6 +94,14 @@ export async function relayProcess(
       running.kill('SIGKILL');
       await gone;
     },
+    pause: () => {
+      child?.kill('SIGSTOP');
+    },
+    resume: () => {
+      child?.kill('SIGCONT');
+    },
+    url,
+    metrics: async () => (await fetch(`${url}/metrics`)).text(),
     signIn: async (tenant, agent, device) => {
       const { code } = await post<{ code: string }>('/v1/admin/pairing-codes', { tenant, agent }, adminToken);
       return (await post<Session>('/v1/sessions', { device, proof: { kind: 'pairing-code', code } })).token;
@@ -98,14 +115,15 @@ export async function relayProcess(
       });
       // It is going to break.
       socket.on('error', () => {});
-      panel.send({ type: 'authenticate', token });
+      const live = { method: 'GET', url: `${url.replace(/^http/, 'ws')}/v1/live`, token };
+      panel.send({ type: 'authenticate', token, proof: phoneKey.proof(live) });
       await panel.next(({ type }) => type === 'authenticated');
       return panel;
     },
     history: async (token) =>
       (
         await request<{ calls: { callId: string; log: string }[] }>('/v1/calls?limit=200', {
-          headers: { authorization: `Bearer ${token}` },
+          headers: phoneKey.headers({ method: 'GET', url: `${url}/v1/calls`, token }),
         })
       ).calls,
     output: () => output,

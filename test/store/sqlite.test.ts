@@ -60,6 +60,7 @@ describe('the SQLite store', () => {
               callId: null,
               payload: {},
               dueAt: 1,
+              orderKey: null,
             },
           ]),
         ),
@@ -92,7 +93,17 @@ describe('the SQLite store', () => {
     expect(
       errorCode(
         await store.outbox
-          .enqueue([{ id: 'x', kind: 'webhook', tenant: 'acme' as TenantId, callId: null, payload: {}, dueAt: 1 }])
+          .enqueue([
+            {
+              id: 'x',
+              kind: 'webhook',
+              tenant: 'acme' as TenantId,
+              callId: null,
+              payload: {},
+              dueAt: 1,
+              orderKey: null,
+            },
+          ])
           .catch((error: unknown) => error),
       ),
     ).toBe('store.unavailable');

@@ -12,6 +12,13 @@ import {
 } from '@patchcord/call-protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Change, NewEffect, Store, StoredEvent } from '../../server/src/store/contract.ts';
+import { brakesContract } from './contract-brakes.ts';
+import { callLegContract } from './contract-calls.ts';
+import { credentialContract } from './contract-credentials.ts';
+import { feedContract } from './contract-feed.ts';
+import { identityContract, storedSession } from './contract-identity.ts';
+import { keepingContract } from './contract-keeping.ts';
+import { outboxOrderContract } from './contract-outbox.ts';
 
 const tenant = 'acme' as TenantId;
 const agent = 'ada' as AgentId;
@@ -69,7 +76,7 @@ function change(
 }
 
 function logEffect(callId: CallId, dueAt = 100): NewEffect {
-  return { id: `crm.log ${callId}`, kind: 'crm.log', tenant, callId, payload: { agent }, dueAt };
+  return { id: `crm.log ${callId}`, kind: 'crm.log', tenant, callId, payload: { agent }, dueAt, orderKey: null };
 }
 
 export function storeContract(open: () => Promise<Store>): void {
@@ -147,6 +154,7 @@ export function storeContract(open: () => Promise<Store>): void {
         callId: null,
         payload: {},
         dueAt: 1,
+        orderKey: null,
       };
       expect(await store.calls.commit({ events: [event], calls: [], effects: [effect] })).toBe(true);
       expect(await store.calls.commit({ events: [event], calls: [], effects: [effect] })).toBe(false);
@@ -201,14 +209,7 @@ export function storeContract(open: () => Promise<Store>): void {
       const find = (silentBefore: number, unattendedBefore: number) =>
         store.calls.silentCalls({ now: 6_000, silentBefore, unattendedBefore, limit: 1_000 });
       expect(await find(1, 5_000)).toContain(quiet);
-      const session = {
-        tokenHash: randomUUID(),
-        tenant,
-        agent: who,
-        device: randomUUID() as DeviceId,
-        createdAt: 1,
-        expiresAt: 7_000,
-      };
+      const session = storedSession({ agent: who, expiresAt: 7_000 });
       await store.identity.addSession(session);
       expect(await find(1, 5_000)).not.toContain(quiet);
       const silent = await find(5_000, 1);
@@ -226,6 +227,7 @@ export function storeContract(open: () => Promise<Store>): void {
       callId: null,
       payload: { n: id },
       dueAt,
+      orderKey: null,
     });
 
     it('gives what is due, oldest first, to one taker', async () => {
@@ -430,68 +432,13 @@ export function storeContract(open: () => Promise<Store>): void {
     });
   });
 
-  describe('identity', () => {
-    const device = randomUUID() as DeviceId;
-
-    it('finds a session until it expires or is revoked', async () => {
-      const who = { tenant, agent: `agent-${randomUUID()}` as AgentId };
-      const session = { tokenHash: randomUUID(), ...who, device, createdAt: 1, expiresAt: 1_000 };
-      await store.identity.addSession(session);
-      expect(await store.identity.findSession(session.tokenHash, 999)).toEqual(session);
-      expect(await store.identity.findSession(session.tokenHash, 1_000)).toBeNull();
-      expect(await store.identity.findSession('other', 1)).toBeNull();
-      expect(await store.identity.revokeSessions(tenant, 'somebody' as AgentId, 10)).toBe(0);
-      expect(await store.identity.revokeSessions(who.tenant, who.agent, 10)).toBe(1);
-      expect(await store.identity.revokeSessions(who.tenant, who.agent, 11)).toBe(0);
-      expect(await store.identity.findSession(session.tokenHash, 11)).toBeNull();
-    });
-
-    it('gives a pairing code to exactly one of many', async () => {
-      const codeHash = randomUUID();
-      await store.identity.addPairingCode({ codeHash, tenant, agent, expiresAt: 1_000 });
-      expect(await store.identity.takePairingCode(codeHash, 1_000)).toBeNull();
-      const taken = await Promise.all(Array.from({ length: 10 }, () => store.identity.takePairingCode(codeHash, 500)));
-      expect(taken.filter((one) => one !== null)).toEqual([{ tenant, agent }]);
-    });
-
-    it('uses up every open code of one agent', async () => {
-      const who = { tenant, agent: `agent-${randomUUID()}` as AgentId };
-      const [codeHash, otherHash] = [randomUUID(), randomUUID()];
-      await store.identity.addPairingCode({ codeHash, ...who, expiresAt: 1_000 });
-      await store.identity.addPairingCode({ codeHash: otherHash, tenant, agent, expiresAt: 1_000 });
-      await store.identity.revokePairingCodes(who.tenant, who.agent, 400);
-      expect(await store.identity.takePairingCode(codeHash, 500)).toBeNull();
-      expect(await store.identity.takePairingCode(otherHash, 500)).toEqual({ tenant, agent });
-    });
-
-    it('takes a proof once', async () => {
-      const key = randomUUID();
-      const used = await Promise.all([store.identity.useProof(key, 100), store.identity.useProof(key, 100)]);
-      expect([...used].sort()).toEqual([false, true]);
-    });
-
-    it('forgets what has expired', async () => {
-      const key = randomUUID();
-      await store.identity.useProof(key, 100);
-      await store.forgetExpired(101);
-      expect(await store.identity.useProof(key, 200)).toBe(true);
-    });
-
-    it('knows which credentials are alive and until when an agent is denied', async () => {
-      const who = { tenant, agent: `agent-${randomUUID()}` as AgentId };
-      const credential = { ...who, device, username: `1790000000:${randomUUID()}`, issuedAt: 1, expiresAt: 1_000 };
-      expect(await store.credentials.addIssued(credential)).toBe(true);
-      expect(await store.credentials.addIssued(credential)).toBe(false);
-      expect(await store.credentials.liveCredentials(who.tenant, who.agent, 999)).toEqual([credential]);
-      expect(await store.credentials.liveCredentials(who.tenant, who.agent, 1_000)).toEqual([]);
-      expect(await store.credentials.deniedUntil(who.tenant, who.agent)).toBe(0);
-      await store.credentials.denyUntil(who.tenant, who.agent, '1001', 500, 1);
-      await store.credentials.denyUntil(who.tenant, who.agent, '1001', 400, 2);
-      expect(await store.credentials.deniedUntil(who.tenant, who.agent)).toBe(500);
-      expect(await store.credentials.denials(499)).toContainEqual({ ...who, extension: '1001', until: 500 });
-      expect(await store.credentials.denials(500)).not.toContainEqual({ ...who, extension: '1001', until: 500 });
-    });
-  });
+  brakesContract(() => store);
+  callLegContract(() => store);
+  outboxOrderContract(() => store);
+  keepingContract(() => store);
+  credentialContract(() => store);
+  feedContract(() => store);
+  identityContract(() => store);
 
   it('answers a health check', async () => {
     await expect(store.check()).resolves.toBeUndefined();

@@ -27,6 +27,10 @@ export interface CallLog {
   /** The call this consult call was joined with by an attended transfer: one conversation, one log, and it is the other call's. */
   readonly joinedWith: CallId | null;
   readonly sipCallId: string | null;
+  /** What the phone system calls the conversation this call is part of: the legs of a transfer, a conference or a ring group share it. */
+  readonly conversation?: string;
+  /** Nobody said how the call ended: the relay closed it by rule, and its times end with the last report. */
+  readonly endedByRule?: true;
   /** `live` until it ended; `ended` until the agent submits wrap-up; `final` after. The CRM is written from `ended` on. */
   readonly stage: 'live' | 'ended' | 'final';
 }

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
 import { MatchSchema, RecordRefSchema } from './records.ts';
+import { CallReportDataSchema } from './reports.ts';
 
 const note = v.pipe(v.string(), v.maxLength(32_000));
 
@@ -41,6 +42,8 @@ export const eventSchemas = {
     by: v.picklist(['agent', 'far-side', 'network']),
     sipCallId: v.optional(v.pipe(v.string(), v.maxLength(255))),
   }),
+  /** A phone system's own record of the call: fills what no panel said. */
+  'call.reported': CallReportDataSchema,
   'record.matched': v.object({ matches: v.array(MatchSchema) }),
   'record.chosen': v.object({ record: RecordRefSchema, by: v.picklist(['agent', 'only-match', 'dialled-from']) }),
   'record.opened': v.object({ record: RecordRefSchema }),
@@ -48,6 +51,18 @@ export const eventSchemas = {
   'wrap-up.submitted': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
   'log.saved': v.object({ record: RecordRefSchema, logId: v.string() }),
   'log.failed': v.object({ reason: v.string(), retrying: v.boolean() }),
+  /** The call goes on in a log that was there before: made by the CRM itself, or written for the same call under the id in `writtenAs`. */
+  'log.adopted': v.object({ logId: v.string(), writtenAs: v.optional(v.pipe(v.string(), v.uuid())) }),
+  /** A person deleted the log in the CRM: it is not written again. */
+  'log.removed': v.object({ logId: v.string() }),
+  /** Something a person should look at: it was told to supervisors and webhooks, and is kept until somebody acknowledges it. */
+  'alert.raised': v.object({
+    alert: v.string(),
+    kind: v.string(),
+    message: v.string(),
+    agent: v.optional(v.string()),
+    data: v.optional(v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()]))),
+  }),
   'credential.revoked': v.object({ reason: v.string() }),
   'profile.changed': v.object({}),
 } as const;

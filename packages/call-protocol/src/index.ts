@@ -7,3 +7,4 @@ export * from './events.ts';
 export * from './ids.ts';
 export * from './records.ts';
 export * from './relay-api.ts';
+export * from './reports.ts';

@@ -1,6 +1,7 @@
 /**
  * What panel and relay say to each other: HTTP bodies and the messages of the live socket. Both sides check with the same schema.
- * The bearer token travels in the `Authorization` header, or in the first socket message; never in a URL.
+ * The access token travels in the `Authorization` header (`DPoP <token>`, RFC 9449), or in the first socket message, each time beside a
+ * fresh proof that the sender holds the key it is bound to; never in a URL.
  */
 import * as v from 'valibot';
 import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
@@ -14,15 +15,30 @@ export const ErrorBodySchema = v.object({
 });
 export type ErrorBody = v.InferOutput<typeof ErrorBodySchema>;
 
-/** `POST /v1/sessions`: who the agent is, by a proof the CRM vouches for. */
+/** `POST /v1/sessions`: who the agent is, by a proof the CRM or an identity provider vouches for. The header `DPoP` names the session's key. */
 export const SessionRequestSchema = v.object({
   device: DeviceIdSchema,
+  /** Keep the refresh token in a cookie too, so that this page can go on after a reload. */
+  remember: v.optional(v.boolean(), false),
   proof: v.variant('kind', [
     v.object({ kind: v.literal('salesforce-assertion'), assertion: v.pipe(v.string(), v.maxLength(8_192)) }),
     v.object({ kind: v.literal('pairing-code'), code: v.pipe(v.string(), v.maxLength(32)) }),
+    /** What the sign-in window handed over, and what only the page that opened it knows. */
+    v.object({
+      kind: v.literal('sign-in'),
+      claim: v.pipe(v.string(), v.maxLength(128)),
+      verifier: v.pipe(v.string(), v.maxLength(128)),
+    }),
   ]),
 });
 export type SessionRequest = v.InferOutput<typeof SessionRequestSchema>;
+
+/** `POST /v1/sessions/resume`: new tokens for a refresh token, which is in the cookie or, where cookies are refused, here. */
+export const ResumeRequestSchema = v.object({ refresh: v.optional(v.pipe(v.string(), v.maxLength(256))) });
+
+/** What an agent may do beyond phoning: a supervisor sees the team, an admin changes it. */
+export const AgentRoleSchema = v.picklist(['agent', 'supervisor', 'admin'], 'must be "agent", "supervisor" or "admin"');
+export type AgentRole = v.InferOutput<typeof AgentRoleSchema>;
 export type IdentityProof = SessionRequest['proof'];
 
 export const AgentSchema = v.object({
@@ -34,12 +50,43 @@ export const AgentSchema = v.object({
 export type Agent = v.InferOutput<typeof AgentSchema>;
 
 export const SessionSchema = v.object({
+  /** The access token: good for minutes, and only beside a proof of the session's key. */
   token: v.string(),
-  /** Epoch ms. */
+  /** End of the access token, epoch ms. */
   expiresAt: v.number(),
+  /** Gets the next access token, once. Kept in memory only. */
+  refresh: v.string(),
+  /** End of the session, epoch ms: then the agent signs in anew. */
+  endsAt: v.number(),
   agent: AgentSchema,
 });
 export type Session = v.InferOutput<typeof SessionSchema>;
+
+/** `GET /v1/devices`: where this agent is signed in. */
+export const DevicesSchema = v.object({
+  devices: v.array(
+    v.object({
+      id: DeviceIdSchema,
+      /** Browser and system, as it named itself. */
+      label: v.string(),
+      way: v.string(),
+      since: v.number(),
+      lastSeenAt: v.number(),
+      /** The device that asks. */
+      current: v.boolean(),
+    }),
+  ),
+});
+export type Devices = v.InferOutput<typeof DevicesSchema>;
+
+/** `GET /v1/sign-in/ways?host=&origin=&audience=`: the ways to sign in beside a pairing code; `path` is opened as a window. */
+export const SignInWaysSchema = v.object({
+  ways: v.array(v.object({ path: v.pipe(v.string(), v.regex(/^\/v1\/sign-in\//)), label: v.string() })),
+});
+export type SignInWay = v.InferOutput<typeof SignInWaysSchema>['ways'][number];
+
+/** From the sign-in window to the page that opened it, by `postMessage` within the relay's origin. */
+export const SignInMessageSchema = v.object({ type: v.literal('patchcord.sign-in'), claim: v.string() });
 
 /** `POST /v1/hubspot/pairing-codes` (signed by HubSpot) and `POST /v1/admin/pairing-codes` (admin token, body `{tenant, agent}`). */
 export const PairingCodeSchema = v.object({ code: v.string(), expiresAt: v.number() });
@@ -73,7 +120,13 @@ export type Profile = v.InferOutput<typeof ProfileSchema>;
 
 /** `POST /v1/credentials`: short-lived SIP and TURN credentials for this device. Kept in memory only. */
 export const CredentialsSchema = v.object({
-  sip: v.object({ username: v.string(), password: v.string(), expiresAt: v.number() }),
+  sip: v.object({
+    username: v.string(),
+    password: v.string(),
+    expiresAt: v.number(),
+    /** User part of the address of record, when it isn't the extension: where each device is a user of its own at the PBX. */
+    user: v.optional(v.string()),
+  }),
   iceServers: v.array(
     v.object({ urls: v.array(v.string()), username: v.optional(v.string()), credential: v.optional(v.string()) }),
   ),
@@ -101,13 +154,46 @@ export const CallSummarySchema = v.object({
 export type CallSummary = v.InferOutput<typeof CallSummarySchema>;
 export const HistorySchema = v.object({ calls: v.array(CallSummarySchema) });
 
+/** `GET /v1/unlogged` (the agent's own) and `GET /v1/admin/unlogged?tenant=`: calls whose log is not in the CRM, why, and what to do. */
+export const UnloggedSchema = v.object({
+  calls: v.array(
+    v.object({
+      ...CallSummarySchema.entries,
+      agent: AgentIdSchema,
+      /** When the relay last heard of the call, epoch ms. */
+      since: v.number(),
+      /** In words: what happens next, or what a person has to do. */
+      advice: v.string(),
+    }),
+  ),
+});
+export type Unlogged = v.InferOutput<typeof UnloggedSchema>;
+
+/** `POST /v1/calls/<call id>/log/retry`: where the log stands after asking again. */
+export const LogRetrySchema = v.object({
+  callId: CallIdSchema,
+  log: v.picklist(['waiting', 'saved', 'failed', 'none']),
+});
+
+/** `GET /v1/calls/<call id>/events?after=<seq>`: a call's events after a number, in order. `more`: ask again after the last of these. */
+export const CallEventsSchema = v.object({
+  events: v.array(v.object({ seq: v.number(), event: EnvelopeSchema })),
+  more: v.boolean(),
+});
+export type CallEvents = v.InferOutput<typeof CallEventsSchema>;
+
 /** `WS /v1/live`, panel → relay. The first message authenticates; everything before that is refused. */
 export const PanelMessageSchema = v.variant('type', [
-  v.object({ type: v.literal('authenticate'), token: v.pipe(v.string(), v.maxLength(4_096)) }),
+  v.object({
+    type: v.literal('authenticate'),
+    token: v.pipe(v.string(), v.maxLength(4_096)),
+    /** DPoP proof (method GET, the socket's URL). */
+    proof: v.optional(v.pipe(v.string(), v.maxLength(4_096))),
+  }),
   v.object({ type: v.literal('publish'), events: v.pipe(v.array(v.unknown()), v.maxLength(100)) }),
 ]);
 export type PanelMessage =
-  | { readonly type: 'authenticate'; readonly token: string }
+  | { readonly type: 'authenticate'; readonly token: string; readonly proof?: string | undefined }
   | { readonly type: 'publish'; readonly events: readonly v.InferOutput<typeof EnvelopeSchema>[] };
 
 /** `WS /v1/live`, relay → panel. `acknowledged` means stored on disk; `refused` means the event can never be taken and why. */
@@ -115,7 +201,12 @@ export const RelayMessageSchema = v.variant('type', [
   v.object({ type: v.literal('authenticated'), agent: AgentSchema }),
   v.object({ type: v.literal('acknowledged'), ids: v.array(v.string()) }),
   v.object({ type: v.literal('refused'), id: v.string(), message: v.string() }),
-  v.object({ type: v.literal('event'), event: EnvelopeSchema }),
+  v.object({
+    type: v.literal('event'),
+    event: EnvelopeSchema,
+    /** The event's number within its call. A reader that misses one before it asks `GET /v1/calls/<call id>/events?after=<number>`. */
+    seq: v.optional(v.number()),
+  }),
   v.object({ type: v.literal('error'), code: v.string(), message: v.string() }),
 ]);
 export type RelayMessage = v.InferOutput<typeof RelayMessageSchema>;

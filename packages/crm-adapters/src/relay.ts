@@ -2,7 +2,17 @@
  * The relay halves of all CRMs: one explicit line each. The server picks one per tenant. Must never be imported by the panel.
  */
 
-export { type HubSpotIdentity, type HubSpotSignatureCheck, verifyHubSpotSignature } from './hubspot/identity.ts';
+export {
+  exchangeHubSpotCode,
+  type HubSpotIdentity,
+  type HubSpotSignatureCheck,
+  type HubSpotTokens,
+  hubSpotAuthorizeUrl,
+  hubSpotUserOf,
+  refreshHubSpotTokens,
+  verifyHubSpotSignature,
+  verifyHubSpotWebhook,
+} from './hubspot/identity.ts';
 export { createHubSpotRelay, type HubSpotRelayOptions } from './hubspot/relay.ts';
 export {
   createMemoryRelay,
@@ -12,10 +22,12 @@ export {
   type MemoryRelay,
 } from './memory/relay.ts';
 export { isExtension, isNumber, type SearchForms, sameNumber, searchForms, toE164 } from './number-match.ts';
-export type { CrmAgent, CrmRelay, RelayCan } from './relay-contract.ts';
+export type { CrmAgent, CrmRelay, LogToWrite, LogWritten, RelayCan } from './relay-contract.ts';
+export type { GatedRequest, RequestGate, SaidOfLimits } from './request-gate.ts';
 export {
   type SalesforceAssertionCheck,
   type SalesforceIdentity,
+  salesforceUserOf,
   verifySalesforceAssertion,
 } from './salesforce/identity.ts';
 export { createSalesforceRelay, type SalesforceRelayOptions } from './salesforce/relay.ts';

@@ -6,7 +6,7 @@ import { type CallSummary, PatchcordError } from '@patchcord/call-protocol';
 import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import { texts } from './texts.ts';
 
-export type HistoryFilter = 'all' | 'missed';
+export type HistoryFilter = 'all' | 'missed' | 'unlogged';
 
 export interface CallHistory {
   readonly calls: ReadonlySignal<readonly CallSummary[]>;
@@ -16,11 +16,15 @@ export interface CallHistory {
   readonly problem: ReadonlySignal<string>;
   /** Missed calls since the agent last opened the list. */
   readonly missed: ReadonlySignal<number>;
+  /** Calls that are not in the CRM and will not get there by themselves. */
+  readonly unlogged: ReadonlySignal<number>;
   /** The list is on screen: load it and take its calls as seen. */
   open(): Promise<void>;
   leave(): void;
   reload(): Promise<void>;
   setFilter(filter: HistoryFilter): void;
+  /** Has the log of a call tried again. */
+  retryLog(call: CallSummary): Promise<void>;
 }
 
 /** Remembers when the agent last looked, epoch ms; where storage is refused, for the life of the page. */
@@ -31,6 +35,7 @@ export interface MissedMark {
 
 export interface CallHistoryOptions {
   readonly fetch: (limit: number) => Promise<readonly CallSummary[]>;
+  readonly retry: (callId: CallSummary['callId']) => Promise<unknown>;
   readonly mark: MissedMark;
 }
 
@@ -59,18 +64,23 @@ export function createCallHistory(options: CallHistoryOptions): CallHistory {
       status.value = 'ready';
       if (onScreen) see();
     } catch (error) {
-      problem.value = error instanceof PatchcordError ? error.message : texts.historyFailed;
-      status.value = 'failed';
+      fail(error);
     }
+  }
+
+  function fail(error: unknown): void {
+    problem.value = error instanceof PatchcordError ? error.message : texts.historyFailed;
+    status.value = 'failed';
   }
 
   return {
     calls,
-    shown: computed(() => (filter.value === 'all' ? calls.value : calls.value.filter(isMissed))),
+    shown: computed(() => calls.value.filter(filters[filter.value])),
     filter,
     status,
     problem,
     missed: computed(() => calls.value.filter((call) => isMissed(call) && call.startedAt > seenUntil.value).length),
+    unlogged: computed(() => calls.value.filter(isUnlogged).length),
     async open() {
       onScreen = true;
       see();
@@ -83,6 +93,14 @@ export function createCallHistory(options: CallHistoryOptions): CallHistory {
     setFilter(next) {
       filter.value = next;
     },
+    async retryLog({ callId }) {
+      try {
+        await options.retry(callId);
+        await reload();
+      } catch (error) {
+        fail(error);
+      }
+    },
   };
 }
 
@@ -90,6 +108,17 @@ export function createCallHistory(options: CallHistoryOptions): CallHistory {
 export function isMissed(call: CallSummary): boolean {
   return call.direction === 'inbound' && call.outcome === 'missed';
 }
+
+/** The relay gave the log up; the reason is in `logReason`. */
+function isUnlogged(call: CallSummary): boolean {
+  return call.log === 'failed';
+}
+
+const filters: Readonly<Record<HistoryFilter, (call: CallSummary) => boolean>> = {
+  all: () => true,
+  missed: isMissed,
+  unlogged: isUnlogged,
+};
 
 /** A mark kept in the page's own storage. */
 export function createMissedMark(storage: () => Pick<Storage, 'getItem' | 'setItem'>, agent: string): MissedMark {

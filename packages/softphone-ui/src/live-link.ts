@@ -1,9 +1,10 @@
 /**
  * The live socket between panel and relay: events go up and are acknowledged, events of other parts come down. Owns connecting again
- * (back-off with jitter, never giving up) and the check of every message. Must never send anything but the token before the relay
+ * (back-off with jitter, never giving up) and the check of every message. Must never send anything but token and proof before the relay
  * has said `authenticated`, nor remember what was sent: that is the journal's work.
  */
 import {
+  type CallEvents,
   type Envelope,
   errorCode,
   type PanelMessage,
@@ -15,6 +16,7 @@ import {
 } from '@patchcord/call-protocol';
 import type { ClockPort } from '@patchcord/phone-engine';
 import * as v from 'valibot';
+import { createLiveGaps } from './live-gaps.ts';
 
 /** `away`: no connection, the next attempt is planned. `joining`: connecting and authenticating. `joined`: events flow. */
 export type LiveStatus = 'closed' | 'away' | 'joining' | 'joined';
@@ -45,9 +47,11 @@ export interface LiveLinkOptions {
   readonly openSocket: OpenSocket;
   readonly clock: ClockPort;
   readonly random?: () => number;
-  /** A token that is still good; rejects when there is none. */
-  readonly token: () => Promise<string>;
+  /** A token that is still good, with a proof for one use of it here; rejects when there is none. */
+  readonly authentication: () => Promise<{ readonly token: string; readonly proof: string }>;
   readonly tokenRefused: () => void;
+  /** A call's events after a number: what was told while the link was away is asked for. */
+  readonly callEvents: (call: string, after: number) => Promise<CallEvents>;
 }
 
 const firstDelayMs = 500;
@@ -62,6 +66,7 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
   const acknowledgedListeners = new Set<(ids: readonly string[]) => void>();
   const refusedListeners = new Set<(id: string, message: string) => void>();
   const eventListeners = new Set<(event: WireEvent) => void>();
+  const gaps = createLiveGaps(options.callEvents, tell);
   let status: LiveStatus = 'closed';
   let socket: LiveSocket | null = null;
   let timer: unknown = null;
@@ -108,9 +113,9 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
     if (status === 'closed') return;
     const mine = attempt;
     setStatus('joining');
-    let token: string;
+    let shown: { readonly token: string; readonly proof: string };
     try {
-      token = await options.token();
+      shown = await options.authentication();
     } catch {
       if (mine === attempt) retryLater();
       return;
@@ -125,7 +130,7 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
     }
     socket = opened;
     timer = clock.setTimeout(retryLater, joinDeadlineMs);
-    opened.onopen = () => send({ type: 'authenticate', token });
+    opened.onopen = () => send({ type: 'authenticate', ...shown });
     opened.onmessage = ({ data }) => receive(data);
     opened.onclose = retryLater;
     opened.onerror = retryLater;
@@ -141,6 +146,10 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
     }
   }
 
+  function tell(event: WireEvent): void {
+    for (const listener of eventListeners) listener(event);
+  }
+
   function receive(data: unknown): void {
     const message = readMessage(data);
     if (message === null) return;
@@ -149,6 +158,7 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
         stopTimer();
         failures = 0;
         setStatus('joined');
+        gaps.joined();
         return;
       case 'acknowledged':
         for (const listener of acknowledgedListeners) listener(message.ids);
@@ -158,7 +168,7 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
         return;
       case 'event': {
         const event = readEvent(message.event);
-        if (event !== null) for (const listener of eventListeners) listener(event);
+        if (event !== null && gaps.heard(event, message.seq)) tell(event);
         return;
       }
       case 'error':
@@ -180,7 +190,11 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
       setStatus('away');
       void join();
     },
-    publish: (events) => status === 'joined' && send({ type: 'publish', events }),
+    publish(events) {
+      if (status !== 'joined' || !send({ type: 'publish', events })) return false;
+      gaps.published(events);
+      return true;
+    },
     nudge() {
       if (status !== 'away') return;
       failures = 0;

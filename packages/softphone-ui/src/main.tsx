@@ -16,6 +16,8 @@ import { mountPanel } from './mount-panel.tsx';
 import { createPanel } from './panel.ts';
 import { createRelayClient } from './relay-client.ts';
 import { createSessionHandover } from './session-handover.ts';
+import { openSessionKey } from './session-key.ts';
+import { createSignInWindow } from './sign-in-window.ts';
 import { createTicker } from './ticker.ts';
 
 const clock: ClockPort = {
@@ -38,6 +40,13 @@ function createHost(page: DOMStringMap, relayOrigin: string): PanelHost {
   });
 }
 
+/** Chromium and Safari say who frames us; elsewhere the page that led here does. */
+function hostOriginOf(page: Window): string {
+  const framing = page.location.ancestorOrigins?.[0];
+  if (framing !== undefined) return framing;
+  return URL.canParse(page.document.referrer) ? new URL(page.document.referrer).origin : page.location.origin;
+}
+
 function run(element: HTMLElement): void {
   const page = document.documentElement.dataset;
   const relayOrigin = (page.relay ?? '') === '' ? location.origin : new URL(page.relay ?? '', location.href).origin;
@@ -49,12 +58,15 @@ function run(element: HTMLElement): void {
     device,
     clock,
     sound,
+    openSignIn: createSignInWindow(window, relayOrigin),
+    hostOrigin: hostOriginOf(window),
     relay: createRelayClient({
       origin: relayOrigin,
       device,
       clock,
       fetch: (input, init) => fetch(input, init),
       openSocket: (url) => new WebSocket(url),
+      openKey: openSessionKey,
       proveIdentity: () => host.proveIdentity(),
     }),
     openHandover: (audience) => createSessionHandover({ openChannel, name: `${host.crm}:${audience}`, clock }),

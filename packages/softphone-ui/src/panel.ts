@@ -2,7 +2,15 @@
  * The panel without its looks: from the handshake with the host page, over the sign-in, to a phone that works. Owns the stages of opening
  * and nothing of what comes after (`phone-wiring.ts`). Everything it touches comes in, so that it runs on fakes. Must never know a CRM.
  */
-import { type Agent, type DeviceId, errorCode, type Profile } from '@patchcord/call-protocol';
+import {
+  type Agent,
+  type DeviceId,
+  errorCode,
+  type IdentityProof,
+  PatchcordError,
+  type Profile,
+  type SignInWay,
+} from '@patchcord/call-protocol';
 import type { PanelHost } from '@patchcord/crm-adapters/panel';
 import type { ClockPort, SharedPhone, SoundPort } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, signal } from '@preact/signals';
@@ -12,6 +20,7 @@ import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
 import type { RelayClient } from './relay-client.ts';
 import { noHandover, type SessionHandover } from './session-handover.ts';
+import type { OpenSignIn } from './sign-in-window.ts';
 import { createSoftphoneModel, type SoftphoneModel } from './softphone-model.ts';
 import { texts } from './texts.ts';
 import type { Ticker } from './ticker.ts';
@@ -20,15 +29,16 @@ import type { Trouble } from './troubles.ts';
 /**
  * ```
  * opening ─┬→ outside            the page around us is not the CRM, or does not answer
- *          ├→ code → opening     only a pairing code tells who the agent is
+ *          ├→ code → opening     only the agent can say who they are: by a pairing code, or at an identity provider
  *          ├→ halted             something that trying again by itself won't mend
- *          └→ ready              stays; troubles are banners from here on
+ *          └→ ready → left       stays until the agent signs out; troubles are banners from here on
  * ```
  */
 export type Stage =
   | { readonly kind: 'opening'; readonly step: OpeningStep; readonly problem: string | null }
   | { readonly kind: 'outside'; readonly message: string }
   | { readonly kind: 'code' }
+  | { readonly kind: 'left' }
   | { readonly kind: 'halted'; readonly message: string }
   | { readonly kind: 'ready'; readonly model: SoftphoneModel };
 export type OpeningStep = 'host' | 'identity' | 'profile' | 'phone';
@@ -42,6 +52,10 @@ export interface Panel {
   /** Begins, once. After `outside` and `halted` the page is loaded anew. */
   start(): Promise<void>;
   submitCode(code: string): Promise<void>;
+  /** Ways beside a code; empty while they are not known. */
+  readonly ways: ReadonlySignal<readonly SignInWay[]>;
+  /** Signs in at an identity provider, in a window. Must be called while a click is handled. */
+  signInBy(way: SignInWay): Promise<void>;
   /** The network is back: what waits for its next attempt makes it now. */
   nudge(): void;
   forgetRefused(): Promise<void>;
@@ -54,6 +68,9 @@ export interface PanelOptions {
   readonly relay: RelayClient;
   /** Joins the frames that are for the same audience; never called for a host that names none. */
   readonly openHandover: (audience: string) => SessionHandover;
+  readonly openSignIn: OpenSignIn;
+  /** Whose page is around us, as far as it can be known; only chooses which ways to sign in are shown. */
+  readonly hostOrigin: string;
   readonly device: DeviceId;
   /** Joins the phone of one agent; `name` is the same in every frame of that agent. */
   readonly sharePhone: (name: string) => SharedPhone;
@@ -76,6 +93,7 @@ export function createPanel(options: PanelOptions): Panel {
   const wiring = signal<PhoneWiring | null>(null);
   const codeBusy = signal(false);
   const codeProblem = signal<string | null>(null);
+  const ways = signal<readonly SignInWay[]>([]);
   let handover = noHandover;
   let ending: (() => Promise<void>) | null = null;
   let wakeRetry: (() => void) | null = null;
@@ -124,10 +142,15 @@ export function createPanel(options: PanelOptions): Panel {
     joinHandover();
     opening('identity');
     try {
+      // What this page had before it was loaded anew; where the host proves every agent itself there is nothing to go on with.
+      if (await insist('identity', () => relay.resume())) {
+        await enter();
+        return;
+      }
       const proof = await insist('identity', () => host.proveIdentity());
       if (proof !== null) await insist('identity', () => relay.signIn(proof));
       else if (!(await signInByOthers())) {
-        stage.value = { kind: 'code' };
+        askAgent();
         return;
       }
     } catch (error) {
@@ -140,11 +163,34 @@ export function createPanel(options: PanelOptions): Panel {
   /** Only now the host has said whom its page is for. */
   function joinHandover(): void {
     const audience = host.audienceKey?.() ?? null;
-    if (audience === null || closed) return;
+    if (closed) return;
+    relay.begin(audience === null ? null : `${host.crm}:${audience}`);
+    if (audience === null) return;
     handover = options.openHandover(audience);
     handover.onOffered((session) => {
       // Another frame signed in while this one asks for a code.
       if (stage.value.kind === 'code' && relay.adopt(session)) void enter();
+    });
+  }
+
+  /** Only the agent can say who they are. What ways there are beside a code is shown when it is known; a relay that can't say has none. */
+  function askAgent(): void {
+    stage.value = { kind: 'code' };
+    relay.signInWays(host.crm, options.hostOrigin).then(
+      (found) => {
+        ways.value = found;
+      },
+      () => undefined,
+    );
+  }
+
+  async function signInBy(way: SignInWay): Promise<void> {
+    if (codeBusy.value) return;
+    const proving = options.openSignIn(way.path);
+    await signedInWith(async () => {
+      const proof = await proving;
+      if (proof !== null) return proof;
+      throw new PatchcordError('identity.refused', texts.signInClosed);
     });
   }
 
@@ -161,10 +207,14 @@ export function createPanel(options: PanelOptions): Panel {
       codeProblem.value = texts.codeEmpty;
       return;
     }
+    await signedInWith(() => Promise.resolve({ kind: 'pairing-code', code: typed }));
+  }
+
+  async function signedInWith(prove: () => Promise<IdentityProof>): Promise<void> {
     codeBusy.value = true;
     codeProblem.value = null;
     try {
-      await relay.signIn({ kind: 'pairing-code', code: typed });
+      await relay.signIn(await prove());
     } catch (error) {
       codeProblem.value = messageOf(error);
       return;
@@ -174,6 +224,26 @@ export function createPanel(options: PanelOptions): Panel {
     if (stage.value.kind === 'code') await enter();
   }
 
+  /** The agent leaves: the session ends at the relay, the phone here. */
+  async function signOut(): Promise<void> {
+    try {
+      await relay.signOut();
+    } finally {
+      await close();
+      stage.value = { kind: 'left' };
+    }
+  }
+
+  async function close(): Promise<void> {
+    closed = true;
+    wakeRetry?.();
+    handover.close();
+    await ending?.();
+    ending = null;
+    relay.close();
+    host.stop();
+  }
+
   /** Signed in: everything an agent needs, then the phone. */
   async function enter(): Promise<void> {
     opening('profile');
@@ -181,7 +251,7 @@ export function createPanel(options: PanelOptions): Panel {
     try {
       loaded = await insist('profile', relay.profile);
     } catch (error) {
-      if (errorCode(error) === 'identity.required') stage.value = { kind: 'code' };
+      if (errorCode(error) === 'identity.required') askAgent();
       else halt(error);
       return;
     }
@@ -199,6 +269,7 @@ export function createPanel(options: PanelOptions): Panel {
       clock,
       ticker: options.ticker,
       missedMark: options.missedMark(agent),
+      signOut: host.can.proveIdentity ? null : signOut,
       recordOpened: (call, record) => void journal.append(recordOpened(call, record, clock.now())),
     });
     const wired = wirePhone({ ...options, handover, random, phone, model, journal, profile });
@@ -220,20 +291,15 @@ export function createPanel(options: PanelOptions): Panel {
     codeProblem,
     start,
     submitCode,
+    ways,
+    signInBy,
     nudge() {
       wakeRetry?.();
       wiring.value?.nudge();
     },
     forgetRefused: async () => wiring.value?.forgetRefused(),
     forgetUnlogged: () => wiring.value?.forgetUnlogged(),
-    async close() {
-      closed = true;
-      wakeRetry?.();
-      handover.close();
-      await ending?.();
-      relay.close();
-      host.stop();
-    },
+    close,
   };
 }
 

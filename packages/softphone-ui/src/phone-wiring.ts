@@ -143,7 +143,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       owned.renew(sip, servers);
       return;
     }
-    owned.setAccount(accountOf(profile.value, options.device), sip, servers);
+    owned.setAccount(accountOf(profile.value, options.device, sip.user), sip, servers);
     void owned.send({ type: 'line.connect' });
   }
 
@@ -238,8 +238,8 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       stranger.value = agent;
     }),
     handover.onOffered((session) => {
-      // Another frame signed in: this one need not ask.
-      if (codeNeeded.value) relay.adopt(session);
+      // Another frame signed in or renewed: this one need not.
+      relay.adopt(session);
     }),
     startHostBridge({
       host,
@@ -278,11 +278,16 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   };
 }
 
-function accountOf({ agent, sip, iceTransportPolicy }: Profile, device: DeviceId): SipAccount {
+/** `user`: the address of record where the PBX knows each device as a user of its own; others call the agent by the extension all the same. */
+function accountOf(
+  { agent, sip, iceTransportPolicy }: Profile,
+  device: DeviceId,
+  user: string | undefined,
+): SipAccount {
   return {
     domain: sip.domain,
     servers: sip.servers,
-    extension: agent.extension,
+    extension: user ?? agent.extension,
     displayName: agent.name,
     registerSeconds: sip.registerSeconds,
     instance: device,

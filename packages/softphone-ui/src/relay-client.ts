@@ -1,10 +1,12 @@
 /**
  * The relay as the panel sees it: sign-in, profile, credentials, matches, history over `fetch`, and the live link (`live-link.ts`).
- * Owns the bearer token, in memory only, and its renewal; every answer is checked before anyone reads it. Must never put the token into a
- * URL, into storage or into a message.
+ * Owns the session's tokens, in memory only, their renewal, and the proof that goes with each use of one; every answer is checked before anyone
+ * reads it. Must never put a token into a URL, into storage or into a message.
  */
 import {
   type Agent,
+  CallEventsSchema,
+  type CallId,
   type CallSummary,
   type Credentials,
   CredentialsSchema,
@@ -12,8 +14,10 @@ import {
   type E164,
   ErrorBodySchema,
   type ErrorCode,
+  errorCode,
   HistorySchema,
   type IdentityProof,
+  LogRetrySchema,
   type Match,
   MatchesSchema,
   PatchcordError,
@@ -21,15 +25,29 @@ import {
   ProfileSchema,
   type Session,
   SessionSchema,
+  type SignInWay,
+  SignInWaysSchema,
 } from '@patchcord/call-protocol';
 import type { ClockPort } from '@patchcord/phone-engine';
 import * as v from 'valibot';
 import { createLiveLink, type LiveLink, type OpenSocket } from './live-link.ts';
+import type { SessionKey } from './session-key.ts';
 import { texts } from './texts.ts';
 
 export interface RelayClient {
   readonly live: LiveLink;
   session(): Session | null;
+  /**
+   * For whom this page is (the host's word, null when it has none): frames that say the same share a key, and go on after a reload with what
+   * the relay keeps in a cookie. Said once, before anything else; without it the key lives as long as the page.
+   */
+  begin(audience: string | null): void;
+  /** Goes on with the session this page had before it was loaded anew; false when there is none. @throws PatchcordError `relay.unreachable` */
+  resume(): Promise<boolean>;
+  /** Ends the session, here and at the relay. */
+  signOut(): Promise<void>;
+  /** Ways to sign in beside a pairing code. */
+  signInWays(host: string, hostOrigin: string): Promise<readonly SignInWay[]>;
   /** Called when the session begins, is renewed, or is lost (null) and nothing but the agent can bring it back. */
   onSession(listener: (session: Session | null) => void): () => void;
   /** Called when somebody else signed in here: the session was not taken, this client stays with its agent. */
@@ -47,6 +65,8 @@ export interface RelayClient {
   credentials(): Promise<Credentials>;
   matches(number: E164): Promise<readonly Match[]>;
   history(limit: number): Promise<readonly CallSummary[]>;
+  /** Asks for a log that was given up again. */
+  retryLog(callId: CallId): Promise<unknown>;
   close(): void;
 }
 
@@ -56,6 +76,7 @@ export interface RelayClientOptions {
   readonly device: DeviceId;
   readonly fetch: (input: string, init: RequestInit) => Promise<Response>;
   readonly openSocket: OpenSocket;
+  readonly openKey: (name: string | null) => Promise<SessionKey>;
   readonly clock: ClockPort;
   readonly random?: () => number;
   /** A fresh proof of who the agent is, null when only the agent can give one. */
@@ -76,6 +97,15 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
   /** For whom this client works. Phone, journal and notes belong to them: a token of anybody else must never carry them. */
   let agent: Agent | null = null;
   let renewal: Promise<Session> | null = null;
+  let audience: string | null = null;
+  let key: Promise<SessionKey> | null = null;
+  /** How far the relay's clock is ahead of ours, ms: known only once it has refused a proof for its time. */
+  let aheadMs = 0;
+
+  async function prove(method: string, url: string, token: string | null): Promise<string> {
+    key ??= options.openKey(audience);
+    return await (await key).proof(method, url, token, clock.now() + aheadMs);
+  }
 
   function setSession(next: Session | null): void {
     if (session === next) return;
@@ -87,12 +117,19 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
   function take(next: Session): boolean {
     agent ??= next.agent;
     if (agent.tenant !== next.agent.tenant || agent.id !== next.agent.id) return false;
-    setSession(next);
+    // Of two that frames hand each other the longer lived is the newer one.
+    if (session === null || next.expiresAt > session.expiresAt) setSession(next);
     return true;
   }
 
   async function signIn(proof: IdentityProof): Promise<Session> {
-    const next = await request('POST', '/v1/sessions', SessionSchema, null, { device: options.device, proof });
+    const next = await request('POST', '/v1/sessions', SessionSchema, null, {
+      device: options.device,
+      remember: audience !== null,
+      proof,
+    });
+    // Whatever was held before: a new sign-in is what counts.
+    if (session !== null && isSameAgent(session.agent, next.agent)) session = { ...session, expiresAt: 0 };
     if (take(next)) return next;
     for (const listener of strangerListeners) listener(next.agent);
     throw new PatchcordError('identity.refused', texts.otherAgentAdvice(next.agent.name, agent?.name ?? ''));
@@ -101,6 +138,8 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
   /** One renewal at a time, whoever asks. */
   function renew(): Promise<Session> {
     renewal ??= (async () => {
+      const resumed = await goOn();
+      if (resumed !== null) return resumed;
       const proof = await options.proveIdentity();
       if (proof === null) {
         setSession(null);
@@ -113,8 +152,21 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     return renewal;
   }
 
+  /** The next tokens for the refresh token we hold or the cookie keeps; null when the relay takes neither. */
+  async function goOn(): Promise<Session | null> {
+    if (session === null && audience === null) return null;
+    const body = session === null ? {} : { refresh: session.refresh };
+    try {
+      const next = await request('POST', '/v1/sessions/resume', SessionSchema, null, body);
+      return take(next) ? next : null;
+    } catch (error) {
+      if (errorCode(error) !== 'identity.required') throw error;
+      return null;
+    }
+  }
+
   async function freshToken(): Promise<string> {
-    if (session !== null && session.expiresAt - clock.now() > renewMarginMs) return session.token;
+    if (session !== null && session.expiresAt - clock.now() - aheadMs > renewMarginMs) return session.token;
     return (await renew()).token;
   }
 
@@ -141,11 +193,16 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     schema: v.GenericSchema<unknown, T>,
     token: string | null,
     body?: unknown,
+    corrected = false,
   ): Promise<T> {
-    const headers: Record<string, string> = { accept: 'application/json' };
-    if (token !== null) headers.authorization = `Bearer ${token}`;
+    const url = `${options.origin}${path}`;
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      dpop: await prove(method, url.replace(/\?.*/, ''), token),
+    };
+    if (token !== null) headers.authorization = `DPoP ${token}`;
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const response = await send(`${options.origin}${path}`, {
+    const response = await send(url, {
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
@@ -154,8 +211,15 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
       redirect: 'error',
       referrerPolicy: 'no-referrer',
     });
-    const answer = await readJson(response);
-    if (!response.ok) throw failureOf(response, answer);
+    const answer = response.status === 204 ? undefined : await readJson(response);
+    if (!response.ok) {
+      const failure = failureOf(response, answer);
+      const relayNow = Date.parse(response.headers.get('date') ?? '');
+      if (failure.code !== 'identity.stale-proof' || corrected || Number.isNaN(relayNow)) throw failure;
+      // This computer's clock is off: the relay's counts.
+      aheadMs = relayNow - clock.now();
+      return await request(method, path, schema, token, body, true);
+    }
     const checked = v.safeParse(schema, answer);
     if (checked.success) return checked.output;
     const where = v.getDotPath(checked.issues[0]) ?? '';
@@ -177,12 +241,17 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     }
   }
 
+  const liveUrl = `${options.origin.replace(/^http/, 'ws')}/v1/live`;
   const live = createLiveLink({
-    url: `${options.origin.replace(/^http/, 'ws')}/v1/live`,
+    url: liveUrl,
     openSocket: options.openSocket,
     clock,
     ...(options.random === undefined ? {} : { random: options.random }),
-    token: freshToken,
+    authentication: async () => {
+      const token = await freshToken();
+      return { token, proof: await prove('GET', liveUrl, token) };
+    },
+    callEvents: (call, after) => authorized('GET', `/v1/calls/${call}/events?after=${after}`, CallEventsSchema),
     tokenRefused: () => {
       // The relay no longer takes the token: the next attempt brings a new one.
       if (session !== null) session = { ...session, expiresAt: 0 };
@@ -195,6 +264,21 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     onSession(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    begin(name) {
+      audience = name;
+    },
+    resume: async () => audience !== null && (await goOn()) !== null,
+    async signOut() {
+      try {
+        await authorized('DELETE', '/v1/sessions/current', v.undefined());
+      } finally {
+        setSession(null);
+      }
+    },
+    signInWays: async (host, hostOrigin) => {
+      const query = new URLSearchParams({ host, origin: hostOrigin, audience: audience ?? '' });
+      return (await request('GET', `/v1/sign-in/ways?${query}`, SignInWaysSchema, null)).ways;
     },
     signIn,
     adopt: take,
@@ -211,6 +295,7 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     credentials: () => authorized('POST', '/v1/credentials', CredentialsSchema, {}),
     matches: async (number) =>
       (await authorized('GET', `/v1/matches?number=${encodeURIComponent(number)}`, MatchesSchema)).matches,
+    retryLog: (callId) => authorized('POST', `/v1/calls/${callId}/log/retry`, LogRetrySchema),
     history: async (limit) => (await authorized('GET', `/v1/calls?limit=${limit}`, HistorySchema)).calls,
     close() {
       live.close();
@@ -219,6 +304,10 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
       session = null;
     },
   };
+}
+
+function isSameAgent(one: Agent, other: Agent): boolean {
+  return one.tenant === other.tenant && one.id === other.id;
 }
 
 async function readJson(response: Response): Promise<unknown> {

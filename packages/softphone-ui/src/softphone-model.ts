@@ -70,6 +70,8 @@ export interface SoftphoneModel {
   readonly sound: SoundSettings | null;
   readonly ticker: Ticker;
   readonly canOpenRecord: boolean;
+  /** Null where the host signs every page in by itself. */
+  readonly signOut: (() => Promise<void>) | null;
   /** A call is in progress here: leaving the page would end it. */
   readonly wouldEndCall: ReadonlySignal<boolean>;
 
@@ -120,7 +122,7 @@ export interface SoftphoneModel {
 export interface SoftphoneModelOptions {
   readonly phone: SharedPhone;
   readonly profile: ReadonlySignal<Profile>;
-  readonly relay: Pick<RelayClient, 'matches' | 'history'>;
+  readonly relay: Pick<RelayClient, 'matches' | 'history' | 'retryLog'>;
   readonly host: Pick<PanelHost, 'can' | 'openRecord'>;
   readonly sound: SoundPort | null;
   readonly clock: ClockPort;
@@ -128,6 +130,8 @@ export interface SoftphoneModelOptions {
   readonly missedMark: MissedMark;
   /** A record was opened for a call: worth an event. */
   readonly recordOpened: (call: CallId, record: RecordRef) => void;
+  /** Ends the session here; null where the host signs every page in by itself. */
+  readonly signOut: (() => Promise<void>) | null;
 }
 
 /** A second dial within this time is the same click heard twice. */
@@ -164,7 +168,11 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   let noticeTimer: unknown = null;
 
   const notes = createNotes(shared, clock, (reason) => notify('warning', reason));
-  const history = createCallHistory({ fetch: options.relay.history, mark: options.missedMark });
+  const history = createCallHistory({
+    fetch: options.relay.history,
+    retry: options.relay.retryLog,
+    mark: options.missedMark,
+  });
   const duties = createCallDuties({
     phone: shared,
     numbers: () => numbers.value,
@@ -357,6 +365,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     history,
     sound: options.sound === null ? null : createSoundSettings(options.sound),
     ticker: options.ticker,
+    signOut: options.signOut,
     canOpenRecord: host.can.openRecord,
     wouldEndCall,
     duties,

@@ -20,6 +20,12 @@ export const texts = {
   codeSubmit: 'Sign in',
   codeBusy: 'Signing in…',
   codeEmpty: 'Type the code first.',
+  signInTitle: 'Sign in',
+  signInClosed:
+    'The sign-in window was closed, or the browser did not open it. Allow windows for this page and try again.',
+  signOut: 'Sign out',
+  leftTitle: 'You are signed out',
+  signInAnew: 'Sign in again',
 
   // Line and availability
   line: {
@@ -72,8 +78,10 @@ export const texts = {
   filterLabel: 'Show',
   filterAll: 'All',
   filterMissed: 'Missed',
+  filterUnlogged: (count: number) => `Not logged (${count})`,
   recentEmpty: 'No calls yet. Your calls appear here.',
   missedEmpty: 'No missed calls.',
+  unloggedEmpty: 'Every call is in your CRM.',
   historyLoading: 'Loading your calls…',
   historyFailed: 'Your calls can’t be loaded just now.',
   reload: 'Load again',
@@ -92,6 +100,8 @@ export const texts = {
   outbound: 'Outbound',
   logWaiting: 'Waiting to be logged',
   logFailed: (reason: string) => `Not logged: ${reason}`,
+  retryLog: 'Try again',
+  retryLogOf: (name: string) => `Try again: the log of the call with ${name}`,
   today: 'Today',
   yesterday: 'Yesterday',
 
@@ -271,7 +281,7 @@ export const texts = {
   refusedAdvice: (reason: string) => `The relay could not take it: ${reason}`,
   eventTooLarge: 'It is too large to be sent. Shorten the note.',
   unloggedTitle: 'A call is not in your CRM',
-  unloggedAdvice: (reason: string) => `${reason} The call is kept by the relay; your admin can send it again.`,
+  unloggedAdvice: (reason: string) => `${reason} The call is kept by the relay; try again under Recent.`,
 
   // Relay
   relayUnreachable: 'The relay can’t be reached. Check your network; the phone tries again by itself.',

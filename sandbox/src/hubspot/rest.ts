@@ -54,6 +54,7 @@ export function createRest(parts: {
       return inboundCall(objectOf(call.body));
     if (version === 'v3' && area === 'owners' && call.method === 'GET') return ownersAt(rest[0], call.query);
     if (version === 'v3' && area === 'properties') return properties(call, typeOf(rest[0]), rest.slice(1));
+    if (version === 'v4' && area === 'associations') return batchAssociations(call, rest);
     if (area !== 'objects' || (version !== 'v3' && version !== 'v4')) throw notFound();
     const type = typeOf(rest[0]);
     const tail = rest.slice(1);
@@ -281,6 +282,39 @@ export function createRest(parts: {
     return third === undefined
       ? { status: 201, body: { fromObjectId: Number(id), toObjectId: Number(second), labels: [] } }
       : { status: 200, body: shown(record, []) };
+  }
+
+  /** `/crm/v4/associations/{from}/{to}/batch/associate/default`: each input for itself, 207 when some failed. */
+  function batchAssociations(call: RestCall, path: readonly string[]): RestResult {
+    const [fromName, toName, ...action] = path;
+    if (call.method !== 'POST' || action.join('/') !== 'batch/associate/default') throw notAllowed();
+    const [from, to] = [typeOf(fromName), typeOf(toName)];
+    const { inputs } = objectOf(call.body);
+    if (!Array.isArray(inputs)) throw invalid('inputs is an array');
+    if (inputs.length > 2000) throw invalid('A batch takes at most 2000 inputs');
+    const startedAt = new Date().toISOString();
+    const results: unknown[] = [];
+    const errors: Refusal[] = [];
+    for (const input of inputs) {
+      const one = objectOf(input);
+      const [fromId, toId] = [`${objectOf(one.from).id}`, `${objectOf(one.to).id}`];
+      try {
+        const associationTypeId = portal.associate(from, fromId, to, toId);
+        results.push({
+          from: { id: fromId },
+          to: { id: toId },
+          associationSpec: { associationCategory: 'HUBSPOT_DEFINED', associationTypeId },
+        });
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        errors.push(error);
+      }
+    }
+    const [first] = errors;
+    if (first && results.length === 0) throw first;
+    const common = { status: 'COMPLETE', results, startedAt, completedAt: new Date().toISOString() };
+    if (!first) return { status: 200, body: common };
+    return { status: 207, body: { ...common, numErrors: errors.length, errors: errors.map((error) => error.body()) } };
   }
 
   function ownersAt(id: string | undefined, query: URLSearchParams): RestResult {

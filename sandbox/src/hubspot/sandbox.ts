@@ -70,6 +70,8 @@ export interface HubSpotSandbox {
   readonly faults: Faults;
   /** REST and token requests, oldest first, without headers. */
   requests(): readonly RecordedRequest[];
+  /** Requests that the rate limits let in, and those they refused, since the start. */
+  counts(): { readonly taken: number; readonly refused: number };
   /** What the panel said on the host wire, from every open page. */
   hostMessages(): readonly HostMessage[];
   /** What the panel did that HubSpot's contract does not allow. */
@@ -89,7 +91,7 @@ export async function startHubSpotSandbox(options: HubSpotSandboxOptions): Promi
     searchDelayMs: options.searchDelayMs ?? 3000,
   });
   seedPortal(portal, options.people ?? demoPeople, owner.id);
-  const auth = createPortalAuth({ clientSecret: options.clientSecret, appId, portalId, user: owner });
+  const auth = createPortalAuth({ clientSecret: options.clientSecret, appId, portalId, users: owners });
   const faults = createFaults([...restFaults, ...hostFaults]);
   const log = createRequestLog();
   const rate = createRateCounter(options.rateLimits ?? oauthLimits);
@@ -107,6 +109,8 @@ export async function startHubSpotSandbox(options: HubSpotSandboxOptions): Promi
     onCallMe: options.onCallMe ?? (async () => {}),
   });
 
+  let taken = 0;
+  let refused = 0;
   async function api(request: HttpRequest): Promise<HttpReply> {
     const fault = faults.take(restFaults, `${request.method} ${request.path}`);
     const run = (): HttpReply => {
@@ -120,7 +124,11 @@ export async function startHubSpotSandbox(options: HubSpotSandboxOptions): Promi
         });
       const isSearch = request.path.endsWith('/search');
       const policy = rate.count(isSearch);
-      if (policy) return rateLimited(policy);
+      if (policy) {
+        refused += 1;
+        return rateLimited(policy);
+      }
+      taken += 1;
       const result = rest({
         method: request.method,
         path: request.path,
@@ -183,6 +191,7 @@ export async function startHubSpotSandbox(options: HubSpotSandboxOptions): Promi
     portal,
     faults,
     requests: log.all,
+    counts: () => ({ taken, refused }),
     hostMessages: pages.messages,
     lint: pages.lint,
     close: server.close,

@@ -39,20 +39,19 @@ export function refusal(fault: FaultOrder, path: string, body: unknown): HttpRep
 function lockedRow(path: string, body: unknown): HttpReply | undefined {
   if (!isObject(body)) return undefined;
   if (/\/composite\/?$/.test(path) && Array.isArray(body.compositeRequest)) {
-    const compositeResponse = body.compositeRequest.map((one: unknown, index) => ({
-      body: [
-        index === 0
-          ? { message: lock, errorCode: 'UNABLE_TO_LOCK_ROW' }
-          : {
-              errorCode: 'PROCESSING_HALTED',
-              message: 'The transaction was rolled back since another operation in the same transaction failed.',
-            },
-      ],
-      httpHeaders: {},
-      httpStatusCode: 400,
-      referenceId: isObject(one) ? one.referenceId : '',
-    }));
-    return json(200, { compositeResponse });
+    return json(200, { compositeResponse: halted(body.compositeRequest) });
+  }
+  if (/\/composite\/graph\/?$/.test(path) && Array.isArray(body.graphs)) {
+    // Every graph is a transaction of its own, and every one of them met the lock.
+    const graphs = body.graphs.map((graph: unknown) => {
+      const nodes = isObject(graph) && Array.isArray(graph.compositeRequest) ? graph.compositeRequest : [];
+      return {
+        graphId: isObject(graph) ? graph.graphId : '',
+        graphResponse: { compositeResponse: halted(nodes) },
+        isSuccessful: false,
+      };
+    });
+    return json(200, { graphs });
   }
   if (!/\/composite\/sobjects/.test(path) || !Array.isArray(body.records)) return undefined;
   return json(
@@ -62,4 +61,21 @@ function lockedRow(path: string, body: unknown): HttpReply | undefined {
       errors: [{ statusCode: 'UNABLE_TO_LOCK_ROW', message: lock, fields: [] }],
     })),
   );
+}
+
+/** A transaction whose first subrequest met a locked row, and whose others were taken back for it. */
+function halted(requests: readonly unknown[]): readonly Record<string, unknown>[] {
+  return requests.map((one, index) => ({
+    body: [
+      index === 0
+        ? { message: lock, errorCode: 'UNABLE_TO_LOCK_ROW' }
+        : {
+            errorCode: 'PROCESSING_HALTED',
+            message: 'The transaction was rolled back since another operation in the same transaction failed.',
+          },
+    ],
+    httpHeaders: {},
+    httpStatusCode: 400,
+    referenceId: isObject(one) ? one.referenceId : '',
+  }));
 }

@@ -165,6 +165,7 @@ export function createRest(
 
   function composite(call: RestCall, path: readonly string[], query: URLSearchParams): RestResult {
     if (path[0] === 'sobjects') return collection(call, path.slice(1), query);
+    if (path[0] === 'graph') return graphs(call);
     if (path.length > 0 && path[0] !== '') throw notFound();
     if (call.method !== 'POST') throw notAllowed(call.method);
     const body = objectOf(call.body);
@@ -175,7 +176,16 @@ export function createRest(
     const heavy = requests.filter((one) => isObject(one) && /\/(query|composite)\b/.test(`${one.url}`));
     if (heavy.length > 5)
       throw new Refusal('LIMIT_EXCEEDED', 'No more than 5 subrequests may be queries or collections');
-    const undo = body.allOrNone === true ? records.savepoint() : undefined;
+    return { status: 200, body: { compositeResponse: transaction(requests, body.allOrNone === true, call.userId) } };
+  }
+
+  /** Runs subrequests in order; with `allOrNone` one that fails takes the others back. */
+  function transaction(
+    requests: readonly unknown[],
+    allOrNone: boolean,
+    userId: string,
+  ): { readonly referenceId: string; readonly httpStatusCode: number; readonly body: unknown }[] {
+    const undo = allOrNone ? records.savepoint() : undefined;
     const results = new Map<string, RestResult>();
     for (const one of requests) {
       const id = isObject(one) ? one.referenceId : undefined;
@@ -187,20 +197,48 @@ export function createRest(
       if (results.has(id))
         throw new Refusal('JSON_PARSER_ERROR', `Provided referenceId ('${id}') must be unique in a request.`);
       if (undo && [...results.values()].some(failed)) results.set(id, halted());
-      else results.set(id, subrequest(one, results, call.userId));
+      else results.set(id, subrequest(one, results, userId));
     }
     const broken = [...results].filter(([, result]) => failed(result) && !isHalted(result));
     if (undo && broken.length > 0) {
       undo();
       for (const [id, result] of results) if (!failed(result)) results.set(id, halted());
     }
-    const compositeResponse = [...results].map(([referenceId, result]) => ({
+    return [...results].map(([referenceId, result]) => ({
       body: result.body ?? null,
       httpHeaders: result.headers ?? {},
       httpStatusCode: result.status,
       referenceId,
     }));
-    return { status: 200, body: { compositeResponse } };
+  }
+
+  /** Composite graphs: every graph is all or none for itself, and only records may be named in it. */
+  function graphs(call: RestCall): RestResult {
+    if (call.method !== 'POST') throw notAllowed(call.method);
+    const given = objectOf(call.body).graphs;
+    if (!Array.isArray(given) || given.length === 0)
+      throw new Refusal('JSON_PARSER_ERROR', 'The request needs a graphs array with at least one graph');
+    if (given.length > 75) throw new Refusal('LIMIT_EXCEEDED', 'The number of graphs exceeds the limit of 75');
+    const nodesOf = (graph: unknown): readonly unknown[] => {
+      const nodes = isObject(graph) ? graph.compositeRequest : undefined;
+      if (!isObject(graph) || typeof graph.graphId !== 'string' || !Array.isArray(nodes) || nodes.length === 0)
+        throw new Refusal('JSON_PARSER_ERROR', 'Every graph needs a graphId and a compositeRequest');
+      return nodes;
+    };
+    if (given.flatMap(nodesOf).length > 500)
+      throw new Refusal('LIMIT_EXCEEDED', 'The number of nodes exceeds the limit of 500');
+    for (const node of given.flatMap(nodesOf))
+      if (!isObject(node) || !/\/sobjects\/\w+(?:\/[^/?]+){0,2}(?:\?|$)/.test(`${node.url}`))
+        throw new Refusal('INVALID_INPUT', 'A graph takes only URLs of records');
+    const answered = given.map((graph: unknown) => {
+      const compositeResponse = transaction(nodesOf(graph), true, call.userId);
+      return {
+        graphId: isObject(graph) ? graph.graphId : '',
+        graphResponse: { compositeResponse },
+        isSuccessful: compositeResponse.every(({ httpStatusCode }) => httpStatusCode < 300),
+      };
+    });
+    return { status: 200, body: { graphs: answered } };
   }
 
   function subrequest(

@@ -17,6 +17,7 @@ import {
   startHttpServer,
   underFault,
 } from '../http.ts';
+import { createOpenIdEndpoints } from '../oidc/provider.ts';
 import { type CallMe, type DemoPerson, demoPeople } from '../people.ts';
 import { hostFaults, refusal, restFaults } from './faults.ts';
 import { createOrgAuth, type Org, type SalesforceUser } from './oauth.ts';
@@ -32,6 +33,8 @@ export interface SalesforceSandboxOptions {
   readonly panelUrl: string;
   readonly people?: readonly DemoPerson[];
   readonly onCallMe?: CallMe;
+  /** API calls in 24 hours; beyond them everything is refused. Default 15,000. */
+  readonly dailyLimit?: number;
 }
 
 /** The objects worth looking at from a test, read at the moment they are asked for. */
@@ -70,7 +73,8 @@ export interface SalesforceSandbox {
   close(): Promise<void>;
 }
 
-const dailyLimit = 15_000;
+/** What a Developer Edition is granted in 24 hours. */
+const defaultDailyLimit = 15_000;
 
 export async function startSalesforceSandbox(options: SalesforceSandboxOptions): Promise<SalesforceSandbox> {
   const orgId = eighteen('00DPc0000000001');
@@ -82,6 +86,7 @@ export async function startSalesforceSandbox(options: SalesforceSandboxOptions):
 
   let origin = '';
   let used = 17;
+  const dailyLimit = options.dailyLimit ?? defaultDailyLimit;
   const auth = createOrgAuth({ orgId, users, origin: () => origin });
   const faults = createFaults([...restFaults, ...hostFaults]);
   const log = createRequestLog();
@@ -106,6 +111,12 @@ export async function startSalesforceSandbox(options: SalesforceSandboxOptions):
         return request.method === 'POST'
           ? auth.token(request)
           : json(405, { error: 'invalid_request', error_description: 'must use HTTP POST' });
+      if (used > dailyLimit)
+        return json(
+          403,
+          [{ message: 'TotalRequests Limit exceeded.', errorCode: 'REQUEST_LIMIT_EXCEEDED' }],
+          limitInfo,
+        );
       const user = auth.userOf(request);
       if (!user) return json(401, [{ message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' }]);
       if (request.path === '/services/oauth2/userinfo')
@@ -139,10 +150,26 @@ export async function startSalesforceSandbox(options: SalesforceSandboxOptions):
     return reply;
   }
 
+  // Agents may also sign in by the org's own page; Salesforce speaks OpenID Connect there.
+  const openId = createOpenIdEndpoints({
+    issuer: () => origin,
+    clientId: auth.clientId,
+    clientSecret: null,
+    people: users.map((user) => ({
+      id: user.id,
+      name: user.name,
+      claims: () => ({ sub: `${origin}/id/${orgId}/${user.id}`, name: user.name, email: user.email }),
+    })),
+    paths: { authorize: '/services/oauth2/authorize', token: '/services/oauth2/token', keys: '/id/keys' },
+  });
+
   const server = await startHttpServer({
     port: options.port ?? 0,
     host: options.host ?? 'localhost',
     handle: (request) => {
+      const isCode = request.raw.includes('grant_type=authorization_code');
+      const signIn = request.path !== '/services/oauth2/token' || isCode ? openId.handle(request) : null;
+      if (signIn !== null) return signIn;
       if (request.path.startsWith('/services/')) return data(request);
       if (request.path === '/sandbox/faults') return faultsEndpoint(faults, request);
       if (request.path === '/sandbox/requests') return json(200, { requests: log.all() });

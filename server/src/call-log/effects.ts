@@ -1,6 +1,6 @@
 /** Which effects an event has outside of this relay: the log in the CRM, the webhooks that want it. Owns their ids; must never deliver. */
 import { createHash } from 'node:crypto';
-import type { AgentId, CallId, TenantId } from '@patchcord/call-protocol';
+import type { AgentId, CallId, RecordRef, TenantId } from '@patchcord/call-protocol';
 import type { CrmAgent } from '@patchcord/crm-adapters/relay';
 import type { TenantConfig } from '../config.ts';
 import type { NewEffect, StoredEvent } from '../store/contract.ts';
@@ -20,7 +20,10 @@ export interface CrmLogPayload {
   readonly crmAgent?: CrmAgent;
 }
 
-/** One row per call: writing the log again joins the write that waits, and a call's writes never overtake each other. */
+/**
+ * One row per call: writing the log again joins the write that waits, and a call's writes never overtake each other. Logs that go on one
+ * record are written one after the other: two at once would fight for its lock in the CRM, and stand there in any order.
+ */
 export function crmLogEffect(
   tenant: TenantId,
   agent: AgentId,
@@ -28,15 +31,26 @@ export function crmLogEffect(
   crmAgent: CrmAgent | undefined,
   callId: CallId,
   dueAt: number,
+  /** The record the log goes on, when known. */
+  record: RecordRef | null = null,
 ): NewEffect {
   const payload: CrmLogPayload = {
     agent,
     ...(crmAgent === undefined ? {} : { crmAgent: { crmUserId: crmAgent.crmUserId, name: crmAgent.name } }),
   };
-  return { id: `crm.log ${callId}`, kind: 'crm.log', tenant, callId, payload, dueAt };
+  const on = record === null ? `call ${callId}` : `record ${record.object} ${record.id}`;
+  return {
+    id: `crm.log ${callId}`,
+    kind: 'crm.log',
+    tenant,
+    callId,
+    payload,
+    dueAt,
+    orderKey: `crm.log ${tenant} ${on}`,
+  };
 }
 
-/** One per event and endpoint. */
+/** One per event and endpoint. An endpoint hears the events of one call in their order, and of many calls at once. */
 export function webhookEffects(tenant: TenantConfig, events: readonly StoredEvent[], dueAt: number): NewEffect[] {
   return tenant.webhooks.flatMap((webhook) =>
     events
@@ -45,15 +59,21 @@ export function webhookEffects(tenant: TenantConfig, events: readonly StoredEven
         const messageId = `evt_${digest(`${event.source} ${event.id}`)}`;
         const payload: WebhookPayload = { url: webhook.url, messageId, body: JSON.stringify(event.envelope) };
         return {
-          id: `webhook ${digest(webhook.url)} ${messageId}`,
+          id: `${webhookIdStart(webhook.url)}${messageId}`,
           kind: 'webhook',
           tenant: tenant.id,
           callId: event.callId,
           payload,
           dueAt,
+          orderKey: event.callId === null ? null : `${webhookIdStart(webhook.url)}${event.callId}`,
         };
       }),
   );
+}
+
+/** How the ids of an endpoint's effects begin. */
+export function webhookIdStart(url: string): string {
+  return `webhook ${digest(url)} `;
 }
 
 function shortName(type: string): string {

@@ -5,8 +5,12 @@
  * Rules. Events are ordered by their number in the id (`<callId>:<n>`) within one journal, journals by time. The first `call.started` and `call.answered` count, and
  * the first `call.ended` that a phone sent; one that the relay made by rule counts only while no phone sent any. Of the records chosen the
  * agent's own last choice wins over what the panel chose for them, and that over what the relay found. Of notes and dispositions the last one given counts, each for itself.
+ *
+ * What a phone system reported of the call fills what no phone said. The phone's own word and clock win: a report is told in spans from the
+ * start, put onto the phone's clock by whatever moment both know. Its end counts where no phone sent one, and over an end by rule.
  */
 import type { AgentId, CallId, CallLog, TenantId, WireEvent } from '@patchcord/call-protocol';
+import { type ReportedFacts, reportedFacts } from './reported-facts.ts';
 
 /** Whose call it is: known from the session that published it, not from the events. */
 export interface CallOwner {
@@ -24,14 +28,46 @@ export function relaySource(tenant: TenantId): string {
   return `/tenants/${tenant}/relay`;
 }
 
-/** The log these events tell, or null while no `call.started` is among them: then nobody knows who called whom. */
+/**
+ * The log these events tell, or null while nobody said who called whom: neither a `call.started` nor a report is among them.
+ * @param events The call's own, and what a phone system reported of the same leg
+ */
 export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLog | null {
-  const ordered = inOrder(events);
+  const ordered = inOrder(events.filter(({ name }) => name !== 'call.reported'));
   const started = first(ordered, 'call.started');
-  if (started === undefined) return null;
+  const reported = reportedFacts(events);
+  const direction = started?.data.direction ?? reported?.direction;
+  const farSide = started?.data.farSide ?? reported?.farSide;
+  if (direction === undefined || farSide === undefined) return null;
 
-  const ended = firstEnd(ordered, relaySource(owner.tenant));
+  const byRule = relaySource(owner.tenant);
+  const ends = ordered.filter((event): event is Named<'call.ended'> => event.name === 'call.ended');
+  const ownEnd = ends.find((event) => event.source !== byRule);
+  const ruleEnd = ends[0];
   const answered = first(ordered, 'call.answered');
+  const told = reported === null ? null : onPhoneClock(reported, started?.at, answered?.at, ownEnd?.at);
+  const startedAt = started?.at ?? told?.startedAt ?? 0;
+  // Another device of the agent may have answered: the phone's own end decides for this one.
+  const answeredAt =
+    answered?.at ?? (ownEnd === undefined || ownEnd.data.outcome === 'answered' ? (told?.answeredAt ?? null) : null);
+  const end =
+    ownEnd !== undefined
+      ? fromPhone(ownEnd)
+      : told?.endedAt != null
+        ? fromReport(told.endedAt)
+        : ruleEnd === undefined
+          ? null
+          : fromPhone(ruleEnd);
+  const endedByRule = end !== null && ownEnd === undefined && told?.endedAt == null;
+
+  function fromPhone({ at, data }: Named<'call.ended'>): End {
+    return { at, outcome: data.outcome, reason: data.reason };
+  }
+  function fromReport(at: number): End {
+    const outcome = answeredAt === null ? (reported?.outcome ?? 'failed') : 'answered';
+    return { at, outcome, reason: ordered.length === 0 ? seenByPbx : endedByPbx };
+  }
+
   const wrapUps = ordered.filter((event) => event.name === 'wrap-up.saved' || event.name === 'wrap-up.submitted');
   const submitted = wrapUps.some((event) => event.name === 'wrap-up.submitted');
 
@@ -39,25 +75,57 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     callId: owner.callId,
     tenant: owner.tenant,
     agent: owner.agent,
-    direction: started.data.direction,
-    farSide: started.data.farSide,
+    direction,
+    farSide,
     nearNumber: owner.extension,
-    startedAt: started.at,
-    answeredAt: answered?.at ?? null,
-    endedAt: ended?.at ?? null,
+    startedAt,
+    answeredAt,
+    endedAt: end?.at ?? null,
     // A device's clock may be set back during a call: never less than nothing.
-    talkMs: answered === undefined || ended === undefined ? 0 : Math.max(0, ended.at - answered.at),
-    outcome: ended?.data.outcome ?? null,
-    reason: ended?.data.reason ?? '',
-    record: chosenRecord(ordered, relaySource(owner.tenant)),
+    talkMs: answeredAt === null || end === null ? 0 : Math.max(0, end.at - answeredAt),
+    outcome: end?.outcome ?? null,
+    reason: end?.reason ?? '',
+    record: chosenRecord(ordered, byRule),
     note: lastGiven(wrapUps.map((event) => event.data.note)) ?? '',
     disposition: lastGiven(wrapUps.map((event) => event.data.disposition)) ?? null,
     transferredTo: transferredTo(ordered),
-    consultFor: (started.data.consultFor as CallId | undefined) ?? null,
+    consultFor: (started?.data.consultFor as CallId | undefined) ?? null,
     joinedWith: (first(ordered, 'call.joined')?.data.with as CallId | undefined) ?? null,
-    sipCallId: sipCallId(ordered),
-    stage: ended === undefined ? 'live' : submitted ? 'final' : 'ended',
+    sipCallId: sipCallId(ordered) ?? reported?.sipCallId ?? null,
+    ...(reported?.conversation == null ? {} : { conversation: reported.conversation }),
+    ...(endedByRule ? { endedByRule } : {}),
+    stage: end === null ? 'live' : submitted ? 'final' : 'ended',
   };
+}
+
+const seenByPbx = 'The phone system reported this call; no phone did.';
+const endedByPbx = 'The phone stopped reporting; the phone system says how the call ended.';
+
+interface End {
+  readonly at: number;
+  readonly outcome: NonNullable<CallLog['outcome']>;
+  readonly reason: string;
+}
+
+/** The reported times on the phone's clock: by the start, else the answer, else the end that both know; as they are when no phone spoke. */
+function onPhoneClock(
+  { startedAt, answeredAfter, endedAfter }: ReportedFacts,
+  start: number | undefined,
+  answer: number | undefined,
+  end: number | undefined,
+): { readonly startedAt: number; readonly answeredAt: number | null; readonly endedAt: number | null } {
+  const begin =
+    start ??
+    (answer !== undefined && answeredAfter !== null ? answer - answeredAfter : undefined) ??
+    (end !== undefined && endedAfter !== null ? end - endedAfter : undefined) ??
+    startedAt;
+  const at = (after: number | null): number | null => (after === null ? null : begin + after);
+  // The nearer moment that both know: the talk then lasts as long as the phone system says.
+  const endedAt =
+    answer !== undefined && answeredAfter !== null && endedAfter !== null
+      ? answer + (endedAfter - answeredAfter)
+      : at(endedAfter);
+  return { startedAt: begin, answeredAt: at(answeredAfter), endedAt };
 }
 
 /**
@@ -105,11 +173,6 @@ function compare(a: string, b: string): number {
 
 function first<N extends WireEvent['name']>(events: readonly WireEvent[], name: N): Named<N> | undefined {
   return events.find((event): event is Named<N> => event.name === name);
-}
-
-function firstEnd(events: readonly WireEvent[], byRule: string): Named<'call.ended'> | undefined {
-  const ends = events.filter((event): event is Named<'call.ended'> => event.name === 'call.ended');
-  return ends.find((event) => event.source !== byRule) ?? ends[0];
 }
 
 /** An inbound call knows its SIP Call-ID from the start, an outbound one from its INVITE on. */

@@ -1,6 +1,6 @@
 /**
- * Takes what a panel publishes: checks each event, stores it, folds its call and enqueues what follows, in one transaction, and only then says
- * so. Owns who may speak of which call. Must never acknowledge what is not on disk, nor drop an event without saying why.
+ * Takes what panels publish, phone systems report and CRMs tell of calls: checks each event, stores it, folds its call and enqueues what
+ * follows, in one transaction, and only then says so. Owns who may speak of which call. Must never acknowledge what is not on disk, nor drop an event without saying why.
  */
 import {
   type AgentId,
@@ -8,7 +8,6 @@ import {
   CallIdSchema,
   type CallLog,
   type DeviceId,
-  type Envelope,
   errorCode,
   PatchcordError,
   type PhoneEvent,
@@ -19,21 +18,20 @@ import {
   type WireEvent,
 } from '@patchcord/call-protocol';
 import * as v from 'valibot';
-import { relayOnly, toStoredEvent } from '../live/relay-event.ts';
+import { relayOnly } from '../live/relay-event.ts';
 import type { Metrics } from '../metrics.ts';
-import type { CallStore, CallWithEvents, Change, NewEffect, StoredEvent } from '../store/contract.ts';
+import type { CallStore, CallWithEvents, Change } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
-import { crmLogEffect, webhookEffects } from './effects.ts';
-import { belongsInCrm, foldCall, relaySource } from './fold.ts';
+import { type CallReport, isReportedCall, pbxSource, reportEventId, reportedCallId } from './call-report.ts';
+import { withoutCards } from './card-numbers.ts';
+import { changeOf, type FreshEvent, sipCallIdsOf } from './change.ts';
+import { relaySource } from './fold.ts';
 
 /** Nobody talks that much: a panel that sends more is broken, and one call must not fill the disk. */
 export const eventsPerCall = 2_000;
+/** A leg starts, is answered and ends, and may be told by the edge and the PBX behind it. */
+const reportsPerLeg = 50;
 const conflictsAllowed = 8;
-/** Drafts of a note are saved every few seconds; the CRM gets them this much later, together, unless something that matters comes first. */
-export const draftMs = 15_000;
-/** A consult call may end a moment before its transfer is confirmed: its log is not even looked at before; `consult-fate.ts` says what then. */
-const joinMs = 5_000;
-
 export interface Publisher {
   readonly tenant: TenantId;
   readonly agent: AgentId;
@@ -47,18 +45,13 @@ export interface PublishResult {
   readonly refused: readonly { readonly id: string; readonly message: string }[];
 }
 
-interface Readable {
-  readonly event: WireEvent;
-  readonly envelope: Envelope;
-  readonly callId: CallId | null;
-}
-
 export class EventRecorder {
   readonly #store: CallStore;
   readonly #tenants: Tenants;
   readonly #metrics: Metrics;
   readonly #now: () => number;
   readonly #effectsWait: () => void;
+  readonly #toldOf: (logs: readonly CallLog[]) => void;
 
   constructor(options: {
     readonly store: CallStore;
@@ -67,12 +60,15 @@ export class EventRecorder {
     readonly now: () => number;
     /** Told after each commit that enqueued something. */
     readonly effectsWait: () => void;
+    /** Told after each commit how the calls in it stand now. */
+    readonly committed?: (logs: readonly CallLog[]) => void;
   }) {
     this.#store = options.store;
     this.#tenants = options.tenants;
     this.#metrics = options.metrics;
     this.#now = options.now;
     this.#effectsWait = options.effectsWait;
+    this.#toldOf = options.committed ?? (() => {});
   }
 
   /**
@@ -83,7 +79,7 @@ export class EventRecorder {
     this.#tenants.knownAgent(publisher.tenant, publisher.agent);
     const source = sourceOf(publisher);
     const refused: { id: string; message: string }[] = [];
-    const readable = new Map<string, Readable>();
+    const readable = new Map<string, FreshEvent>();
     for (const input of inputs) {
       try {
         const one = readEvent(input, source);
@@ -103,13 +99,15 @@ export class EventRecorder {
    * @returns whether the call was still open
    */
   async finishByRule(callId: CallId): Promise<boolean> {
+    // What a phone system said of its end in the same moment may have been missed: it counts more than a rule.
+    await this.foldAgain(callId);
     const ended = await this.#tellOfCall(callId, 'by-rule', ({ call: { log }, events }) => {
       if (log === null || log.stage !== 'live') return null;
       const outcome = log.answeredAt !== null ? 'answered' : log.direction === 'inbound' ? 'missed' : 'failed';
       return {
         name: 'call.ended',
         call: callId,
-        at: Math.max(log.startedAt, ...events.map((event) => event.at)),
+        at: Math.max(log.startedAt, log.answeredAt ?? 0, ...events.map((event) => event.at)),
         data: {
           outcome,
           reason: 'The phone stopped reporting before the call ended; the times end with its last report.',
@@ -138,20 +136,87 @@ export class EventRecorder {
     return (await this.#store.readCalls([callId])).get(callId) ?? null;
   }
 
+  /**
+   * Takes what a phone system reports of an agent's leg. It is kept with the call made from reports, and folded into the phone's call of the same
+   * leg when there is one, now or later. Repeats are harmless.
+   * @returns whether it was new
+   * @throws PatchcordError `store.unavailable`: nothing was taken, send it again
+   */
+  async takeReport(agent: AgentId, { tenant, ...data }: CallReport): Promise<boolean> {
+    const callId = reportedCallId(tenant, agent, data.sipCallId);
+    const at = data.endedAt ?? data.answeredAt ?? data.startedAt;
+    const source = pbxSource(tenant, data.pbx);
+    const event: WireEvent = { name: 'call.reported', call: callId, at, data, id: reportEventId(callId, data), source };
+    const fresh: FreshEvent = { event, envelope: toEnvelope(event, event.id, source), callId };
+    for (let attempt = 0; attempt < conflictsAllowed; attempt += 1) {
+      const phones = await this.#store.callsOnLeg(tenant, agent, data.sipCallId);
+      const calls = await this.#store.readCalls([...new Set([callId, ...phones.map((call) => call.callId)])]);
+      const known = calls.get(callId)?.events ?? [];
+      if (known.some((one) => one.id === event.id && one.source === source)) return false;
+      if (known.length >= reportsPerLeg) {
+        throw new PatchcordError('request.invalid', `A leg may have ${reportsPerLeg} reports; this one has them.`);
+      }
+      const change = this.#change({ tenant, agent }, [fresh], calls);
+      if (!(await this.#store.commit(change))) continue;
+      this.#committed(change, calls);
+      // A phone that spoke of this leg in the same moment could not know of it, nor this of the phone.
+      const now = await this.#store.callsOnLeg(tenant, agent, data.sipCallId);
+      for (const call of now) if (!calls.has(call.callId)) await this.foldAgain(call.callId);
+      return true;
+    }
+    throw new PatchcordError('store.unavailable', 'The call is being written from elsewhere. Send the report again.', {
+      retryable: true,
+    });
+  }
+
+  /** Folds a phone's call again, with what was reported of its leg meanwhile; null when it is gone or is being written all the time. */
+  async foldAgain(callId: CallId): Promise<CallWithEvents | null> {
+    for (let attempt = 0; attempt < conflictsAllowed; attempt += 1) {
+      const found = (await this.#store.readCalls([callId])).get(callId);
+      if (found === undefined) return null;
+      const calls = await this.#readWithReports(found.call, [callId], []);
+      const change = this.#change(found.call, [], calls, { again: [callId] });
+      if (change.calls.length === 0) return found;
+      if (!(await this.#store.commit(change))) continue;
+      this.#committed(change, calls);
+    }
+    return null;
+  }
+
+  /**
+   * Keeps what the CRM said of a call's log: that it made one by itself, or that a person deleted it. `eventId` is the CRM's own, so that a
+   * repeat is harmless.
+   * @returns whether it was new
+   */
+  async noteFromCrm(
+    callId: CallId,
+    eventId: string,
+    event: Extract<PhoneEvent, { readonly name: 'log.adopted' | 'log.removed' }>,
+  ): Promise<boolean> {
+    const told = await this.#tellOfCall(callId, `crm-${eventId}`, () => event, {
+      writesLog: false,
+      source: (tenant) => `/tenants/${tenant}/crm`,
+    });
+    return told !== null;
+  }
+
   /** Stores an event that the relay makes of a call; `make` is asked again when the call moved meanwhile. Null when nothing was stored. */
   async #tellOfCall(
     callId: CallId,
     what: string,
     make: (found: CallWithEvents) => PhoneEvent | null,
-    options: { readonly writesLog: boolean } = { writesLog: true },
+    options: { readonly writesLog?: boolean; readonly source?: (tenant: TenantId) => string } = {},
   ): Promise<WireEvent | null> {
     for (let attempt = 0; attempt < conflictsAllowed; attempt += 1) {
-      const calls = await this.#store.readCalls([callId]);
-      const found = calls.get(callId);
+      const read = await this.#store.readCalls([callId]);
+      const found = read.get(callId);
       const made = found === undefined ? null : make(found);
       if (found === undefined || made === null) return null;
-      const event: WireEvent = { ...made, id: `${callId}:${what}`, source: relaySource(found.call.tenant) };
+      const source = (options.source ?? relaySource)(found.call.tenant);
+      const event: WireEvent = { ...made, id: `${callId}:${what}`, source };
+      if (found.events.some((one) => one.id === event.id && one.source === source)) return null;
       const envelope = toEnvelope(event, event.id, event.source);
+      const calls = await this.#readWithReports(found.call, [callId], []);
       const change = this.#change(found.call, [{ event, envelope, callId }], calls, options);
       if (await this.#store.commit(change)) {
         this.#committed(change, calls);
@@ -164,7 +229,7 @@ export class EventRecorder {
   async #take(
     publisher: Publisher,
     source: string,
-    readable: readonly Readable[],
+    readable: readonly FreshEvent[],
     refused: { id: string; message: string }[],
   ): Promise<string[]> {
     if (readable.length === 0) return [];
@@ -175,7 +240,7 @@ export class EventRecorder {
           source,
           readable.map(({ event }) => event.id),
         ),
-        this.#store.readCalls(callIds),
+        this.#readWithReports(publisher, callIds, readable),
       ]);
       const barred: { id: string; message: string }[] = [];
       const fresh = readable.filter((one) => {
@@ -199,7 +264,7 @@ export class EventRecorder {
     });
   }
 
-  #whyNot(publisher: Publisher, one: Readable, calls: ReadonlyMap<CallId, CallWithEvents>): string | null {
+  #whyNot(publisher: Publisher, one: FreshEvent, calls: ReadonlyMap<CallId, CallWithEvents>): string | null {
     const found = one.callId === null ? undefined : calls.get(one.callId);
     if (found === undefined) return null;
     if (found.call.tenant !== publisher.tenant || found.call.agent !== publisher.agent) {
@@ -210,55 +275,44 @@ export class EventRecorder {
 
   #change(
     owner: { readonly tenant: TenantId; readonly agent: AgentId },
-    fresh: readonly Readable[],
+    fresh: readonly FreshEvent[],
     calls: ReadonlyMap<CallId, CallWithEvents>,
-    options: { readonly writesLog: boolean } = { writesLog: true },
+    options: { readonly writesLog?: boolean; readonly again?: readonly CallId[] } = {},
   ): Change {
-    const now = this.#now();
-    // Both may be gone from the configuration while a call of theirs is open; the call must be finished all the same.
-    const tenant = this.#tenants.find(owner.tenant);
-    const agent = this.#tenants.agent(owner.tenant, owner.agent)?.agent;
-    const events: StoredEvent[] = fresh.map(({ envelope }) => toStoredEvent(envelope, owner.tenant, owner.agent, now));
-    const changedCalls: Change['calls'][number][] = [];
-    const logs: NewEffect[] = [];
-    // Sorted, so that two relays lock the same rows in the same order.
-    const callIds = [...new Set(fresh.flatMap(({ callId }) => (callId === null ? [] : [callId])))].sort();
-    for (const callId of callIds) {
-      const before = calls.get(callId);
-      const extension = agent?.extension ?? before?.call.log?.nearNumber ?? '';
-      const log = foldCall({ callId, tenant: owner.tenant, agent: owner.agent, extension }, [
-        ...(before?.events ?? []),
-        ...fresh.filter((one) => one.callId === callId).map(({ event }) => event),
-      ]);
-      const onlyDrafts = fresh.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');
-      if (options.writesLog && log !== null && belongsInCrm(log) && !sameLog(before?.call.log ?? null, log)) {
-        const soon = before?.call.log?.stage === log.stage && onlyDrafts ? now + draftMs : now;
-        const settled = log.consultFor === null ? soon : Math.max(soon, now + joinMs);
-        logs.push(crmLogEffect(owner.tenant, owner.agent, agent, callId, settled));
-      }
-      changedCalls.push({
-        callId,
-        tenant: owner.tenant,
-        agent: owner.agent,
-        fromVersion: before?.call.version ?? 0,
-        log,
-        touchedAt: now,
-        logWaiting: logs.at(-1)?.callId === callId,
+    return changeOf(owner, fresh, calls, { tenants: this.#tenants, now: this.#now }, options);
+  }
+
+  /** The calls, and what the phone system reported of the same legs; one question more only where phone systems report. */
+  async #readWithReports(
+    owner: { readonly tenant: TenantId; readonly agent: AgentId },
+    callIds: readonly CallId[],
+    fresh: readonly FreshEvent[],
+  ): Promise<ReadonlyMap<CallId, CallWithEvents>> {
+    const calls = await this.#store.readCalls(callIds);
+    if (this.#tenants.find(owner.tenant)?.config.callRecords === undefined) return calls;
+    const legs = callIds
+      .filter((callId) => !isReportedCall(callId))
+      .flatMap((callId) => {
+        const own = fresh.filter((one) => one.callId === callId);
+        return sipCallIdsOf(calls.get(callId), own).map((sipCallId) =>
+          reportedCallId(owner.tenant, owner.agent, sipCallId),
+        );
       });
-    }
-    return {
-      events,
-      calls: changedCalls,
-      effects: [...logs, ...(tenant === undefined ? [] : webhookEffects(tenant.config, events, now))],
-    };
+    const missing = [...new Set(legs)].filter((callId) => !calls.has(callId));
+    return missing.length === 0 ? calls : new Map([...calls, ...(await this.#store.readCalls(missing))]);
   }
 
   #committed(change: Change, before: ReadonlyMap<CallId, CallWithEvents>): void {
     for (const { callId, log } of change.calls) {
       if (log === null || log.outcome === null || (before.get(callId)?.call.log?.outcome ?? null) !== null) continue;
-      this.#metrics.calls.inc({ direction: log.direction, outcome: log.outcome });
+      // A leg that a phone tells as well is counted with the phone's call.
+      if (!isReportedCall(callId) || log.joinedWith === null) {
+        this.#metrics.calls.inc({ direction: log.direction, outcome: log.outcome });
+      }
+      if (log.endedByRule) this.#metrics.endedByRule.inc();
     }
     if (change.effects.length > 0) this.#effectsWait();
+    this.#toldOf(change.calls.flatMap(({ log }) => (log === null ? [] : [log])));
   }
 }
 
@@ -267,8 +321,8 @@ function sourceOf({ tenant, agent, device }: Publisher): string {
 }
 
 /** Checks one event; whatever it says of its source is replaced by what the session proved. */
-function readEvent(input: unknown, source: string): Readable {
-  const checked = parseEvent(input);
+function readEvent(input: unknown, source: string): FreshEvent {
+  const checked = withoutCards(parseEvent(input));
   const event: WireEvent = { ...checked, source };
   if (relayOnly.has(event.name))
     throw new PatchcordError('request.invalid', `Only the relay may publish ${event.name}.`);
@@ -281,6 +335,12 @@ function readEvent(input: unknown, source: string): Readable {
   }
   const callId = v.safeParse(CallIdSchema, event.call);
   if (!callId.success) throw new PatchcordError('request.invalid', '"subject" must be a call id: a UUID.');
+  if (isReportedCall(callId.output)) {
+    throw new PatchcordError(
+      'request.invalid',
+      'This id belongs to a call that a phone system reported; a phone takes a random one (UUID version 4).',
+    );
+  }
   if (!event.id.startsWith(`${event.call}:`) || !/:(?:\w{1,32}-)?\d{1,9}$/.test(event.id)) {
     throw new PatchcordError(
       'request.invalid',
@@ -298,8 +358,4 @@ function idOf(input: unknown): string {
 function refusal(error: unknown): string {
   // An `internal` message may hold anything; ours are written for people.
   return errorCode(error) === 'request.invalid' ? (error as PatchcordError).message : 'The event cannot be read.';
-}
-
-function sameLog(a: CallLog | null, b: CallLog): boolean {
-  return a !== null && JSON.stringify(a) === JSON.stringify(b);
 }

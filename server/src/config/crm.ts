@@ -1,12 +1,33 @@
 /** How the relay reaches a tenant's CRM, one variant per kind. */
 import * as v from 'valibot';
-import { encryptedUnlessLoopback, givenSecret, text, url } from './fields.ts';
+import { encryptedUnlessLoopback, givenSecret, ms, text, url } from './fields.ts';
+
+const count = v.pipe(v.number('must be a number'), v.integer(), v.minValue(1));
+
+/**
+ * How fast this CRM may be asked, all relays together. What is absent is what the CRM grants by contract, and what it says in its answers;
+ * `delivery/crm-limits.ts` has the numbers.
+ */
+const LimitsSchema = v.optional(
+  v.strictObject({
+    /** Requests in `perMs`. */
+    requests: v.exactOptional(count),
+    perMs: v.exactOptional(ms(100, 86_400_000)),
+    searchesPerSecond: v.exactOptional(count),
+    /** Requests under way at once. */
+    atOnce: v.exactOptional(count),
+    /** Share of the day's allowance that logs may use up; look-ups go on. */
+    dailyShare: v.exactOptional(v.pipe(v.number('must be a number'), v.minValue(0.01), v.maxValue(1))),
+  }),
+  {},
+);
 
 export const CrmSchema = v.variant(
   'kind',
   [
     v.strictObject({
       kind: v.literal('salesforce'),
+      limits: LimitsSchema,
       loginUrl: v.pipe(
         url('where tokens come from, "https://login.salesforce.com" or your My Domain', 'https:', 'http:'),
         encryptedUnlessLoopback,
@@ -34,6 +55,7 @@ export const CrmSchema = v.variant(
     }),
     v.strictObject({
       kind: v.literal('hubspot'),
+      limits: LimitsSchema,
       apiUrl: v.optional(
         v.pipe(url('the API host', 'https:', 'http:'), encryptedUnlessLoopback),
         'https://api.hubapi.com',
@@ -52,7 +74,8 @@ export const CrmSchema = v.variant(
       ),
       clientId: text('the client id of the app'),
       clientSecret: givenSecret('the client secret of the app'),
-      refreshToken: givenSecret('the refresh token of the installation'),
+      /** Absent: the account is connected by its OAuth page (POST /v1/admin/connect/<tenant>), and its tokens are kept sealed. */
+      refreshToken: v.exactOptional(givenSecret('the refresh token of the installation')),
     }),
     v.strictObject({
       kind: v.literal('memory'),

@@ -1,8 +1,11 @@
 /** One customer organisation: its CRM, its telephony, its agents, and the rules for them. */
-import { AgentIdSchema, TenantIdSchema } from '@patchcord/call-protocol';
+import { AgentIdSchema, AgentRoleSchema, TenantIdSchema } from '@patchcord/call-protocol';
 import * as v from 'valibot';
+import { AgentBrakesSchema, BrakesSchema } from './brakes.ts';
+import { CallRecordsSchema } from './call-records.ts';
 import { CrmSchema } from './crm.ts';
 import { country, encryptedUnlessLoopback, givenSecret, text, unique, url } from './fields.ts';
+import { SignInSchema } from './sign-in.ts';
 import { SipSchema, TurnSchema } from './sip.ts';
 
 /** An exact origin, or `https://*.example.com` where a CRM hands out one host name per customer. */
@@ -34,6 +37,10 @@ const AgentSchema = v.strictObject({
   ),
   crmUserId: text('who the agent is in the CRM: a Salesforce user id (005…) or a HubSpot user id'),
   email: v.optional(v.string()),
+  /** A supervisor sees the team, an admin changes it. */
+  role: v.optional(AgentRoleSchema, 'agent'),
+  /** Brakes of this agent where they differ from the tenant's. */
+  brakes: v.exactOptional(AgentBrakesSchema),
 });
 
 export const TenantSchema = v.strictObject({
@@ -45,9 +52,14 @@ export const TenantSchema = v.strictObject({
   countries: v.optional(v.array(country), []),
   hostOrigins: v.pipe(v.array(hostOrigin), v.minLength(1, 'needs the origin of the page that may frame the phone')),
   crm: CrmSchema,
+  signIn: v.optional(SignInSchema, {}),
   sip: SipSchema,
   turn: v.optional(TurnSchema),
   iceTransportPolicy: v.optional(v.picklist(['all', 'relay']), 'all'),
+  /** Against toll fraud; without a word here the defaults protect. */
+  brakes: v.optional(BrakesSchema, {}),
+  /** Phone systems that report calls, so that a call no browser saw is logged. */
+  callRecords: v.optional(CallRecordsSchema),
   dispositions: v.optional(
     v.array(v.strictObject({ value: text('what the CRM stores'), label: text('what the agent reads') })),
     [],
@@ -56,14 +68,26 @@ export const TenantSchema = v.strictObject({
   screenPop: v.optional(v.picklist(['ring', 'answer', 'never'], 'must be "ring", "answer" or "never"'), 'ring'),
   webhooks: v.optional(
     v.array(
-      v.strictObject({
-        url: v.pipe(url('where events go', 'https:', 'http:'), encryptedUnlessLoopback),
-        secret: webhookSecret,
-        /** While a secret is being changed: events carry a signature of each. */
-        previousSecret: v.optional(webhookSecret),
-        /** Event names to send, all when absent. */
-        events: v.optional(v.array(v.string())),
-      }),
+      v.pipe(
+        v.strictObject({
+          url: v.pipe(url('where events go', 'https:', 'http:'), encryptedUnlessLoopback),
+          secret: webhookSecret,
+          /** While a secret is being changed: events carry a signature of each. */
+          previousSecret: v.optional(webhookSecret),
+          /** Event names to send, all when absent. */
+          events: v.optional(v.array(v.string())),
+          /** The endpoint is inside: this machine or its networks, also without encryption on this machine. */
+          allowPrivate: v.optional(v.boolean(), false),
+        }),
+        v.forward(
+          v.partialCheck(
+            [['url'], ['allowPrivate']],
+            (webhook) => webhook.allowPrivate || !webhook.url.startsWith('http:'),
+            'must be https: unless "allowPrivate" is true for this webhook',
+          ),
+          ['url'],
+        ),
+      ),
     ),
     [],
   ),

@@ -1,60 +1,54 @@
-/**
- * Short-lived SIP and TURN credentials. Owns their form: `<unix expiry s>:<name>` and base64(HMAC(secret, that)), which the edge and the TURN
- * server check without asking us. Must never log or store a password.
- */
-import { createHmac } from 'node:crypto';
-import type { AgentId, Credentials, DeviceId } from '@patchcord/call-protocol';
+/** What one device needs to phone: a SIP credential of its tenant's issuer, a TURN credential. Must never log or store a password. */
+import type { AgentId, Credentials, DeviceId, TenantId } from '@patchcord/call-protocol';
 import type { AgentConfig, TenantConfig } from '../config.ts';
+import type { Log } from '../logging.ts';
 import type { CredentialStore } from '../store/contract.ts';
+import type { IssuerParts } from './issuer.ts';
+import { issuerOf } from './issuers.ts';
+import { turnCredential } from './turn.ts';
 
-/** Kamailio's auth_ephemeral: HMAC-SHA256 over the whole user name. */
-export function ephemeralCredential(secret: string, name: string, expiresAtSeconds: number) {
-  const username = `${expiresAtSeconds}:${name}`;
-  return { username, password: createHmac('sha256', secret).update(username).digest('base64') };
-}
-
-/** TURN REST (draft-uberti-behave-turn-rest): SHA-1, because TURN servers know nothing else. */
-export function turnCredential(secret: string, name: string, expiresAtSeconds: number) {
-  const username = `${expiresAtSeconds}:${name}`;
-  return { username, credential: createHmac('sha1', secret).update(username).digest('base64') };
+interface MintParts {
+  readonly store: CredentialStore;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly metrics?: IssuerParts['metrics'];
+  /** Asked once more when everything is made: rejects when the session has ended meanwhile. */
+  readonly stillAllowed: () => Promise<void>;
 }
 
 /**
- * Mints what this agent needs on this device, and notes that it was issued.
- * @throws PatchcordError `store.unavailable`: what is not noted is not given out
+ * Mints what this agent needs on this device. A revocation at the same moment wins: what was made for nobody is withdrawn again.
+ * @throws PatchcordError `store.unavailable`: what is not noted is not given out; `sip.unreachable`, `sip.refused`: the PBX could not be told;
+ * whatever `stillAllowed` rejects with
  */
 export async function mintCredentials(
   tenant: TenantConfig,
   agent: AgentConfig,
   device: DeviceId,
-  store: CredentialStore,
-  now: number,
+  parts: MintParts,
 ): Promise<Credentials> {
-  const seconds = Math.floor(now / 1_000);
-  const denied = await store.deniedUntil(tenant.id, agent.id);
-  // The edge refuses what expires at or before the time of a revocation; who may sign in again gets one that expires later.
-  let expires = Math.max(seconds + tenant.sip.credential.ttlSeconds, denied + 1);
-  let sip = ephemeralCredential(tenant.sip.credential.secret, agent.extension, expires);
-  const issue = () =>
-    store.addIssued({
-      tenant: tenant.id,
-      agent: agent.id as AgentId,
-      device,
-      username: sip.username,
-      issuedAt: now,
-      expiresAt: expires * 1_000,
-    });
-  // Two devices in the same second: the user name is what a denial names, so each gets its own.
-  while (!(await issue())) {
-    expires += 1;
-    sip = ephemeralCredential(tenant.sip.credential.secret, agent.extension, expires);
+  const issuer = issuerOf(tenant, parts);
+  const line = { agent: agent.id as AgentId, extension: agent.extension };
+  const { user, ...sip } = await issuer.issue({ ...line, id: device, name: agent.name });
+  try {
+    // Sessions end before credentials are looked up, so either this sees the end or that sees the credential.
+    await parts.stillAllowed();
+  } catch (error) {
+    await parts.store.revokeIssued(tenant.id as TenantId, line.agent, device, parts.now());
+    await issuer.revoke(line, device);
+    throw error;
   }
-  const turn = tenant.turn;
+  const { turn } = tenant;
   return {
-    sip: { ...sip, expiresAt: expires * 1_000 },
+    sip: { ...sip, ...(user === undefined ? {} : { user }) },
     iceServers:
       turn === undefined
         ? []
-        : [{ urls: turn.urls, ...turnCredential(turn.secret, agent.extension, seconds + turn.ttlSeconds) }],
+        : [
+            {
+              urls: turn.urls,
+              ...turnCredential(turn.secret, agent.extension, Math.floor(parts.now() / 1_000) + turn.ttlSeconds),
+            },
+          ],
   };
 }

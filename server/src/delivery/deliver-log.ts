@@ -1,67 +1,179 @@
 /**
- * Delivers one call's log into its CRM. Owns what is written (the newest fold), which CRM id it belongs to (our own table is the authority)
- * and what the agent hears of it. The write itself is idempotent: that is the adapter's promise.
+ * Delivers logs of calls into their CRM, one or many together. Owns what is written (the newest fold), which CRM id it belongs to (our own
+ * table is the authority) and what the agent hears of it. The write itself is idempotent: that is the adapter's promise.
  */
-import { type CallId, type CallLog, PatchcordError, type RecordRef, type TenantId } from '@patchcord/call-protocol';
-import { type CrmAgent, type CrmRelay, toE164 } from '@patchcord/crm-adapters/relay';
+import {
+  type CallId,
+  type CallLog,
+  errorCode,
+  PatchcordError,
+  type RecordRef,
+  type TenantId,
+} from '@patchcord/call-protocol';
+import { type CrmAgent, type CrmRelay, type LogToWrite, type LogWritten, toE164 } from '@patchcord/crm-adapters/relay';
+import { isReportedCall } from '../call-log/call-report.ts';
 import type { CrmLogPayload } from '../call-log/effects.ts';
 import { webhookEffects } from '../call-log/effects.ts';
 import { belongsInCrm } from '../call-log/fold.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
 import { relayEvent, toStoredEvent } from '../live/relay-event.ts';
-import type { CallStore, LeasedEffect } from '../store/contract.ts';
+import type { CallStore, CallWithEvents, LeasedEffect, StoredCall } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
 import { waitForFate } from './consult-fate.ts';
 import type { Delivered, Failure } from './delivered.ts';
+import { whoseLog } from './whose-log.ts';
 
 /** From this attempt on a log is written without its record when the search fails. */
 const searchAttempts = 3;
 
 const logObject = { salesforce: 'Task', hubspot: 'call', memory: 'Log' } as const;
 
-/** @throws PatchcordError `crm.*` when the CRM did not take it */
-export async function deliverLog(
+interface LogParts {
+  readonly calls: CallStore;
+  readonly recorder: EventRecorder;
+  readonly tenants: Tenants;
+  readonly now: () => number;
+}
+
+/** A log that is about to be written. */
+export interface ReadyLog {
+  readonly effect: LeasedEffect;
+  readonly tenant: Tenant;
+  readonly call: StoredCall;
+  /** The call whose log this call goes on in, from this write on. */
+  readonly takenOver: CallId | null;
+  readonly write: LogToWrite;
+}
+
+/** What there is to do for one effect: a log to write, nothing (any more, or yet), or why it cannot be told. */
+export type PreparedLog =
+  | { readonly effect: LeasedEffect; readonly ready: ReadyLog }
+  | { readonly effect: LeasedEffect; readonly delivered: Delivered }
+  | { readonly effect: LeasedEffect; readonly error: unknown };
+
+/** Reads what is to be written, for logs of one tenant. */
+export async function prepareLogs(effects: readonly LeasedEffect[], parts: LogParts): Promise<readonly PreparedLog[]> {
+  const found = await parts.calls.readCalls(effects.map(({ callId }) => callId as CallId));
+  return Promise.all(
+    effects.map(async (effect): Promise<PreparedLog> => {
+      try {
+        return { effect, ...(await prepareLog(effect, found.get(effect.callId as CallId), parts)) };
+      } catch (error) {
+        return { effect, error };
+      }
+    }),
+  );
+}
+
+async function prepareLog(
   effect: LeasedEffect,
-  parts: {
-    readonly calls: CallStore;
-    readonly recorder: EventRecorder;
-    readonly tenants: Tenants;
-    readonly now: () => number;
-  },
-): Promise<Delivered> {
+  stored: CallWithEvents | undefined,
+  parts: LogParts,
+): Promise<{ readonly ready: ReadyLog } | { readonly delivered: Delivered }> {
   const callId = effect.callId as CallId;
-  let found = (await parts.calls.readCalls([callId])).get(callId);
-  if (found === undefined || found.call.log === null) return {};
-  const nothingToWrite: Delivered = { log: { callId, state: 'none', logId: null, reason: null } };
-  if (!belongsInCrm(found.call.log)) return nothingToWrite;
+  let found = stored;
+  const nothingToWrite = (reason: string | null = null) => ({
+    delivered: { log: { callId, state: 'none', logId: null, reason } } as const,
+  });
+  if (found === undefined || found.call.log === null) return { delivered: {} };
+  if (!mayBelong(found.call)) return nothingToWrite();
   const postponedTo = await waitForFate(found.call, effect.createdAt, parts);
-  if (postponedTo !== null) return { postponedTo };
+  if (postponedTo !== null) return { delivered: { postponedTo } };
+  const whose = await whoseLog(found, effect, parts);
+  if (whose.is === 'open') return { delivered: { postponedTo: whose.lookAt } };
+  if (whose.is === 'none') return nothingToWrite(whose.reason);
   const { tenant, crmAgent } = writerOf(effect, parts.tenants);
   if (found.call.log.record === null) {
     const match = await onlyMatch(tenant.crm, found.call.log, tenant.config.country, effect.attempts);
     // Kept before it is written: another search may find two, or none, and must not take the log off its record.
     if (match !== null) found = (await parts.recorder.keepOnlyMatch(callId, match)) ?? found;
   }
-  const { log } = found.call;
-  if (log === null || !belongsInCrm(log)) return nothingToWrite;
-  const logId = await tenant.crm.writeLog(log, crmAgent, found.call.logId);
+  const { call } = found;
+  if (call.log === null || !mayBelong(call)) return nothingToWrite();
+  const log = whose.writtenAs === callId ? call.log : { ...call.log, callId: whose.writtenAs };
+  return {
+    ready: {
+      effect,
+      tenant,
+      call,
+      takenOver: whose.takenOver ? whose.writtenAs : null,
+      write: { log, agent: crmAgent, logId: whose.logId },
+    },
+  };
+}
+
+/** A reported call that a phone tells as well may have to finish a write that it began: `whose-log.ts` decides. */
+function mayBelong({ callId, log }: StoredCall): boolean {
+  return log !== null && (belongsInCrm(log) || (isReportedCall(callId) && log.joinedWith !== null));
+}
+
+/**
+ * Writes prepared logs of one tenant: several together where the CRM takes batches.
+ * @returns what became of each, in the order given
+ */
+export async function writeReady(logs: readonly ReadyLog[]): Promise<readonly LogWritten[]> {
+  const [first] = logs;
+  if (first === undefined) return [];
+  const { crm } = first.tenant;
+  if (logs.length > 1 && crm.writeLogs !== undefined) {
+    try {
+      return await crm.writeLogs(logs.map(({ write }) => write));
+    } catch (error) {
+      const known = asFailure(error);
+      // Refused as a whole, which says nothing of any one of them: each is written for itself.
+      if (known.retryable || known.code === 'crm.not-authentic') return logs.map(() => ({ error: known }));
+    }
+  }
+  const written: LogWritten[] = [];
+  for (const { write } of logs) {
+    try {
+      written.push({ logId: await crm.writeLog(write.log, write.agent, write.logId) });
+    } catch (error) {
+      written.push({ error: asFailure(error) });
+    }
+  }
+  return written;
+}
+
+/** A fault of ours may be gone after an update; it is tried again like an outage. */
+function asFailure(error: unknown): PatchcordError {
+  return errorCode(error) === 'internal'
+    ? new PatchcordError('internal', 'The relay failed while delivering this; its log says more.', {
+        retryable: true,
+        cause: error,
+      })
+    : (error as PatchcordError);
+}
+
+/**
+ * What follows from a written log.
+ * @throws PatchcordError `crm.unavailable` when the CRM gave no id
+ */
+export function logSaved({ effect, tenant, call, takenOver }: ReadyLog, logId: string, now: number): Delivered {
   if (logId === '')
     throw new PatchcordError('crm.unavailable', 'The CRM took the log but gave no id for it.', { retryable: true });
-
-  const now = parts.now();
+  const { callId } = call;
   const kind = tenant.config.crm.kind;
   const logRecord: RecordRef = { crm: kind, object: logObject[kind], id: logId };
   const saved = relayEvent(
     effect.tenant,
     { name: 'log.saved', at: now, call: callId, data: { record: logRecord, logId } },
-    `${callId}:log-saved-${found.call.version}`,
+    `${callId}:log-saved-${call.version}`,
   );
-  const stored = toStoredEvent(saved, effect.tenant, found.call.agent, now);
+  const ownEvents = [toStoredEvent(saved, effect.tenant, call.agent, now)];
+  if (takenOver !== null) {
+    const adopted = relayEvent(
+      effect.tenant,
+      { name: 'log.adopted', at: now, call: callId, data: { logId, writtenAs: takenOver } },
+      `${callId}:log-adopted`,
+    );
+    ownEvents.unshift(toStoredEvent(adopted, effect.tenant, call.agent, now));
+  }
   return {
     log: { callId, state: 'saved', logId, reason: null },
-    ownEvents: [stored],
-    effects: webhookEffects(tenant.config, [stored], now),
-    tell: { agent: found.call.agent, event: saved },
+    ownEvents,
+    effects: webhookEffects(tenant.config, ownEvents, now),
+    tell: { agent: call.agent, event: saved },
   };
 }
 
@@ -87,7 +199,7 @@ async function onlyMatch(crm: CrmRelay, log: CallLog, country: string, attempts:
   const number = log.farSide.e164 ?? toE164(log.farSide.number, country);
   if (number === null) return null;
   try {
-    const matches = await crm.findByNumber(number, country);
+    const matches = await crm.findByNumber(number, country, { urgent: false });
     return matches.length === 1 ? (matches[0]?.record ?? null) : null;
   } catch (error) {
     const mayWorkLater = error instanceof PatchcordError && error.retryable;

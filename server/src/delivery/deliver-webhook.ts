@@ -1,14 +1,62 @@
 /**
- * Delivers one event to one endpoint of the tenant: CloudEvents JSON, signed as Standard Webhooks say. Owns what counts as taken. Must never
- * follow a redirect, nor read more of an answer than its status.
+ * Delivers one event to one endpoint of the tenant: CloudEvents JSON, signed as Standard Webhooks say. Owns what counts as taken, and how an
+ * endpoint fares. Must never follow a redirect, nor give an answer's body to anybody.
  */
 import { PatchcordError } from '@patchcord/call-protocol';
 import { Webhook } from 'standardwebhooks';
 import type { WebhookPayload } from '../call-log/effects.ts';
+import type { TenantConfig } from '../config.ts';
 import type { LeasedEffect } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
+import { inSpan, traceHeaders } from '../tracing.ts';
+import { type OutsideAnswer, postOutside } from './outside-http.ts';
+
+type WebhookConfig = TenantConfig['webhooks'][number];
 
 const timeoutMs = 10_000;
+/** An endpoint that failed this often in a row rests: one event tries, the others wait. */
+const restAfter = 5;
+const longestRestMs = 60_000;
+
+/** How an endpoint fares, as this relay has seen it since it started. Times are epoch ms. */
+export interface EndpointHealth {
+  /** Failures since it last took an event. */
+  readonly failures: number;
+  readonly lastTakenAt: number | null;
+  readonly lastFailedAt: number | null;
+  /** Why it failed last. */
+  readonly reason: string | null;
+  /** Nothing is sent before. */
+  readonly restUntil: number;
+}
+
+const unknown: EndpointHealth = { failures: 0, lastTakenAt: null, lastFailedAt: null, reason: null, restUntil: 0 };
+
+/** Remembers how each endpoint fares, so that one which is down is not asked by every event that waits for it. */
+export class EndpointsHealth {
+  readonly #known = new Map<string, EndpointHealth>();
+
+  of(tenant: string, url: string): EndpointHealth {
+    return this.#known.get(`${tenant} ${url}`) ?? unknown;
+  }
+
+  taken(tenant: string, url: string, now: number): void {
+    this.#known.set(`${tenant} ${url}`, { ...unknown, lastTakenAt: now });
+  }
+
+  failed(tenant: string, url: string, reason: string, now: number, firstRetryMs: number): void {
+    const before = this.of(tenant, url);
+    const failures = before.failures + 1;
+    const restMs =
+      failures < restAfter ? 0 : Math.min(longestRestMs, firstRetryMs * 2 ** Math.min(failures - restAfter, 20));
+    this.#known.set(`${tenant} ${url}`, { ...before, failures, lastFailedAt: now, reason, restUntil: now + restMs });
+  }
+
+  /** The clock was set back: what it said of later means nothing any more. */
+  endRests(): void {
+    for (const [endpoint, health] of this.#known) this.#known.set(endpoint, { ...health, restUntil: 0 });
+  }
+}
 
 /** @throws PatchcordError whose `retryable` and `retryAfterMs` say what to do */
 export async function deliverWebhook(effect: LeasedEffect, tenants: Tenants, now: number): Promise<void> {
@@ -17,35 +65,79 @@ export async function deliverWebhook(effect: LeasedEffect, tenants: Tenants, now
   if (webhook === undefined) {
     throw new PatchcordError('config.invalid', 'This webhook endpoint is no longer in the configuration.');
   }
+  const answer = await inSpan('webhook', { callId: effect.callId, kind: 'client' }, () =>
+    post(webhook, messageId, body, now),
+  );
+  if (answer.status >= 200 && answer.status < 300) return;
+  const retryAfterMs = retryAfter(answer.headers['retry-after'] ?? null, now);
+  throw new PatchcordError('crm.unavailable', `The webhook endpoint answered ${answer.status}.`, {
+    // 410: the endpoint says that it will never want events again
+    retryable: answer.status !== 410,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** What came back from a test event, in words for an administrator. */
+export interface WebhookTried {
+  readonly taken: boolean;
+  /** HTTP status; null when nobody answered. */
+  readonly status: number | null;
+  readonly ms: number;
+  readonly reason: string;
+}
+
+/** Sends an event that says nothing, signed like any other, and tells what came back. It is not tried again. */
+export async function tryWebhook(
+  tenant: TenantConfig,
+  webhook: WebhookConfig,
+  messageId: string,
+  now: number,
+): Promise<WebhookTried> {
+  const begun = performance.now();
+  const body = JSON.stringify({
+    specversion: '1.0',
+    id: messageId,
+    source: `/tenants/${tenant.id}/relay`,
+    type: 'dev.patchcord.webhook.tested.v1',
+    time: new Date(now).toISOString(),
+    datacontenttype: 'application/json',
+    data: {},
+  });
+  const spent = (): number => Math.round(performance.now() - begun);
+  try {
+    const { status } = await post(webhook, messageId, body, now);
+    const taken = status >= 200 && status < 300;
+    const reason = taken
+      ? 'The endpoint took the event.'
+      : status >= 300 && status < 400
+        ? `The endpoint answered ${status}, a redirect; these are not followed. Give the address it leads to.`
+        : status === 401 || status === 403
+          ? `The endpoint answered ${status}. Check that it verifies with this webhook's secret.`
+          : `The endpoint answered ${status}; an event counts as taken from 200 to 299.`;
+    return { taken, status, ms: spent(), reason };
+  } catch (error) {
+    const reason = error instanceof PatchcordError ? error.message : 'The event could not be sent.';
+    return { taken: false, status: null, ms: spent(), reason };
+  }
+}
+
+function post(webhook: WebhookConfig, messageId: string, body: string, now: number): Promise<OutsideAnswer> {
   const at = new Date(now);
   const signatures = [webhook.secret, webhook.previousSecret]
     .filter((secret) => secret !== undefined)
     .map((secret) => new Webhook(secret).sign(messageId, at, body));
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/cloudevents+json; charset=utf-8',
-        'user-agent': 'Patchcord',
-        'webhook-id': messageId,
-        'webhook-timestamp': String(Math.floor(now / 1_000)),
-        'webhook-signature': signatures.join(' '),
-      },
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    await response.body?.cancel();
-  } catch (cause) {
-    throw new PatchcordError('crm.unavailable', 'The webhook endpoint did not answer.', { retryable: true, cause });
-  }
-  if (response.ok) return;
-  const retryAfterMs = retryAfter(response.headers.get('retry-after'), now);
-  throw new PatchcordError('crm.unavailable', `The webhook endpoint answered ${response.status}.`, {
-    // 410: the endpoint says that it will never want events again
-    retryable: response.status !== 410,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  return postOutside(webhook.url, {
+    headers: {
+      'content-type': 'application/cloudevents+json; charset=utf-8',
+      'user-agent': 'Patchcord',
+      ...traceHeaders(),
+      'webhook-id': messageId,
+      'webhook-timestamp': String(Math.floor(now / 1_000)),
+      'webhook-signature': signatures.join(' '),
+    },
+    body,
+    timeoutMs,
+    ...(webhook.allowPrivate === undefined ? {} : { allowPrivate: webhook.allowPrivate }),
   });
 }
 

@@ -1,19 +1,22 @@
 /**
- * Works the outbox: claims what is due, delivers it, settles it, and sleeps until the next is due. Owns leases, retries, pauses a CRM asked
- * for, and giving up. Delivery is at-least-once with idempotent effects; a crash at any line here repeats an effect and never loses one.
+ * Works the outbox: claims what is due, delivers it, settles it, and sleeps until the next is due. Owns leases, retries, rests of a CRM or an
+ * endpoint that is down, and giving up. Delivery is at-least-once with idempotent effects; a crash at any line here repeats an effect and never
+ * loses one.
  */
+import { randomUUID } from 'node:crypto';
 import { errorCode, type PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import { type WebhookPayload, webhookIdStart } from '../call-log/effects.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
-import { revokeAtEdge } from '../credentials/edge.ts';
-import type { EdgeRevocation } from '../credentials/revoke.ts';
+import { type EdgeRevocation, repeatRevocation } from '../credentials/revoke.ts';
 import type { LiveHub } from '../live/hub.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import type { EffectKind, LeasedEffect, Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import { retryDelayMs } from './backoff.ts';
-import { deliverLog, logFailed } from './deliver-log.ts';
-import { deliverWebhook } from './deliver-webhook.ts';
+import type { CrmLimits } from './crm-limits.ts';
+import { logFailed, logSaved, prepareLogs, type ReadyLog, writeReady } from './deliver-log.ts';
+import { deliverWebhook, EndpointsHealth } from './deliver-webhook.ts';
 import type { Delivered } from './delivered.ts';
 
 export interface DeliverySettings {
@@ -23,15 +26,40 @@ export interface DeliverySettings {
   readonly attempts: number;
 }
 
-/** What may be under way at once, counted apart: an endpoint that lets every webhook time out must not hold a log back. */
-const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: number }[] = [
-  { kinds: ['crm.log', 'edge.revoke'], atOnce: 16 },
-  { kinds: ['webhook'], atOnce: 16 },
-];
+/**
+ * What may be under way at once, counted apart: an endpoint that lets every webhook time out must not hold a log back, nor one tenant's CRM
+ * another tenant's logs. A batch of logs is one delivery.
+ */
+const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: number; readonly perTenant: number }[] =
+  [
+    { kinds: ['crm.log', 'edge.revoke'], atOnce: 64, perTenant: 8 },
+    { kinds: ['webhook'], atOnce: 64, perTenant: 16 },
+  ];
+/** Effects taken from the store in one go. */
+const claimedAtOnce = 400;
 /** Asked again at least this often: another relay may have enqueued, or lost, something. */
 const longestSleepMs = 2_000;
-/** A CRM that does not know us is an administrator's matter; asking it every second would only lock the account. Logs wait until it does. */
-const notAuthenticMs = 900_000;
+/** What is due and cannot be taken (its CRM rests, its key is held) is looked at this often. */
+const heldBackMs = 100;
+/**
+ * A CRM that does not know us is an administrator's matter; asking it every second would only lock the account. One log of the tenant asks again
+ * after the first of these, then after twice as long each time.
+ */
+const notAuthenticMs = { first: 20_000, longest: 900_000 } as const;
+/** So many failures in a row, and a CRM counts as down: one log at a time sees whether it is back. */
+const downAfter = 3;
+const longestRestMs = 30_000;
+/** A webhook that nobody took for this long is given up, however seldom it was tried while its endpoint rested. */
+const webhookLifeMs = 3 * 86_400_000;
+const heartbeatMs = 2_000;
+/** A relay that was not heard of for this long has no share any more. */
+const aliveMs = 6_000;
+
+/** A tenant's CRM that fails: nothing is asked of it before `until`, then one log tries. */
+interface Rest {
+  readonly failures: number;
+  readonly until: number;
+}
 
 export class Delivery {
   readonly #store: Store;
@@ -41,11 +69,17 @@ export class Delivery {
   readonly #metrics: Metrics;
   readonly #log: Log;
   readonly #settings: DeliverySettings;
+  readonly #limits: CrmLimits;
   readonly #now: () => number;
   readonly #random: () => number;
+  readonly #relay = randomUUID();
+  readonly #endpoints = new EndpointsHealth();
   readonly #working = pools.map(() => new Set<Promise<void>>());
-  readonly #pausedUntil = new Map<TenantId, number>();
+  /** `kind tenant` → deliveries under way. */
+  readonly #places = new Map<string, number>();
+  readonly #rests = new Map<TenantId, Rest>();
   #timer: NodeJS.Timeout | undefined;
+  #heart: NodeJS.Timeout | undefined;
   #claiming: Promise<void> | null = null;
   #claimAgain = false;
   #running = false;
@@ -58,6 +92,7 @@ export class Delivery {
     readonly metrics: Metrics;
     readonly log: Log;
     readonly settings: DeliverySettings;
+    readonly limits: CrmLimits;
     readonly now: () => number;
     readonly random: () => number;
   }) {
@@ -68,12 +103,28 @@ export class Delivery {
     this.#metrics = options.metrics;
     this.#log = options.log;
     this.#settings = options.settings;
+    this.#limits = options.limits;
     this.#now = options.now;
     this.#random = options.random;
   }
 
+  /** How the tenants' webhook endpoints fare. */
+  get endpoints(): EndpointsHealth {
+    return this.#endpoints;
+  }
+
   start(): void {
     this.#running = true;
+    this.#heart = setInterval(() => void this.#beat(), heartbeatMs);
+    // Known before the first request: who joins takes no more than its share.
+    void this.#beat().then(() => this.wake());
+  }
+
+  /** The clock was set back: rests that it dated end now, and the next attempts see who is still down. */
+  clockSetBack(): void {
+    this.#rests.clear();
+    this.#endpoints.endRests();
+    this.#limits.endPauses();
     this.wake();
   }
 
@@ -102,6 +153,7 @@ export class Delivery {
   async stop(withinMs: number): Promise<void> {
     this.#running = false;
     clearTimeout(this.#timer);
+    clearInterval(this.#heart);
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, withinMs);
@@ -109,10 +161,22 @@ export class Delivery {
     const finished = (async () => {
       await this.#claiming;
       await Promise.allSettled(this.#working.flatMap((working) => [...working]));
+      await this.#store.outbox.lastHeartbeat(this.#relay).catch(() => {
+        // The others miss us soon.
+      });
     })();
     await Promise.race([finished, deadline]);
     clearTimeout(timer);
     clearTimeout(this.#timer);
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      const now = this.#now();
+      this.#limits.shareWith(await this.#store.outbox.heartbeat(this.#relay, now, now - aliveMs));
+    } catch {
+      // The store is away: nothing can be claimed either, and `#claim` says so.
+    }
   }
 
   async #sleep(): Promise<void> {
@@ -122,9 +186,8 @@ export class Delivery {
       // A full pool is woken by the end of a delivery, not by the clock.
       const kinds = pools.flatMap((pool, index) => ((this.#working[index]?.size ?? 0) < pool.atOnce ? pool.kinds : []));
       const due = kinds.length === 0 ? null : await this.#store.outbox.nextDue(kinds);
-      // Something due that could not be claimed (a paused CRM) is not asked for in a hot loop.
-      if (due !== null) sleepMs = Math.min(longestSleepMs, Math.max(10, due - this.#now()));
-      if (this.#pausedUntil.size > 0) sleepMs = Math.max(sleepMs, 100);
+      const now = this.#now();
+      if (due !== null) sleepMs = due <= now ? heldBackMs : Math.min(longestSleepMs, Math.max(10, due - now));
     } catch {
       // the store is away: `#claim` has said so
     }
@@ -136,86 +199,242 @@ export class Delivery {
 
   async #claim(): Promise<void> {
     const now = this.#now();
-    for (const [tenant, until] of this.#pausedUntil) if (until <= now) this.#pausedUntil.delete(tenant);
-    for (const [index, { kinds, atOnce }] of pools.entries()) {
+    for (const [index, { kinds, atOnce, perTenant }] of pools.entries()) {
       const working = this.#working[index];
-      const free = atOnce - (working?.size ?? 0);
-      if (working === undefined || free <= 0) continue;
+      if (working === undefined || working.size >= atOnce) continue;
       const effects = await this.#store.outbox.claim({
         now,
         leaseMs: this.#settings.leaseMs,
-        limit: free,
+        limit: claimedAtOnce,
         kinds,
-        pausedTenants: [...this.#pausedUntil.keys()],
+        pausedTenants: [],
+        mostOf: (tenant, kind) => this.#mostOf(tenant, kind, perTenant, now),
       });
-      for (const effect of effects) this.#begin(effect, working);
+      for (const together of this.#together(effects)) this.#begin(together, working);
     }
   }
 
-  #begin(effect: LeasedEffect, working: Set<Promise<void>>): void {
-    const work: Promise<void> = this.#work(effect)
-      .catch((error: unknown) => this.#log.error({ err: error, ...about(effect) }, 'a delivery could not be settled'))
+  /** How much of a tenant's may be taken now: its free places, and one log only while its CRM is down. */
+  #mostOf(tenant: TenantId, kind: EffectKind, perTenant: number, now: number): number {
+    const free = perTenant - (this.#places.get(`${kind} ${tenant}`) ?? 0);
+    if (kind !== 'crm.log' || free <= 0) return Math.max(0, free);
+    if (this.#limits.pausedUntil(tenant) > now) return 0;
+    const rest = this.#rests.get(tenant);
+    if (rest !== undefined && rest.until > now) return 0;
+    if (rest !== undefined && rest.failures >= downAfter) return free === perTenant ? 1 : 0;
+    const batch = this.#tenants.find(tenant)?.crm.can.batch ?? 0;
+    // Four full batches keep a CRM busy; more would only wait at its limits.
+    return Math.min(free * Math.max(1, batch), Math.max(perTenant, 4 * batch));
+  }
+
+  /** What is delivered in one go: logs of one tenant in batches as its CRM takes them, everything else alone. */
+  #together(effects: readonly LeasedEffect[]): readonly (readonly LeasedEffect[])[] {
+    const groups: LeasedEffect[][] = [];
+    const open = new Map<TenantId, LeasedEffect[]>();
+    for (const effect of effects) {
+      const batch = effect.kind === 'crm.log' ? (this.#tenants.find(effect.tenant)?.crm.can.batch ?? 0) : 0;
+      const group = open.get(effect.tenant);
+      if (batch > 1 && group !== undefined && group.length < batch) {
+        group.push(effect);
+        continue;
+      }
+      const begun = [effect];
+      groups.push(begun);
+      if (batch > 1) open.set(effect.tenant, begun);
+    }
+    return groups;
+  }
+
+  #begin(effects: readonly LeasedEffect[], working: Set<Promise<void>>): void {
+    const [first] = effects;
+    if (first === undefined) return;
+    const place = `${first.kind} ${first.tenant}`;
+    this.#places.set(place, (this.#places.get(place) ?? 0) + 1);
+    const work: Promise<void> = this.#work(effects, first)
+      .catch((error: unknown) => this.#log.error({ err: error, ...about(first) }, 'a delivery could not be settled'))
       .then(() => {
         working.delete(work);
+        const left = (this.#places.get(place) ?? 1) - 1;
+        if (left === 0) this.#places.delete(place);
+        else this.#places.set(place, left);
         // A place is free, or a newer fold waits.
         this.wake();
       });
     working.add(work);
   }
 
-  async #work(effect: LeasedEffect): Promise<void> {
+  async #work(effects: readonly LeasedEffect[], first: LeasedEffect): Promise<void> {
+    const held = new Set(effects);
     const hold = setInterval(() => {
-      this.#store.outbox.renew(effect, this.#now() + this.#settings.leaseMs).catch(() => {
-        // The lease runs out then, and whoever takes over repeats an idempotent effect.
+      this.#store.outbox.renewAll([...held], this.#now() + this.#settings.leaseMs).catch(() => {
+        // The leases run out then, and whoever takes over repeats idempotent effects.
       });
     }, this.#settings.leaseMs / 3);
     try {
-      const delivered = await this.#deliver(effect);
-      if (delivered.postponedTo !== undefined) {
-        await this.#store.outbox.postpone(effect, delivered.postponedTo);
-        return;
-      }
-      const result = await this.#store.outbox.done(effect, this.#now(), delivered);
-      this.#metrics.deliveries.inc({ kind: effect.kind, result: result === 'lost' ? 'lost' : 'done' });
-      if (result === 'lost') {
-        this.#log.warn(about(effect), 'a delivery took place, but its lease had run out: it is repeated elsewhere');
-        return;
-      }
-      this.#log[effect.kind === 'webhook' ? 'debug' : 'info'](
-        { ...about(effect), attempts: effect.attempts },
-        'delivered',
-      );
-      this.#tell(effect, delivered);
-    } catch (error) {
-      await this.#failed(effect, error);
+      if (first.kind === 'crm.log') await this.#workLogs(effects, held);
+      else await this.#workOne(first);
     } finally {
       clearInterval(hold);
     }
   }
 
+  async #workOne(effect: LeasedEffect): Promise<void> {
+    let delivered: Delivered;
+    try {
+      delivered = await this.#deliver(effect);
+    } catch (error) {
+      await this.#failed(effect, error);
+      return;
+    }
+    await this.#settle(effect, delivered);
+  }
+
+  async #workLogs(effects: readonly LeasedEffect[], held: Set<LeasedEffect>): Promise<void> {
+    const settled = async (effect: LeasedEffect, settle: Promise<void>): Promise<void> => {
+      try {
+        await settle;
+      } catch (error) {
+        this.#log.error({ err: error, ...about(effect) }, 'a delivery could not be settled');
+      } finally {
+        held.delete(effect);
+      }
+    };
+    const prepared = await prepareLogs(effects, {
+      calls: this.#store.calls,
+      recorder: this.#recorder,
+      tenants: this.#tenants,
+      now: this.#now,
+    });
+    const ready: ReadyLog[] = [];
+    const settling: Promise<void>[] = [];
+    for (const one of prepared) {
+      if ('ready' in one) ready.push(one.ready);
+      else if ('delivered' in one) settling.push(settled(one.effect, this.#settle(one.effect, one.delivered)));
+      else {
+        this.#fared(one.effect.tenant, [one.error]);
+        settling.push(settled(one.effect, this.#failed(one.effect, one.error)));
+      }
+    }
+    const written = await writeReady(ready);
+    const [tenant] = effects.map((effect) => effect.tenant);
+    if (tenant !== undefined && ready.length > 0)
+      this.#fared(
+        tenant,
+        written.map((one) => ('error' in one ? one.error : null)),
+      );
+    written.forEach((one, index) => {
+      const log = ready[index];
+      if (log === undefined) return;
+      const { effect } = log;
+      const settle = async (): Promise<void> => {
+        if ('error' in one) return this.#failed(effect, one.error);
+        let saved: Delivered;
+        try {
+          saved = logSaved(log, one.logId, this.#now());
+        } catch (error) {
+          return this.#failed(effect, error);
+        }
+        return this.#settle(effect, saved);
+      };
+      settling.push(settled(effect, settle()));
+    });
+    await Promise.all(settling);
+  }
+
+  /** How a tenant's CRM fared with logs that were written together; null stands for one that was taken. */
+  #fared(tenant: TenantId, errors: readonly unknown[]): void {
+    const before = this.#rests.get(tenant);
+    const answered = errors.some((error) => error === null || !isAway(error));
+    if (answered) {
+      if (before === undefined) return;
+      this.#rests.delete(tenant);
+      if (before.failures < downAfter) return;
+      this.#log.info({ tenant }, 'the CRM is back');
+      // What failed while it was away need not wait out its own back-off.
+      this.#store.outbox.hurry(tenant, 'crm.log', this.#now()).then(
+        () => this.wake(),
+        () => {
+          // The store is away; the logs go out when their back-off ends.
+        },
+      );
+      return;
+    }
+    const shutOut = errors.some((error) => errorCode(error) === 'crm.not-authentic');
+    const failures = Math.max((before?.failures ?? 0) + 1, shutOut ? downAfter : 0);
+    const now = this.#now();
+    const restMs = shutOut
+      ? Math.min(notAuthenticMs.longest, notAuthenticMs.first * 2 ** Math.min(failures - downAfter, 10))
+      : failures < downAfter
+        ? 0
+        : retryDelayMs(
+            failures - downAfter + 1,
+            {
+              firstMs: this.#settings.firstRetryMs,
+              longestMs: Math.min(longestRestMs, this.#settings.longestRetryMs),
+            },
+            undefined,
+            this.#random(),
+          );
+    if (failures >= downAfter && (before?.failures ?? 0) < downAfter)
+      this.#log.warn({ tenant }, 'the CRM does not answer: one log at a time sees whether it is back');
+    this.#rests.set(tenant, { failures, until: Math.max(before?.until ?? 0, now + restMs) });
+  }
+
+  async #settle(effect: LeasedEffect, delivered: Delivered): Promise<void> {
+    if (delivered.postponedTo !== undefined) {
+      await this.#store.outbox.postpone(effect, delivered.postponedTo);
+      return;
+    }
+    const result = await this.#store.outbox.done(effect, this.#now(), delivered);
+    this.#metrics.deliveries.inc({ kind: effect.kind, result: result === 'lost' ? 'lost' : 'done' });
+    if (result === 'lost') {
+      this.#log.warn(about(effect), 'a delivery took place, but its lease had run out: it is repeated elsewhere');
+      // Whoever has it may have finished before: then our write, made late, stands over a newer one. The newest fold is written once more.
+      if (effect.kind === 'crm.log') {
+        await this.#store.outbox.enqueue([{ ...effect, dueAt: this.#now() }]);
+        this.wake();
+      }
+      return;
+    }
+    this.#log[effect.kind === 'webhook' ? 'debug' : 'info'](
+      { ...about(effect), attempts: effect.attempts },
+      'delivered',
+    );
+    this.#tell(effect, delivered);
+  }
+
   async #deliver(effect: LeasedEffect): Promise<Delivered> {
     switch (effect.kind) {
       case 'crm.log':
-        return deliverLog(effect, {
-          calls: this.#store.calls,
-          recorder: this.#recorder,
-          tenants: this.#tenants,
-          now: this.#now,
-        });
+        throw new RangeError('Logs are written by #workLogs.');
       case 'webhook':
-        await deliverWebhook(effect, this.#tenants, this.#now());
+        return this.#deliverWebhook(effect);
+      case 'edge.revoke':
+        await repeatRevocation(
+          { tenants: this.#tenants, store: this.#store, log: this.#log, now: this.#now },
+          effect.tenant,
+          effect.payload as EdgeRevocation,
+        );
         return {};
-      case 'edge.revoke': {
-        const { agent, until, ...kept } = effect.payload as EdgeRevocation;
-        const extension = kept.extension ?? this.#tenants.agent(effect.tenant, agent)?.agent.extension;
-        // A tenant that is not configured any more has no edge of ours.
-        const tenant = this.#tenants.find(effect.tenant)?.config;
-        const now = this.#now();
-        // What it would refuse has expired by itself.
-        if (tenant !== undefined && extension !== undefined && until * 1_000 > now)
-          await revokeAtEdge(tenant, extension, until, now);
-        return {};
-      }
+    }
+  }
+
+  async #deliverWebhook(effect: LeasedEffect): Promise<Delivered> {
+    const { url } = effect.payload as WebhookPayload;
+    const { tenant } = effect;
+    const { restUntil } = this.#endpoints.of(tenant, url);
+    if (restUntil > this.#now()) {
+      await this.#store.outbox.rest(tenant, 'webhook', webhookIdStart(url), restUntil);
+      return { postponedTo: restUntil };
+    }
+    try {
+      await deliverWebhook(effect, this.#tenants, this.#now());
+      this.#endpoints.taken(tenant, url, this.#now());
+      return {};
+    } catch (error) {
+      const reason = errorCode(error) === 'internal' ? 'The relay failed.' : (error as PatchcordError).message;
+      this.#endpoints.failed(tenant, url, reason, this.#now(), this.#settings.firstRetryMs);
+      throw error;
     }
   }
 
@@ -225,18 +444,24 @@ export class Delivery {
     // A fault of ours may be gone after an update; it is tried again like an outage.
     const retryable = known === null || known.retryable || code === 'crm.not-authentic';
     // A log must outlive any outage, and a revocation ends by itself; only an endpoint that never answers is given up.
-    const dead = !retryable || (effect.kind === 'webhook' && effect.attempts >= this.#settings.attempts);
+    const now = this.#now();
+    const tooOld = effect.attempts >= this.#settings.attempts || now - effect.createdAt > webhookLifeMs;
+    const dead = !retryable || (effect.kind === 'webhook' && tooOld);
     const reason = known?.message ?? 'The relay failed while delivering this; its log says more.';
-    const askedMs =
-      code === 'crm.not-authentic' ? Math.max(notAuthenticMs, known?.retryAfterMs ?? 0) : known?.retryAfterMs;
+    const askedMs = known?.retryAfterMs;
     const delayMs = retryDelayMs(
       effect.attempts,
       { firstMs: this.#settings.firstRetryMs, longestMs: this.#settings.longestRetryMs },
       askedMs,
       this.#random(),
     );
-    const now = this.#now();
-    if (code === 'crm.rate-limited') this.#pausedUntil.set(effect.tenant, now + delayMs);
+    if (code === 'crm.rate-limited' && effect.kind === 'crm.log') {
+      const rest = this.#rests.get(effect.tenant);
+      this.#rests.set(effect.tenant, {
+        failures: rest?.failures ?? 0,
+        until: Math.max(rest?.until ?? 0, now + (askedMs ?? delayMs)),
+      });
+    }
     const failure = { reason, dead, dueAt: now + delayMs };
     const outcome =
       effect.kind === 'crm.log' ? logFailed(effect, failure, { tenants: this.#tenants, now: this.#now }) : {};
@@ -252,6 +477,12 @@ export class Delivery {
   #tell(effect: LeasedEffect, delivered: Delivered): void {
     if (delivered.tell !== undefined) this.#hub.tell(effect.tenant, delivered.tell.agent, delivered.tell.event);
   }
+}
+
+/** Whether nobody is there to write to, in contrast to a refusal of this or that log. */
+function isAway(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'crm.unavailable' || code === 'crm.not-authentic';
 }
 
 function about(effect: LeasedEffect): Record<string, unknown> {

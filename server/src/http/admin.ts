@@ -3,13 +3,15 @@ import { type AgentId, PatchcordError, type TenantId } from '@patchcord/call-pro
 import { json, Router } from 'express';
 import * as v from 'valibot';
 import { revokeAgent } from '../credentials/revoke.ts';
-import { adminOnly, read } from './guards.ts';
+import { actorOf, adminOnly, read } from './guards.ts';
 import type { RelayParts } from './parts.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 const reasonOfRevocation = 'Your access to the phone was withdrawn. Ask your administrator.';
 
 export function adminRoutes(parts: RelayParts): Router {
   const router = Router();
+  router.use(webhookRoutes(parts));
 
   router.post(
     '/v1/admin/agents/:tenant/:agent/revoke',
@@ -17,11 +19,27 @@ export function adminRoutes(parts: RelayParts): Router {
     json({ limit: '4kb' }),
     async (request, response) => {
       const { tenant, agent } = request.params as { tenant: string; agent: string };
-      if (parts.tenants.agent(tenant, agent) === undefined) {
-        throw new PatchcordError('request.invalid', 'The configuration has no such agent in such a tenant.');
+      if (parts.tenants.find(tenant) === undefined) {
+        throw new PatchcordError('request.invalid', 'The configuration has no such tenant.');
       }
       const body = read(v.object({ reason: v.optional(v.pipe(v.string(), v.maxLength(200))) }), request.body ?? {});
+      const known = parts.tenants.agent(tenant, agent) !== undefined;
       const result = await revokeAgent(parts, tenant as TenantId, agent as AgentId, body.reason ?? reasonOfRevocation);
+      // Who has left the configuration is revoked like any other; a slip of the pen must not look like success.
+      if (!known && result.sessions === 0 && result.credentials === 0) {
+        throw new PatchcordError(
+          'request.invalid',
+          'The tenant has no such agent, and nothing of one was left to end.',
+        );
+      }
+      await parts.audit.note({
+        tenant: tenant as TenantId,
+        actor: actorOf(response),
+        act: 'agent.revoked',
+        subject: `agent:${agent}`,
+        data: { sessions: result.sessions, credentials: result.credentials, pbx: result.edge },
+        at: parts.now(),
+      });
       parts.delivery.wake();
       response.json(result);
     },

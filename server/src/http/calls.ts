@@ -1,6 +1,7 @@
 /** `GET /v1/calls`: the agent's own history, newest first, each with what became of its log. */
 import type { CallSummary } from '@patchcord/call-protocol';
 import { Router } from 'express';
+import { isReportedCall } from '../call-log/call-report.ts';
 import type { StoredCall } from '../store/contract.ts';
 import { withSession } from './guards.ts';
 import type { RelayParts } from './parts.ts';
@@ -14,12 +15,18 @@ export function callRoutes(parts: RelayParts): Router {
       const asked = Number(request.query.limit ?? 50);
       const limit = Number.isInteger(asked) && asked > 0 ? Math.min(asked, mostCalls) : 50;
       const calls = await parts.store.calls.history(session.tenant, session.agent, limit);
-      response.json({ calls: calls.flatMap(toSummary) });
+      response.json({ calls: calls.filter(isOwnEntry).flatMap(toSummary) });
     }),
   );
 }
 
-function toSummary({ log, logState, logReason }: StoredCall): CallSummary[] {
+/** What a phone system reported of a call that a phone tells is no entry of its own. */
+export function isOwnEntry({ callId, log }: StoredCall): boolean {
+  return !isReportedCall(callId) || log === null || log.joinedWith === null;
+}
+
+/** A call as its agent sees it; none while nobody said who called whom. */
+export function toSummary({ log, logState, logReason }: StoredCall): CallSummary[] {
   if (log === null) return [];
   const { callId, direction, farSide, startedAt, talkMs, outcome, record, disposition } = log;
   return [

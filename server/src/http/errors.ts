@@ -9,6 +9,8 @@ import type { Log } from '../logging.ts';
 
 const statuses: Partial<Record<ErrorCode, number>> = {
   'identity.required': 401,
+  'identity.proof': 401,
+  'identity.stale-proof': 401,
   'identity.refused': 403,
   'credential.refused': 403,
   'credential.revoked': 403,
@@ -35,10 +37,15 @@ export function errorHandler(log: Log): ErrorRequestHandler {
     const { status, known } = readable(error);
     if (status >= 500) log.error({ err: error, status }, 'a request failed');
     if (known.retryAfterMs !== undefined) response.set('retry-after', String(Math.ceil(known.retryAfterMs / 1_000)));
-    if (status === 401) response.set('www-authenticate', 'Bearer');
+    if (status === 401) response.set('www-authenticate', challengeOf(known.code));
     const body: ErrorBody = { error: { code: known.code, message: known.message, retryable: known.retryable } };
     response.status(status).json(body);
   };
+}
+
+/** RFC 9449, section 7.1: what a client should do about a 401. */
+function challengeOf(code: ErrorCode): string {
+  return code === 'identity.required' ? 'DPoP algs="ES256", Bearer' : 'DPoP algs="ES256", error="invalid_dpop_proof"';
 }
 
 /** 404, limited by address: a scanner's requests must not cost as much as an agent's. */

@@ -7,7 +7,7 @@ import {
   type TenantId,
   TenantIdSchema,
 } from '@patchcord/call-protocol';
-import { json, Router, raw } from 'express';
+import { json, type Request, Router, raw } from 'express';
 import * as v from 'valibot';
 import type { KnownAgent } from '../identity/proofs.ts';
 import { tooMany } from './errors.ts';
@@ -22,6 +22,9 @@ export function pairingCodeRoutes(parts: RelayParts): Router {
     return code;
   };
 
+  const tenantOfBody = ({ body }: Request): unknown =>
+    typeof body === 'object' && body !== null && 'tenant' in body ? body.tenant : undefined;
+
   const router = Router();
   // The signature covers the bytes and the public URL: nothing may be parsed or rebuilt before it is checked.
   router.post('/v1/hubspot/pairing-codes', raw({ type: () => true, limit: '64kb' }), async (request, response) => {
@@ -34,13 +37,18 @@ export function pairingCodeRoutes(parts: RelayParts): Router {
     });
     response.status(201).json(await create(known));
   });
-  router.post('/v1/admin/pairing-codes', adminOnly(parts), json({ limit: '4kb' }), async (request, response) => {
-    const wanted = read(v.object({ tenant: TenantIdSchema, agent: AgentIdSchema }), request.body);
-    const known = parts.tenants.agent(wanted.tenant, wanted.agent);
-    if (known === undefined) {
-      throw new PatchcordError('request.invalid', 'The configuration has no such agent in such a tenant.');
-    }
-    response.status(201).json(await create(known));
-  });
+  router.post(
+    '/v1/admin/pairing-codes',
+    json({ limit: '4kb' }),
+    adminOnly(parts, tenantOfBody),
+    async (request, response) => {
+      const wanted = read(v.object({ tenant: TenantIdSchema, agent: AgentIdSchema }), request.body);
+      const known = parts.tenants.agent(wanted.tenant, wanted.agent);
+      if (known === undefined) {
+        throw new PatchcordError('request.invalid', 'The configuration has no such agent in such a tenant.');
+      }
+      response.status(201).json(await create(known));
+    },
+  );
   return router;
 }

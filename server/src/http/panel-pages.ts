@@ -1,12 +1,11 @@
 /**
- * The pages that CRMs frame: one HTML and one bundle for all, told by attributes who frames it, and each fenced by a policy that names the
- * tenants' CRM origins. Owns that policy. Must never set X-Frame-Options (it knows no list), nor COOP, COEP or a strict CORP: the CRM frames us
+ * The pages that CRMs frame: one HTML and one bundle for all, told by attributes who frames it, and each fenced by a policy that names one
+ * tenant's CRM origins. Owns that policy. Must never set X-Frame-Options (it knows no list), nor COOP, COEP or a strict CORP: the CRM frames us
  * and opens us as a window.
  */
 import type { CrmName } from '@patchcord/call-protocol';
 import { salesforceScriptOrigins } from '@patchcord/crm-adapters/relay';
 import { type RequestHandler, type Response, Router } from 'express';
-import helmet from 'helmet';
 import type { TenantConfig } from '../config.ts';
 import type { Panel } from '../panel-assets.ts';
 import type { RelayParts } from './parts.ts';
@@ -22,48 +21,47 @@ const permissions =
 export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
   const router = Router({ strict: true });
   for (const host of hosts) {
-    const tenants = parts.config.tenants.filter((tenant) => pageOf(tenant) === host);
-    const secure = parts.config.publicUrl?.startsWith('https:') ?? false;
-    const headers = helmet({
-      contentSecurityPolicy: false,
-      crossOriginEmbedderPolicy: false,
-      crossOriginOpenerPolicy: false,
-      crossOriginResourcePolicy: { policy: 'cross-origin' },
-      originAgentCluster: true,
-      referrerPolicy: { policy: 'no-referrer' },
-      strictTransportSecurity: secure ? { maxAge: 31_536_000, includeSubDomains: false } : false,
-      xContentTypeOptions: true,
-      xDnsPrefetchControl: { allow: false },
-      xDownloadOptions: false,
-      xFrameOptions: false,
-      xPermittedCrossDomainPolicies: { permittedPolicies: 'none' },
-      xPoweredBy: false,
-      xXssProtection: true,
+    const ours = parts.config.tenants.filter((tenant) => pageOf(tenant) === host);
+    // Framed by one organisation's pages, and by nobody else's.
+    router.get(`/t/:tenant/${host}`, withSlash);
+    router.get(`/t/:tenant/${host}/`, (request, response, next) => {
+      const tenant = ours.find(({ id }) => id === request.params.tenant);
+      if (tenant === undefined) next();
+      else send(response, host, [tenant]);
     });
-    router.get(`/${host}`, (request, response) => {
-      const query = request.originalUrl.slice(request.path.length);
-      response.redirect(308, `/${host}/${query}`);
-    });
-    router.get(`/${host}/`, headers, ((_request, response) => {
-      response.set('content-security-policy', contentPolicy(host, tenants, parts.publicUrl()));
-      response.set('permissions-policy', permissions);
-      response.set('cache-control', 'no-store');
-      if (panel === null) {
-        response
-          .status(503)
-          .type('html')
-          .send(page('<p>The panel is not built yet. Run <code>npm run build</code>.</p>'));
+    // The short address, for as long as it says nothing of one organisation to another. HubSpot has one address per app, whatever account opens
+    // it, and its pages have HubSpot's own origins: naming those of all regions gives nobody away.
+    router.get(`/${host}`, withSlash);
+    router.get(`/${host}/`, (_request, response) => {
+      if (host === 'hubspot' || frameOneAnother(ours)) {
+        send(response, host, ours);
         return;
       }
-      // Who may talk to the panel is an exact origin; a wildcard only says who may frame it.
-      const origins = exactOrigins(tenants).join(' ');
-      const attributes = `data-host="${host}" data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"`;
-      const styles = panel.styles
-        .map((style) => `<link rel="stylesheet" href="/assets/${escapeHtml(style)}">`)
-        .join('');
-      const script = `<script type="module" src="/assets/${escapeHtml(panel.script)}"></script>`;
-      response.type('html').send(page('', attributes, styles + script));
-    }) satisfies RequestHandler);
+      const address = `${parts.publicUrl()}/t/&lt;organisation&gt;/${host}/`;
+      response
+        .status(404)
+        .type('html')
+        .send(
+          page(`<p>Several organisations use this phone service. Use your own address: <code>${address}</code>.</p>`),
+        );
+    });
+  }
+
+  function send(response: Response, host: PageHost, tenants: readonly TenantConfig[]): void {
+    framed(response, contentPolicy(host, tenants, parts.publicUrl()));
+    if (panel === null) {
+      response
+        .status(503)
+        .type('html')
+        .send(page('<p>The panel is not built yet. Run <code>npm run build</code>.</p>'));
+      return;
+    }
+    // Who may talk to the panel is an exact origin; a wildcard only says who may frame it.
+    const origins = exactOrigins(tenants).join(' ');
+    const attributes = `data-host="${host}" data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"`;
+    const styles = panel.styles.map((style) => `<link rel="stylesheet" href="/assets/${escapeHtml(style)}">`).join('');
+    const script = `<script type="module" src="/assets/${escapeHtml(panel.script)}"></script>`;
+    response.type('html').send(page('', attributes, styles + script));
   }
 
   router.get('/assets/:name', (request, response, next) => {
@@ -74,10 +72,29 @@ export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
       return;
     }
     response.set('cache-control', /-[\w-]{8,}\./.test(name) ? 'public, max-age=31536000, immutable' : 'no-cache');
-    response.set('x-content-type-options', 'nosniff');
     sendFile(response, file.type, file.body);
   });
   return router;
+}
+
+const withSlash: RequestHandler = (request, response) => {
+  const query = request.originalUrl.slice(request.path.length);
+  response.redirect(308, `${request.path}/${query}`);
+};
+
+/** What a page of ours has instead of the headers of everything else: a CRM frames it and opens it as a window. */
+function framed(response: Response, policy: string): void {
+  for (const name of ['x-frame-options', 'cross-origin-opener-policy']) response.removeHeader(name);
+  response.set({
+    'content-security-policy': policy,
+    'cross-origin-resource-policy': 'cross-origin',
+    'permissions-policy': permissions,
+  });
+}
+
+/** Whether the same origins frame all of these, so that a page for all of them gives none of them away. */
+function frameOneAnother(tenants: readonly TenantConfig[]): boolean {
+  return new Set(tenants.map(({ hostOrigins }) => [...hostOrigins].sort().join(' '))).size <= 1;
 }
 
 /** Tenants without a CRM use the plain page. */

@@ -1,18 +1,25 @@
 /**
- * From a proof to an agent: a Salesforce assertion, a pairing code, a request that HubSpot signed. Owns which tenant a proof may speak for and
+ * From a proof to an agent: a Salesforce assertion, a pairing code, a finished sign-in, a request that HubSpot signed. Owns which tenant a proof may speak for and
  * that no proof works twice. Must never trust a claim before its signature is checked.
  */
 import { createHash } from 'node:crypto';
-import { type IdentityProof, PatchcordError } from '@patchcord/call-protocol';
+import { type AgentRole, type IdentityProof, PatchcordError } from '@patchcord/call-protocol';
 import { verifyHubSpotSignature, verifySalesforceAssertion } from '@patchcord/crm-adapters/relay';
 import type { AgentConfig } from '../config.ts';
 import type { IdentityStore } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
 import type { PairingCodes } from './pairing-codes.ts';
+import type { ProofLedger } from './proof-ledger.ts';
 
 export interface KnownAgent {
   readonly tenant: Tenant;
   readonly agent: AgentConfig;
+}
+
+/** An agent whose proof was good, how it was given, and the role that an identity provider says. */
+export interface ProvenAgent extends KnownAgent {
+  readonly way: string;
+  readonly role: AgentRole | null;
 }
 
 /** A request as HubSpot signed it: the public URL, the bytes received. */
@@ -27,6 +34,7 @@ export class Proofs {
   readonly #tenants: Tenants;
   readonly #codes: PairingCodes;
   readonly #store: IdentityStore;
+  readonly #ledger: ProofLedger;
   readonly #audience: () => string;
   readonly #now: () => number;
 
@@ -34,6 +42,7 @@ export class Proofs {
     readonly tenants: Tenants;
     readonly codes: PairingCodes;
     readonly store: IdentityStore;
+    readonly ledger: ProofLedger;
     /** The relay's public origin: assertions are made out to it. */
     readonly audience: () => string;
     readonly now: () => number;
@@ -41,17 +50,35 @@ export class Proofs {
     this.#tenants = options.tenants;
     this.#codes = options.codes;
     this.#store = options.store;
+    this.#ledger = options.ledger;
     this.#audience = options.audience;
     this.#now = options.now;
   }
 
   /** @throws PatchcordError `identity.refused`, telling what to do and never what a guesser could use */
-  async agentOf(proof: IdentityProof): Promise<KnownAgent> {
-    if (proof.kind === 'pairing-code') {
-      const owner = await this.#codes.redeem(proof.code);
-      return this.#tenants.knownAgent(owner.tenant, owner.agent);
+  async agentOf(proof: IdentityProof): Promise<ProvenAgent> {
+    switch (proof.kind) {
+      case 'pairing-code': {
+        const owner = await this.#codes.redeem(proof.code);
+        return { ...this.#tenants.knownAgent(owner.tenant, owner.agent), way: proof.kind, role: null };
+      }
+      case 'salesforce-assertion':
+        return { ...(await this.#agentOfAssertion(proof.assertion)), way: proof.kind, role: null };
+      case 'sign-in':
+        return await this.#agentOfClaim(proof.claim, proof.verifier);
     }
-    return this.#agentOfAssertion(proof.assertion);
+  }
+
+  /** What the sign-in window left for the page that opened it: only that page knows the verifier, so a claim alone opens nothing. */
+  async #agentOfClaim(claim: string, verifier: string): Promise<ProvenAgent> {
+    const found = await this.#store.takeClaim(sha256(claim), this.#now());
+    if (found === null || found.challenge !== sha256(verifier)) {
+      throw new PatchcordError(
+        'identity.refused',
+        'This sign-in is older than two minutes, was used before, or began on another page. Sign in again.',
+      );
+    }
+    return { ...this.#tenants.knownAgent(found.tenant, found.agent), way: found.way, role: found.role };
   }
 
   async #agentOfAssertion(assertion: string): Promise<KnownAgent> {
@@ -68,7 +95,7 @@ export class Proofs {
       });
       const key = `salesforce ${crm.orgId.slice(0, 15)} ${identity.jti}`;
       // A minute longer than it lives, for the clock tolerance of the check.
-      if (!(await this.#store.useProof(key, identity.expiresAt + 60_000))) {
+      if (!(await this.#ledger.use(key, identity.expiresAt + 60_000))) {
         throw new PatchcordError('identity.refused', 'This sign-in was used before. Reload the page to sign in again.');
       }
       return this.#agentOfCrmUser(tenant, identity.crmUserId);
@@ -104,7 +131,7 @@ export class Proofs {
     const signature = Buffer.from(String(request.headers['x-hubspot-signature-v3']), 'base64');
     const key = `hubspot ${createHash('sha256').update(signature).digest('base64url')}`;
     // HubSpot's signatures are good for five minutes, to either side of our clock.
-    if (!(await this.#store.useProof(key, this.#now() + 600_000))) {
+    if (!(await this.#ledger.use(key, this.#now() + 600_000))) {
       throw new PatchcordError('identity.refused', 'This request was sent before. Ask for a new pairing code.');
     }
     return this.#agentOfCrmUser(tenant, String(identity.userId));
@@ -131,4 +158,8 @@ function claimedOrganisation(assertion: string): string {
   } catch {
     return '';
   }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
 }

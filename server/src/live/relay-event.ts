@@ -15,6 +15,10 @@ import type { StoredEvent } from '../store/contract.ts';
 export const relayOnly: ReadonlySet<PhoneEvent['name']> = new Set([
   'log.saved',
   'log.failed',
+  'log.adopted',
+  'log.removed',
+  'alert.raised',
+  'call.reported',
   'credential.revoked',
   'profile.changed',
 ]);

@@ -13,7 +13,7 @@ import type { Limits } from '../limits.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import { type Tenants, toAgent } from '../tenants.ts';
-import type { LiveHub, LiveSocket } from './hub.ts';
+import type { LiveHub, LiveReader } from './hub.ts';
 
 export interface LiveSocketParts {
   readonly tenants: Tenants;
@@ -38,10 +38,14 @@ export const liveTiming = {
   recheckMs: 5_000,
 };
 const largestMessage = 65_536;
+/** What a timer can hold; a longer session is authenticated again by then. */
+const longestTimerMs = 2_147_483_647;
 /** What may wait for a browser that does not read. */
 const largestBacklog = 1_048_576;
 /** Messages of one socket that may wait for the store. */
 const longestQueue = 64;
+/** For the browsers to answer the closing handshake when the relay stops. */
+const farewellMs = 1_000;
 
 /** What the sockets of one relay share. */
 interface Work {
@@ -82,7 +86,7 @@ export function attachLiveSocket(
       if (!(await parts.limits.take('sockets', parts.addressOf(request)))) return refuse('429 Too Many Requests');
       if (work.stopping) return refuse('503 Service Unavailable');
       if (stream.destroyed) return;
-      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, parts, timing, work));
+      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, stream, parts, timing, work));
     };
     upgrade().catch((error: unknown) => {
       parts.log.error({ err: error }, 'a socket could not be opened');
@@ -95,12 +99,20 @@ export function attachLiveSocket(
       work.stopping = true;
       let timer: NodeJS.Timeout | undefined;
       const deadline = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, withinMs);
+        timer = setTimeout(resolve, withinMs - farewellMs);
       });
       await Promise.race([Promise.allSettled(work.begun), deadline]);
       clearTimeout(timer);
-      for (const socket of sockets.clients) socket.close(1001, 'the relay is stopping');
+      const open = [...sockets.clients];
+      const answered = open.map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
+      for (const socket of open) socket.close(1012, 'the relay is restarting');
       sockets.close();
+      // Acknowledgements stand before the farewell; whoever answers it has read them.
+      const farewell = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, farewellMs);
+      });
+      await Promise.race([Promise.all(answered), farewell]);
+      clearTimeout(timer);
     },
     terminate: () => {
       for (const socket of sockets.clients) socket.terminate();
@@ -108,8 +120,8 @@ export function attachLiveSocket(
   };
 }
 
-function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTiming, work: Work): void {
-  let owner: (SessionOwner & { readonly token: string; checkedAt: number }) | null = null;
+function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing: typeof liveTiming, work: Work): void {
+  let owner: (SessionOwner & { checkedAt: number }) | null = null;
   let alive = true;
   let queued = 0;
   let queue: Promise<void> = Promise.resolve();
@@ -121,20 +133,29 @@ function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTim
     // A browser that is gone never answers the closing handshake.
     setTimeout(() => socket.terminate(), 5_000).unref();
   };
+  const takesMore = (): boolean => {
+    if (socket.readyState !== WebSocket.OPEN) return false;
+    if (socket.bufferedAmount <= largestBacklog) return true;
+    parts.metrics.refused.inc({ why: 'slow-socket' });
+    socket.terminate();
+    return false;
+  };
   const send = (message: RelayMessage): void => {
-    if (socket.readyState !== WebSocket.OPEN) return;
-    if (socket.bufferedAmount > largestBacklog) {
-      parts.metrics.refused.inc({ why: 'slow-socket' });
-      socket.terminate();
-      return;
-    }
-    socket.send(JSON.stringify(message));
+    if (takesMore()) socket.send(JSON.stringify(message));
   };
   const fail = (code: number, error: PatchcordError): void => {
     send({ type: 'error', code: error.code, message: error.message });
     end(code, error.code);
   };
-  const live: LiveSocket = { send, close: end };
+  /** How the hub reaches this socket. Whole frames go straight to the stream: ws writes its own whole, too, since nothing is compressed. */
+  const readerOf = (session: SessionOwner): LiveReader => ({
+    device: session.device,
+    watchesTenant: session.role !== 'agent',
+    tell: (told) => {
+      if (takesMore()) stream.write(told.frame);
+    },
+    close: end,
+  });
 
   const first = setTimeout(
     () => fail(4401, new PatchcordError('identity.required', 'The first message must authenticate, within 5 seconds.')),
@@ -154,23 +175,24 @@ function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTim
   const recheck = async (afterMs: number): Promise<boolean> => {
     if (owner === null || parts.now() - owner.checkedAt < afterMs) return true;
     try {
-      await parts.sessions.check(owner.token);
-      owner.checkedAt = parts.now();
+      if (await parts.sessions.isOpen(owner.sessionId)) {
+        owner.checkedAt = parts.now();
+        return true;
+      }
+    } catch {
       return true;
-    } catch (error) {
-      if (errorCode(error) !== 'identity.required') return true;
-      fail(4401, error as PatchcordError);
-      return false;
     }
+    fail(4401, new PatchcordError('identity.required', 'The session has ended. Sign in again.'));
+    return false;
   };
 
-  const authenticate = async (token: string): Promise<void> => {
-    const session = await parts.sessions.check(token);
+  const authenticate = async (token: string, proof: unknown): Promise<void> => {
+    const session = await parts.sessions.check({ token, proof, method: 'GET', path: '/v1/live', scheme: 'ws' });
     const { tenant, agent } = parts.tenants.knownAgent(session.tenant, session.agent);
     clearTimeout(first);
     if (socket.readyState !== WebSocket.OPEN) return;
-    owner = { ...session, token, checkedAt: parts.now() };
-    const gone = parts.hub.add(session.tenant, session.agent, live);
+    owner = { ...session, checkedAt: parts.now() };
+    const gone = parts.hub.add(session.tenant, session.agent, readerOf(session));
     parts.metrics.sockets.inc();
     leave = () => {
       gone();
@@ -178,7 +200,7 @@ function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTim
     };
     expiry = setTimeout(
       () => fail(4401, new PatchcordError('identity.required', 'The session has ended. Sign in again.')),
-      session.expiresAt - parts.now(),
+      Math.min(session.expiresAt - parts.now(), longestTimerMs),
     );
     send({ type: 'authenticated', agent: toAgent(tenant.config, agent) });
   };
@@ -196,7 +218,7 @@ function serve(socket: WebSocket, parts: LiveSocketParts, timing: typeof liveTim
         return fail(4401, new PatchcordError('identity.required', 'The first message must authenticate.'));
       }
       try {
-        await authenticate(message.token);
+        await authenticate(message.token, message.proof);
       } catch (error) {
         const known = errorCode(error) === 'internal' ? new PatchcordError('internal', 'The relay failed.') : error;
         // The store being away is no reason to sign in again: the code tells the panel which it is.

@@ -4,22 +4,43 @@
  *
  * Promise of every writing method: when it resolves, the change is on disk; when it rejects with `store.unavailable`, nothing was changed.
  */
+import type { AlertStore } from './contract/alerts.ts';
+import type { AuditStore } from './contract/audit.ts';
+import type { BrakeStore } from './contract/brakes.ts';
 import type { CallStore } from './contract/calls.ts';
 import type { CredentialStore } from './contract/credentials.ts';
+import type { FeedStore } from './contract/feed.ts';
 import type { IdentityStore } from './contract/identity.ts';
+import type { KeepingStore } from './contract/keeping.ts';
 import type { OutboxStore } from './contract/outbox.ts';
+import type { RevocationStore } from './contract/revocations.ts';
+import type { VaultStore } from './contract/vault.ts';
 
+export type * from './contract/alerts.ts';
+export type * from './contract/audit.ts';
+export type * from './contract/brakes.ts';
 export type * from './contract/calls.ts';
 export type * from './contract/credentials.ts';
+export type * from './contract/feed.ts';
 export type * from './contract/identity.ts';
+export type * from './contract/keeping.ts';
 export type * from './contract/outbox.ts';
+export type * from './contract/revocations.ts';
+export type * from './contract/vault.ts';
 
 export interface Store {
   readonly calls: CallStore;
   readonly outbox: OutboxStore;
   readonly identity: IdentityStore;
   readonly credentials: CredentialStore;
-  /** Throws `store.unavailable` when the database does not answer or is behind on migrations. */
+  readonly audit: AuditStore;
+  readonly keeping: KeepingStore;
+  readonly vault: VaultStore;
+  readonly feed: FeedStore;
+  readonly revocations: RevocationStore;
+  readonly brakes: BrakeStore;
+  readonly alerts: AlertStore;
+  /** Throws `store.unavailable` when the database does not take a write or is behind on migrations. */
   check(): Promise<void>;
   /** Forgets what has expired: sessions, codes, proofs, credentials. */
   forgetExpired(now: number): Promise<void>;

@@ -6,9 +6,8 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PatchcordError } from '@patchcord/call-protocol';
 import { type Compilable, type CompiledQuery, Kysely, PostgresDialect } from 'kysely';
-import { Migrator } from 'kysely/migration';
 import pg from 'pg';
-import { migrations } from './migrations.ts';
+import { migrate } from './migrate.ts';
 import { SqliteThread, sqliteThreadDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -43,8 +42,18 @@ export async function asking<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Opens `<folder>/patchcord.sqlite`, making a private folder where none is. */
+/** Opens `<folder>/patchcord.sqlite` and brings its tables to this version. */
 export async function openSqlite(folder: string): Promise<Database> {
+  return migrated(await connectSqlite(folder));
+}
+
+/** Opens a PostgreSQL database (15 or newer) by its connection URL and brings its tables to this version. */
+export async function openPostgres(url: string): Promise<Database> {
+  return migrated(connectPostgres(url));
+}
+
+/** `<folder>/patchcord.sqlite` as it is, making a private folder where none is. */
+export async function connectSqlite(folder: string): Promise<Database> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
@@ -57,7 +66,7 @@ export async function openSqlite(folder: string): Promise<Database> {
   }
   const thread = new SqliteThread(join(folder, 'patchcord.sqlite'));
   const db = new Kysely<Tables>({ dialect: sqliteThreadDialect(thread) });
-  const database: Database = {
+  return {
     db,
     locksRows: false,
     batch: async (statements) => {
@@ -75,15 +84,16 @@ export async function openSqlite(folder: string): Promise<Database> {
       await thread.close();
     },
   };
-  return migrated(database);
 }
 
-/** Opens a PostgreSQL database (15 or newer) by its connection URL. */
-export async function openPostgres(url: string): Promise<Database> {
+/** A PostgreSQL database as it is; connects with the first question. */
+export function connectPostgres(url: string): Database {
   const int8 = 20;
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
+    // A batch is sent as a whole; see `batchOn`.
+    pipeline: true,
     connectionTimeoutMillis: 5_000,
     // int8 arrives as text; our largest numbers are epoch ms
     types: {
@@ -102,25 +112,13 @@ export async function openPostgres(url: string): Promise<Database> {
     client.on('error', () => {});
   });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  const database: Database = {
+  return {
     db,
     locksRows: true,
     batch: async (statements) => {
       const client = await pool.connect();
       try {
-        await client.query('begin');
-        const results: (readonly unknown[])[] = [];
-        for (const { query, mustChange } of statements) {
-          const { sql, parameters }: CompiledQuery<unknown> = query.compile();
-          const result = await client.query({ text: sql, values: [...parameters] });
-          if (mustChange && (result.rowCount ?? 0) === 0) {
-            await client.query('rollback');
-            client.release();
-            return null;
-          }
-          results.push(result.rows as unknown[]);
-        }
-        await client.query('commit');
+        const results = await batchOn(client, statements);
         client.release();
         return results;
       } catch (error) {
@@ -131,20 +129,58 @@ export async function openPostgres(url: string): Promise<Database> {
     },
     close: () => db.destroy(),
   };
-  return migrated(database);
 }
 
+/**
+ * A transaction in two round trips: everything up to the decision is on its way before the first answer is back. One statement is a
+ * transaction by itself.
+ */
+async function batchOn(
+  client: pg.PoolClient,
+  statements: readonly BatchStatement[],
+): Promise<readonly (readonly unknown[])[] | null> {
+  const alone = statements.length === 1;
+  const send = ({ query }: BatchStatement) => {
+    const { sql, parameters }: CompiledQuery<unknown> = query.compile();
+    const name = nameOf(sql);
+    return client.query({ ...(name === undefined ? {} : { name }), text: sql, values: [...parameters] });
+  };
+  const begun = alone ? undefined : client.query('begin');
+  const sent = statements.map(send);
+  const [begin, ...outcomes] = await Promise.allSettled([begun, ...sent]);
+  // The first failure is the cause of those behind it.
+  const results = [begin, ...outcomes].map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+  const kept = statements.every(({ mustChange }, index) => !mustChange || (results[index + 1]?.rowCount ?? 0) > 0);
+  if (!alone) await client.query(kept ? 'commit' : 'rollback');
+  return kept ? results.slice(1).map((result) => (result?.rows ?? []) as unknown[]) : null;
+}
+
+const names = new Map<string, string>();
+const namesLimit = 100;
+
+/**
+ * A name makes PostgreSQL plan a statement once per connection. Not for one that returns rows: it would break when a newer relay adds a
+ * column. Texts of every length pass through; the first hundred are the ones every call uses.
+ */
+function nameOf(sql: string): string | undefined {
+  const known = names.get(sql);
+  if (known !== undefined || names.size >= namesLimit || !/^(?:insert|update|delete)\b(?!.*\breturning\b)/is.test(sql))
+    return known;
+  const name = `patchcord_${names.size}`;
+  names.set(sql, name);
+  return name;
+}
+
+/** Brings the tables to this version; closes the database when that cannot be. */
 async function migrated(database: Database): Promise<Database> {
-  const migrator = new Migrator({ db: database.db, provider: migrations });
-  const { error, results } = await migrator.migrateToLatest();
-  if (error === undefined) return database;
-  await database.close().catch(() => {});
-  const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-  throw new PatchcordError(
-    'store.unavailable',
-    failed === undefined
-      ? 'The store could not be opened. Check that the folder or the database exists, can be written and is not of a newer Patchcord.'
-      : `The store could not be brought to this version: migration "${failed}" failed and was rolled back.`,
-    { cause: error },
-  );
+  try {
+    await migrate(database.db);
+    return database;
+  } catch (error) {
+    await database.close().catch(() => {});
+    throw error;
+  }
 }

@@ -4,6 +4,9 @@ import type { CallStore, CallWithEvents, Change } from './contract.ts';
 import { asking, type BatchStatement, type Database } from './database.ts';
 import { enqueue, insertEvent, toCall, toEvent } from './statements.ts';
 
+/** More legs than any ring group has; a conversation that claims more is not read to its end. */
+const mostLegs = 500;
+
 export function createCallStore(database: Database): CallStore {
   const { db } = database;
 
@@ -15,6 +18,8 @@ export function createCallStore(database: Database): CallStore {
         open: call.log === null || call.log.stage !== 'live' ? 0 : 1,
         started_at: call.log?.startedAt ?? call.touchedAt,
         touched_at: call.touchedAt,
+        sip_call_id: call.log?.sipCallId ?? call.sipCallId ?? null,
+        conversation: call.log?.conversation ?? null,
       };
       if (call.fromVersion === 0) {
         return {
@@ -97,6 +102,86 @@ export function createCallStore(database: Database): CallStore {
           .limit(limit)
           .execute();
         return rows.map(toCall);
+      }),
+
+    callsOnLeg: (tenant, agent, sipCallId) =>
+      asking(async () => {
+        const rows = await db
+          .selectFrom('calls')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('sip_call_id', '=', sipCallId)
+          .where('agent', '=', agent)
+          .orderBy('started_at')
+          .orderBy('call_id')
+          .execute();
+        return rows.map(toCall);
+      }),
+
+    callsInConversation: (tenant, conversation) =>
+      asking(async () => {
+        const rows = await db
+          .selectFrom('calls')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('conversation', '=', conversation)
+          .orderBy('started_at')
+          .orderBy('call_id')
+          .limit(mostLegs)
+          .execute();
+        return rows.map(toCall);
+      }),
+
+    callsOfLog: (tenant, logId) =>
+      asking(async () => {
+        const rows = await db
+          .selectFrom('calls')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('log_id', '=', logId)
+          .orderBy('call_id')
+          .execute();
+        return rows.map(toCall);
+      }),
+
+    unlogged: ({ tenant, agent, waitingSince, limit }) =>
+      asking(async () => {
+        let calls = db
+          .selectFrom('calls')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where((row) =>
+            row.or([
+              row('log_state', '=', 'failed'),
+              row.and([row('log_state', '=', 'waiting'), row('touched_at', '<', waitingSince)]),
+            ]),
+          );
+        if (agent !== null) calls = calls.where('agent', '=', agent);
+        const rows = await calls.orderBy('touched_at').orderBy('call_id').limit(limit).execute();
+        return rows.map(toCall);
+      }),
+
+    leaveLog: (callId, reason) =>
+      asking(async () => {
+        await db
+          .updateTable('calls')
+          .set({ log_state: 'none', log_reason: reason })
+          .where('call_id', '=', callId)
+          .execute();
+      }),
+
+    isSignedIn: (tenant, agent, now) =>
+      asking(async () => {
+        const row = await db
+          .selectFrom('sessions')
+          .select('token_hash')
+          .where('tenant', '=', tenant)
+          .where('agent', '=', agent)
+          .where('revoked_at', 'is', null)
+          .where('expires_at', '>', now)
+          .limit(1)
+          .executeTakeFirst();
+        return row !== undefined;
       }),
 
     silentCalls: ({ now, silentBefore, unattendedBefore, limit }) =>

@@ -3,14 +3,31 @@
  * lease ran out (a paused process, a slow answer) can change nothing any more. Must never deliver.
  */
 import { randomUUID } from 'node:crypto';
-import type { Effect, LeasedEffect, OutboxStore } from './contract.ts';
+import type { TenantId } from '@patchcord/call-protocol';
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Effect, EffectKind, LeasedEffect, OutboxStore, StoredEvent } from './contract.ts';
 import { asking, type BatchStatement, type Database } from './database.ts';
 import { enqueue, insertEvent, setLogResult, toEffect } from './statements.ts';
+import type { Tables } from './tables.ts';
 
 type Outcome = Parameters<OutboxStore['done']>[2];
 
 export function createOutboxStore(database: Database): OutboxStore {
   const { db } = database;
+
+  /** Counts the claims, so that the tenants take turns in being first. */
+  let turn = 0;
+
+  /** Those behind a failed effect wait with it: so they are not looked at again and again in vain. */
+  const holdBack = (orderKey: string, until: number): BatchStatement => ({
+    query: db
+      .updateTable('outbox')
+      .set({ due_at: until })
+      .where('order_key', '=', orderKey)
+      .where('state', '=', 'waiting')
+      .where('due_at', '<', until)
+      .where('lease_until', '=', 0),
+  });
 
   const consequences = (outcome: Outcome): BatchStatement[] => [
     ...(outcome?.ownEvents ?? []).map((event) => insertEvent(db, event, false)),
@@ -23,31 +40,61 @@ export function createOutboxStore(database: Database): OutboxStore {
         if (effects.length > 0) await database.batch(effects.map((effect) => enqueue(db, effect)));
       }),
 
-    claim: ({ now, leaseMs, limit, kinds, pausedTenants }) =>
+    claim: ({ now, leaseMs, limit, kinds, pausedTenants, mostOf = () => limit }) =>
       asking(async () => {
-        const lease = randomUUID();
-        let due = db
-          .selectFrom('outbox')
-          .select('id')
-          .where('state', '=', 'waiting')
-          .where('kind', 'in', kinds)
-          .where('due_at', '<=', now)
-          .where('lease_until', '<=', now)
-          .orderBy('due_at')
-          .limit(limit);
-        if (pausedTenants.length > 0) {
-          // A tenant whose CRM asked for a pause still gets its webhooks and revocations out.
-          due = due.where((row) => row.or([row('tenant', 'not in', pausedTenants), row('kind', '!=', 'crm.log')]));
+        const paused = new Set(pausedTenants);
+        const lanes: Lane[] = [];
+        for (const kind of kinds) {
+          for (const tenant of await dueTenants(db, kind, now)) {
+            // A tenant whose CRM asked for a pause still gets its webhooks and revocations out.
+            if (kind === 'crm.log' && paused.has(tenant)) continue;
+            const most = Math.min(limit, mostOf(tenant, kind));
+            if (most > 0) lanes.push({ kind, tenant, most });
+          }
         }
-        if (database.locksRows) due = due.forUpdate().skipLocked();
-        const rows = await db
-          .updateTable('outbox')
-          .set((row) => ({ lease, lease_until: now + leaseMs, attempts: row('attempts', '+', 1) }))
-          .where('id', 'in', due)
-          .returningAll()
-          .execute();
-        // RETURNING keeps the order in SQLite and not in PostgreSQL.
-        return rows.sort((a, b) => a.due_at - b.due_at).map((row): LeasedEffect => ({ ...toEffect(row), lease }));
+        const taken: LeasedEffect[] = [];
+        /** All lanes in one transaction: one commit, however many tenants there are. */
+        const take = async (shares: readonly { readonly lane: Lane; readonly share: number }[]): Promise<number[]> => {
+          const leases = shares.map(() => randomUUID());
+          const results = await database.batch(
+            shares.map(({ lane, share }, index) => ({
+              query: db
+                .updateTable('outbox')
+                .set((row) => ({
+                  lease: leases[index] ?? '',
+                  lease_until: now + leaseMs,
+                  attempts: row('attempts', '+', 1),
+                }))
+                .where('id', 'in', deliverable(database, lane, now, share))
+                .returningAll(),
+            })),
+          );
+          return shares.map((_, index) => {
+            // RETURNING keeps the order in SQLite and not in PostgreSQL.
+            const rows = [...((results?.[index] ?? []) as Selectable<Tables['outbox']>[])];
+            rows.sort((a, b) => a.due_at - b.due_at || a.position - b.position);
+            for (const row of rows) taken.push({ ...toEffect(row), lease: leases[index] ?? '' });
+            return rows.length;
+          });
+        };
+        if (lanes.length === 0) return taken;
+        // Who was first last time is last now. A second round hands out what the first left over.
+        turn += 1;
+        const inTurn = lanes.map((_, index) => lanes[(index + turn) % lanes.length] as Lane).slice(0, limit);
+        const shares = inTurn.map((lane, index) => ({
+          lane,
+          share: Math.min(lane.most, Math.floor(limit / inTurn.length) + (index < limit % inTurn.length ? 1 : 0)),
+        }));
+        const counts = await take(shares);
+        let left = limit - taken.length;
+        const more = shares.flatMap(({ lane, share }, index) => {
+          const again = Math.min(left, lane.most - share);
+          if (counts[index] !== share || again <= 0) return [];
+          left -= again;
+          return [{ lane, share: again }];
+        });
+        if (more.length > 0) await take(more);
+        return taken.sort((a, b) => a.dueAt - b.dueAt);
       }),
 
     renew: (effect, until) =>
@@ -59,6 +106,20 @@ export function createOutboxStore(database: Database): OutboxStore {
           .where('lease', '=', effect.lease)
           .executeTakeFirst();
         return result.numUpdatedRows > 0n;
+      }),
+
+    renewAll: (effects, until) =>
+      asking(async () => {
+        const byLease = new Map<string, string[]>();
+        for (const { id, lease } of effects) byLease.set(lease, [...(byLease.get(lease) ?? []), id]);
+        for (const [lease, ids] of byLease) {
+          await db
+            .updateTable('outbox')
+            .set({ lease_until: until })
+            .where('id', 'in', ids)
+            .where('lease', '=', lease)
+            .execute();
+        }
       }),
 
     done: (effect, now, outcome) =>
@@ -123,6 +184,7 @@ export function createOutboxStore(database: Database): OutboxStore {
           },
           ...(outcome?.log === undefined ? [] : [setLogResult(db, outcome.log, 'waiting')]),
           ...(failure.dead ? [] : consequences(outcome)),
+          ...(effect.orderKey === null || failure.dead ? [] : [holdBack(effect.orderKey, failure.dueAt)]),
         ]);
         return retried !== null;
       }),
@@ -140,24 +202,29 @@ export function createOutboxStore(database: Database): OutboxStore {
 
     nextDue: (kinds) =>
       asking(async () => {
-        const row = await db
+        const times: number[] = [];
+        for (const kind of kinds) {
+          const due = await db
+            .selectFrom('outbox')
+            .select('due_at')
+            .where('state', '=', 'waiting')
+            .where('kind', '=', kind)
+            .where('lease_until', '=', 0)
+            .orderBy('due_at')
+            .limit(1)
+            .executeTakeFirst();
+          if (due !== undefined) times.push(due.due_at);
+        }
+        const leased = await db
           .selectFrom('outbox')
-          .select((column) => [
-            column.fn
-              .min<number | null>(
-                column
-                  .case()
-                  .when('lease_until', '>', column.ref('due_at'))
-                  .then(column.ref('lease_until'))
-                  .else(column.ref('due_at'))
-                  .end(),
-              )
-              .as('at'),
-          ])
-          .where('state', '=', 'waiting')
+          .select('lease_until')
+          .where('lease_until', '>', 0)
           .where('kind', 'in', kinds)
+          .orderBy('lease_until')
+          .limit(1)
           .executeTakeFirst();
-        return row?.at ?? null;
+        if (leased !== undefined) times.push(leased.lease_until);
+        return times.length === 0 ? null : Math.min(...times);
       }),
 
     depth: () =>
@@ -241,5 +308,171 @@ export function createOutboxStore(database: Database): OutboxStore {
         ]);
         return results?.[1]?.length ?? 0;
       }),
+
+    hurry: (tenant, kind, now) =>
+      asking(async () => {
+        const result = await db
+          .updateTable('outbox')
+          .set({ due_at: now })
+          .where('state', '=', 'waiting')
+          .where('kind', '=', kind)
+          .where('tenant', '=', tenant)
+          .where('due_at', '>', now)
+          .where('lease_until', '<=', now)
+          .executeTakeFirst();
+        return Number(result.numUpdatedRows);
+      }),
+
+    rest: (tenant, kind, idStart, until) =>
+      asking(async () => {
+        await db
+          .updateTable('outbox')
+          .set({ due_at: until })
+          .where('state', '=', 'waiting')
+          .where('kind', '=', kind)
+          .where('tenant', '=', tenant)
+          .where('due_at', '<', until)
+          .where('lease_until', '=', 0)
+          .where('id', 'like', `${idStart}%`)
+          .execute();
+      }),
+
+    eventsBetween: ({ tenant, from, to, after, limit }) =>
+      asking(async () => {
+        let page = db
+          .selectFrom('events')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('received_at', '>=', after?.receivedAt ?? from)
+          .where('received_at', '<=', to)
+          .orderBy('received_at')
+          .orderBy('source')
+          .orderBy('id')
+          .limit(limit);
+        if (after !== null) {
+          page = page.where((row) =>
+            row.or([
+              row('received_at', '>', after.receivedAt),
+              row('source', '>', after.source),
+              row.and([row('source', '=', after.source), row('id', '>', after.id)]),
+            ]),
+          );
+        }
+        return (await page.execute()).map(toStoredRow);
+      }),
+
+    heartbeat: (relay, now, aliveSince) =>
+      asking(async () => {
+        await database.batch([
+          {
+            query: db
+              .insertInto('relay_heartbeats')
+              .values({ relay, seen_at: now })
+              .onConflict((conflict) => conflict.column('relay').doUpdateSet({ seen_at: now })),
+          },
+          // An hour later nobody can still be meant.
+          { query: db.deleteFrom('relay_heartbeats').where('seen_at', '<', aliveSince - 3_600_000) },
+        ]);
+        const { alive } = await db
+          .selectFrom('relay_heartbeats')
+          .select((column) => column.fn.countAll<number>().as('alive'))
+          .where('seen_at', '>=', aliveSince)
+          .executeTakeFirstOrThrow();
+        return Number(alive);
+      }),
+
+    lastHeartbeat: (relay) =>
+      asking(async () => {
+        await db.deleteFrom('relay_heartbeats').where('relay', '=', relay).execute();
+      }),
+  };
+}
+
+/** What one tenant has of one kind, and how many of it may be taken. */
+interface Lane {
+  readonly kind: EffectKind;
+  readonly tenant: TenantId;
+  readonly most: number;
+}
+
+/**
+ * The tenants with something due, found by jumping from one to the next along the index: the cost is that of the tenants, not of what they
+ * have waiting.
+ */
+async function dueTenants(db: Kysely<Tables>, kind: EffectKind, now: number): Promise<readonly TenantId[]> {
+  const { rows } = await sql<{ tenant: TenantId }>`select lane.tenant as tenant from (
+    with recursive lanes(tenant) as (
+      select min(tenant) from outbox where state = 'waiting' and kind = ${kind}
+      union all
+      select (select min(tenant) from outbox where state = 'waiting' and kind = ${kind} and tenant > lanes.tenant)
+      from lanes where lanes.tenant is not null
+    ) select tenant from lanes where tenant is not null
+  ) as lane where exists (
+    select 1 from outbox as due
+    where due.state = 'waiting' and due.kind = ${kind} and due.tenant = lane.tenant and due.due_at <= ${now}
+  ) limit 1000`.execute(db);
+  return rows.map(({ tenant }) => tenant);
+}
+
+/** Ids of what may be delivered now of one tenant and kind: head of line per order key. */
+function deliverable(database: Database, { kind, tenant }: Lane, now: number, limit: number) {
+  const query = database.db
+    .selectFrom('outbox as one')
+    .select('one.id')
+    .where('one.state', '=', 'waiting')
+    .where('one.kind', '=', kind)
+    .where('one.tenant', '=', tenant)
+    .where('one.due_at', '<=', now)
+    .where('one.lease_until', '<=', now)
+    .where((row) =>
+      row.or([
+        row('one.order_key', 'is', null),
+        row.not(
+          row.exists(
+            row
+              .selectFrom('outbox as before')
+              .select('before.id')
+              .whereRef('before.order_key', '=', 'one.order_key')
+              .where('before.state', '=', 'waiting')
+              .whereRef('before.id', '!=', 'one.id')
+              .where((other) =>
+                other.or([
+                  other('before.lease_until', '>', now),
+                  other.and([
+                    other.or([
+                      other('before.position', '<', other.ref('one.position')),
+                      other.and([
+                        other('before.position', '=', other.ref('one.position')),
+                        other('before.id', '<', other.ref('one.id')),
+                      ]),
+                    ]),
+                    // A draft of a note waits for more of it and keeps nobody waiting.
+                    other.or([
+                      other('before.due_at', '<=', now),
+                      other('before.attempts', '>', 0),
+                      other('before.kind', '!=', 'crm.log'),
+                    ]),
+                  ]),
+                ]),
+              ),
+          ),
+        ),
+      ]),
+    )
+    .orderBy('one.due_at')
+    .orderBy('one.position')
+    .limit(limit);
+  return database.locksRows ? query.forUpdate().skipLocked() : query;
+}
+
+function toStoredRow(row: Selectable<Tables['events']>): StoredEvent {
+  return {
+    source: row.source,
+    id: row.id,
+    tenant: row.tenant as StoredEvent['tenant'],
+    agent: row.agent as StoredEvent['agent'],
+    callId: row.call_id as StoredEvent['callId'],
+    envelope: JSON.parse(row.envelope) as StoredEvent['envelope'],
+    receivedAt: row.received_at,
   };
 }

@@ -3,8 +3,17 @@
  * before can live with (columns with a default, new tables, never a rename), because relays of both versions run while a cluster is updated.
  */
 import type { MigrationProvider } from 'kysely/migration';
+import { audit } from './migrations/audit.ts';
+import { boundSessions } from './migrations/bound-sessions.ts';
+import { brakes } from './migrations/brakes.ts';
+import { callLegs } from './migrations/call-legs.ts';
 import { callsOutboxIdentity } from './migrations/calls-outbox-identity.ts';
 import { deniedExtension } from './migrations/denied-extension.ts';
+import { issuedDevices } from './migrations/issued-devices.ts';
+import { legalHolds } from './migrations/legal-holds.ts';
+import { liveFeed } from './migrations/live-feed.ts';
+import { outboxOrder } from './migrations/outbox-order.ts';
+import { writeProbe } from './migrations/write-probe.ts';
 
 /** Imported objects, not files found at run time: they survive bundling. Names sort in the order they run. */
 export const migrations: MigrationProvider = {
@@ -12,5 +21,14 @@ export const migrations: MigrationProvider = {
     Promise.resolve({
       '2026-11-01-calls-outbox-identity': callsOutboxIdentity,
       '2026-11-21-denied-extension': deniedExtension,
+      '2026-11-22-audit': audit,
+      '2026-11-22-bound-sessions': boundSessions,
+      '2026-11-22-brakes': brakes,
+      '2026-11-22-call-legs': callLegs,
+      '2026-11-22-issued-devices': issuedDevices,
+      '2026-11-22-legal-holds': legalHolds,
+      '2026-11-22-live-feed': liveFeed,
+      '2026-11-22-outbox-order': outboxOrder,
+      '2026-11-22-write-probe': writeProbe,
     }),
 };

@@ -1,11 +1,18 @@
 /** Opens the store the configuration names: PostgreSQL by its URL, or SQLite in a folder. The one place that knows which. */
-import { sql } from 'kysely';
+import { checkStore } from './check.ts';
 import type { Store } from './contract.ts';
 import { asking, type Database, openPostgres, openSqlite } from './database.ts';
+import { createAlertStore } from './kysely-alerts.ts';
+import { createAuditStore } from './kysely-audit.ts';
+import { createBrakeStore } from './kysely-brakes.ts';
 import { createCallStore } from './kysely-calls.ts';
 import { createCredentialStore } from './kysely-credentials.ts';
+import { createFeedStore } from './kysely-feed.ts';
 import { createIdentityStore } from './kysely-identity.ts';
+import { createKeepingStore } from './kysely-keeping.ts';
 import { createOutboxStore } from './kysely-outbox.ts';
+import { createRevocationStore } from './kysely-revocations.ts';
+import { createVaultStore } from './kysely-vault.ts';
 
 /** Where the data lies. */
 export type StoreLocation =
@@ -29,15 +36,25 @@ function storeOver(database: Database): Store {
     outbox: createOutboxStore(database),
     identity: createIdentityStore(database),
     credentials: createCredentialStore(database),
-    check: () =>
-      asking(async () => {
-        await sql`select count(*) from outbox where state = 'nothing'`.execute(db);
-      }),
+    audit: createAuditStore(database),
+    keeping: createKeepingStore(database),
+    vault: createVaultStore(database),
+    feed: createFeedStore(database),
+    revocations: createRevocationStore(database),
+    brakes: createBrakeStore(database),
+    alerts: createAlertStore(database),
+    check: () => checkStore(database),
     forgetExpired: (now) =>
       asking(async () => {
         await db.deleteFrom('sessions').where('expires_at', '<', now).execute();
         await db.deleteFrom('pairing_codes').where('expires_at', '<', now).execute();
         await db.deleteFrom('used_proofs').where('expires_at', '<', now).execute();
+        await db.deleteFrom('sign_ins').where('expires_at', '<', now).execute();
+        await db.deleteFrom('sign_in_claims').where('expires_at', '<', now).execute();
+        await db
+          .deleteFrom('revocations')
+          .where('at', '<', now - dayMs)
+          .execute();
         // a day longer, so that an operator can still see what was issued
         await db
           .deleteFrom('issued_credentials')

@@ -38,25 +38,27 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The worker and the questions that wait for its answer. */
+/** A thread that died is begun again by the next question, but not more often than this. */
+const restartMs = 1_000;
+
+/**
+ * The worker and the questions that wait for its answer. What is asked in one turn of the event loop travels together. A worker that dies
+ * takes its unanswered questions with it and is replaced.
+ */
 export class SqliteThread {
-  readonly #worker: Worker;
+  readonly #path: string;
   readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #startedAt = 0;
+  #outgoing: SqliteQuestion[] = [];
   #next = 1;
-  #gone: Error | null = null;
+  #closed = false;
+  #lastError = new Error('The SQLite thread has ended.');
 
   /** @param path File to open or make; the folder must exist. */
   constructor(path: string) {
-    this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: { path } });
-    this.#worker.on('message', (answer: SqliteAnswer) => {
-      const waiting = this.#waiting.get(answer.id);
-      this.#waiting.delete(answer.id);
-      if (waiting === undefined) return;
-      if ('error' in answer) waiting.reject(new Error(answer.error));
-      else waiting.resolve(answer.results);
-    });
-    this.#worker.on('error', (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
-    this.#worker.on('exit', () => this.#end(new Error('The SQLite thread has ended.')));
+    this.#path = path;
+    this.#start();
   }
 
   async query(statement: SqliteStatement): Promise<SqliteResult> {
@@ -70,23 +72,56 @@ export class SqliteThread {
   }
 
   async close(): Promise<void> {
-    if (this.#gone !== null) return;
-    await this.#ask((id) => ({ id, kind: 'close' }));
-    await this.#worker.terminate();
+    if (this.#closed) return;
+    const worker = this.#worker;
+    const asked = worker === null ? null : this.#ask((id) => ({ id, kind: 'close' }));
+    this.#closed = true;
+    try {
+      await asked;
+    } finally {
+      await worker?.terminate();
+    }
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: { path: this.#path } });
+    this.#worker = worker;
+    this.#startedAt = Date.now();
+    worker.on('message', (answers: readonly SqliteAnswer[]) => {
+      for (const answer of answers) {
+        const waiting = this.#waiting.get(answer.id);
+        this.#waiting.delete(answer.id);
+        if (waiting === undefined) continue;
+        if ('error' in answer) waiting.reject(new Error(answer.error));
+        else waiting.resolve(answer.results);
+      }
+    });
+    worker.on('error', (error) => this.#end(worker, error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', () => this.#end(worker, this.#lastError));
+    return worker;
   }
 
   #ask(question: (id: number) => SqliteQuestion): Promise<readonly SqliteResult[] | null> {
-    if (this.#gone !== null) return Promise.reject(this.#gone);
+    if (this.#closed) return Promise.reject(new Error('The SQLite store is closed.'));
+    if (this.#worker === null && Date.now() - this.#startedAt < restartMs) return Promise.reject(this.#lastError);
+    const worker = this.#worker ?? this.#start();
     const id = this.#next;
     this.#next += 1;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage(question(id));
+      this.#outgoing.push(question(id));
+      if (this.#outgoing.length > 1) return;
+      queueMicrotask(() => {
+        worker.postMessage(this.#outgoing);
+        this.#outgoing = [];
+      });
     });
   }
 
-  #end(error: Error): void {
-    this.#gone ??= error;
+  #end(worker: Worker, error: Error): void {
+    this.#lastError = error;
+    if (this.#worker !== worker) return;
+    this.#worker = null;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }

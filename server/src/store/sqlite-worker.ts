@@ -1,77 +1,35 @@
 /**
- * The thread that holds the SQLite connection. A slow disk stops this thread and never the relay's. Owns the connection, the statements
- * and the meaning of a batch; knows no table. Answers messages strictly in the order they came.
+ * The thread that holds the SQLite connection. A slow disk stops this thread and never the relay's. Owns the connection and taking all
+ * questions that wait at once; what becomes of them is `group-commit.ts`. Knows no table.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { parentPort, workerData } from 'node:worker_threads';
-import type { SqliteAnswer, SqliteQuestion, SqliteResult, SqliteStatement } from './sqlite-dialect.ts';
+import { DatabaseSync } from 'node:sqlite';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { GroupCommit } from './group-commit.ts';
+import type { SqliteQuestion } from './sqlite-dialect.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker.ts runs as a worker thread only.');
 
-const database = new DatabaseSync((workerData as { path: string }).path);
+/** So that one answer never waits for thousands of others. */
+const largestGroup = 500;
+
+// The timeout is short, because patience is `group-commit.ts`'s business; it covers the locks that SQLite takes by the way.
+const database = new DatabaseSync((workerData as { path: string }).path, { timeout: 20 });
+const group = new GroupCommit(database);
 // WAL: readers never wait for the writer. FULL: one fsync per commit, so that an acknowledged event survives a power cut.
-database.exec('pragma journal_mode = wal');
+group.patiently(() => database.exec('pragma journal_mode = wal'));
 database.exec('pragma synchronous = full');
-database.exec('pragma busy_timeout = 5000');
 database.exec('pragma foreign_keys = on');
+// 16 MB: pages that many commits touch are carried into the database file once, not every 4 MB.
+database.exec('pragma wal_autocheckpoint = 4000');
 
-const statements = new Map<string, StatementSync>();
-const statementLimit = 200;
-
-function prepared(sql: string): StatementSync {
-  let statement = statements.get(sql);
-  if (statement === undefined) {
-    statement = database.prepare(sql);
-    if (statements.size >= statementLimit) statements.delete(statements.keys().next().value as string);
-    statements.set(sql, statement);
+port.on('message', (first: readonly SqliteQuestion[]) => {
+  const questions = [...first];
+  while (questions.length < largestGroup) {
+    const more = receiveMessageOnPort(port);
+    if (more === undefined) break;
+    questions.push(...(more.message as readonly SqliteQuestion[]));
   }
-  return statement;
-}
-
-function run({ sql, parameters }: SqliteStatement): SqliteResult {
-  const statement = prepared(sql);
-  const values = parameters as SQLInputValue[];
-  if (statement.columns().length > 0) {
-    const rows = statement.all(...values);
-    return { rows, changes: rows.length };
-  }
-  return { rows: [], changes: Number(statement.run(...values).changes) };
-}
-
-function answer(question: SqliteQuestion): SqliteAnswer {
-  if (question.kind === 'close') {
-    statements.clear();
-    database.close();
-    return { id: question.id, results: [] };
-  }
-  if (question.kind === 'query') return { id: question.id, results: [run(question.statement)] };
-  // IMMEDIATE takes the write lock at once: a batch that reads first can't lose it half-way to another process.
-  database.exec('begin immediate');
-  try {
-    const results: SqliteResult[] = [];
-    for (const statement of question.statements) {
-      const result = run(statement);
-      if (statement.mustChange && result.changes === 0) {
-        database.exec('rollback');
-        return { id: question.id, results: null };
-      }
-      results.push(result);
-    }
-    database.exec('commit');
-    return { id: question.id, results };
-  } catch (error) {
-    if (database.isTransaction) database.exec('rollback');
-    throw error;
-  }
-}
-
-port.on('message', (question: SqliteQuestion) => {
-  try {
-    port.postMessage(answer(question));
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    port.postMessage({ id: question.id, error: message } satisfies SqliteAnswer);
-  }
-  if (question.kind === 'close') port.close();
+  port.postMessage(group.answer(questions));
+  if (questions.some(({ kind }) => kind === 'close')) port.close();
 });

@@ -45,11 +45,14 @@ export function enqueue(db: Kysely<Tables>, effect: NewEffect): BatchStatement {
         lease: null,
         lease_until: 0,
         reason: null,
+        order_key: effect.orderKey,
+        position: nextPosition(),
       })
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet((row) => ({
           version: row('outbox.version', '+', 1),
           payload: row.ref('excluded.payload'),
+          order_key: row.ref('excluded.order_key'),
           due_at: row
             .case()
             .when(
@@ -66,6 +69,14 @@ export function enqueue(db: Kysely<Tables>, effect: NewEffect): BatchStatement {
         })),
       ),
   };
+}
+
+let lastPosition = 0;
+
+/** Where an effect stands among those with its order key: µs since the epoch, always rising within a relay. */
+function nextPosition(): number {
+  lastPosition = Math.max(lastPosition + 1, Date.now() * 1_000);
+  return lastPosition;
 }
 
 export function setLogResult(db: Kysely<Tables>, result: LogResult, state = result.state): BatchStatement {
@@ -110,5 +121,6 @@ export function toEffect(row: Selectable<Tables['outbox']>): Effect {
     dueAt: row.due_at,
     createdAt: row.created_at,
     reason: row.reason,
+    orderKey: row.order_key,
   };
 }

@@ -2,6 +2,8 @@
  * The tables as kysely sees them. One schema for both databases: text ids, JSON as text, times as integer epoch ms. `migrations/` makes them.
  */
 
+import type { Generated } from 'kysely';
+
 export interface Tables {
   events: {
     source: string;
@@ -11,6 +13,10 @@ export interface Tables {
     call_id: string | null;
     envelope: string;
     received_at: number;
+    /** Given by the database: the count within the call, and the place in the order of all commits. */
+    seq: Generated<number | null>;
+    xact: Generated<number | null>;
+    position: Generated<number | null>;
   };
   calls: {
     call_id: string;
@@ -25,6 +31,9 @@ export interface Tables {
     log_state: string;
     log_id: string | null;
     log_reason: string | null;
+    /** As the newest fold says: what finds the calls of one leg, and the legs of one conversation. */
+    sip_call_id: string | null;
+    conversation: string | null;
   };
   outbox: {
     id: string;
@@ -40,8 +49,12 @@ export interface Tables {
     lease: string | null;
     lease_until: number;
     reason: string | null;
+    order_key: string | null;
+    position: number;
   };
+  relay_heartbeats: { relay: string; seen_at: number };
   sessions: {
+    /** The session's id; of a session older than the columns below, the hash of its only token. */
     token_hash: string;
     tenant: string;
     agent: string;
@@ -49,6 +62,49 @@ export interface Tables {
     created_at: number;
     expires_at: number;
     revoked_at: number | null;
+    /** Null: a session of an older relay, bound to no key; it opens nothing any more. */
+    key_thumbprint: string | null;
+    salt: string | null;
+    label: string | null;
+    way: string | null;
+    role: string | null;
+    access_hash: string | null;
+    access_expires_at: number;
+    previous_access_hash: string | null;
+    previous_access_expires_at: number;
+    refresh_hash: string | null;
+    previous_refresh_hash: string | null;
+    refreshed_at: number;
+    last_seen_at: number;
+  };
+  sign_ins: {
+    state_hash: string;
+    tenant: string;
+    way: string;
+    challenge: string;
+    sealed: string;
+    expires_at: number;
+  };
+  sign_in_claims: {
+    claim_hash: string;
+    tenant: string;
+    agent: string;
+    way: string;
+    role: string | null;
+    challenge: string;
+    expires_at: number;
+  };
+  vault: { tenant: string; kind: string; key_id: string; sealed: string; version: number; changed_at: number };
+  audit: {
+    id: string;
+    /** '' for the relay as a whole. */
+    tenant: string;
+    at: number;
+    actor: string;
+    act: string;
+    subject: string | null;
+    /** JSON. */
+    data: string;
   };
   pairing_codes: { code_hash: string; tenant: string; agent: string; expires_at: number; used_at: number | null };
   used_proofs: { key: string; expires_at: number };
@@ -60,6 +116,59 @@ export interface Tables {
     username: string;
     issued_at: number;
     expires_at: number;
+    kind: string | null;
+    extension: string | null;
+    sip_user: string | null;
+    ha1: string | null;
+    revoked_at: number | null;
   };
   denied_agents: { tenant: string; agent: string; extension: string | null; until: number; denied_at: number };
+  brake_states: {
+    tenant: string;
+    agent: string;
+    level: string;
+    cause: string;
+    reason: string;
+    since: number;
+    until: number | null;
+  };
+  call_usage: {
+    tenant: string;
+    call_key: string;
+    agent: string;
+    country: string;
+    per_minute: number;
+    connection: number;
+    day: string;
+    started_at: number;
+    answered_at: number | null;
+    ended_at: number | null;
+    heard_at: number;
+  };
+  usage_days: { tenant: string; day: string; agent: string; calls: number; spent: number; hours: number };
+  usage_countries: { tenant: string; agent: string; country: string; first_at: number };
+  alerts: {
+    id: string;
+    tenant: string;
+    agent: string | null;
+    kind: string;
+    message: string;
+    data: string;
+    at: number;
+    times: number;
+    acknowledged_at: number | null;
+    acknowledged_by: string | null;
+  };
+  legal_holds: { tenant: string; kind: string; subject: string; reason: string; at: number };
+  write_probe: { id: number; at: number };
+  revocations: {
+    id: string;
+    tenant: string;
+    agent: string;
+    device: string | null;
+    code: number;
+    reason: string;
+    at: number;
+  };
+  deployment: { id: string };
 }

@@ -40,6 +40,10 @@ relayCrmContract('HubSpot', async () => {
     agent: { crmUserId: String(robin.userId), name: 'Robin Avery' },
     ownerName: robin.id,
     writeRequests: 4,
+    batchRequests: 4,
+    // a time that is none
+    poisoned: (log) => ({ ...log, startedAt: Number.NaN }),
+    requests: () => hubspot.requests().filter(({ path }) => path.includes('/calls')).length,
     logs: () =>
       hubspot.records.calls.map(({ id, properties }) => ({
         id,
@@ -64,7 +68,7 @@ relayCrmContract('HubSpot', async () => {
       if (found === undefined) throw new RangeError(name);
       return { crm: 'hubspot', object: 'contact', id: found.id, name };
     },
-    trouble: (kind, skip = 0) => hubspot.faults.add({ fault: faults[kind], on: '* /crm/*/objects/calls*', skip }),
+    trouble: (kind, skip = 0) => hubspot.faults.add({ fault: faults[kind], on: '* /crm/*s/calls*', skip }),
     close: () => hubspot.close(),
   };
 });

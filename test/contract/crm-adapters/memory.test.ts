@@ -23,6 +23,11 @@ relayCrmContract('memory', async () => {
     agent: { crmUserId: 'robin', name: 'Robin Avery' },
     ownerName: 'robin',
     writeRequests: 1,
+    batchRequests: 1,
+    poisoned(log) {
+      relay.fail({ when: 'before', error: new PatchcordError('crm.invalid', 'No such field.') });
+      return log;
+    },
     logs: () =>
       relay.logs().map((log) => ({
         id: log.id,

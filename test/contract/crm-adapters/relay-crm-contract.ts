@@ -10,7 +10,7 @@ import {
   type RecordRef,
   toE164,
 } from '@patchcord/call-protocol';
-import type { CrmAgent, CrmRelay } from '@patchcord/crm-adapters/relay';
+import type { CrmAgent, CrmRelay, LogWritten } from '@patchcord/crm-adapters/relay';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finishedCall } from './call-log-fixture.ts';
 
@@ -46,6 +46,12 @@ export interface RelayCrmSubject {
   trouble(kind: Trouble, skip?: number): void;
   /** How many requests one first write takes: each of them is one place to crash at. */
   readonly writeRequests: number;
+  /** The same for a batch of first writes. */
+  readonly batchRequests: number;
+  /** This log as the CRM will refuse it; the next write of it is refused. */
+  poisoned(log: CallLog): CallLog;
+  /** Requests that write or read logs so far, where the CRM counts them. */
+  requests?(): number;
   close(): Promise<void>;
 }
 
@@ -225,6 +231,130 @@ export function relayCrmContract(name: string, start: () => Promise<RelayCrmSubj
       crm.remove(id);
       expect(await write({ ...log, note: 'late' }, id)).toBe(id);
       expect(newLogs()).toEqual([]);
+    });
+
+    describe('in batches', () => {
+      const writeAll = async (
+        logs: readonly { readonly log: CallLog; readonly logId?: string | null }[],
+      ): Promise<readonly LogWritten[]> => {
+        const { writeLogs } = crm.relay;
+        if (writeLogs === undefined) throw new Error('This CRM says that it has batches.');
+        return writeLogs(logs.map(({ log, logId = null }) => ({ log, agent: crm.agent, logId })));
+      };
+      const idsOf = (written: readonly LogWritten[]): readonly string[] =>
+        written.map((one) => ('logId' in one ? one.logId : `${one.error.code}: ${one.error.message}`));
+      const some = (count: number, change: Partial<CallLog> = {}): readonly CallLog[] =>
+        Array.from({ length: count }, (_, index) => finishedCall({ note: `note ${index}`, ...change }));
+
+      it('writes many calls, each complete and under its own id, and repeats them without a second log', async () => {
+        const records = [crm.record('Elena Marchetti'), crm.record('Theo Okafor'), null];
+        const logs = records.flatMap((record) => some(5, { record }));
+        const asked = crm.requests?.() ?? 0;
+        const ids = idsOf(await writeAll(logs.map((log) => ({ log }))));
+        if (crm.requests !== undefined) expect(crm.requests() - asked).toBeLessThan(logs.length);
+        expect(new Set(ids).size).toBe(15);
+        expect(newLogs()).toHaveLength(15);
+        logs.forEach((log, index) => {
+          const seen = newLogs().find(({ id }) => id === ids[index]);
+          expect(seen?.text).toContain(log.note);
+          expect(seen?.records).toEqual(log.record === null ? [] : [`${log.record.object}:${log.record.id}`]);
+        });
+        expect(idsOf(await writeAll(logs.map((log) => ({ log }))))).toEqual(ids);
+        expect(idsOf(await writeAll(logs.map((log, index) => ({ log, logId: ids[index] ?? null }))))).toEqual(ids);
+        expect(newLogs()).toHaveLength(15);
+      });
+
+      it('fails one log that is refused, and none of its neighbours', async () => {
+        const [first, ...others] = some(9);
+        if (first === undefined) throw new Error('no log');
+        const written = await writeAll([{ log: crm.poisoned(first) }, ...others.map((log) => ({ log }))]);
+        const [refused, ...good] = written;
+        expect(refused).toMatchObject({ error: { code: 'crm.invalid', retryable: false } });
+        expect(good.every((one) => 'logId' in one)).toBe(true);
+        expect(newLogs().filter(({ text }) => /note [1-8]/.test(text))).toHaveLength(8);
+      });
+
+      it('takes new calls, known ones and such as were logged before but not known, together', async () => {
+        const [known, lost, fresh] = some(3);
+        if (known === undefined || lost === undefined || fresh === undefined) throw new Error('no logs');
+        const knownId = await write(known);
+        const lostId = await write(lost);
+        const ids = idsOf(
+          await writeAll([
+            { log: { ...known, note: 'known, later' }, logId: knownId },
+            { log: { ...lost, note: 'lost, later' } },
+            { log: fresh },
+          ]),
+        );
+        expect(ids.slice(0, 2)).toEqual([knownId, lostId]);
+        expect(newLogs()).toHaveLength(3);
+        expect(newLogs().map(({ text }) => text.split('\n')[0])).toEqual(['known, later', 'lost, later', 'note 2']);
+      });
+
+      it('keeps what a person wrote into a log, and leaves a deleted log deleted', async () => {
+        const [edited, deleted, plain] = some(3);
+        if (edited === undefined || deleted === undefined || plain === undefined) throw new Error('no logs');
+        const ids = idsOf(await writeAll([{ log: edited }, { log: deleted }, { log: plain }]));
+        crm.rewrite(ids[0] ?? '', 'My own words');
+        crm.remove(ids[1] ?? '');
+        const later = [edited, deleted, plain].map((log, index) => ({
+          log: { ...log, note: 'second', talkMs: 99_000 },
+          logId: ids[index] ?? null,
+        }));
+        expect(idsOf(await writeAll(later))).toEqual(ids);
+        const [first] = later;
+        if (first === undefined) throw new Error('no log');
+        expect(idsOf(await writeAll([{ log: { ...first.log, note: 'third' } }]))).toEqual(ids.slice(0, 1));
+        expect(newLogs().map(({ id }) => id)).toEqual([ids[0], ids[2]]);
+        expect(newLogs()[0]).toMatchObject({ text: 'My own words', seconds: 99 });
+        expect(newLogs()[1]?.text).toContain('second');
+      });
+
+      it('moves a log to the record that was chosen later', async () => {
+        const [moved, stays] = some(2, { record: crm.record('Theo Okafor') });
+        if (moved === undefined || stays === undefined) throw new Error('no logs');
+        const ids = idsOf(await writeAll([{ log: moved }, { log: stays }]));
+        const chosen = crm.record('Elena Marchetti');
+        await writeAll([
+          { log: { ...moved, record: chosen }, logId: ids[0] ?? null },
+          { log: stays, logId: ids[1] ?? null },
+        ]);
+        expect(newLogs()[0]?.records).toContain(`${chosen.object}:${chosen.id}`);
+        expect(newLogs()[1]?.records).toEqual([`${stays.record?.object}:${stays.record?.id}`]);
+      });
+
+      it('leaves one complete log of each call wherever a request was lost on the way', async () => {
+        for (const kind of ['answer-lost', 'server-error', 'reset'] as const)
+          for (let skip = 0; skip < crm.batchRequests; skip += 1) {
+            const record = crm.record('Elena Marchetti');
+            const logs = some(4, { record });
+            const count = crm.logs().length;
+            const ids: (string | null)[] = logs.map(() => null);
+            crm.trouble(kind, skip);
+            for (let attempt = 1; attempt <= 4 && ids.includes(null); attempt += 1) {
+              const left = logs.flatMap((log, index) => (ids[index] === null ? [{ log, index }] : []));
+              const written = await writeAll(left).catch((error: unknown) => {
+                if (!(error as PatchcordError).retryable) throw error;
+                return [];
+              });
+              written.forEach((one, at) => {
+                const to = left[at]?.index;
+                if ('logId' in one && to !== undefined) ids[to] = one.logId;
+              });
+            }
+            const made = crm.logs().slice(count);
+            expect(made.map(({ id }) => id).sort(), `${kind} at request ${skip}`).toEqual([...ids].sort());
+            for (const log of made) expect(log.records).toEqual([`${record.object}:${record.id}`]);
+          }
+      });
+
+      it('leaves one log of each call when two relays write the same batch at once', async () => {
+        const logs = some(6).map((log) => ({ log }));
+        const all = await Promise.all([writeAll(logs), writeAll(logs)]);
+        for (const written of all)
+          for (const one of written) if ('error' in one) expect(one.error.retryable).toBe(true);
+        expect(newLogs()).toHaveLength(6);
+      });
     });
 
     it('writes a call without a number or with an extension', async () => {

@@ -31,6 +31,10 @@ relayCrmContract('Salesforce', async () => {
     agent: { crmUserId: robin.id, name: robin.name },
     ownerName: robin.id,
     writeRequests: 1,
+    batchRequests: 1,
+    // a contact that is not there
+    poisoned: (log) => ({ ...log, record: { crm: 'salesforce', object: 'Contact', id: '003000000000000AAA' } }),
+    requests: () => org.requests().length,
     logs: () =>
       org.records.Task.map((task) => {
         const call = org.records.Patchcord_Call__c.find((one) => one.Task_Id__c === task.Id);
@@ -56,7 +60,7 @@ relayCrmContract('Salesforce', async () => {
       }
       throw new RangeError(name);
     },
-    trouble: (kind, skip = 0) => org.faults.add({ fault: faults[kind], on: 'POST */composite', skip }),
+    trouble: (kind, skip = 0) => org.faults.add({ fault: faults[kind], on: 'POST */composite*', skip }),
     close: () => org.close(),
   };
 });

@@ -100,11 +100,13 @@ it('takes secrets from the environment and from files, and says which could not 
   const withSecret = (secret: unknown) => ({
     tenants: [{ ...testTenant(), sip: { ...testTenant().sip, credential: { kind: 'kamailio-ephemeral', secret } } }],
   });
-  expect(checkConfig(withSecret({ file })).tenants[0]?.sip.credential.secret).toBe('a-secret-from-a-file-0123456789');
+  expect(checkConfig(withSecret({ file })).tenants[0]?.sip.credential).toMatchObject({
+    secret: 'a-secret-from-a-file-0123456789',
+  });
   expect(
     checkConfig(withSecret({ env: 'SIP_SECRET' }), { SIP_SECRET: 'a-secret-from-the-environment' }).tenants[0]?.sip
-      .credential.secret,
-  ).toBe('a-secret-from-the-environment');
+      .credential,
+  ).toMatchObject({ secret: 'a-secret-from-the-environment' });
   const unset = problemsOf(() => checkConfig(withSecret({ env: 'SIP_SECRET' })));
   expect(unset).toContain('tenants.0.sip.credential.secret: the environment variable SIP_SECRET is not set');
   expect(unset).toContain('one problem');
@@ -168,4 +170,16 @@ it('never prints a value that was given', () => {
     }),
   );
   expect(problems).not.toContain('hunter');
+});
+
+it('demands keys where several relays share what is sealed, and nowhere else', () => {
+  const databaseUrl = 'postgres://relay@db.example/patchcord';
+  const oidc = { issuer: 'https://login.example.com', clientId: 'patchcord' };
+  const sealing = testConfig({ databaseUrl, tenants: [testTenant({ signIn: { oidc } })] });
+  expect(() => checkConfig(sealing)).toThrow(/encryptionKeys: is missing; with PostgreSQL/);
+  const key = Buffer.alloc(32, 7).toString('base64');
+  expect(checkConfig({ ...sealing, encryptionKeys: [{ id: 'one', key }] }).encryptionKeys).toHaveLength(1);
+  expect(checkConfig(testConfig({ databaseUrl })).databaseUrl).toBe(databaseUrl);
+  const twice = { ...sealing, encryptionKeys: [key, 'dG9vIHNob3J0'].map((one) => ({ id: 'one', key: one })) };
+  expect(() => checkConfig(twice)).toThrow(/must be 32 bytes in base64[\s\S]*|two entries with the same id/);
 });

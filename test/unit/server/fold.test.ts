@@ -1,6 +1,7 @@
 import {
   type AgentId,
   type CallLog,
+  type CallReportData,
   newCallId,
   type PhoneEvent,
   type TenantId,
@@ -291,4 +292,119 @@ it('never loses an end to whatever else arrives', () => {
       expect(log.stage).not.toBe('live');
     }),
   );
+});
+
+describe('what a phone system reported', () => {
+  const report = (change: Partial<CallReportData> = {}, shift = 0, n: string = change.state ?? 'ended'): WireEvent => {
+    const at = (seconds: number) => 1_000_000 + shift + seconds * 1_000;
+    const data: CallReportData = {
+      pbx: 'asterisk',
+      reportId: n,
+      state: 'ended',
+      sipCallId: 'abc@pbx',
+      conversation: 'c1',
+      extension: '1001',
+      device: null,
+      direction: 'inbound',
+      farSide: { number: '+14155550101', name: 'Grace' },
+      startedAt: at(0),
+      answeredAt: at(4),
+      endedAt: at(34),
+      cause: 16,
+      outcome: null,
+      ...change,
+    };
+    return event(`${n}-1`, 'call.reported', data, { at: at(34), source: `/tenants/acme/pbx/${data.pbx}` });
+  };
+
+  it('is a call where no phone spoke', () => {
+    expect(fold(report())).toMatchObject({
+      direction: 'inbound',
+      farSide: { number: '+14155550101', name: 'Grace' },
+      startedAt: 1_000_000,
+      answeredAt: 1_004_000,
+      endedAt: 1_034_000,
+      talkMs: 30_000,
+      outcome: 'answered',
+      sipCallId: 'abc@pbx',
+      conversation: 'c1',
+      stage: 'ended',
+      reason: 'The phone system reported this call; no phone did.',
+    });
+  });
+
+  it('fills answer and end on the phone’s clock, and gives way to the phone’s own word', () => {
+    expect(fold(started, report())).toMatchObject({
+      startedAt: 1_000,
+      answeredAt: 5_000,
+      endedAt: 35_000,
+      talkMs: 30_000,
+    });
+    expect(fold(started, answered, ended, report())).toMatchObject({
+      answeredAt: 3_000,
+      endedAt: 9_000,
+      reason: 'They hung up',
+    });
+    expect(fold(answered, report())).toMatchObject({ startedAt: -1_000, answeredAt: 3_000, endedAt: 33_000 });
+  });
+
+  it('ends a call against an end by rule, and says so when only the rule did', () => {
+    const byRule = event(
+      'by-rule',
+      'call.ended',
+      { outcome: 'answered', reason: 'rule', by: 'network' },
+      { source: relaySource(owner.tenant) },
+    );
+    expect(fold(started, answered, byRule)).toMatchObject({ endedByRule: true, reason: 'rule' });
+    const told = fold(started, answered, byRule, report());
+    expect(told).toMatchObject({ talkMs: 30_000 });
+    expect(told.endedByRule).toBeUndefined();
+  });
+
+  it('does not make an answer of what another device of the agent answered', () => {
+    const elsewhere = event(2, 'call.ended', { outcome: 'answered-elsewhere', reason: '', by: 'network' });
+    expect(fold(started, elsewhere, report())).toMatchObject({
+      outcome: 'answered-elsewhere',
+      answeredAt: null,
+      talkMs: 0,
+    });
+  });
+
+  it.each([
+    ['inbound', 16, 'missed'],
+    ['inbound', 26, 'answered-elsewhere'],
+    ['inbound', 21, 'declined'],
+    ['outbound', 17, 'busy'],
+    ['outbound', 19, 'no-answer'],
+    ['outbound', 21, 'declined'],
+    ['outbound', 16, 'cancelled'],
+    ['outbound', 1, 'failed'],
+  ] as const)('%s, not answered, with cause %s is %s', (direction, cause, outcome) => {
+    expect(fold(report({ direction, cause, answeredAt: null })).outcome).toBe(outcome);
+  });
+
+  it('lives until its end is reported', () => {
+    expect(fold(report({ state: 'answered', endedAt: null }))).toMatchObject({
+      stage: 'live',
+      answeredAt: 1_004_000,
+      outcome: null,
+    });
+  });
+
+  it('says the same in any order, of two machines whose clocks differ', () => {
+    const all = [
+      report({ state: 'started', answeredAt: null, endedAt: null }, 0),
+      report({ state: 'answered', endedAt: null }, 0),
+      report({}, 0),
+      report({ pbx: 'kamailio', farSide: { number: '' } }, 90_000, 'edge'),
+      started,
+    ];
+    const wanted = fold(...all);
+    expect(wanted).toMatchObject({ talkMs: 30_000, startedAt: 1_000 });
+    fc.assert(
+      fc.property(fc.shuffledSubarray(all, { minLength: 5 }), (order) => {
+        expect(fold(...order, ...order)).toEqual(wanted);
+      }),
+    );
+  });
 });

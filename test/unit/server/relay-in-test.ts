@@ -8,10 +8,14 @@ import { createMemoryRelay, type MemoryRelay } from '@patchcord/crm-adapters/rel
 import { WebSocket } from 'ws';
 import { type Relay, type RelayConfigInput, type RelayDependencies, startRelay } from '../../../server/src/index.ts';
 import { createLog } from '../../../server/src/logging.ts';
+import { DpopKey } from '../../dpop-key.ts';
 
 export const adminToken = 'an-admin-token-that-only-tests-know-0001';
 export const sipSecret = 'a-sip-secret-that-only-tests-know-0001';
 export const turnSecret = 'a-turn-secret-that-only-tests-know-001';
+
+/** The key of every phone in these tests; a test about keys brings its own. */
+export const phoneKey = new DpopKey();
 
 /** A good configuration with two agents; a test overrides what it is about. */
 export function testConfig(overrides: Partial<RelayConfigInput> = {}): RelayConfigInput {
@@ -56,6 +60,8 @@ export interface RelayInTest {
   fetch(path: string, init?: RequestInit & { readonly token?: string; readonly json?: unknown }): Promise<Response>;
   signIn(agent?: string, device?: string): Promise<Session & { readonly device: string }>;
   connect(token: string): Promise<Panel>;
+  /** The message that authenticates a socket, with a proof of its own. */
+  authentication(token: string): { readonly type: 'authenticate'; readonly token: string; readonly proof: string };
 }
 
 export async function startRelayInTest(
@@ -77,6 +83,7 @@ export async function startRelayInTest(
     throw error;
   });
   const panels: Panel[] = [];
+  const now = dependencies.now ?? Date.now;
   const self: RelayInTest = {
     relay,
     crm,
@@ -92,7 +99,16 @@ export async function startRelayInTest(
         ...(json === undefined ? {} : { method: init.method ?? 'POST', body: JSON.stringify(json) }),
         headers: {
           ...(json === undefined ? {} : { 'content-type': 'application/json' }),
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(isSession(token) || path.startsWith('/v1/sessions')
+            ? phoneKey.headers({
+                method: init.method ?? (json === undefined ? 'GET' : 'POST'),
+                url: `${relay.url}${path.split('?')[0]}`,
+                token: token ?? null,
+                now: now(),
+              })
+            : token === undefined
+              ? {}
+              : { authorization: `Bearer ${token}` }),
           ...(init.headers as Record<string, string> | undefined),
         },
       }),
@@ -105,12 +121,27 @@ export async function startRelayInTest(
     connect: async (token) => {
       const panel = await Panel.open(relay);
       panels.push(panel);
-      panel.send({ type: 'authenticate', token });
+      panel.send(self.authentication(token));
       await panel.next((message) => message.type === 'authenticated');
       return panel;
     },
+    authentication: (token) => ({
+      type: 'authenticate',
+      token,
+      proof: phoneKey.proof({
+        method: 'GET',
+        url: `${relay.url.replace(/^http/, 'ws')}/v1/live`,
+        token,
+        now: now(),
+      }),
+    }),
   };
   return self;
+}
+
+/** A session's token; what else is sent as a token is an administrator's or a machine's. */
+function isSession(token: string | undefined): boolean {
+  return /^[\w-]{22}\.[\w-]{43}$/.test(token ?? '');
 }
 
 /** The panel's end of the live socket. */

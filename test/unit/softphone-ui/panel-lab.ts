@@ -15,7 +15,7 @@ import { createRelayClient, type RelayClient } from '../../../packages/softphone
 import { createSessionHandover } from '../../../packages/softphone-ui/src/session-handover.ts';
 import type { SoftphoneModel } from '../../../packages/softphone-ui/src/softphone-model.ts';
 import { FakeHost } from '../../panel/fake-host.ts';
-import { FakeRelay } from '../../panel/fake-relay.ts';
+import { FakeRelay, fakeSessionKey } from '../../panel/fake-relay.ts';
 import { ada, profile, sharers } from '../../panel/sample-profile.ts';
 
 export interface LabFrame {
@@ -71,6 +71,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       random: () => 0.5,
       fetch: relay.fetch,
       openSocket: relay.openSocket,
+      openKey: () => Promise.resolve(fakeSessionKey),
       proveIdentity: () => host.proveIdentity(),
     });
     const panel = createPanel({
@@ -79,6 +80,8 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       clock,
       sound,
       random: () => 0.5,
+      hostOrigin: 'https://crm.example.test',
+      openSignIn: () => Promise.resolve({ kind: 'sign-in', claim: relay.claim, verifier: 'verifier' }),
       relay: client,
       openHandover: (name) => createSessionHandover({ openChannel: own.open, name, clock }),
       sharePhone: (name) => {

@@ -9,7 +9,7 @@ import {
 import { FakeClock } from '@patchcord/phone-engine/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createRelayClient, type RelayClient } from '../../../packages/softphone-ui/src/relay-client.ts';
-import { FakeRelay } from '../../panel/fake-relay.ts';
+import { FakeRelay, fakeSessionKey } from '../../panel/fake-relay.ts';
 import { profile } from '../../panel/sample-profile.ts';
 import { settle, until } from './panel-lab.ts';
 
@@ -26,6 +26,7 @@ function open(proof: IdentityProof | null = code) {
     random: () => 1,
     fetch: relay.fetch,
     openSocket: relay.openSocket,
+    openKey: () => Promise.resolve(fakeSessionKey),
     proveIdentity: proofs,
   });
   onTestFinished(() => client.close());
@@ -56,7 +57,52 @@ describe('requests', () => {
     await client.signIn(code);
     clock.advance(relay.sessionMs - 1_000);
     await client.profile();
-    expect(proofs).toHaveBeenCalledTimes(1);
+    expect(proofs).not.toHaveBeenCalled();
+    expect(relay.requests).toEqual(['POST /v1/sessions', 'POST /v1/sessions/resume', 'GET /v1/profile']);
+  });
+
+  it('renew without asking anybody when only the access has run out', async () => {
+    const { client, relay, proofs } = open();
+    await client.signIn(code);
+    relay.forgetAccess();
+    await Promise.all([client.profile(), client.credentials(), client.history(5)]);
+    expect(proofs).not.toHaveBeenCalled();
+    expect(relay.requests.filter((one) => one.includes('resume'))).toHaveLength(1);
+  });
+
+  it('go on after a reload with what the cookie keeps, only where the host says whom the page is for', async () => {
+    const { client, relay } = open(null);
+    relay.keepsCookies = true;
+    client.begin('page:alone');
+    await client.signIn(code);
+    const again = (audience: string | null) => {
+      const loaded = createRelayClient({
+        origin: 'https://relay.example.test',
+        device: crypto.randomUUID() as DeviceId,
+        clock: new FakeClock(),
+        fetch: relay.fetch,
+        openSocket: relay.openSocket,
+        openKey: () => Promise.resolve(fakeSessionKey),
+        proveIdentity: () => Promise.resolve(null),
+      });
+      onTestFinished(() => loaded.close());
+      loaded.begin(audience);
+      return loaded;
+    };
+    expect(await again(null).resume()).toBe(false);
+    const loaded = again('page:alone');
+    expect(await loaded.resume()).toBe(true);
+    expect((await loaded.profile()).agent.name).toBe('Maria Santos');
+    await loaded.signOut();
+    expect(loaded.session()).toBeNull();
+    expect(await again('page:alone').resume()).toBe(false);
+  });
+
+  it('learn the relay’s time when this computer’s clock is wrong', async () => {
+    const { client, relay } = open();
+    relay.aheadMs = 2 * 3_600_000;
+    await client.signIn(code);
+    await client.profile();
     expect(relay.requests).toEqual(['POST /v1/sessions', 'POST /v1/sessions', 'GET /v1/profile']);
   });
 
@@ -104,6 +150,7 @@ describe('requests', () => {
       clock: new FakeClock(),
       fetch: relay.fetch,
       openSocket: relay.openSocket,
+      openKey: () => Promise.resolve(fakeSessionKey),
       proveIdentity: () => Promise.resolve(null),
     });
     onTestFinished(() => other.close());
@@ -149,6 +196,7 @@ describe('requests', () => {
       clock: new FakeClock(),
       fetch: () => Promise.resolve(page),
       openSocket: relay.openSocket,
+      openKey: () => Promise.resolve(fakeSessionKey),
       proveIdentity: () => Promise.resolve(code),
     });
     await expect(broken.signIn(code)).rejects.toMatchObject({ code: 'relay.unreachable', retryAfterMs: 3_000 });

@@ -5,6 +5,7 @@
  */
 import { PatchcordError } from '@patchcord/call-protocol';
 import { masked } from '../log-words.ts';
+import { type GatedRequest, openGate, type RequestGate, type SaidOfLimits } from '../request-gate.ts';
 
 export interface HubSpotOAuth {
   readonly clientId: string;
@@ -18,9 +19,11 @@ export interface HubSpotClientOptions {
   /** `https://api.hubapi.com` */
   readonly apiUrl: string;
   /** A token for every request, or what is needed to get one. */
-  readonly accessToken: (() => Promise<string>) | HubSpotOAuth;
+  readonly accessToken: ((refused?: string) => Promise<string>) | HubSpotOAuth;
   readonly timeoutMs: number;
   readonly fetch?: typeof fetch;
+  /** Asked before every request. */
+  readonly gate?: RequestGate;
 }
 
 export interface HubSpotAnswer {
@@ -40,6 +43,7 @@ export interface HubSpotClient {
     body: unknown,
     doing: string,
     accept?: readonly number[],
+    gated?: GatedRequest,
   ): Promise<HubSpotAnswer>;
 }
 
@@ -48,6 +52,7 @@ const renewBeforeMs = 60_000;
 
 export function createHubSpotClient(options: HubSpotClientOptions): HubSpotClient {
   const send = options.fetch ?? fetch;
+  const gate = options.gate ?? openGate;
   const apiUrl = options.apiUrl.replace(/\/$/, '');
   const tokens = tokenSource(options, apiUrl, exchange);
 
@@ -70,22 +75,27 @@ export function createHubSpotClient(options: HubSpotClientOptions): HubSpotClien
   }
 
   return {
-    async request(method, path, body, doing, accept = []) {
+    async request(method, path, body, doing, accept = [], gated = {}) {
       for (let attempt = 1; ; attempt += 1) {
         const token = await tokens.current();
-        const answer = await exchange(
-          `${apiUrl}${path}`,
-          {
-            method,
-            headers: {
-              authorization: `Bearer ${token}`,
-              accept: 'application/json',
-              ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-            },
-            ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        const init: RequestInit = {
+          method,
+          headers: {
+            authorization: `Bearer ${token}`,
+            accept: 'application/json',
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           },
-          doing,
-        );
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        };
+        const leave = await gate.pass(gated);
+        let said: SaidOfLimits = {};
+        let answer: HubSpotAnswer & { headers: Headers };
+        try {
+          answer = await exchange(`${apiUrl}${path}`, init, doing);
+          said = saidOfLimits(answer);
+        } finally {
+          leave(said);
+        }
         if (answer.status < 400 || accept.includes(answer.status)) return answer;
         // A 401 is answered before anything is done, so that a write may be repeated with a fresh token.
         if (answer.status === 401 && attempt === 1) {
@@ -109,7 +119,15 @@ function tokenSource(
   exchange: (url: string, init: RequestInit, doing: string) => Promise<HubSpotAnswer & { headers: Headers }>,
 ): TokenSource {
   const source = options.accessToken;
-  if (typeof source === 'function') return { current: source, drop: () => {} };
+  if (typeof source === 'function') {
+    let refused: string | undefined;
+    return {
+      current: () => source(refused),
+      drop: (token) => {
+        refused = token;
+      },
+    };
+  }
   let held: { readonly token: string; readonly renewAt: number } | null = null;
   let asking: Promise<string> | null = null;
 
@@ -203,6 +221,17 @@ function propertyErrors(body: Readonly<Record<string, unknown>>): readonly strin
     const name = Array.isArray(context) ? text(context[0]) : '';
     return `${name} ${text(error.code)}`.trim();
   });
+}
+
+/** What an answer says of the account's limits (HubSpot contract, section 2.5). Answers to searches say nothing. */
+function saidOfLimits({ status, headers }: HubSpotAnswer & { headers: Headers }): SaidOfLimits {
+  const number = (name: string): number => Number(headers.get(`x-hubspot-ratelimit-${name}`) ?? Number.NaN);
+  const [limit, remaining, spanMs] = [number('max'), number('remaining'), number('interval-milliseconds')];
+  const after = retryAfterMs(headers);
+  return {
+    ...(status === 429 ? { refused: after === undefined ? {} : { retryAfterMs: after } } : {}),
+    ...(limit > 0 && remaining >= 0 && spanMs > 0 ? { window: { limit, remaining, spanMs } } : {}),
+  };
 }
 
 /** RFC 9110 section 10.2.3: seconds or a date. */

@@ -1,20 +1,20 @@
 /**
- * Owns the relay half of the HubSpot adapter: finding a caller, and writing one call as one call object, upserted by a unique property of ours
- * that holds the call id (HubSpot contract, sections 2.1 to 2.4). What the properties mean stands in call.ts. Must never write a property that
- * a person edited, and never search for what it just wrote: the index lags.
+ * Owns the relay half of the HubSpot adapter: what the account says of itself, our two properties in it, and finding a caller (HubSpot contract,
+ * sections 2.3 and 2.4). How a call becomes a call object stands in log-writer.ts. Must never write a call.
  */
-import { type CallLog, type Match, PatchcordError, type RecordRef } from '@patchcord/call-protocol';
-import { type Fields, fingerprints, fromStored, type LastWritten, ownChanges, toStored } from '../last-written.ts';
+import { type Match, PatchcordError } from '@patchcord/call-protocol';
 import type { CrmAgent, CrmRelay } from '../relay-contract.ts';
-import { type CallProperties, callProperties, callSpelling, isRecordId, keyProperty, writtenProperty } from './call.ts';
-import { createHubSpotClient, fromRefusal, type HubSpotOAuth, isObject, text } from './client.ts';
+import type { RequestGate } from '../request-gate.ts';
+import { type CallProperties, callProperties, isRecordId, keyProperty, writtenProperty } from './call.ts';
+import { createHubSpotClient, type HubSpotOAuth, isObject, text } from './client.ts';
+import { createLogWriter, logsAtOnce, recordTypes } from './log-writer.ts';
 import { filtersFor, ranked, type SearchedType, searchBody } from './search.ts';
 
 export interface HubSpotRelayOptions {
   /** `https://api.hubapi.com` */
   readonly apiUrl: string;
   /** A token for every request, or the app's OAuth grant. */
-  readonly accessToken: (() => Promise<string>) | HubSpotOAuth;
+  readonly accessToken: ((refused?: string) => Promise<string>) | HubSpotOAuth;
   readonly portalId: number | string;
   /** The app's id; makes recordings and transcripts of these calls possible. */
   readonly appId?: number | string;
@@ -27,16 +27,10 @@ export interface HubSpotRelayOptions {
   readonly timeoutMs?: number;
   /** How long what the account says about itself is kept, ms. Default ten minutes. */
   readonly describeForMs?: number;
+  /** Asked before every request; without one, requests go out at once. */
+  readonly gate?: RequestGate;
 }
 
-/** Name under which the record a call was put on is remembered among the fingerprints. */
-const recordKey = 'record';
-const types: Readonly<Record<string, { readonly path: string; readonly typeId: string }>> = {
-  contact: { path: 'contacts', typeId: '0-1' },
-  company: { path: 'companies', typeId: '0-2' },
-  deal: { path: 'deals', typeId: '0-3' },
-  ticket: { path: 'tickets', typeId: '0-5' },
-};
 const callTypeId = '0-48';
 
 const ownProperties = [
@@ -61,10 +55,11 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
     accessToken: options.accessToken,
     timeoutMs: options.timeoutMs ?? 10_000,
     ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+    ...(options.gate === undefined ? {} : { gate: options.gate }),
   });
   const keepMs = options.describeForMs ?? 600_000;
   const uiUrl = (options.uiUrl ?? 'https://app.hubspot.com').replace(/\/$/, '');
-  const owners = new Map<string, { readonly at: number; readonly id: string | null }>();
+  const owners = new Map<string, { readonly at: number; readonly id: Promise<string | null> }>();
   /** Properties that a search refused; HubSpot does not say which, so each is learned once. */
   const unknownInSearch = new Set<string>();
   let described: { readonly at: number; readonly value: Promise<CallProperties> } | null = null;
@@ -119,28 +114,44 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
     };
   }
 
-  /** The owner record of an agent; null when the user owns nothing (a user without a seat). */
-  async function ownerOf(agent: CrmAgent): Promise<string | null> {
-    if (!isRecordId(agent.crmUserId)) return null;
-    const known = owners.get(agent.crmUserId);
+  /** The owner record of an agent; null when the user owns nothing (a user without a seat). Asked once for a whole batch. */
+  function ownerOf(agent: CrmAgent): Promise<string | null> {
+    const { crmUserId } = agent;
+    if (!isRecordId(crmUserId)) return Promise.resolve(null);
+    const known = owners.get(crmUserId);
     if (known !== undefined && Date.now() - known.at < keepMs) return known.id;
+    const asked = { at: Date.now(), id: findOwner(crmUserId) };
+    owners.set(crmUserId, asked);
+    asked.id.catch(() => {
+      if (owners.get(crmUserId) === asked) owners.delete(crmUserId);
+    });
+    return asked.id;
+  }
+
+  async function findOwner(crmUserId: string): Promise<string | null> {
     const answer = await client.request(
       'GET',
-      `/crm/v3/owners/${agent.crmUserId}?idProperty=userId`,
+      `/crm/v3/owners/${crmUserId}?idProperty=userId`,
       undefined,
       'to find the owner',
       [404],
     );
     const id = answer.status === 404 || !isObject(answer.body) ? '' : text(answer.body.id);
-    owners.set(agent.crmUserId, { at: Date.now(), id: isRecordId(id) ? id : null });
     return isRecordId(id) ? id : null;
   }
 
-  async function search(type: SearchedType, number: Parameters<typeof filtersFor>[1]): Promise<readonly unknown[]> {
+  async function search(
+    type: SearchedType,
+    number: Parameters<typeof filtersFor>[1],
+    urgent: boolean,
+  ): Promise<readonly unknown[]> {
     const doing = `to search ${type} for the caller`;
     const all = filtersFor(type, number).filter(({ propertyName }) => !unknownInSearch.has(`${type}.${propertyName}`));
     const ask = (filters: typeof all, accept: readonly number[]) =>
-      client.request('POST', `/crm/v3/objects/${type}/search`, searchBody(type, filters), doing, accept);
+      client.request('POST', `/crm/v3/objects/${type}/search`, searchBody(type, filters), doing, accept, {
+        search: true,
+        urgent,
+      });
     const answer = await ask(all, all.length > 1 ? [400] : []);
     if (answer.status < 400) return listOf(answer.body, 'results');
     // One unknown property spoils the whole search with a bare 400: ask one by one, and remember which it was.
@@ -153,142 +164,36 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
     return rows;
   }
 
-  /** The call object of this call, or null when there is none. */
-  async function read(log: CallLog, logId: string | null, wanted: Fields): Promise<StoredCall | null> {
-    const names = [...Object.keys(wanted), writtenProperty].join(',');
-    const key = logId === null ? `${log.callId}?idProperty=${keyProperty}&` : `${logId}?`;
-    const answer = await client.request(
-      'GET',
-      `/crm/v3/objects/calls/${key}properties=${names}`,
-      undefined,
-      'to read the logged call',
-      [404],
-    );
-    if (answer.status === 404 || !isObject(answer.body)) return null;
-    const properties = isObject(answer.body.properties) ? answer.body.properties : {};
-    return { id: text(answer.body.id), properties, written: fromStored(properties[writtenProperty]) };
-  }
-
-  async function create(log: CallLog, wanted: Fields): Promise<StoredCall> {
-    const doing = 'to log the call';
-    const written = fingerprints(wanted, callSpelling);
-    const answer = await client.request(
-      'POST',
-      '/crm/v3/objects/calls/batch/upsert',
-      {
-        inputs: [
-          {
-            idProperty: keyProperty,
-            id: log.callId,
-            properties: { ...withoutEmpty(wanted), [writtenProperty]: toStored(written) },
-          },
-        ],
-      },
-      doing,
-    );
-    // 207: a batch of one that failed still answers with success.
-    const error = listOf(answer.body, 'errors')[0];
-    if (error !== undefined) throw fromRefusal(400, error, new Headers(), doing);
-    const result = listOf(answer.body, 'results')[0];
-    const id = isObject(result) ? text(result.id) : '';
-    if (!isRecordId(id))
-      throw new PatchcordError('crm.unavailable', `HubSpot answered ${doing} without an id. It is tried again.`, {
-        retryable: true,
-      });
-    return { id, properties: wanted, written };
-  }
-
-  /** Puts the call on its record; repeating it changes nothing. The record it stood on before is taken off. */
-  async function associate(callId: string, record: RecordRef | null, before: string): Promise<string> {
-    const type = record === null ? undefined : types[record.object];
-    const now =
-      record?.crm === 'hubspot' && type !== undefined && isRecordId(record.id) ? `${record.object}:${record.id}` : '';
-    if (now === before) return now;
-    if (now !== '' && type !== undefined && record !== null)
-      await client.request(
-        'PUT',
-        `/crm/v4/objects/calls/${callId}/associations/default/${type.path}/${record.id}`,
-        undefined,
-        'to put the call on its record',
-      );
-    const [oldObject = '', oldId = ''] = before.split(':');
-    const old = types[oldObject];
-    if (old !== undefined && isRecordId(oldId))
-      await client.request(
-        'DELETE',
-        `/crm/v4/objects/calls/${callId}/associations/${old.path}/${oldId}`,
-        undefined,
-        'to take the call off a record',
-        [404, 405],
-      );
-    return now;
-  }
-
-  async function bringUpToDate(stored: StoredCall, log: CallLog, wanted: Fields): Promise<void> {
-    const onRecord = await associate(stored.id, log.record, stored.written[recordKey] ?? '');
-    const { changes, written } = ownChanges(wanted, stored.properties, stored.written, callSpelling);
-    const { [recordKey]: _before, ...fields } = written;
-    const next: LastWritten = onRecord === '' ? fields : { ...fields, [recordKey]: onRecord };
-    const remembered = toStored(next);
-    if (Object.keys(changes).length === 0 && remembered === toStored(stored.written)) return;
-    await client.request(
-      'PATCH',
-      `/crm/v3/objects/calls/${stored.id}`,
-      { properties: { ...emptied(changes), [writtenProperty]: remembered } },
-      'to update the logged call',
-      // Deleted by a person meanwhile: it stays deleted.
-      [404],
-    );
-  }
-
-  return {
-    crm: 'hubspot',
-    can: { atomicLog: false, recordings: false },
-    async findByNumber(number, country): Promise<readonly Match[]> {
-      const [contacts, companies] = await Promise.all([search('contacts', number), search('companies', number)]);
-      return ranked({ contacts, companies }, number, country);
-    },
-    async writeLog(log, agent, logId) {
-      if (logId !== null && !isRecordId(logId))
-        throw new PatchcordError('crm.invalid', `"${logId.slice(0, 40)}" is not a HubSpot id.`);
+  const writer = createLogWriter({
+    client,
+    async wantedOf(log, agent) {
       const [properties, ownerId] = await Promise.all([propertiesOfCalls(), ownerOf(agent)]);
-      const wanted = callProperties(log, {
+      return callProperties(log, {
         properties,
         ownerId,
         appId: options.appId === undefined ? null : String(options.appId),
         dispositionIds: options.dispositionIds ?? {},
       });
-      const stored = await read(log, logId, wanted);
-      // A known log that is gone was deleted by a person: it stays deleted.
-      if (stored === null && logId !== null) return logId;
-      const call = stored ?? (await create(log, wanted));
-      await bringUpToDate(call, log, wanted);
-      return call.id;
     },
+  });
+
+  return {
+    crm: 'hubspot',
+    can: { atomicLog: false, recordings: false, batch: logsAtOnce },
+    async findByNumber(number, country, { urgent = true } = {}): Promise<readonly Match[]> {
+      const [contacts, companies] = await Promise.all([
+        search('contacts', number, urgent),
+        search('companies', number, urgent),
+      ]);
+      return ranked({ contacts, companies }, number, country);
+    },
+    writeLog: writer.writeLog,
+    writeLogs: writer.writeLogs,
     linkTo(record) {
-      const typeId = record.object === 'call' ? callTypeId : (types[record.object]?.typeId ?? record.object);
+      const typeId = record.object === 'call' ? callTypeId : (recordTypes[record.object]?.typeId ?? record.object);
       return `${uiUrl}/contacts/${options.portalId}/record/${encodeURIComponent(typeId)}/${encodeURIComponent(record.id)}`;
     },
   };
-}
-
-interface StoredCall {
-  readonly id: string;
-  readonly properties: Readonly<Record<string, unknown>>;
-  readonly written: LastWritten;
-}
-
-/** A first write leaves out what has no value; an update sends an empty text, which clears. */
-function withoutEmpty(fields: Fields): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(fields)
-      .filter(([, value]) => value !== null)
-      .map(([name, value]) => [name, String(value)]),
-  );
-}
-
-function emptied(fields: Fields): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value === null ? '' : String(value)]));
 }
 
 function listOf(value: unknown, name: string): readonly unknown[] {

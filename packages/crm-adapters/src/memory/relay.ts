@@ -6,7 +6,7 @@ import { type CallLog, type Match, PatchcordError, type RecordRef } from '@patch
 import { type Fields, fingerprints, type LastWritten, ownChanges } from '../last-written.ts';
 import { resultOf, textOf, titleOf } from '../log-words.ts';
 import { isNumber } from '../number-match.ts';
-import type { CrmAgent, CrmRelay } from '../relay-contract.ts';
+import type { CrmAgent, CrmRelay, LogWritten } from '../relay-contract.ts';
 
 /** A record of the memory CRM with its numbers as somebody typed them. */
 export interface MemoryRecord {
@@ -91,9 +91,9 @@ export function createMemoryRelay(options: { readonly records?: readonly MemoryR
     return created;
   }
 
-  return {
+  const relay: MemoryRelay = {
     crm: 'memory',
-    can: { atomicLog: true, recordings: false },
+    can: { atomicLog: true, recordings: false, batch: 100 },
     async findByNumber(number, country): Promise<readonly Match[]> {
       strike('search');
       return records
@@ -112,6 +112,17 @@ export function createMemoryRelay(options: { readonly records?: readonly MemoryR
       strike('after');
       return id;
     },
+    writeLogs: (batch) =>
+      Promise.all(
+        batch.map(async ({ log, agent, logId }): Promise<LogWritten> => {
+          try {
+            return { logId: await relay.writeLog(log, agent, logId) };
+          } catch (error) {
+            if (!(error instanceof PatchcordError)) throw error;
+            return { error };
+          }
+        }),
+      ),
     linkTo: (record: RecordRef) => `memory:${record.object}/${record.id}`,
     logs: () => [...stored].map(([id, { fields }]) => shown(id, fields)),
     edit(logId, change) {
@@ -133,6 +144,7 @@ export function createMemoryRelay(options: { readonly records?: readonly MemoryR
       faults.push({ when, error, left: times ?? 1 });
     },
   };
+  return relay;
 }
 
 function fieldsOf(log: CallLog, agent: CrmAgent): Fields {

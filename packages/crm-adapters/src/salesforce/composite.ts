@@ -34,6 +34,20 @@ export function subAnswer(value: unknown): SubAnswer {
   };
 }
 
+/** One graph of a composite graph request: a transaction of its own. */
+export interface GraphAnswer {
+  readonly graphId: string;
+  readonly answers: readonly SubAnswer[];
+}
+
+export function graphAnswer(value: unknown): GraphAnswer {
+  const graph = isObject(value) ? value : {};
+  return {
+    graphId: text(graph.graphId),
+    answers: listOf(graph.graphResponse, 'compositeResponse').map(subAnswer),
+  };
+}
+
 export function refusalIn(answer: SubAnswer): SubRefusal {
   const first: unknown = Array.isArray(answer.body) ? answer.body[0] : answer.body;
   return {

@@ -7,8 +7,9 @@ import { createPrivateKey, randomUUID } from 'node:crypto';
 import { PatchcordError } from '@patchcord/call-protocol';
 import { SignJWT } from 'jose';
 import { Connection } from 'jsforce';
+import { type GatedRequest, openGate, type RequestGate, type SaidOfLimits } from '../request-gate.ts';
 import { settledOnce, withDeadline } from '../waiting.ts';
-import { fromThrown, isExpiredSession } from './refusals.ts';
+import { fromThrown, isExpiredSession, isOverLimit } from './refusals.ts';
 
 /** REST version: in every org since Spring '26. */
 const apiVersion = '66.0';
@@ -28,6 +29,10 @@ export interface SalesforceLogin {
   /** The integration user. */
   readonly username: string;
   readonly timeoutMs: number;
+  /** Sent with every request, asked for each time. */
+  readonly headers?: () => Readonly<Record<string, string>>;
+  /** Asked before every request. */
+  readonly gate?: RequestGate;
 }
 
 export interface SalesforceConnection {
@@ -36,7 +41,13 @@ export interface SalesforceConnection {
    * @param doing what this is for, in words that follow "Salesforce refused …"
    * @throws PatchcordError `crm.*`
    */
-  request(method: 'GET' | 'POST' | 'PATCH', path: string, body: unknown, doing: string): Promise<unknown>;
+  request(
+    method: 'GET' | 'POST' | 'PATCH',
+    path: string,
+    body: unknown,
+    doing: string,
+    gated?: GatedRequest,
+  ): Promise<unknown>;
   /** The org's own address, once known. */
   readonly instanceUrl: string | null;
 }
@@ -47,6 +58,7 @@ export interface SalesforceConnection {
  */
 export function connectToSalesforce(login: SalesforceLogin): SalesforceConnection {
   const key = readKey(login.privateKeyPem);
+  const gate = login.gate ?? openGate;
   let session: Promise<Connection> | null = null;
 
   async function signIn(): Promise<Connection> {
@@ -101,32 +113,42 @@ export function connectToSalesforce(login: SalesforceLogin): SalesforceConnectio
     get instanceUrl() {
       return instanceUrl;
     },
-    async request(method, path, body, doing) {
+    async request(method, path, body, doing, gated = {}) {
       for (let attempt = 1; ; attempt += 1) {
         const current = signedIn();
         const connection = await current;
         instanceUrl = connection.instanceUrl;
+        const leave = await gate.pass(gated);
+        let said: SaidOfLimits = {};
         try {
-          return await bounded(
+          const answer = await bounded(
             connection.request<unknown>(
               {
                 method,
                 url: `${connection.instanceUrl}${dataPath}${path}`,
-                ...(body === undefined
-                  ? {}
-                  : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+                headers: {
+                  ...login.headers?.(),
+                  ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+                },
+                ...(body === undefined ? {} : { body: JSON.stringify(body) }),
               },
               { timeout: login.timeoutMs, retry: { maxRetries: 0 }, followRedirect: false },
             ),
             doing,
           );
+          const day = connection.limitInfo.apiUsage;
+          if (day !== undefined) said = { day };
+          return answer;
         } catch (error) {
+          if (isOverLimit(error)) said = { refused: {} };
           // A 401 is answered before anything is done, so that a write may be repeated here.
           if (attempt === 1 && isExpiredSession(error)) {
             if (session === current) session = null;
             continue;
           }
           throw fromThrown(error, doing);
+        } finally {
+          leave(said);
         }
       }
     },

@@ -116,3 +116,16 @@ function readKey(pem: string): KeyObject {
     );
   }
 }
+
+/**
+ * The org and user that Salesforce's ID token is about: its subject is the identity URL `https://…/id/<org>/<user>`.
+ * @throws PatchcordError `identity.refused` when the subject is anything else
+ */
+export function salesforceUserOf(subject: string): { readonly orgId: string; readonly userId: string } {
+  const [, orgId = '', userId = ''] =
+    /^https?:\/\/[^/]+\/id\/(00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)\/(005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)$/.exec(
+      subject,
+    ) ?? [];
+  if (userId === '') throw refused('it does not name a Salesforce org and user');
+  return { orgId, userId };
+}

@@ -94,6 +94,12 @@ export function isExpiredSession(error: unknown): boolean {
   return code === 'INVALID_SESSION_ID' || code === 'INVALID_AUTH_HEADER' || code === 'ERROR_HTTP_401';
 }
 
+/** Whether this refusal says that a limit is reached: Salesforce answers 403 and no Retry-After (Salesforce contract, section 3.1). */
+export function isOverLimit(error: unknown): boolean {
+  const code = (error as { errorCode?: unknown } | null)?.errorCode;
+  return code === 'REQUEST_LIMIT_EXCEEDED' || code === 'ERROR_HTTP_429';
+}
+
 function statusIn(code: string): number | undefined {
   const match = /^ERROR_HTTP_(\d{3})$/.exec(code);
   return match === null ? undefined : Number(match[1]);

@@ -1,26 +1,14 @@
 /**
- * Owns the relay half of the Salesforce adapter: finding a caller, and writing one call as one Task beside one record of ours whose unique
- * key is the call id (Salesforce contract, sections 2.5, 3.1 and 3.4). What the fields mean stands in task.ts. Must never write a field that a
- * person edited, and never write twice: the unique key decides, not a search.
+ * Owns the relay half of the Salesforce adapter: what the org says of itself, and finding a caller (Salesforce contract, sections 3.1 and
+ * 3.4). How a call becomes a Task stands in log-writer.ts. Must never write.
  */
-import { type CallLog, type Match, PatchcordError } from '@patchcord/call-protocol';
-import { fingerprints, fromStored, type LastWritten, ownChanges, toStored } from '../last-written.ts';
-import type { CrmAgent, CrmRelay } from '../relay-contract.ts';
-import {
-  firstFailure,
-  idOf,
-  isObject,
-  listOf,
-  refusalIn,
-  type SubAnswer,
-  type SubRequest,
-  subAnswer,
-  text,
-} from './composite.ts';
-import { connectToSalesforce, dataPath } from './connection.ts';
-import { fromRefusal } from './refusals.ts';
+import { type Match, PatchcordError } from '@patchcord/call-protocol';
+import type { CrmRelay } from '../relay-contract.ts';
+import type { RequestGate } from '../request-gate.ts';
+import { isObject, listOf, text } from './composite.ts';
+import { connectToSalesforce } from './connection.ts';
+import { createLogWriter, logsAtOnce } from './log-writer.ts';
 import { ranked, type SearchableObject, type SearchedObject, sosl } from './search.ts';
-import { callFields, isSalesforceId, taskFields, taskSpelling } from './task.ts';
 
 export interface SalesforceRelayOptions {
   /** `https://login.salesforce.com`, `https://test.salesforce.com` or the org's My Domain. */
@@ -41,6 +29,10 @@ export interface SalesforceRelayOptions {
   readonly namespace?: string;
   /** How long what the org says about itself is kept, ms. Default one hour. */
   readonly describeForMs?: number;
+  /** Sent with every request, asked for each time: a trace that goes on. */
+  readonly headers?: () => Readonly<Record<string, string>>;
+  /** Asked before every request; without one, requests go out at once. */
+  readonly gate?: RequestGate;
 }
 
 const searched: readonly SearchedObject[] = ['Contact', 'Lead', 'Account'];
@@ -53,13 +45,11 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
     privateKeyPem: options.privateKeyPem,
     username: options.username,
     timeoutMs: options.timeoutMs ?? 10_000,
+    ...(options.headers === undefined ? {} : { headers: options.headers }),
+    ...(options.gate === undefined ? {} : { gate: options.gate }),
   });
   const timeZone = options.timeZone ?? 'UTC';
   const prefix = options.namespace === undefined || options.namespace === '' ? '' : `${options.namespace}__`;
-  const callObject = `${prefix}Patchcord_Call__c`;
-  const keyField = `${prefix}Call_Key__c`;
-  const taskField = `${prefix}Task_Id__c`;
-  const writtenField = `${prefix}Last_Written__c`;
   const keepMs = options.describeForMs ?? 3_600_000;
   const searchable = kept(keepMs, describeObjects);
   const closedStatus = kept(keepMs, readClosedStatus);
@@ -105,144 +95,28 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
     return names.find((name) => name === 'Completed') ?? names.find((name) => name !== '') ?? 'Completed';
   }
 
-  /** Several writes in one transaction: all or none. */
-  async function composite(requests: readonly SubRequest[], doing: string): Promise<readonly SubAnswer[]> {
-    const answer = await connection.request(
-      'POST',
-      '/composite',
-      { allOrNone: requests.some((one) => one.method !== 'GET'), compositeRequest: requests },
-      doing,
-    );
-    return listOf(answer, 'compositeResponse').map(subAnswer);
-  }
-
-  /** @returns the Task's id, or null when this call was logged before */
-  async function create(log: CallLog, agent: CrmAgent): Promise<string | null> {
-    const task = taskFields(log, agent, { closedStatus: await closedStatus(), timeZone });
-    const doing = 'to log the call';
-    // Our record first: its unique key stops a repeat before a Task could start anybody's automation.
-    const answers = await composite(
-      [
-        {
-          method: 'POST',
-          url: `${dataPath}/sobjects/${callObject}`,
-          referenceId: 'marker',
-          body: {
-            ...present(callFields(log, prefix)),
-            [keyField]: log.callId,
-            [writtenField]: toStored(fingerprints(task, taskSpelling)),
-          },
-        },
-        {
-          method: 'POST',
-          url: `${dataPath}/sobjects/Task`,
-          referenceId: 'task',
-          body: { TaskSubtype: 'Call', ...present(task) },
-        },
-        {
-          method: 'PATCH',
-          url: `${dataPath}/sobjects/${callObject}/@{marker.id}`,
-          referenceId: 'link',
-          body: { [taskField]: '@{task.id}' },
-        },
-      ],
-      doing,
-    );
-    const failure = firstFailure(answers);
-    if (failure === null)
-      return idOf(
-        answers.find((one) => one.referenceId === 'task'),
-        doing,
-      );
-    if (failure.referenceId === 'marker' && failure.code === 'DUPLICATE_VALUE') return null;
-    if (failure.referenceId !== 'task' && (failure.code === 'INVALID_TYPE' || failure.status === 404))
-      throw new PatchcordError(
-        'crm.invalid',
-        `The object ${callObject} is missing in this org, or the integration user may not write it. Deploy Patchcord's metadata and assign its permission set.`,
-      );
-    throw fromRefusal(failure, doing);
-  }
-
-  /** Brings an existing Task up to date; leaves what a person edited, and leaves a deleted Task deleted. */
-  async function update(log: CallLog, agent: CrmAgent, logId: string | null): Promise<string> {
-    const doing = 'to update the logged call';
-    const wanted = taskFields(log, agent, { closedStatus: await closedStatus(), timeZone });
-    const marker = `${dataPath}/sobjects/${callObject}/${keyField}/${log.callId}?fields=Id,${taskField},${writtenField}`;
-    const [markerAnswer, taskAnswer] = await composite(
-      [
-        { method: 'GET', url: marker, referenceId: 'marker' },
-        {
-          method: 'GET',
-          url: `${dataPath}/sobjects/Task/${logId ?? `@{marker.${taskField}}`}?fields=Id,${Object.keys(wanted).join(',')}`,
-          referenceId: 'task',
-        },
-      ],
-      'to read the logged call',
-    );
-    const known = markerAnswer !== undefined && markerAnswer.status < 300 ? markerAnswer.body : null;
-    if (known === null && markerAnswer !== undefined && markerAnswer.status !== 404)
-      throw fromRefusal(refusalIn(markerAnswer), 'to read the logged call');
-    const taskId = logId ?? (isObject(known) ? text(known[taskField]) : '');
-    if (!isSalesforceId(taskId))
-      throw new PatchcordError(
-        'crm.unavailable',
-        'Salesforce knows this call but not yet its Task. It is tried again.',
-        {
-          retryable: true,
-          retryAfterMs: 1_000,
-        },
-      );
-    if (taskAnswer === undefined || taskAnswer.status === 404) return taskId;
-    if (taskAnswer.status >= 300) throw fromRefusal(refusalIn(taskAnswer), 'to read the logged call');
-    const current = isObject(taskAnswer.body) ? taskAnswer.body : {};
-    const before: LastWritten = fromStored(isObject(known) ? known[writtenField] : null);
-    const { changes, written } = ownChanges(wanted, current, before, taskSpelling);
-    const writes: SubRequest[] = [];
-    if (Object.keys(changes).length > 0)
-      writes.push({ method: 'PATCH', url: `${dataPath}/sobjects/Task/${taskId}`, referenceId: 'task', body: changes });
-    if (isObject(known))
-      writes.push({
-        method: 'PATCH',
-        url: `${dataPath}/sobjects/${callObject}/${text(known.Id)}`,
-        referenceId: 'marker',
-        body: { ...callFields(log, prefix), [writtenField]: toStored(written) },
-      });
-    if (writes.length === 0) return taskId;
-    const failure = firstFailure(await composite(writes, doing));
-    if (failure === null) return taskId;
-    if (failure.code === 'ENTITY_IS_DELETED') return taskId;
-    throw fromRefusal(failure, doing);
-  }
+  const writer = createLogWriter({ connection, prefix, timeZone, closedStatus });
 
   return {
     crm: 'salesforce',
-    can: { atomicLog: true, recordings: false },
-    async findByNumber(number, country): Promise<readonly Match[]> {
+    can: { atomicLog: true, recordings: false, batch: logsAtOnce },
+    async findByNumber(number, country, { urgent = true } = {}): Promise<readonly Match[]> {
       const objects = await searchable();
       const query = encodeURIComponent(sosl(number, objects));
-      const answer = await connection.request('GET', `/search?q=${query}`, undefined, 'to search for the caller');
+      const answer = await connection.request('GET', `/search?q=${query}`, undefined, 'to search for the caller', {
+        search: true,
+        urgent,
+      });
       return ranked(listOf(answer, 'searchRecords'), number, country, objects);
     },
-    async writeLog(log, agent, logId) {
-      if (logId === null) {
-        const created = await create(log, agent);
-        if (created !== null) return created;
-      } else if (!isSalesforceId(logId)) {
-        throw new PatchcordError('crm.invalid', `"${logId.slice(0, 40)}" is not a Salesforce id.`);
-      }
-      return await update(log, agent, logId);
-    },
+    writeLog: writer.writeLog,
+    writeLogs: writer.writeLogs,
     linkTo(record) {
       const base = options.instanceUrl ?? connection.instanceUrl ?? options.loginUrl;
       const object = encodeURIComponent(record.object);
       return `${base.replace(/\/$/, '')}/lightning/r/${object}/${encodeURIComponent(record.id)}/view`;
     },
   };
-}
-
-/** Fields without a value are left out of an insert. */
-function present(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
 /** Asks once and keeps the answer for a while; a failure is not kept. */

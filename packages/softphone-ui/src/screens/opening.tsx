@@ -1,4 +1,4 @@
-/** Before the phone works: opening, outside its host, halted, and the pairing code. */
+/** Before the phone works: opening, outside its host, halted, and signing in. */
 import { Mark } from '../icon.tsx';
 import type { Panel, Stage } from '../panel.ts';
 import { CodeForm } from '../parts/code-form.tsx';
@@ -42,9 +42,22 @@ export function Opening({
           <span class="stage-mark">
             <Mark size={40} />
           </span>
-          <h1 class="stage-title">{texts.codeTitle}</h1>
+          <h1 class="stage-title">{panel.ways.value.length === 0 ? texts.codeTitle : texts.signInTitle}</h1>
+          <SignInWays panel={panel} />
           <p class="stage-advice">{texts.codeAdvice}</p>
           <CodeForm panel={panel} />
+        </div>
+      );
+    case 'left':
+      return (
+        <div class="stage" role="status">
+          <span class="stage-mark">
+            <Mark size={40} />
+          </span>
+          <h1 class="stage-title">{texts.leftTitle}</h1>
+          <button type="button" class="button" onClick={reload}>
+            {texts.signInAnew}
+          </button>
         </div>
       );
     case 'outside':
@@ -62,4 +75,24 @@ export function Opening({
         </div>
       );
   }
+}
+
+function SignInWays({ panel }: { readonly panel: Panel }) {
+  const ways = panel.ways.value;
+  if (ways.length === 0) return null;
+  return (
+    <div class="sign-in-ways">
+      {ways.map((way) => (
+        <button
+          key={way.path}
+          type="button"
+          class="button button-wide"
+          aria-disabled={panel.codeBusy.value}
+          onClick={() => void panel.signInBy(way)}
+        >
+          <bdi>{way.label}</bdi>
+        </button>
+      ))}
+    </div>
+  );
 }

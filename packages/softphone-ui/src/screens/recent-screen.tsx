@@ -1,6 +1,6 @@
 /** Recent and missed calls, newest first; one click calls back. */
 import type { CallSummary } from '@patchcord/call-protocol';
-import { isMissed } from '../call-history.ts';
+import { type HistoryFilter, isMissed } from '../call-history.ts';
 import { Icon, type IconName } from '../icon.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
@@ -11,10 +11,17 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
   const filter = history.filter.value;
   const calls = history.shown.value;
   const status = history.status.value;
+  const unlogged = history.unlogged.value;
+  // Shown while there is something to do, and while it is chosen.
+  const kinds: readonly HistoryFilter[] = [
+    'all',
+    'missed',
+    ...(unlogged > 0 || filter === 'unlogged' ? (['unlogged'] as const) : []),
+  ];
   return (
     <div class="recent">
       <fieldset class="filter" aria-label={texts.filterLabel}>
-        {(['all', 'missed'] as const).map((kind) => (
+        {kinds.map((kind) => (
           <button
             key={kind}
             type="button"
@@ -22,7 +29,7 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
             aria-pressed={filter === kind}
             onClick={() => history.setFilter(kind)}
           >
-            {kind === 'all' ? texts.filterAll : texts.filterMissed}
+            {kind === 'all' ? texts.filterAll : kind === 'missed' ? texts.filterMissed : texts.filterUnlogged(unlogged)}
           </button>
         ))}
       </fieldset>
@@ -36,7 +43,13 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
       )}
       {calls.length === 0 && status !== 'failed' && (
         <p class="recent-note">
-          {status === 'loading' ? texts.historyLoading : filter === 'all' ? texts.recentEmpty : texts.missedEmpty}
+          {status === 'loading'
+            ? texts.historyLoading
+            : filter === 'all'
+              ? texts.recentEmpty
+              : filter === 'missed'
+                ? texts.missedEmpty
+                : texts.unloggedEmpty}
         </p>
       )}
       <ul class="recent-list" aria-label={texts.recentLabel}>
@@ -68,7 +81,19 @@ function RecentCall({ model, call }: { readonly model: SoftphoneModel; readonly 
           <time dateTime={new Date(call.startedAt).toISOString()}>{formatWhen(call.startedAt, Date.now())}</time>
           {outcome !== '' && ` · ${outcome}`}
         </span>
-        {call.log === 'failed' && <span class="recent-log is-problem">{texts.logFailed(call.logReason ?? '')}</span>}
+        {call.log === 'failed' && (
+          <span class="recent-log is-problem">
+            {texts.logFailed(call.logReason ?? '')}{' '}
+            <button
+              type="button"
+              class="button-link"
+              aria-label={texts.retryLogOf(name)}
+              onClick={() => void model.history.retryLog(call)}
+            >
+              {texts.retryLog}
+            </button>
+          </span>
+        )}
         {call.log === 'waiting' && <span class="recent-log">{texts.logWaiting}</span>}
       </span>
       {!withheld && (

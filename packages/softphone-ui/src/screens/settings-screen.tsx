@@ -28,6 +28,11 @@ export function SettingsScreen({ model }: { readonly model: SoftphoneModel }) {
             <bdi>{tenant.name}</bdi>
           </dd>
         </dl>
+        {model.signOut !== null && (
+          <button type="button" class="button button-wide" onClick={() => void model.signOut?.()}>
+            {texts.signOut}
+          </button>
+        )}
       </section>
     </div>
   );

@@ -52,6 +52,8 @@ export interface Change {
     /** The version the fold was made from; 0 for a call that is not stored yet. */
     readonly fromVersion: number;
     readonly log: CallLog | null;
+    /** Which leg it is of, where there is no log yet that says so. */
+    readonly sipCallId?: string | null;
     readonly touchedAt: number;
     /** The log has to be written again. */
     readonly logWaiting: boolean;
@@ -68,6 +70,23 @@ export interface CallStore {
   commit(change: Change): Promise<boolean>;
   /** One agent's calls, newest first. */
   history(tenant: TenantId, agent: AgentId, limit: number): Promise<readonly StoredCall[]>;
+  /** The agent's calls on the leg with this SIP Call-ID: the phone's, of each device that rang, and the one made from reports. */
+  callsOnLeg(tenant: TenantId, agent: AgentId, sipCallId: string): Promise<readonly StoredCall[]>;
+  /** Every agent's calls in one conversation of the phone system. */
+  callsInConversation(tenant: TenantId, conversation: string): Promise<readonly StoredCall[]>;
+  /** The calls whose log has this id in the CRM: one, or two where a phone's call took over from one made from reports. */
+  callsOfLog(tenant: TenantId, logId: string): Promise<readonly StoredCall[]>;
+  /** Calls whose log was given up, or waits since before `waitingSince`; oldest first. Of all agents of the tenant when `agent` is null. */
+  unlogged(options: {
+    readonly tenant: TenantId;
+    readonly agent: AgentId | null;
+    readonly waitingSince: number;
+    readonly limit: number;
+  }): Promise<readonly StoredCall[]>;
+  /** A person deleted the log in the CRM: nothing is to be written for this call any more. */
+  leaveLog(callId: CallId, reason: string): Promise<void>;
+  /** Whether somebody could still report this agent's calls: a session is alive. */
+  isSignedIn(tenant: TenantId, agent: AgentId, now: number): Promise<boolean>;
   /**
    * Calls that have not ended and whose phone fell silent: last heard of before `silentBefore`, or before `unattendedBefore` while nobody who
    * could report them has a session any more.

@@ -13,6 +13,8 @@ export interface NewEffect {
   readonly callId: CallId | null;
   readonly payload: unknown;
   readonly dueAt: number;
+  /** Effects with the same key are delivered one after the other, in the order they were enqueued; null: in no order. */
+  readonly orderKey: string | null;
 }
 
 export interface Effect extends NewEffect {
@@ -39,16 +41,25 @@ export interface LogResult {
 
 export interface OutboxStore {
   enqueue(effects: readonly NewEffect[]): Promise<void>;
-  /** Takes up to `limit` due effects of these kinds, no log of a paused tenant, and counts the attempt. Nobody else gets them until the lease ends. */
+  /**
+   * Takes up to `limit` due effects of these kinds, no log of a paused tenant, and counts the attempt. Nobody else gets them until the lease
+   * ends. The tenants take turns, so that one with thousands waiting delays nobody. Of one order key the oldest goes first and alone: nothing
+   * is taken whose key is held by somebody or has an older effect that waits; a dead one blocks nobody, nor does a log that is not due yet and
+   * was never tried.
+   */
   claim(options: {
     readonly now: number;
     readonly leaseMs: number;
     readonly limit: number;
     readonly kinds: readonly EffectKind[];
     readonly pausedTenants: readonly TenantId[];
+    /** How many of one tenant at most; no such limit when absent. */
+    readonly mostOf?: (tenant: TenantId, kind: EffectKind) => number;
   }): Promise<readonly LeasedEffect[]>;
   /** Holds on for longer. False when the lease is lost. */
   renew(effect: LeasedEffect, until: number): Promise<boolean>;
+  /** Holds on to several for longer; those whose lease is lost are left alone. */
+  renewAll(effects: readonly LeasedEffect[], until: number): Promise<void>;
   /**
    * The effect took place. It leaves the outbox, unless it was enqueued again meanwhile: then it waits again at once.
    * `lost` when the lease is no longer held: nothing was written.
@@ -89,4 +100,20 @@ export interface OutboxStore {
   revive(id: string, dueAt: number): Promise<boolean>;
   /** Makes every dead effect of a tenant wait again; returns how many. */
   reviveAll(tenant: TenantId, dueAt: number): Promise<number>;
+  /** Whatever of this kind a tenant has backing off is due now: what it waited for is back. Returns how many. */
+  hurry(tenant: TenantId, kind: EffectKind, now: number): Promise<number>;
+  /** Of a tenant's effects whose id begins so, those that wait are due at `until` at the earliest: what they are for rests. */
+  rest(tenant: TenantId, kind: EffectKind, idStart: string, until: number): Promise<void>;
+  /** Events of a tenant received in a span, oldest first; `after` is the last one of the page before. Times are epoch ms, both included. */
+  eventsBetween(span: {
+    readonly tenant: TenantId;
+    readonly from: number;
+    readonly to: number;
+    readonly after: StoredEvent | null;
+    readonly limit: number;
+  }): Promise<readonly StoredEvent[]>;
+  /** This relay is alive; answers how many are, itself included: those heard of since `aliveSince`. */
+  heartbeat(relay: string, now: number, aliveSince: number): Promise<number>;
+  /** This relay ends: its share of every limit is free at once. */
+  lastHeartbeat(relay: string): Promise<void>;
 }

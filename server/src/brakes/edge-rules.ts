@@ -1,0 +1,228 @@
+/**
+ * The call rules at the Kamailio edge: what its tables must hold, and bringing them to it. Owns the form of the rows, which
+ * `deploy/kamailio/kamailio.cfg` reads; the edge enforces them without asking anybody. Also reads back what the edge saw: calls, refusals.
+ */
+import { createHash } from 'node:crypto';
+import { callEdge, type EdgeControl } from '../credentials/kamailio.ts';
+import type { Destinations } from './destinations.ts';
+import { networkCodes } from './destinations.ts';
+import { type Hours, windowsAround } from './hours.ts';
+import type { AgentRules } from './rules.ts';
+
+/** Rows of the table `brake` and of `brake_list`. */
+export interface EdgeRows {
+  readonly brake: ReadonlyMap<string, string>;
+  readonly lists: ReadonlyMap<string, string>;
+}
+
+/** In place of an extension: whoever has no row. */
+export const everyExtension = 'default';
+/** Names the whole of what was told; written last, so that an edge that was told half is told again. */
+const mark = 'relay';
+
+/** A call as the edge saw it. Times are epoch ms, to the second. */
+export interface EdgeCall {
+  readonly sipCallId: string;
+  readonly extension: string;
+  /** Digits, country code first. */
+  readonly digits: string;
+  readonly startedAt: number;
+  readonly answeredAt: number | null;
+  readonly endedAt: number | null;
+}
+
+/** Far above what a phone counts to: a request in a running dialog must have a higher one than the last. */
+const lateSequence = 1_000_000_000;
+const endedSeconds = 30;
+
+export interface EdgeRefusals {
+  readonly extension: string;
+  readonly why: string;
+  readonly count: number;
+}
+
+/** The row of one extension. */
+export function edgeRow(
+  rules: AgentRules,
+  now: number,
+  state: { readonly stopped: string | null; readonly callsPerMinute: number },
+): string {
+  return [
+    state.stopped === null ? '-' : plainText(state.stopped),
+    Math.min(rules.callsPerMinute, state.callsPerMinute),
+    rules.callsPerHour,
+    rules.concurrentCalls,
+    rules.list,
+    rules.hours === null ? '*' : openTimes(rules.hours, now),
+  ].join('|');
+}
+
+/** The rows of a set of destinations. */
+export function edgeLists(name: string, destinations: Destinations): [string, string][] {
+  const { callingCode, trunk, trunkOptional, outsideLine, numberForm } = destinations;
+  const digits = [...'123456789'];
+  const under = (prefixes: readonly string[], digit: string) => prefixes.filter((prefix) => prefix.startsWith(digit));
+  const rows: [string, readonly (string | number)[]][] = [
+    ['emergency', destinations.emergencyNumbers],
+    ['internal', destinations.internalDigits],
+    ['international', destinations.international],
+    ['networks', networkCodes],
+    ['lengths', destinations.lengths],
+    ...digits.map((digit): [string, readonly string[]] => [`allowed${digit}`, under(destinations.allowed, digit)]),
+    ...digits.map((digit): [string, readonly string[]] => [`premium${digit}`, under(destinations.premium, digit)]),
+  ];
+  return [
+    [`${name}::plan`, [callingCode, trunk, trunkOptional ? 1 : 0, outsideLine, numberForm].join('|')],
+    // An empty value would be no row: a dash begins no number.
+    ...rows.map(([list, values]): [string, string] => [
+      `${name}::${list}`,
+      values.length === 0 ? '-' : values.join(','),
+    ]),
+  ];
+}
+
+/**
+ * Brings the edge to these rows, if it is not there already; an edge that restarted has lost its mark.
+ * @returns how many rows were written or removed
+ * @throws PatchcordError `sip.unreachable`, `sip.refused`
+ */
+export async function tellEdge(edge: EdgeControl, rows: EdgeRows): Promise<number> {
+  const wanted = digest(rows);
+  if ((await readOne(edge, 'brake', mark)) === wanted) return 0;
+  const changed = (await bring(edge, 'brake_list', rows.lists, false)) + (await bring(edge, 'brake', rows.brake, true));
+  await callEdge(edge, 'htable.sets', ['brake', mark, wanted]);
+  return changed;
+}
+
+/**
+ * Ends the answered calls to outside of these extensions, both ends of each: BYE (RFC 3261 section 15) in the name of the other.
+ * @returns how many were ended
+ * @throws PatchcordError `sip.unreachable`, `sip.refused`
+ */
+export async function endCallsAtEdge(edge: EdgeControl, extensions: ReadonlySet<string>): Promise<number> {
+  let ended = 0;
+  for (const [callId, value] of await dump(edge, 'brake_call')) {
+    const fields = String(value).split('|');
+    const [caller = '', , , , over, tags = '', far = '', from = '', to = '', hop = '', browser = ''] = fields;
+    if (!extensions.has(caller) || over !== '0' || far === '') continue;
+    const [fromTag = '', toTag = ''] = tags.split(',');
+    const near = `<${text(from)}>;tag=${fromTag}`;
+    const away = `<${text(to)}>;tag=${toTag}`;
+    await bye(edge, callId, { uri: text(far), hop: '.', from: near, to: away });
+    await bye(edge, callId, { uri: text(browser), hop, from: away, to: near }).catch(() => {
+      // The browser may be gone; what costs money has ended.
+    });
+    await callEdge(edge, 'htable.delete', ['brake_live', `${caller}::${callId}`], /not found|exist/i);
+    // As the edge itself notes an end; for a while, so that every relay hears of it.
+    const noted = [...fields.slice(0, 4), Math.floor(Date.now() / 1_000), tags].join('|');
+    await callEdge(edge, 'htable.setxs', ['brake_call', callId, noted, endedSeconds]);
+    ended += 1;
+  }
+  return ended;
+}
+
+async function bye(
+  edge: EdgeControl,
+  callId: string,
+  way: { readonly uri: string; readonly hop: string; readonly from: string; readonly to: string },
+): Promise<void> {
+  const headers = [
+    `From: ${way.from}`,
+    `To: ${way.to}`,
+    `Call-ID: ${callId}`,
+    `CSeq: ${lateSequence} BYE`,
+    'Max-Forwards: 70',
+  ];
+  await callEdge(edge, 'tm.t_uac_start', ['BYE', way.uri, way.hop, '.', `${headers.join('\r\n')}\r\n`, '']);
+}
+
+/** What the edge keeps in hexadecimal, since it comes from outside; a line of it, for it goes into a header. */
+function text(hex: string): string {
+  return Buffer.from(hex, 'hex')
+    .toString()
+    .replace(/[\p{Cc}<>]/gu, '');
+}
+
+/** Every call the edge holds, those that ended less than half a minute ago included. */
+export async function callsAtEdge(edge: EdgeControl): Promise<readonly EdgeCall[]> {
+  const calls: EdgeCall[] = [];
+  for (const [sipCallId, value] of await dump(edge, 'brake_call')) {
+    const [extension = '', digits = '', started, answered, ended] = String(value).split('|');
+    calls.push({
+      sipCallId,
+      extension,
+      digits,
+      startedAt: Number(started) * 1_000,
+      answeredAt: Number(answered) > 0 ? Number(answered) * 1_000 : null,
+      endedAt: Number(ended) > 0 ? Number(ended) * 1_000 : null,
+    });
+  }
+  return calls;
+}
+
+/** How often whom was refused what, counted since the edge heard of it first. */
+export async function refusalsAtEdge(edge: EdgeControl): Promise<readonly EdgeRefusals[]> {
+  return [...(await dump(edge, 'brake_refused'))].map(([key, value]) => {
+    const [extension = '', why = ''] = key.split('::');
+    return { extension, why, count: Number(value) };
+  });
+}
+
+async function bring(
+  edge: EdgeControl,
+  table: string,
+  wanted: ReadonlyMap<string, string>,
+  removeOthers: boolean,
+): Promise<number> {
+  const there = await dump(edge, table);
+  let changed = 0;
+  for (const [key, value] of wanted) {
+    if (String(there.get(key)) === value) continue;
+    await callEdge(edge, 'htable.sets', [table, key, value]);
+    changed += 1;
+  }
+  // Lists nobody names any more do no harm, and a relay with yesterday's configuration may still name them.
+  if (!removeOthers) return changed;
+  for (const key of there.keys()) {
+    if (wanted.has(key) || key === mark) continue;
+    await callEdge(edge, 'htable.delete', [table, key], /not found|exist/i);
+    changed += 1;
+  }
+  return changed;
+}
+
+async function readOne(edge: EdgeControl, table: string, key: string): Promise<string | null> {
+  const answer = await callEdge(edge, 'htable.get', [table, key], /exist|not found/i);
+  const value = (answer as { readonly item?: { readonly value?: unknown } } | null)?.item?.value;
+  return value === undefined ? null : String(value);
+}
+
+/** A whole table; Kamailio answers with a list of slots, each a list of items. */
+async function dump(edge: EdgeControl, table: string): Promise<ReadonlyMap<string, unknown>> {
+  const found = new Map<string, unknown>();
+  const walk = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    const { name, value } = node as { readonly name?: unknown; readonly value?: unknown };
+    if (typeof name === 'string' && value !== undefined) found.set(name, value);
+    else Object.values(node).forEach(walk);
+  };
+  walk(await callEdge(edge, 'htable.dump', [table], /empty|no such entry/i));
+  return found;
+}
+
+function openTimes(hours: Hours, now: number): string {
+  const windows = windowsAround(hours, now).map(({ from, to }) => `${from}-${to}`);
+  return windows.length === 0 ? '0-0' : windows.join(',');
+}
+
+/** What may stand in a row and in a SIP reason: one line without the row's own marks. */
+function plainText(text: string): string {
+  return text.replace(/[|"\\\p{Cc}]/gu, ' ').slice(0, 160);
+}
+
+function digest(rows: EdgeRows): string {
+  return createHash('sha256')
+    .update(JSON.stringify([[...rows.brake].sort(), [...rows.lists].sort()]))
+    .digest('hex')
+    .slice(0, 24);
+}

@@ -1,0 +1,197 @@
+/**
+ * What one transaction changes when events arrive: the events, the new fold of every call they touch, the effects that follow. Owns which calls
+ * tell of the same leg and are folded together, and when a log is due. Pure but for the configuration; must never write.
+ */
+import {
+  type AgentId,
+  type CallId,
+  type CallLog,
+  type Envelope,
+  type TenantId,
+  toEnvelope,
+  type WireEvent,
+} from '@patchcord/call-protocol';
+import { toStoredEvent } from '../live/relay-event.ts';
+import type { CallWithEvents, Change, NewEffect, StoredEvent } from '../store/contract.ts';
+import type { Tenants } from '../tenants.ts';
+import { isReportedCall, reportedCallId } from './call-report.ts';
+import { crmLogEffect, webhookEffects } from './effects.ts';
+import { belongsInCrm, foldCall, relaySource } from './fold.ts';
+
+/** Drafts of a note are saved every few seconds; the CRM gets them this much later, together, unless something that matters comes first. */
+export const draftMs = 15_000;
+/** A consult call may end a moment before its transfer is confirmed: its log is not even looked at before; `consult-fate.ts` says what then. */
+const joinMs = 5_000;
+
+/** A checked event that is not stored yet. */
+export interface FreshEvent {
+  readonly event: WireEvent;
+  readonly envelope: Envelope;
+  readonly callId: CallId | null;
+}
+
+export interface ChangeParts {
+  readonly tenants: Tenants;
+  readonly now: () => number;
+}
+
+/** The SIP Call-IDs that these events and the stored call tell of. */
+export function sipCallIdsOf(found: CallWithEvents | undefined, fresh: readonly FreshEvent[]): readonly string[] {
+  // Of the events themselves: without its beginning a call has no log yet that could name it.
+  const told = [...(found?.events ?? []), ...fresh.map(({ event }) => event)].flatMap((event) =>
+    (event.name === 'call.started' || event.name === 'call.ringing' || event.name === 'call.ended') &&
+    event.data.sipCallId !== undefined
+      ? [event.data.sipCallId]
+      : [],
+  );
+  const known = found?.call.log?.sipCallId ?? null;
+  return [...new Set([...(known === null ? [] : [known]), ...told])];
+}
+
+/**
+ * @param calls Every stored call the change may touch: those of the events, and those of the same legs
+ * @param again Calls to fold again although no event of theirs is fresh
+ */
+export function changeOf(
+  owner: { readonly tenant: TenantId; readonly agent: AgentId },
+  fresh: readonly FreshEvent[],
+  calls: ReadonlyMap<CallId, CallWithEvents>,
+  parts: ChangeParts,
+  options: { readonly writesLog?: boolean; readonly again?: readonly CallId[] } = {},
+): Change {
+  const now = parts.now();
+  // Both may be gone from the configuration while a call of theirs is open; the call must be finished all the same.
+  const tenant = parts.tenants.find(owner.tenant)?.config;
+  const agent = parts.tenants.agent(owner.tenant, owner.agent)?.agent;
+  const joins = joinsOf(owner, fresh, calls, now);
+  const own = [...fresh, ...joins];
+  const stored = (one: FreshEvent): StoredEvent => toStoredEvent(one.envelope, owner.tenant, owner.agent, now);
+  const freshOf = (callId: CallId): readonly FreshEvent[] => own.filter((one) => one.callId === callId);
+  const eventsOf = (callId: CallId): readonly WireEvent[] => [
+    ...(calls.get(callId)?.events ?? []),
+    ...freshOf(callId).map(({ event }) => event),
+  ];
+  const reportsFor = (callId: CallId): readonly WireEvent[] =>
+    isReportedCall(callId)
+      ? []
+      : sipCallIdsOf(calls.get(callId), freshOf(callId))
+          .flatMap((sipCallId) => eventsOf(reportedCallId(owner.tenant, owner.agent, sipCallId)))
+          .filter(({ name }) => name === 'call.reported');
+
+  const changedCalls: Change['calls'][number][] = [];
+  const logs: NewEffect[] = [];
+  const touched = new Set(own.flatMap(({ callId }) => (callId === null ? [] : [callId])));
+  for (const callId of options.again ?? []) touched.add(callId);
+  if (fresh.some(({ event }) => event.name === 'call.reported')) {
+    for (const callId of calls.keys()) touched.add(callId);
+  }
+  // Sorted, so that two relays lock the same rows in the same order.
+  for (const callId of [...touched].sort()) {
+    const before = calls.get(callId);
+    const extension = agent?.extension ?? before?.call.log?.nearNumber ?? '';
+    const log = foldCall({ callId, tenant: owner.tenant, agent: owner.agent, extension }, [
+      ...eventsOf(callId),
+      ...reportsFor(callId),
+    ]);
+    const untouched = sameLog(before?.call.log ?? null, log);
+    if (untouched && freshOf(callId).length === 0) continue;
+    const writes = (options.writesLog ?? true) && log !== null && belongsInCrm(log) && !untouched;
+    if (writes) {
+      const onlyDrafts = own.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');
+      const onlyDraft = before?.call.log?.stage === log.stage && onlyDrafts && freshOf(callId).length > 0;
+      const dueAt = now + (onlyDraft ? draftMs : settlingMs(log, tenant?.callRecords));
+      // A call made from reports keeps to itself: the phone's call waits for it, whatever record both go on.
+      const record = isReportedCall(callId) ? null : log.record;
+      logs.push(crmLogEffect(owner.tenant, owner.agent, agent, callId, dueAt, record));
+    }
+    changedCalls.push({
+      callId,
+      tenant: owner.tenant,
+      agent: owner.agent,
+      fromVersion: before?.call.version ?? 0,
+      log,
+      sipCallId: sipCallIdsOf(before, freshOf(callId))[0] ?? null,
+      touchedAt: freshOf(callId).length > 0 ? now : (before?.call.touchedAt ?? now),
+      logWaiting: writes,
+    });
+  }
+  return {
+    events: fresh.map(stored),
+    ownEvents: joins.map(stored),
+    calls: changedCalls,
+    effects: [
+      ...logs,
+      // What waits for a phone need not wait any longer: the phone's call takes over whatever became of it.
+      ...joins.flatMap(({ callId }) =>
+        callId !== null && calls.get(callId)?.call.logState === 'waiting'
+          ? [crmLogEffect(owner.tenant, owner.agent, agent, callId, now)]
+          : [],
+      ),
+      ...(tenant === undefined ? [] : webhookEffects(tenant, fresh.map(stored), now)),
+    ],
+  };
+}
+
+/** A call made from reports goes up in the phone's call of the same leg, whichever arrived first. */
+function joinsOf(
+  { tenant, agent }: { readonly tenant: TenantId; readonly agent: AgentId },
+  fresh: readonly FreshEvent[],
+  calls: ReadonlyMap<CallId, CallWithEvents>,
+  now: number,
+): readonly FreshEvent[] {
+  const phones = new Set([...calls.keys(), ...fresh.flatMap(({ callId }) => (callId === null ? [] : [callId]))]);
+  const joins = new Map<CallId, FreshEvent>();
+  for (const phone of [...phones].sort()) {
+    if (isReportedCall(phone)) continue;
+    const said = fresh.filter(({ callId }) => callId === phone);
+    for (const sipCallId of sipCallIdsOf(calls.get(phone), said)) {
+      const reported = reportedCallId(tenant, agent, sipCallId);
+      const found = calls.get(reported);
+      const isKnown = found !== undefined || fresh.some(({ callId }) => callId === reported);
+      if (!isKnown || found?.call.log?.joinedWith != null || joins.has(reported)) continue;
+      joins.set(
+        reported,
+        ownEvent({ tenant, callId: reported, what: 'joined', at: now, name: 'call.joined', data: { with: phone } }),
+      );
+    }
+  }
+  return [...joins.values()];
+}
+
+function ownEvent(one: {
+  readonly tenant: TenantId;
+  readonly callId: CallId;
+  readonly what: string;
+  readonly at: number;
+  readonly name: 'call.joined';
+  readonly data: { readonly with: CallId };
+}): FreshEvent {
+  const source = relaySource(one.tenant);
+  const event: WireEvent = {
+    name: one.name,
+    at: one.at,
+    call: one.callId,
+    data: one.data,
+    id: `${one.callId}:${one.what}`,
+    source,
+  };
+  return { event, envelope: toEnvelope(event, event.id, source), callId: one.callId };
+}
+
+/**
+ * How long a log rests before its first write. A consult call may still be joined; a call only the phone system saw may still be told by its
+ * phone; of a ring group that nobody answered the other legs may still be on their way.
+ */
+function settlingMs(
+  log: CallLog,
+  records: { readonly settleMs: number; readonly groupMs: number } | undefined,
+): number {
+  const consult = log.consultFor === null ? 0 : joinMs;
+  if (records === undefined) return consult;
+  if (isReportedCall(log.callId)) return records.settleMs;
+  return log.outcome === 'missed' ? Math.max(consult, records.groupMs) : consult;
+}
+
+function sameLog(a: CallLog | null, b: CallLog | null): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

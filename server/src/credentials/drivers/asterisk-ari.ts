@@ -1,0 +1,297 @@
+/**
+ * Asterisk by ARI push configuration: every device of an agent is an endpoint of its own, beside whatever stands in pjsip.conf.
+ *
+ * ```
+ * endpoint, aor  1001-<device>       the device: registers, calls, shows the agent's caller id
+ * auth           1001-<device>-a|b   two of them, used in turn: the credential in use still works while its successor travels
+ * endpoint       991001              the companion, in which nobody can sign in: its aors are those of all devices, so the dialplan rings them
+ * ```
+ * A device has its own AOR, so that taking one away touches no other. Delete the endpoint first: while one names an auth object, that can't go.
+ * A device's endpoint is never pushed twice: Asterisk would append to its `auth`, and refuses to change one that has a `set_var`.
+ */
+import type { AgentId, DeviceId } from '@patchcord/call-protocol';
+import type { IssuedCredential } from '../../store/contract.ts';
+import { ariClient } from '../ari.ts';
+import { ha1, randomName, randomPassword, shortName } from '../digest.ts';
+import {
+  type AgentLine,
+  type CredentialIssuer,
+  type CredentialSettings,
+  type IssuerParts,
+  longestRegistrationMs,
+} from '../issuer.ts';
+
+/** Whose an endpoint is; only those are ever deleted. A plain attribute: Asterisk can't change an endpoint again that has a `set_var`. */
+const mark = 'callerid_tag';
+/** How often the relay reconciles, ms. */
+const betweenMs = 60_000;
+
+export function asteriskAri(
+  { tenant, store, now, log }: IssuerParts,
+  settings: CredentialSettings<'asterisk-ari'>,
+): CredentialIssuer {
+  const ari = ariClient(settings);
+  const realm = tenant.sip.domain;
+  const ours = `patchcord ${tenant.id}`;
+  const ends = tenant.sip.revocation.calls === 'end';
+
+  const userOf = (extension: string, device: DeviceId, agent: AgentId): string =>
+    `${extension}-${shortName(`${tenant.id} ${agent} ${device}`, 12)}`;
+  const companionOf = (extension: string): string => `${settings.companionPrefix}${extension}`;
+  const namesOf = (extension: string): string => tenant.agents.find((one) => one.extension === extension)?.name ?? '';
+  const callerId = (name: string, extension: string): string =>
+    `"${name.replace(/[^\p{L}\p{N} .,'’-]/gu, '').slice(0, 60)}" <${extension}>`;
+
+  const pushAuth = (id: string, username: string, secret: string): Promise<void> =>
+    ari.put('auth', id, [
+      // Since 20.12 `digest` is the name for it; this one every Asterisk knows.
+      ['auth_type', 'md5'],
+      ['username', username],
+      ['realm', realm],
+      ['md5_cred', secret],
+      // Seconds an answer may take; Asterisk would take the same one again from the same address as long.
+      ['nonce_lifetime', '10'],
+    ]);
+  /** Nobody knows what fits this. */
+  const closed = (): string => ha1('', '', randomPassword());
+
+  /** The device's newest credential in each of its two places. */
+  const places = (
+    credentials: readonly IssuedCredential[],
+  ): Readonly<Record<'a' | 'b', IssuedCredential | undefined>> => {
+    const newest = (place: string): IssuedCredential | undefined =>
+      credentials
+        .filter((one) => one.username.endsWith(`-${place}`))
+        .reduce<IssuedCredential | undefined>(
+          (best, one) => (best === undefined || one.issuedAt >= best.issuedAt ? one : best),
+          undefined,
+        );
+    return { a: newest('a'), b: newest('b') };
+  };
+
+  /** Makes the device's objects say what these credentials say. */
+  const pushDevice = async (
+    user: string,
+    extension: string,
+    device: DeviceId,
+    live: readonly IssuedCredential[],
+    fresh: boolean,
+  ): Promise<void> => {
+    const { a, b } = places(live);
+    const newest = (a?.issuedAt ?? 0) >= (b?.issuedAt ?? 0) ? 'a' : 'b';
+    const wanted = fresh ? (['a', 'b'] as const) : ([newest] as const);
+    await Promise.all([
+      ...wanted.map((place) => {
+        const one = place === 'a' ? a : b;
+        return pushAuth(`${user}-${place}`, one?.username ?? `${user}-${place}`, one?.ha1 ?? closed());
+      }),
+      ...(fresh
+        ? [
+            ari.put('aor', user, [
+              ['max_contacts', '1'],
+              ['remove_existing', 'yes'],
+              ['remove_unavailable', 'yes'],
+              ['minimum_expiration', '10'],
+              ['maximum_expiration', String(tenant.sip.registerSeconds)],
+            ]),
+          ]
+        : []),
+    ]);
+    if (!fresh) return;
+    const attributes: Record<string, string> = {
+      context: 'from-internal',
+      transport: 'transport-wss',
+      webrtc: 'yes',
+      disallow: 'all',
+      allow: 'opus,ulaw,alaw',
+      direct_media: 'no',
+      rtp_symmetric: 'yes',
+      callerid: callerId(namesOf(extension), extension),
+      ...settings.endpoint,
+    };
+    await ari.put('endpoint', user, [
+      ['aors', user],
+      ['auth', `${user}-a,${user}-b`],
+      ...Object.entries(attributes),
+      [mark, ours],
+      ['set_var', `PATCHCORD_TENANT=${tenant.id}`],
+      ['set_var', `PATCHCORD_EXTENSION=${extension}`],
+      ['set_var', `PATCHCORD_DEVICE=${device}`],
+      // deploy/asterisk/call-records: Asterisk tells of every call this device places.
+      ...(tenant.callRecords?.asterisk === undefined
+        ? []
+        : ([['set_var', 'CHANNEL(hangup_handler_push)=patchcord-records,s,1']] as const)),
+    ]);
+  };
+
+  /** The companion rings exactly the devices that live; with none of them it goes. */
+  const pushCompanion = async (extension: string): Promise<void> => {
+    const name = companionOf(extension);
+    const rings = async (): Promise<string> => {
+      const live = await store.liveOfExtension(tenant.id, extension, now());
+      return [...new Set(live.flatMap((one) => (one.user === null ? [] : [one.user])))].sort().join(',');
+    };
+    let aors = await rings();
+    for (;;) {
+      if (aors === '') {
+        await ari.remove('endpoint', name);
+        await ari.remove('auth', name);
+      } else if (await ari.has('endpoint', name)) {
+        await ari.put('endpoint', name, [['aors', aors]]);
+      } else {
+        await pushAuth(name, name, closed());
+        const { context = 'from-internal', transport = 'transport-wss', ...rest } = settings.endpoint;
+        await ari.put('endpoint', name, [
+          ['aors', aors],
+          ['auth', name],
+          ...Object.entries({
+            webrtc: 'yes',
+            disallow: 'all',
+            allow: 'opus,ulaw,alaw',
+            direct_media: 'no',
+            rtp_symmetric: 'yes',
+            ...rest,
+            context,
+            transport,
+          }),
+          [mark, ours],
+        ]);
+      }
+      // Somebody, perhaps another relay, may have issued meanwhile and been overwritten here.
+      const after = await rings();
+      if (after === aors) return;
+      aors = after;
+    }
+  };
+
+  const removeDevice = async (user: string): Promise<void> => {
+    await ari.remove('endpoint', user);
+    await Promise.all([ari.remove('aor', user), ari.remove('auth', `${user}-a`), ari.remove('auth', `${user}-b`)]);
+  };
+
+  /**
+   * The channels of calls that came in to these devices: channels of the companion, told apart by where they were sent. To be asked before the
+   * objects go; afterwards nobody knows any more where the devices were.
+   */
+  const calledAt = async (users: ReadonlySet<string>, extension: string): Promise<readonly string[]> => {
+    const through = (await ari.channels()).filter(({ endpoint }) => endpoint === companionOf(extension));
+    const [any] = through;
+    if (any === undefined) return [];
+    const contacts = await Promise.all([...users].map((user) => ari.contacts(user, any.id)));
+    const theirs = new Set(contacts.flat().map(addressOf));
+    const targets = await Promise.all(through.map(async ({ id }) => ({ id, target: addressOf(await ari.target(id)) })));
+    return targets.filter(({ target }) => theirs.has(target)).map(({ id }) => id);
+  };
+  const endCalls = async (users: ReadonlySet<string>, came: readonly string[]): Promise<void> => {
+    const begun = (await ari.channels()).filter(({ endpoint }) => users.has(endpoint)).map(({ id }) => id);
+    await Promise.all([...came, ...begun].map(ari.hangUp));
+  };
+
+  const users = async (line: AgentLine, device: DeviceId | null): Promise<ReadonlySet<string>> => {
+    const given = await store.issuedTo(tenant.id, line.agent, now() - longestRegistrationMs);
+    const names = given.flatMap((one) =>
+      one.user !== null && (device === null || one.device === device) ? [one.user] : [],
+    );
+    return new Set(device === null ? names : [...names, userOf(line.extension, device, line.agent)]);
+  };
+
+  const take = async (line: AgentLine, device: DeviceId | null): Promise<void> => {
+    const gone = await users(line, device);
+    const came = ends ? await calledAt(gone, line.extension) : [];
+    await Promise.all([...gone].map(removeDevice));
+    await Promise.all([pushCompanion(line.extension), ...(ends ? [endCalls(gone, came)] : [])]);
+  };
+
+  return {
+    kind: 'asterisk-ari',
+    revocable: true,
+    limits: null,
+
+    async issue(device) {
+      const at = now();
+      const user = userOf(device.extension, device.id, device.agent);
+      const [live, there] = await Promise.all([
+        store.liveCredentials(tenant.id, device.agent, at),
+        ari.has('endpoint', user),
+      ]);
+      const before = live.filter((one) => one.user === user);
+      const { a, b } = places(before);
+      const place = (a?.issuedAt ?? 0) > (b?.issuedAt ?? 0) ? 'b' : 'a';
+      const password = randomPassword();
+      const username = `${user}-${randomName(8)}-${place}`;
+      const issued: IssuedCredential = {
+        tenant: tenant.id,
+        agent: device.agent,
+        device: device.id,
+        username,
+        kind: 'asterisk-ari',
+        extension: device.extension,
+        user,
+        ha1: ha1(username, realm, password),
+        issuedAt: at,
+        expiresAt: at + settings.ttlSeconds * 1_000,
+        revokedAt: null,
+      };
+      await store.addIssued(issued);
+      await Promise.all([
+        pushDevice(user, device.extension, device.id, [...before, issued], !there),
+        ...(there && before.length > 0 ? [] : [pushCompanion(device.extension)]),
+      ]);
+      return { username, user, password, expiresAt: issued.expiresAt };
+    },
+
+    revoke: take,
+    revokeAgent: (line) => take(line, null),
+
+    async reconcile() {
+      const at = now();
+      const known = (await store.liveOfTenant(tenant.id, at - 2 * betweenMs)).filter(
+        (one) => one.kind === 'asterisk-ari',
+      );
+      const live = known.filter((one) => one.expiresAt > at);
+      const byUser = new Map<string, IssuedCredential[]>();
+      for (const one of live) if (one.user !== null) byUser.set(one.user, [...(byUser.get(one.user) ?? []), one]);
+      const extensions = new Set(live.map((one) => one.extension ?? ''));
+      const companions = new Set([...extensions].map(companionOf));
+      const there = new Set(await ari.endpoints());
+      const touched = new Set<string>();
+      let restored = 0;
+      for (const [user, credentials] of byUser) {
+        const [{ extension, device } = { extension: null, device: null }] = credentials;
+        if (there.has(user) || extension === null || device === null) continue;
+        await pushDevice(user, extension, device, credentials, true);
+        touched.add(extension);
+        restored += 1;
+      }
+      for (const extension of extensions) if (!there.has(companionOf(extension))) touched.add(extension);
+      // A place whose credential lapsed since the last look, while the device goes on with the other one.
+      for (const { user, username, expiresAt } of known) {
+        const place = username.endsWith('-a') ? 'a' : 'b';
+        const mine = user === null ? undefined : byUser.get(user);
+        if (expiresAt > at || user === null || mine === undefined || places(mine)[place] !== undefined) continue;
+        if (there.has(user)) await pushAuth(`${user}-${place}`, `${user}-${place}`, closed());
+      }
+      let removed = 0;
+      for (const name of there) {
+        if (byUser.has(name) || companions.has(name)) continue;
+        const device = /^(.+)-[a-z2-7]{12}$/.exec(name)?.[1];
+        const companion = name.startsWith(settings.companionPrefix)
+          ? name.slice(settings.companionPrefix.length)
+          : undefined;
+        const extension = device ?? companion;
+        if (extension === undefined || (await ari.attribute(name, mark)) !== ours) continue;
+        if (device !== undefined) await removeDevice(name);
+        touched.add(extension);
+        removed += 1;
+      }
+      for (const extension of touched) await pushCompanion(extension);
+      if (removed + restored > 0) log.info({ tenant: tenant.id, removed, restored }, 'Asterisk was brought up to date');
+      return { removed, restored };
+    },
+  };
+}
+
+/** A contact without what a transport adds to it. */
+function addressOf(text: string): string {
+  return text.replace(/^<|>$/g, '').split(';')[0] ?? '';
+}

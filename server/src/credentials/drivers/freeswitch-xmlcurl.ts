@@ -1,0 +1,104 @@
+/**
+ * FreeSWITCH asks us (mod_xml_curl, `bindings="directory"`): a device is the user `<extension>-<device>`, known only as long as its credential
+ * lives. Nothing is pushed. Withdrawing is answering "not found", and flushing the registration over the event socket, since until it runs out
+ * calls would still go there. The answers themselves are in `http/freeswitch-directory.ts`.
+ */
+import { type DeviceId, PatchcordError } from '@patchcord/call-protocol';
+import type { IssuedCredential } from '../../store/contract.ts';
+import { ha1, randomPassword, shortName } from '../digest.ts';
+import { withEventSocket } from '../event-socket.ts';
+import {
+  type AgentLine,
+  type CredentialIssuer,
+  type CredentialSettings,
+  type IssuerParts,
+  longestRegistrationMs,
+} from '../issuer.ts';
+
+export function freeswitchXmlcurl(
+  { tenant, store, now }: IssuerParts,
+  settings: CredentialSettings<'freeswitch-xmlcurl'>,
+): CredentialIssuer {
+  const { domain } = tenant.sip;
+  const { eventSocket } = settings;
+  const ends = tenant.sip.revocation.calls === 'end';
+
+  const flush = async (users: ReadonlySet<string>): Promise<void> => {
+    if (eventSocket === undefined || users.size === 0) return;
+    await withEventSocket(eventSocket, async (api) => {
+      for (const user of users) {
+        const who = `${user}@${domain}`;
+        // Without an argument FreeSWITCH flushes everybody; with a space in it, somebody else.
+        if (!/^[A-Za-z0-9_.+~-]{1,80}@[A-Za-z0-9.-]{1,255}$/.test(who)) {
+          throw new PatchcordError(
+            'config.invalid',
+            'An extension or the SIP domain has signs that the event socket of FreeSWITCH would misread. Use letters, digits, ".", "-", "_" only.',
+          );
+        }
+        await api(`sofia profile ${eventSocket.profile} flush_inbound_reg ${who}`);
+        if (!ends) continue;
+        for (const uuid of channelsIn(await api(`show channels like ${user} as json`))) await api(`uuid_kill ${uuid}`);
+      }
+    });
+  };
+  const take = async (line: AgentLine, device: DeviceId | null): Promise<void> => {
+    const given = await store.issuedTo(tenant.id, line.agent, now() - longestRegistrationMs);
+    const users = given.filter(
+      (one) => one.kind === 'freeswitch-xmlcurl' && (device === null || one.device === device),
+    );
+    await flush(new Set(users.map((one) => one.username)));
+  };
+
+  return {
+    kind: 'freeswitch-xmlcurl',
+    revocable: true,
+    limits:
+      eventSocket === undefined
+        ? `Without sip.credential.eventSocket FreeSWITCH can't be told: it refuses the next REGISTER and call, but calls still reach a revoked browser until its registration runs out, ${tenant.sip.registerSeconds} seconds at most, and a running call goes on.`
+        : null,
+
+    async issue(device) {
+      const at = now();
+      const username = `${device.extension}-${shortName(`${tenant.id} ${device.agent} ${device.id}`, 12)}`;
+      const password = randomPassword();
+      const issued: IssuedCredential = {
+        tenant: tenant.id,
+        agent: device.agent,
+        device: device.id,
+        username,
+        kind: 'freeswitch-xmlcurl',
+        extension: device.extension,
+        user: username,
+        ha1: ha1(username, domain, password),
+        issuedAt: at,
+        expiresAt: at + settings.ttlSeconds * 1_000,
+        revokedAt: null,
+      };
+      // FreeSWITCH takes one `a1-hash` per user, and the user is the address of record: the new one replaces the old.
+      if (!(await store.renewIssued(issued)))
+        throw new PatchcordError(
+          'internal',
+          'Two devices came to the same SIP user name. Try again from another browser.',
+        );
+      return { username, user: username, password, expiresAt: issued.expiresAt };
+    },
+
+    revoke: take,
+    revokeAgent: (line) => take(line, null),
+
+    async reconcile() {
+      // Nothing of ours is kept there but registrations; those of what was withdrawn since the last look are flushed again.
+      const gone = await store.revokedCredentials(tenant.id, now());
+      const users = gone.filter((one) => one.kind === 'freeswitch-xmlcurl').map((one) => one.username);
+      await flush(new Set(users));
+      return { removed: eventSocket === undefined ? 0 : users.length, restored: 0 };
+    },
+  };
+}
+
+/** The channel ids in the answer of `show channels … as json`. */
+function channelsIn(answer: string): readonly string[] {
+  const found = new Set<string>();
+  for (const [, uuid = ''] of answer.matchAll(/"uuid"\s*:\s*"([0-9a-f-]{36})"/gi)) found.add(uuid);
+  return [...found];
+}

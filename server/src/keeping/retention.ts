@@ -1,0 +1,113 @@
+/**
+ * Deletes what is older than it may be. Owns the ages and the walk: small steps with room between them, so that no call waits for a cleaning.
+ * Must never delete a call that lives, whose log is not written, or that is held.
+ */
+import { type CallLog, PatchcordError } from '@patchcord/call-protocol';
+import { toE164 } from '@patchcord/crm-adapters/relay';
+import type { RetentionSettings } from '../config/retention.ts';
+import type { Log } from '../logging.ts';
+import type { LegalHold, OldCallsPlace, Store, StoredCall } from '../store/contract.ts';
+import type { Tenants } from '../tenants.ts';
+
+const dayMs = 86_400_000;
+const atOnce = 200;
+/** One turn of housekeeping; what is left waits for the next. */
+const looksPerTurn = 50;
+
+/** How much went in one turn. */
+export interface Forgotten {
+  readonly calls: number;
+  readonly events: number;
+  readonly audit: number;
+}
+
+export class Retention {
+  readonly #store: Pick<Store, 'keeping' | 'audit'>;
+  readonly #tenants: Pick<Tenants, 'find'>;
+  readonly #settings: RetentionSettings;
+  readonly #log: Log;
+  readonly #now: () => number;
+  /** Beyond calls that are held, the walk goes on where it was. */
+  #place: OldCallsPlace | null = null;
+
+  constructor(options: {
+    readonly store: Pick<Store, 'keeping' | 'audit'>;
+    readonly tenants: Pick<Tenants, 'find'>;
+    readonly settings: RetentionSettings;
+    readonly log: Log;
+    readonly now: () => number;
+  }) {
+    this.#store = options.store;
+    this.#tenants = options.tenants;
+    this.#settings = options.settings;
+    this.#log = options.log;
+    this.#now = options.now;
+  }
+
+  /** One turn. What several relays do at once is done once. */
+  async run(): Promise<Forgotten> {
+    const now = this.#now();
+    const calls = await this.#forgetCalls(now - this.#settings.callDays * dayMs);
+    let events = 0;
+    for (let look = 0; look < looksPerTurn; look += 1) {
+      const gone = await this.#store.keeping.forgetLooseEvents(now - this.#settings.eventDays * dayMs, atOnce);
+      events += gone;
+      if (gone < atOnce) break;
+      await breathe();
+    }
+    const audit = await this.#store.audit.forgetBefore(now - this.#settings.auditDays * dayMs);
+    if (calls + events + audit > 0) this.#log.info({ calls, events, audit }, 'forgot what is older than it may be');
+    return { calls, events, audit };
+  }
+
+  async #forgetCalls(before: number): Promise<number> {
+    let gone = 0;
+    for (let look = 0; look < looksPerTurn; look += 1) {
+      const old = await this.#store.keeping.oldCalls(before, this.#place, atOnce);
+      const last = old.at(-1);
+      if (last === undefined) {
+        this.#place = null;
+        return gone;
+      }
+      const holds = await this.#store.keeping.holds();
+      const free = old.filter((call) => !isHeld(call, holds, this.#tenants.find(call.tenant)?.config.country ?? 'US'));
+      const { calls } = await this.#store.keeping.forgetCalls(free.map(({ callId }) => callId));
+      gone += calls;
+      this.#place = { touchedAt: last.touchedAt, callId: last.callId };
+      await breathe();
+    }
+    return gone;
+  }
+}
+
+/** Whether a hold keeps this call. */
+export function isHeld(call: StoredCall, holds: readonly LegalHold[], country: string): boolean {
+  return holds.some(
+    (hold) =>
+      hold.tenant === call.tenant &&
+      (hold.kind === 'call'
+        ? hold.subject === call.callId
+        : call.log !== null && numbersOf(call.log, country).has(hold.subject)),
+  );
+}
+
+function numbersOf({ farSide, transferredTo }: CallLog, country: string): ReadonlySet<string | null> {
+  return new Set([farSide.e164 ?? null, toE164(farSide.number, country), toE164(transferredTo ?? '', country)]);
+}
+
+/** Others' questions get in between. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/**
+ * A number as a hold or an erasure names it.
+ * @throws PatchcordError `number.invalid` without quoting it
+ */
+export function readNumber(text: string, country: string) {
+  const number = toE164(text, country);
+  if (number === null) {
+    throw new PatchcordError('number.invalid', 'This is no complete telephone number. Write it like +14155550101.');
+  }
+  return number;
+}

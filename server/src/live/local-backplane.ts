@@ -1,0 +1,14 @@
+/** No other relay to tell: the hub reaches every socket of this process by itself. */
+import type { Backplane } from './backplane.ts';
+
+export function createLocalBackplane(): Backplane {
+  return {
+    status: () => 'alone',
+    onStatus: () => {},
+    publish: () => {},
+    subscribe: () => {},
+    unsubscribe: () => {},
+    onNews: () => {},
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,212 @@
+/** Age and erasure on real stores: what must go is gone, from the files too; what must stay stays. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import {
+  type AgentId,
+  type CallId,
+  type CallLog,
+  type E164,
+  newCallId,
+  type PhoneEvent,
+  type TenantId,
+  toEnvelope,
+} from '@patchcord/call-protocol';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { backUp } from '../../server/src/keeping/backup.ts';
+import { erasePerson } from '../../server/src/keeping/erasure.ts';
+import { Retention } from '../../server/src/keeping/retention.ts';
+import { createLog } from '../../server/src/logging.ts';
+import type { Store } from '../../server/src/store/contract.ts';
+import { type Database, openPostgres, openSqlite } from '../../server/src/store/database.ts';
+import { openStore, type StoreLocation } from '../../server/src/store/open.ts';
+import { type PostgresServer, startPostgres } from './postgres-server.ts';
+
+const tenant = 'acme' as TenantId;
+const agent = 'ada' as AgentId;
+const dayMs = 86_400_000;
+const now = 1_790_000_000_000;
+const grace = '+14155550101' as E164;
+const other = '+14155550199' as E164;
+
+let postgres: PostgresServer;
+let folder = '';
+let location: StoreLocation;
+let store: Store;
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.stop());
+afterEach(async () => {
+  await store.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function call(
+  number: E164,
+  options: { touchedAt?: number; note?: string; stage?: CallLog['stage']; logWaiting?: boolean } = {},
+): Promise<CallId> {
+  const { touchedAt = now, note = '', stage = 'final', logWaiting = false } = options;
+  const callId = newCallId();
+  const source = '/tenants/acme/agents/ada/devices/one';
+  const farSide = { number, e164: number, name: 'Grace Hopper' };
+  const event = (n: number, name: PhoneEvent['name'], data: unknown) => {
+    const id = `${callId}:${n}`;
+    const envelope = toEnvelope({ name, at: now, call: callId, data } as PhoneEvent, id, source);
+    return { source, id, tenant, agent, callId, envelope, receivedAt: touchedAt };
+  };
+  const events = [event(1, 'call.started', { direction: 'inbound', farSide }), event(2, 'wrap-up.saved', { note })];
+  const log = { callId, tenant, agent, direction: 'inbound', farSide, note, stage, startedAt: 1, transferredTo: null };
+  await store.calls.commit({
+    events,
+    calls: [{ callId, tenant, agent, fromVersion: 0, log: log as unknown as CallLog, touchedAt, logWaiting }],
+    effects: events.map(({ id, envelope }) => ({
+      id: `webhook ${id}`,
+      kind: 'webhook',
+      tenant,
+      callId,
+      payload: { url: 'https://example.com', messageId: id, body: JSON.stringify(envelope) },
+      dueAt: now * 2,
+      orderKey: null,
+    })),
+  });
+  return callId;
+}
+
+const left = async (...ids: CallId[]) => [...(await store.calls.readCalls(ids)).keys()];
+
+describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'patchcord-keeping-'));
+    location =
+      kind === 'sqlite' ? { kind, folder: join(folder, 'data') } : { kind, url: await postgres.createDatabase() };
+    store = await openStore(location);
+  });
+
+  describe('age', () => {
+    const retention = () =>
+      new Retention({
+        store,
+        tenants: { find: () => undefined },
+        settings: { callDays: 400, eventDays: 90, auditDays: 800 },
+        log: createLog('silent'),
+        now: () => now,
+      });
+
+    it('takes calls that are over and written, and leaves those that live, wait or are held', async () => {
+      const touchedAt = now - 401 * dayMs;
+      const gone = await call(other, { touchedAt });
+      const young = await call(other, { touchedAt: now - 399 * dayMs });
+      const live = await call(other, { touchedAt, stage: 'live' });
+      const waiting = await call(other, { touchedAt, logWaiting: true });
+      const heldCall = await call(other, { touchedAt });
+      const heldNumber = await call(grace, { touchedAt });
+      await store.keeping.addHold({ tenant, kind: 'call', subject: heldCall, reason: 'court', at: 1 });
+      await store.keeping.addHold({ tenant, kind: 'number', subject: grace, reason: 'court', at: 1 });
+      const job = retention();
+      expect(await job.run()).toMatchObject({ calls: 1 });
+      expect(new Set(await left(gone, young, live, waiting, heldCall, heldNumber))).toEqual(
+        new Set([young, live, waiting, heldCall, heldNumber]),
+      );
+      await store.keeping.releaseHold(tenant, 'number', grace);
+      expect(await job.run()).toMatchObject({ calls: 1 });
+      expect(await left(heldNumber)).toEqual([]);
+    });
+
+    it('takes many in small steps, also when two relays clean at once', async () => {
+      for (let n = 0; n < 450; n += 1) await call(other, { touchedAt: now - 500 * dayMs });
+      const turns = await Promise.all([retention().run(), retention().run()]);
+      expect(turns.reduce((sum, { calls }) => sum + calls, 0)).toBe(450);
+      expect(await store.keeping.oldCalls(now, null, 10)).toEqual([]);
+    });
+
+    it('takes old entries of the audit', async () => {
+      const entry = { tenant, actor: 'admin', act: 'test.made' } as const;
+      await store.audit.add([
+        { ...entry, at: now - 801 * dayMs },
+        { ...entry, at: now - 799 * dayMs },
+      ]);
+      expect(await retention().run()).toMatchObject({ audit: 1 });
+      expect(await store.audit.read(tenant, '', 10)).toHaveLength(1);
+    });
+  });
+
+  describe('an erasure', () => {
+    async function erase(dryRun = false) {
+      const database: Database =
+        location.kind === 'sqlite' ? await openSqlite(location.folder) : await openPostgres(location.url);
+      try {
+        return await erasePerson(database, {
+          tenant,
+          number: grace,
+          country: 'US',
+          reason: `asked by ${grace} on paper`,
+          actor: 'admin',
+          dryRun,
+          now,
+        });
+      } finally {
+        await database.close();
+      }
+    }
+    /** All that is kept, as a backup has it, and for SQLite the bytes of the files too. */
+    async function bytes(): Promise<string> {
+      const path = join(folder, `backup-${Math.random()}`);
+      await backUp(location, path, now);
+      let all = gunzipSync(await readFile(path)).toString();
+      if (location.kind === 'sqlite')
+        for (const name of await readdir(location.folder)) all += await readFile(join(location.folder, name), 'latin1');
+      return all;
+    }
+
+    it('says first what would go, and changes nothing', async () => {
+      const ids = [await call(grace), await call(other, { note: 'ask 415-555-0101' })];
+      expect(await erase(true)).toMatchObject({ calls: 1, rows: 4, held: 0, live: 0 });
+      expect(new Set(await left(...ids))).toEqual(new Set(ids));
+      expect(await bytes()).toContain('4155550101');
+    });
+
+    it('leaves no trace of the number, in whatever spelling, and none of its name', async () => {
+      const gone = await call(grace, { note: 'a secret of hers' });
+      const unwritten = await call(grace, { logWaiting: true });
+      const mentions = await call(other, { note: 'ask (415) 555-0101 about it' });
+      const elsewhere = { ...(await store.keeping.holds(tenant)) };
+      expect(elsewhere).toEqual({});
+      await store.audit.add([{ tenant, actor: 'admin', act: 'test.made', data: { number: '4155550101' }, at: now }]);
+      const erasure = await erase();
+      expect(erasure).toMatchObject({ calls: 2, unwritten: 1, held: 0, live: 0 });
+      expect(await left(gone, unwritten, mentions)).toEqual([mentions]);
+      const all = await bytes();
+      for (const trace of ['4155550101', '555-0101', 'a secret of hers', gone, unwritten])
+        expect(all).not.toContain(trace);
+      const kept = (await store.calls.readCalls([mentions])).get(mentions);
+      expect(kept?.call.log?.note).toBe('ask [erased] about it');
+      expect(kept?.call.log?.farSide.number).toBe(other);
+      expect(kept?.events).toHaveLength(2);
+      const noted = (await store.audit.read(tenant, '', 10)).filter(({ act }) => act === 'person.erased');
+      expect(noted).toMatchObject([
+        { actor: 'admin', subject: erasure.id, data: { calls: 2, reason: 'asked by [erased] on paper' } },
+      ]);
+      expect(await erase()).toMatchObject({ calls: 0, blanked: 0 });
+    });
+
+    it('leaves what a legal hold keeps, and says so', async () => {
+      const [held, free] = [await call(grace), await call(grace)];
+      await store.keeping.addHold({ tenant, kind: 'call', subject: held, reason: 'court', at: 1 });
+      expect(await erase()).toMatchObject({ calls: 1, held: expect.any(Number) as number });
+      expect(await left(held, free)).toEqual([held]);
+      expect((await store.calls.readCalls([held])).get(held)?.call.log?.farSide.number).toBe(grace);
+      await store.keeping.addHold({ tenant, kind: 'number', subject: grace, reason: 'court', at: 1 });
+      const another = await call(grace);
+      expect(await erase()).toMatchObject({ calls: 0, held: 2 });
+      expect(await left(held, another)).toHaveLength(2);
+    });
+
+    it('leaves a call that is under way to the next time, and other tenants alone', async () => {
+      const live = await call(grace, { stage: 'live' });
+      expect(await erase()).toMatchObject({ calls: 0, live: 1 });
+      expect(await left(live)).toEqual([live]);
+    });
+  });
+});
