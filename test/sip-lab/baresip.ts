@@ -22,6 +22,10 @@ export interface BaresipOptions {
   domain?: string;
   /** False: it stays unregistered and is reached by address, as a PBX would be. Default true. */
   register?: boolean;
+  /** Where it registers and calls through, "address:port". Default: the edge, which believes it by its address. */
+  registrar?: string;
+  /** For a registrar that wants one; the user name is `user`. */
+  password?: string;
 }
 
 export interface Baresip extends FarPhone {
@@ -134,7 +138,8 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: BaresipOpt
   );
   const account = [
     `<sip:${user}@${domain}>`,
-    `outbound="sip:${lab.edge.address}:5060;transport=udp"`,
+    `outbound="sip:${options.registrar ?? `${lab.edge.address}:5060`};transport=udp"`,
+    ...(options.password === undefined ? [] : [`auth_user=${user}`, `auth_pass=${options.password}`]),
     `regint=${options.register === false ? 0 : 60}`,
     'audio_codecs=PCMU/8000/1',
     `answermode=${options.autoAnswer ? 'auto' : 'manual'}`,

@@ -25,6 +25,8 @@ export interface EdgeOptions {
   dialogSecret?: string;
   /** Shared with the relay: HMAC key of TURN credentials (SHA-1). */
   turnSecret: string;
+  /** A second address, IPv6, from which the TURN server relays; it must be one of the edge's. */
+  turnRelay6?: string;
   /** SIP domain and Digest realm. Default patchcord.test. */
   domain?: string;
   /** Refused credentials per source address before it gets no answer; 0 (default) = never. */
@@ -33,6 +35,10 @@ export interface EdgeOptions {
   pbxUri?: string;
   /** When given, the control port wants the header "Authorization: Bearer <token>". */
   rpcToken?: string;
+  /** Where the edge reports calls, and the secret it shows there. Default: nowhere. */
+  callRecords?: { readonly url: string; readonly secret: string };
+  /** Takes credentials that are pushed over the control port, too. Default true. */
+  pushedCredentials?: boolean;
 }
 
 export interface Edge {
@@ -215,6 +221,13 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOption
     DIALOG_SECRET: quoted(options.dialogSecret ?? randomBytes(32).toString('hex')),
     ...(options.previousCredentialSecret ? { EPH_SECRET_PREVIOUS: quoted(options.previousCredentialSecret) } : {}),
     ...(options.pbxUri ? { PBX_URI: quoted(options.pbxUri) } : {}),
+    ...(options.pushedCredentials === false ? {} : { WITH_PUSHED_CREDENTIALS: null }),
+    ...(options.callRecords
+      ? {
+          CALL_RECORDS_URL: quoted(options.callRecords.url),
+          CALL_RECORDS_SECRET: quoted(options.callRecords.secret),
+        }
+      : {}),
     ...(options.rpcToken ? { RPC_TOKEN: quoted(`Bearer ${options.rpcToken}`) } : {}),
   };
   const lines = Object.entries(settings).map(([name, value]) => `#!define ${name}${value === null ? '' : ` ${value}`}`);
@@ -233,6 +246,7 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOption
       recipe('turnserver.conf'),
       `listening-ip=${address}`,
       `relay-ip=${address}`,
+      ...(options.turnRelay6 === undefined ? [] : [`relay-ip=${options.turnRelay6}`]),
       `realm=${options.domain}`,
       `static-auth-secret=${options.turnSecret}`,
       `allowed-peer-ip=${address}`,

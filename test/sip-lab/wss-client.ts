@@ -5,7 +5,6 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import WebSocket from 'ws';
-import { untilReady } from './lab-process.ts';
 
 export interface Credential {
   /** "<unix expiry>:<extension>". */
@@ -41,15 +40,27 @@ export class WssClient {
     this.#domain = domain;
     this.#instance = `urn:uuid:${instance}`;
     socket.on('message', (data) => this.received.push(String(data)));
+    // A connection that is cut shows by the answer that does not come.
+    socket.on('error', () => {});
   }
 
   /** Opens the WebSocket. Throws with the HTTP status when the handshake is refused. */
   static async connect(
     edge: { wssUrl: string; domain: string },
-    options: { origin?: string /** The UUID of a browser that comes back. */; instance?: string } = {},
+    options: {
+      origin?: string;
+      /** The UUID of a browser that comes back. */
+      instance?: string;
+      /** Which of the machine's addresses it comes from. */
+      localAddress?: string;
+    } = {},
   ): Promise<WssClient> {
     const origin = options.origin ?? 'http://localhost:4000';
-    const socket = new WebSocket(edge.wssUrl, 'sip', { rejectUnauthorized: false, origin });
+    const socket = new WebSocket(edge.wssUrl, 'sip', {
+      rejectUnauthorized: false,
+      origin,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+    });
     await once(socket, 'open');
     return new WssClient(socket, edge.domain, options.instance ?? randomUUID());
   }
@@ -122,9 +133,24 @@ export class WssClient {
 
   /** Resolves with the first received message, old or new, that fits. */
   waitFor(pattern: RegExp, withinMs = 5000): Promise<string> {
-    return untilReady(`Nothing like ${pattern} was received`, () => this.received.find((text) => pattern.test(text)), {
-      withinMs,
-      everyMs: 10,
+    const there = this.received.find((text) => pattern.test(text));
+    if (there !== undefined) return Promise.resolve(there);
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#socket.off('message', look);
+      };
+      const timer = setTimeout(() => {
+        finish();
+        reject(new Error(`Nothing like ${pattern} was received within ${withinMs} ms.`));
+      }, withinMs);
+      const look = (data: unknown): void => {
+        const text = String(data);
+        if (!pattern.test(text)) return;
+        finish();
+        resolve(text);
+      };
+      this.#socket.on('message', look);
     });
   }
 
