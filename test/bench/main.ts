@@ -12,16 +12,48 @@ import { type Row, toTable } from './measurement.ts';
 /** Name → what it measures, and the module that does it. */
 const benches: Record<
   string,
-  { readonly about: string; readonly load: () => Promise<{ run(rounds: number): Promise<readonly Row[]> }> }
+  {
+    readonly about: string;
+    /** Real SIP servers in the network namespaces of the lab. */
+    readonly lab?: true;
+    readonly load: () => Promise<{ run(rounds: number): Promise<readonly Row[]> }>;
+  }
 > = {
   'dial-invite': {
     about: 'dial() → INVITE on the wire, without and with dead STUN and TURN servers',
+    lab: true,
     load: () => import('./dial-invite.ts'),
   },
-  answer: { about: 'answer() → 200 OK on the wire → first sound', load: () => import('./answer.ts') },
+  answer: { about: 'answer() → 200 OK on the wire → first sound', lab: true, load: () => import('./answer.ts') },
+  'mint-register': {
+    about: 'from asking the relay for a credential to the 200 of the REGISTER made with it',
+    lab: true,
+    load: () => import('./mint-register.ts'),
+  },
+  mint: { about: 'credentials minted per processor second, against bare node:http', load: () => import('./mint.ts') },
+  fanout: { about: 'events told to sockets, against bare frames on bare sockets', load: () => import('./fanout.ts') },
+  ingest: { about: 'events stored and acknowledged, against the bare insert', load: () => import('./ingest.ts') },
+  scale: { about: 'two relays on one PostgreSQL and Redis, against one', load: () => import('./scale.ts') },
+  'cold-start': {
+    about: 'from starting the process to the first minted credential',
+    load: () => import('./cold-start.ts'),
+  },
+  'log-latency': {
+    about: 'from hanging up to the log in a CRM that takes 150 ms',
+    load: () => import('./log-latency.ts'),
+  },
+  drain: {
+    about: 'logs that waited through a CRM outage, against the limit of the CRM',
+    load: () => import('./drain.ts'),
+  },
+  simulation: {
+    about: '20,000 agents on 4 relays from the measured costs: what is full first',
+    load: () => import('./simulation.ts'),
+  },
+  'idle-memory': { about: 'memory of a relay per panel that only listens', load: () => import('./idle-memory.ts') },
 };
 const list = Object.entries(benches)
-  .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(14)} ${about}`)
   .join('\n');
 const help = `Usage: npm run bench -- NAME [--json] [--rounds N] [--write]\n${list}\n  --json    one JSON line per case\n  --rounds  fresh pages per case (default 5)\n  --write   put the table into docs/benchmarks.md`;
 
@@ -41,8 +73,8 @@ if (values.help || name === undefined || benches[name] === undefined || !Number.
   process.exit(values.help ? 0 : 2);
 }
 
-if (process.env.PATCHCORD_LAB === undefined) {
-  installSystemPackages(console.error);
+installSystemPackages(console.error);
+if (benches[name]?.lab === true && process.env.PATCHCORD_LAB === undefined) {
   const lab = ['test/sip-lab/run-in-lab.ts', '--', process.execPath, 'test/bench/main.ts', ...process.argv.slice(2)];
   process.exit(spawnSync(process.execPath, lab, { stdio: 'inherit' }).status ?? 1);
 }

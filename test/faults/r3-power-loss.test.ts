@@ -1,0 +1,7 @@
+import { expect, it } from 'vitest';
+import { drill } from './r3-power-loss.ts';
+
+it('nothing is acknowledged before the disk has it, and what the disk has is enough', async () => {
+  const result = await drill.run({ seed: 1, short: true, say: () => {} });
+  expect(result).toMatchObject({ passed: true, lost: 0, failed: 0, snapshots: 20 });
+});

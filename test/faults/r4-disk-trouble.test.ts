@@ -1,0 +1,6 @@
+import { expect, it } from 'vitest';
+import { drill } from './r4-disk-trouble.ts';
+
+it('a disk that takes nothing gets no acknowledgement, and the relay goes on when it takes again', async () => {
+  expect(await drill.run({ seed: 1, short: true, say: () => {} })).toMatchObject({ passed: true, lost: 0, failed: 0 });
+});
