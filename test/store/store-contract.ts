@@ -4,7 +4,6 @@ import {
   type AgentId,
   type CallId,
   type CallLog,
-  type DeviceId,
   newCallId,
   type PhoneEvent,
   type TenantId,

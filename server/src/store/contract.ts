@@ -26,6 +26,7 @@ export type * from './contract/identity.ts';
 export type * from './contract/keeping.ts';
 export type * from './contract/outbox.ts';
 export type * from './contract/revocations.ts';
+export type * from './contract/stored-event.ts';
 export type * from './contract/vault.ts';
 
 export interface Store {

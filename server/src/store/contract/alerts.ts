@@ -1,6 +1,6 @@
 /** Alerts: what a person should look at, told once and kept until somebody says that they saw it. Holds no number in full. */
 import type { AgentId, TenantId } from '@patchcord/call-protocol';
-import type { StoredEvent } from './calls.ts';
+import type { StoredEvent } from './stored-event.ts';
 import type { NewEffect } from './outbox.ts';
 
 export interface StoredAlert {

@@ -1,22 +1,9 @@
 /**
  * Events, and calls with their newest fold, as the store keeps them. Must never decide what a call log says: that is the fold's business.
  */
-import type { AgentId, CallId, CallLog, Envelope, TenantId, WireEvent } from '@patchcord/call-protocol';
-import type { NewEffect } from './outbox.ts';
-
-/** One event as it is kept: what was published, and who really published it. Times are epoch ms. */
-export interface StoredEvent {
-  readonly source: string;
-  readonly id: string;
-  readonly tenant: TenantId;
-  readonly agent: AgentId;
-  readonly callId: CallId | null;
-  readonly envelope: Envelope;
-  readonly receivedAt: number;
-}
-
-/** Where the log of a call stands on its way into the CRM; `none` when there is nothing to write (yet). */
-export type LogState = 'none' | 'waiting' | 'saved' | 'failed';
+import type { AgentId, CallId, CallLog, TenantId, WireEvent } from '@patchcord/call-protocol';
+import type { LogState, NewEffect } from './outbox.ts';
+import type { StoredEvent } from './stored-event.ts';
 
 /** One call of one agent with its newest fold. `version` counts the folds and guards them against each other. */
 export interface StoredCall {

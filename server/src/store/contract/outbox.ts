@@ -1,6 +1,6 @@
 /** What is left to do outside of the database: effects, their leases, what became of them. */
 import type { CallId, TenantId } from '@patchcord/call-protocol';
-import type { LogState, StoredEvent } from './calls.ts';
+import type { StoredEvent } from './stored-event.ts';
 
 /** What is left to do outside of this database. `crm.log` has one row per call, `webhook` one per event and endpoint. */
 export type EffectKind = 'crm.log' | 'webhook' | 'edge.revoke';
@@ -30,6 +30,9 @@ export interface Effect extends NewEffect {
 export interface LeasedEffect extends Effect {
   readonly lease: string;
 }
+
+/** Where the log of a call stands on its way into the CRM; `none` when there is nothing to write (yet). */
+export type LogState = 'none' | 'waiting' | 'saved' | 'failed';
 
 /** What is known about a call's log after a delivery. */
 export interface LogResult {
