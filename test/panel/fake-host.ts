@@ -21,6 +21,7 @@ export class FakeHost implements PanelHost {
   audience: string | null = 'fakes';
   startFault: PatchcordError | null = null;
   openFault: PatchcordError | null = null;
+  proofFault: PatchcordError | null = null;
   stopped = false;
   readonly #dial = new Set<(request: DialRequest) => void>();
   readonly #shown = new Set<(record: RecordRef | null) => void>();
@@ -32,7 +33,7 @@ export class FakeHost implements PanelHost {
   }
 
   proveIdentity(): Promise<IdentityProof | null> {
-    return Promise.resolve(this.proof);
+    return this.proofFault === null ? Promise.resolve(this.proof) : Promise.reject(this.proofFault);
   }
 
   audienceKey(): string | null {

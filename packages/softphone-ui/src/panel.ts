@@ -154,10 +154,22 @@ export function createPanel(options: PanelOptions): Panel {
         return;
       }
     } catch (error) {
-      halt(error);
+      if (errorCode(error) === 'host.refused') await askAgentInstead(error);
+      else halt(error);
       return;
     }
     await enter();
+  }
+
+  /** The CRM does not vouch for its agents (no Apex class, say); an identity provider may. Without one, what the CRM said is all there is to say. */
+  async function askAgentInstead(refusal: unknown): Promise<void> {
+    const found = await relay.signInWays(host.crm, options.hostOrigin).catch(() => []);
+    if (found.length === 0) {
+      halt(refusal);
+      return;
+    }
+    ways.value = found;
+    stage.value = { kind: 'code' };
   }
 
   /** Only now the host has said whom its page is for. */

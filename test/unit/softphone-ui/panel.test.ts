@@ -76,6 +76,27 @@ describe('opening', () => {
     expect(other.panel.stage.value).toMatchObject({ message: expect.stringContaining('iceTransportPolicy') });
   });
 
+  it('offers the other ways to sign in when the CRM does not vouch for the agent, and halts with its words when there are none', async () => {
+    const refusal = new PatchcordError('host.refused', 'Salesforce did not say who you are.');
+    const lab = openLab();
+    const frame = lab.frame();
+    frame.host.proofFault = refusal;
+    const started = frame.panel.start();
+    await passTime(lab, () => frame.panel.stage.value.kind === 'halted');
+    await started;
+    expect(frame.panel.stage.value).toEqual({ kind: 'halted', message: 'Salesforce did not say who you are.' });
+
+    const other = openLab();
+    const way = { label: 'Sign in', path: '/v1/sign-in/acme/oidc' };
+    other.relay.ways = [way];
+    const helped = other.frame();
+    helped.host.proofFault = refusal;
+    const opening = helped.panel.start();
+    await passTime(other, () => helped.panel.stage.value.kind === 'code');
+    await opening;
+    expect(helped.panel.ways.value).toEqual([way]);
+  });
+
   it('a second frame is signed in by the first one, without a code, and mirrors its phone', async () => {
     const lab = openLab();
     const first = await openReady(lab);
