@@ -65,7 +65,6 @@ beforeAll(async () => {
     ].join('\n');
   asterisk = await startAsterisk(lab, {
     more: {
-      'modules.conf': 'load=func_env.so\nload=func_uri.so\n',
       'pjsip.conf': endpoint('1102') + endpoint('1103'),
       'extensions.conf': `${readFileSync(join(recipe, 'extensions.conf'), 'utf8')}\n[from-internal](+)\nexten => 600,1,Dial(PJSIP/1102&PJSIP/1103,3)\n same => n,Hangup()\n`,
     },
