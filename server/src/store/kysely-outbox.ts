@@ -207,9 +207,10 @@ export function createOutboxStore(database: Database): OutboxStore {
           const due = await db
             .selectFrom('outbox')
             .select('due_at')
-            .where('state', '=', 'waiting')
+            // Literals, not parameters: only then SQLite knows that the partial index holds them.
+            .where('state', '=', sql.lit('waiting'))
             .where('kind', '=', kind)
-            .where('lease_until', '=', 0)
+            .where('lease_until', '=', sql.lit(0))
             .orderBy('due_at')
             .limit(1)
             .executeTakeFirst();
@@ -400,17 +401,22 @@ interface Lane {
  * have waiting.
  */
 async function dueTenants(db: Kysely<Tables>, kind: EffectKind, now: number): Promise<readonly TenantId[]> {
+  // Each step says "the first one" and not "the least" or "one that is there": so a PostgreSQL that knows nothing of the table yet walks the
+  // index as well.
   const { rows } = await sql<{ tenant: TenantId }>`select lane.tenant as tenant from (
     with recursive lanes(tenant) as (
-      select min(tenant) from outbox where state = 'waiting' and kind = ${kind}
+      select (select tenant from outbox where state = 'waiting' and kind = ${kind} order by tenant, due_at limit 1)
       union all
-      select (select min(tenant) from outbox where state = 'waiting' and kind = ${kind} and tenant > lanes.tenant)
+      select (
+        select tenant from outbox where state = 'waiting' and kind = ${kind} and tenant > lanes.tenant
+        order by tenant, due_at limit 1
+      )
       from lanes where lanes.tenant is not null
     ) select tenant from lanes where tenant is not null
-  ) as lane where exists (
-    select 1 from outbox as due
-    where due.state = 'waiting' and due.kind = ${kind} and due.tenant = lane.tenant and due.due_at <= ${now}
-  ) limit 1000`.execute(db);
+  ) as lane where (
+    select due.due_at from outbox as due
+    where due.state = 'waiting' and due.kind = ${kind} and due.tenant = lane.tenant order by due.due_at limit 1
+  ) <= ${now} limit 1000`.execute(db);
   return rows.map(({ tenant }) => tenant);
 }
 

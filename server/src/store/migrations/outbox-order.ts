@@ -1,5 +1,5 @@
 /** Order per record in the outbox, indexes for claiming by tenant, who is alive among the relays, events by time. */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 export const outboxOrder: Migration = {
@@ -15,7 +15,13 @@ export const outboxOrder: Migration = {
       .on('outbox')
       .columns(['state', 'kind', 'tenant', 'due_at', 'position'])
       .execute();
-    await db.schema.createIndex('outbox_by_kind').on('outbox').columns(['state', 'kind', 'due_at']).execute();
+    // Partial, so that it serves the question it is for and no planner takes it for another.
+    await db.schema
+      .createIndex('outbox_by_kind')
+      .on('outbox')
+      .columns(['kind', 'due_at'])
+      .where(sql<boolean>`state = 'waiting' and lease_until = 0`)
+      .execute();
     await db.schema.createIndex('outbox_by_key').on('outbox').columns(['order_key', 'state', 'position']).execute();
     await db.schema
       .createIndex('outbox_leased')
