@@ -46,24 +46,24 @@ export async function huntCanaries(options: {
   hunted.set('private key', privateKey.split('\n')[3] ?? '');
   hunted.set('webhook key', secrets.webhook.slice(6));
 
-  const sip = {
-    domain: 'sip.example.com',
+  const sipOf = (domain: string) => ({
+    domain,
     servers: ['wss://sip.example.com:8443'],
-    credential: { kind: 'kamailio-ephemeral', secret: secrets.sip },
-  } as const;
+    credential: { kind: 'kamailio-ephemeral' as const, secret: secrets.sip },
+  });
   const config: RelayConfigInput = testConfig({
     adminToken: secrets.admin,
     metricsToken: secrets.metrics,
     logLevel: 'trace',
     tenants: [
       testTenant({
-        sip,
+        sip: sipOf('sip.example.com'),
         turn: { urls: ['turn:turn.example.com'], secret: secrets.turn },
         webhooks: [{ url: 'https://192.0.2.1/hook', secret: secrets.webhook }],
       }),
       testTenant({
         id: 'hub',
-        sip,
+        sip: sipOf('hub.example.com'),
         crm: {
           kind: 'hubspot',
           portalId: 1,
@@ -75,7 +75,7 @@ export async function huntCanaries(options: {
       }),
       testTenant({
         id: 'sales',
-        sip,
+        sip: sipOf('sales.example.com'),
         crm: {
           kind: 'salesforce',
           loginUrl: 'https://login.salesforce.com',

@@ -1,6 +1,7 @@
 /**
  * The far side of the fraud drills: what stands behind the edge and would charge for a call. A process of its own, since it runs in the far
- * namespace; answers every INVITE with 200 over UDP and prints a line of JSON for each INVITE, ACK and BYE. Owns counting; judges nothing.
+ * namespace; answers every INVITE with 200 over UDP and prints a line of JSON for each INVITE, ACK and BYE. A number that ends in 0180 rings
+ * until one that ends in 0181 is called; the first BYE of a call to one that ends in 0500 is refused. Owns counting; judges nothing.
  *
  *   node test/attack/s5-carrier.ts <address> <port>
  */
@@ -9,6 +10,8 @@ import { createSocket, type RemoteInfo } from 'node:dgram';
 const [address = '', port = ''] = process.argv.slice(2);
 const socket = createSocket('udp4');
 const answered = new Set<string>();
+const stubborn = new Set<string>();
+const ringing: (() => void)[] = [];
 
 socket.on('message', (data, from) => {
   const text = data.toString();
@@ -24,12 +27,19 @@ socket.on('message', (data, from) => {
   if (method === 'INVITE') {
     // A repeat of the same request is one call.
     if (!answered.has(callId)) say('INVITE');
+    else if (uri.includes('0180@')) return;
     answered.add(callId);
-    answer(text, from, '200 OK', sdp());
+    if (uri.includes('0500@')) stubborn.add(callId);
+    if (uri.includes('0181@')) for (const pickUp of ringing.splice(0)) pickUp();
+    if (uri.includes('0180@')) {
+      answer(text, from, '180 Ringing', '');
+      ringing.push(() => answer(text, from, '200 OK', sdp()));
+    } else answer(text, from, '200 OK', sdp());
   } else if (method === 'ACK') say('ACK');
   else {
     if (method === 'BYE' || method === 'REFER') say(method);
-    answer(text, from, method === 'REFER' ? '202 Accepted' : '200 OK', '');
+    const refuses = method === 'BYE' && stubborn.delete(callId);
+    answer(text, from, refuses ? '500 Later' : method === 'REFER' ? '202 Accepted' : '200 OK', '');
   }
 });
 

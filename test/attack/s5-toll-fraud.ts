@@ -1,6 +1,6 @@
 /**
  * S5: somebody has a stolen credential and wants to make money with it: premium numbers in every spelling, transfers and calls at night, many
- * calls at once, new countries, long calls. Counted at the far side, which is what would be billed. Owns the scenarios; the edge is
+ * calls at once, many with one Call-ID, new countries, long calls. Counted at the far side, which is what would be billed. Owns the scenarios; the edge is
  * deploy/kamailio, the relay the real one.
  */
 import { randomBytes } from 'node:crypto';
@@ -78,7 +78,7 @@ export const drill: Drill = {
     try {
       await rememberOrdinaryDays(folder, 'dave');
       const night = new Date(Date.now() + 12 * 3_600_000).getUTCHours();
-      const agents = ['ada', 'bob', 'carol', 'dave', 'eve', 'frank', 'grace'];
+      const agents = ['ada', 'bob', 'carol', 'dave', 'eve', 'frank', 'grace', 'heidi'];
       relay = await startRelayInTest(
         testConfig({
           tenants: [
@@ -193,6 +193,14 @@ export const drill: Drill = {
       );
       const parallelThrough = parallel.filter(({ status }) => status === 200).length;
 
+      say('calls at once that all claim to be one');
+      const heidi = await line('1008');
+      const oneCallId = `one-${seed}`;
+      const claimed = await Promise.all(
+        Array.from({ length: 8 }, (_unused, n) => dial(heidi, `+1415557${1000 + n}`, oneCallId)),
+      );
+      const claimedThrough = claimed.filter(({ status }) => status === 200).length;
+
       say('long calls against a ceiling');
       const frank = await line('1006');
       const longCalls = await each(['+14155551001', '+14155551002'], (number) => dial(frank, number));
@@ -226,6 +234,7 @@ export const drill: Drill = {
         nightThrough +
         Math.max(0, burstThrough - 12) +
         Math.max(0, parallelThrough - 4) +
+        Math.max(0, claimedThrough - 1) +
         (afterCeiling < 300 ? 1 : 0);
       const ceiling = short ? 2 : 6;
       const slowest = Math.max(detectedMs, revokedMs, newCountryMs);
@@ -238,6 +247,7 @@ export const drill: Drill = {
           honestRefused === 0 &&
           burstThrough > 0 &&
           parallelThrough > 0 &&
+          claimedThrough > 0 &&
           mintRefused === 'credential.refused',
         tried:
           answers.length +
@@ -246,6 +256,7 @@ export const drill: Drill = {
           burst.length +
           nightCalls.length +
           parallel.length +
+          claimed.length +
           4,
         succeeded,
         failed: answers.filter(({ status }) => status >= 400).length,
@@ -253,6 +264,7 @@ export const drill: Drill = {
         premiumThrough,
         burstThrough,
         parallelThrough,
+        claimedThrough,
         nightThrough,
         spent: Math.round(spent * 100) / 100,
         ceiling,
@@ -280,13 +292,18 @@ interface Line {
   readonly domain: string;
 }
 
-async function dial({ client, credential, extension, domain }: Line, number: string): Promise<SipAnswer> {
+async function dial(
+  { client, credential, extension, domain }: Line,
+  number: string,
+  callId?: string,
+): Promise<SipAnswer> {
   const answer = await client.request('INVITE', `sip:${number}@${domain}`, {
     from: extension,
     to: 'somebody',
     credential,
     body: browserOffer,
     withinMs: 10_000,
+    ...(callId === undefined ? {} : { callId }),
   });
   if (answer.status === 200) client.acknowledge(answer);
   return answer;

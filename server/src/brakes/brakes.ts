@@ -6,11 +6,11 @@ import { type AgentId, type CallLog, PatchcordError, type TenantId } from '@patc
 import type { Alerts } from '../alerts.ts';
 import type { Audit } from '../audit.ts';
 import type { CallReport } from '../call-log/call-report.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig, TenantConfig } from '../config.ts';
 import { type EdgeControl, edgeControl } from '../credentials/kamailio.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
-import type { BrakeLevel, BrakeState, Store } from '../store/contract.ts';
+import type { BrakeLevel, BrakeState, MintStanding, Store } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
 import { type Anomaly, refusalsToAct, refusalsToTell, refusalWindowMs } from './anomaly.ts';
 import { judge, refusals } from './destinations.ts';
@@ -31,7 +31,7 @@ import { type HeardCall, Usage } from './usage.ts';
 export interface BrakeParts {
   readonly tenants: Tenants;
   readonly store: Store;
-  readonly alerts: Alerts;
+  readonly alerts: Pick<Alerts, 'raise'>;
   readonly audit: Audit;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -48,7 +48,7 @@ const throttleMs = 3_600_000;
 /** Share of a ceiling at which somebody is told. */
 const nearShare = 0.8;
 /** Credentials an agent gets in a minute: every tab and every reconnect mints one, a machine that collects them mints more. */
-const mintsAMinute = 30;
+export const mintLimit = { most: 30, withinMs: 60_000 };
 const callRuleReasons: ReadonlySet<string> = new Set(Object.values(refusals));
 
 interface Edge {
@@ -64,8 +64,10 @@ export class Brakes {
   #keptHouseAt = 0;
   /** Edge → calls it had at the last look. */
   readonly #had = new Map<string, ReadonlySet<string>>();
-  /** Edge and extension and reason → refusals counted at the last look. */
-  readonly #refused = new Map<string, number>();
+  /** Edge → what it is being told, one after the other. */
+  readonly #telling = new Map<string, Promise<void>>();
+  /** Edge → extension and reason → refusals counted at the last look. */
+  readonly #refused = new Map<string, ReadonlyMap<string, number>>();
   /** Agent → when refused calls were tried. */
   readonly #tries = new Map<string, number[]>();
   /** Edges that do not answer and were told of already. */
@@ -95,14 +97,14 @@ export class Brakes {
   }
 
   /**
-   * Whether this agent may have a credential now.
-   * @throws PatchcordError `credential.refused` with the reason in words; `request.too-many`; `store.unavailable`: what can't be asked is not given
+   * Whether an agent may have a credential now.
+   * @param standing What the store says of it, with the credentials issued within `mintLimit.withinMs`
+   * @throws PatchcordError `credential.refused` with the reason in words; `request.too-many`
    */
-  async mayMint(tenant: TenantId, agent: AgentId): Promise<void> {
-    const { store, now } = this.#parts;
-    const state = strongest(await store.brakes.states(now()), tenant, agent);
+  mayMint({ tenant, agent, brakes, issuedLately }: MintStanding): void {
+    const state = strongest(brakes, tenant, agent);
     if (state?.level === 'all') throw new PatchcordError('credential.refused', state.reason);
-    if ((await store.brakes.issuedSince(tenant, agent, now() - 60_000)) < mintsAMinute) return;
+    if (issuedLately < mintLimit.most) return;
     throw new PatchcordError('request.too-many', 'Too many requests. Wait a moment and try again.', {
       retryable: true,
       retryAfterMs: 60_000,
@@ -114,9 +116,12 @@ export class Brakes {
     if (report.direction !== 'outbound') return;
     const tenant = this.#parts.tenants.find(report.tenant);
     const agent = tenant?.config.agents.find((one) => one.extension === report.extension);
-    if (tenant === undefined || agent === undefined) return;
+    if (tenant === undefined || agent === undefined || witnessOf(tenant.config) !== 'records') return;
+    // Reports of the edge are of calls that the PBX behind it may report, too.
+    if (tenant.config.callRecords?.kamailio !== undefined && report.pbx !== 'kamailio') return;
     await this.#hear(tenant, agent, report.farSide.e164 ?? report.farSide.number, {
-      key: report.sipCallId,
+      key: usageKey(report.sipCallId, report.startedAt),
+      oldKey: report.sipCallId,
       startedAt: report.startedAt,
       answeredAt: report.answeredAt,
       endedAt: report.endedAt,
@@ -127,10 +132,9 @@ export class Brakes {
   async hearLog(log: CallLog): Promise<void> {
     if (log.direction !== 'outbound') return;
     const found = this.#parts.tenants.agent(log.tenant, log.agent);
-    if (found === undefined) return;
+    if (found === undefined || witnessOf(found.tenant.config) !== 'panel') return;
     await this.#hear(found.tenant, found.agent, log.farSide.e164 ?? log.farSide.number, {
-      key: log.sipCallId ?? log.callId,
-      oldKey: log.callId,
+      key: log.callId,
       startedAt: log.startedAt,
       answeredAt: log.answeredAt,
       endedAt: log.endedAt,
@@ -182,8 +186,8 @@ export class Brakes {
   #edges(): readonly Edge[] {
     const edges = new Map<string, { control: EdgeControl; tenants: Tenant[] }>();
     for (const tenant of this.#parts.tenants.all()) {
-      const control = edgeControl(tenant.config);
-      if (control === null || !tenant.config.sip.credential.kind.startsWith('kamailio')) continue;
+      const control = edgeOf(tenant.config);
+      if (control === null) continue;
       const edge = edges.get(control.url) ?? { control, tenants: [] };
       edge.tenants.push(tenant);
       edges.set(control.url, edge);
@@ -207,12 +211,21 @@ export class Brakes {
     }
   }
 
-  async #tell({ control, tenants }: Edge): Promise<void> {
+  /** One after the other: a run that began earlier must not have the last word. */
+  #tell(edge: Edge): Promise<void> {
+    const { url } = edge.control;
+    const told = (this.#telling.get(url) ?? Promise.resolve()).catch(() => {}).then(() => this.#tellNow(edge));
+    this.#telling.set(url, told);
+    return told;
+  }
+
+  async #tellNow({ control, tenants }: Edge): Promise<void> {
     const now = this.#parts.now();
     const states = await this.#parts.store.brakes.states(now);
     const brake = new Map<string, string>();
     const lists = new Map<string, string>();
-    // An edge of one tenant is told the rule for everybody and the exceptions; one that several share, every extension.
+    // An edge of one tenant is told the rule for everybody and the exceptions; one that several share, every extension, and that there are no
+    // others: somebody who left the configuration may still have a credential.
     const alone = tenants.length === 1;
     for (const { config } of tenants) {
       const rules = rulesOf(config);
@@ -227,6 +240,10 @@ export class Brakes {
       };
       const standard = rowFor(null);
       if (alone) brake.set(everyExtension, standard);
+      else if (!brake.has(everyExtension)) {
+        const nobody = { stopped: 'No rules for this extension', callsPerMinute: 0 };
+        brake.set(everyExtension, edgeRow(rules.standard, now, nobody));
+      }
       for (const agent of config.agents) {
         const row = rowFor(agent);
         if (!alone || row !== standard) brake.set(agent.extension, row);
@@ -245,9 +262,8 @@ export class Brakes {
         if (ranks[level] > ranks.slow) stopped.add(agent.extension);
       }
     }
-    if (stopped.size === 0) return;
-    const ended = await endCallsAtEdge(control, stopped);
-    if (ended > 0) this.#parts.log.warn({ ended }, 'running calls to outside were ended by the brakes');
+    const asked = await endCallsAtEdge(control, stopped);
+    if (asked > 0) this.#parts.log.warn({ asked }, 'running calls to outside were told to end');
   }
 
   async #readCalls({ control, tenants }: Edge): Promise<void> {
@@ -258,10 +274,11 @@ export class Brakes {
     for (const call of calls) {
       const found = agentOf(tenants, call.extension);
       if (found === null) continue;
-      keys.add(`${found.tenant.config.id} ${call.sipCallId}`);
-      await this.#hear(found.tenant, found.agent, `+${call.digits}`, { key: call.sipCallId, ...call });
+      const key = usageKey(call.sipCallId, call.startedAt);
+      keys.add(`${found.tenant.config.id} ${key}`);
+      await this.#hear(found.tenant, found.agent, `+${call.digits}`, { key, oldKey: call.sipCallId, ...call });
       const own = here.get(found.tenant.config.id) ?? { tenant: found.tenant, live: [] };
-      if (call.endedAt === null) own.live.push(call.sipCallId);
+      if (call.endedAt === null) own.live.push(key);
       here.set(found.tenant.config.id, own);
     }
     for (const key of this.#had.get(control.url) ?? []) {
@@ -279,27 +296,34 @@ export class Brakes {
   async #readRefusals({ control, tenants }: Edge): Promise<void> {
     const now = this.#parts.now();
     const fresh = new Map<string, number>();
+    const known = this.#refused.get(control.url);
+    const counted = new Map<string, number>();
     for (const { extension, why, count } of await refusalsAtEdge(control)) {
-      const key = `${control.url} ${extension} ${why}`;
-      const before = this.#refused.get(key) ?? 0;
-      this.#refused.set(key, count);
+      const key = `${extension} ${why}`;
+      counted.set(key, count);
+      // What was refused before this relay looked for the first time is not new, and nobody knows how old it is.
+      const before = known === undefined ? count : (known.get(key) ?? 0);
       // The edge counts from nothing again when nobody tried for an hour.
       const more = count >= before ? count - before : count;
       if (more === 0) continue;
       this.#parts.metrics.brakeRefusals.inc({ why: callRuleReasons.has(why) ? 'destination' : 'other' }, more);
       if (callRuleReasons.has(why)) fresh.set(extension, (fresh.get(extension) ?? 0) + more);
     }
+    this.#refused.set(control.url, counted);
     for (const [extension, more] of fresh) {
       const found = agentOf(tenants, extension);
       if (found !== null) await this.#refusedCalls(found.tenant, found.agent, more, now);
     }
   }
 
-  async #refusedCalls(tenant: Tenant, agent: AgentConfig, more: number, now: number): Promise<void> {
+  /** @param at When they were tried, ms */
+  async #refusedCalls(tenant: Tenant, agent: AgentConfig, more: number, at: number): Promise<void> {
     const { config } = tenant;
     const key = `${config.id} ${agent.id}`;
-    const recent = (this.#tries.get(key) ?? []).filter((at) => at > now - refusalWindowMs);
-    for (let n = 0; n < Math.min(more, 500); n += 1) recent.push(now);
+    const since = this.#parts.now() - refusalWindowMs;
+    if (at <= since) return;
+    const recent = (this.#tries.get(key) ?? []).filter((time) => time > since);
+    for (let n = 0; n < Math.min(more, 500); n += 1) recent.push(at);
     this.#tries.set(key, recent);
     if (recent.length < refusalsToTell) return;
     const act = recent.length >= refusalsToAct;
@@ -328,7 +352,7 @@ export class Brakes {
     if (digits === undefined) return;
     await this.#guard('a call', async () => {
       const { key, oldKey, startedAt, answeredAt, endedAt } = call;
-      const anomalies = await this.#usage.hear(
+      const { isNew, anomalies } = await this.#usage.hear(
         {
           tenant: tenant.config.id,
           agent: agent.id as AgentId,
@@ -344,9 +368,9 @@ export class Brakes {
       for (const anomaly of anomalies) {
         await this.#act(tenant, agent, anomaly, rules.anomalies[anomaly], words[anomaly](agent.name), {});
       }
-      if (reading.kind === 'refused' && endedAt === null && answeredAt === null) {
-        await this.#refusedCalls(tenant, agent, 1, this.#parts.now());
-      }
+      // An edge counts what it refused by itself; once for a call, however often it is told.
+      if (reading.kind === 'refused' && isNew && witnessOf(tenant.config) !== 'edge')
+        await this.#refusedCalls(tenant, agent, 1, startedAt);
     });
   }
 
@@ -369,13 +393,11 @@ export class Brakes {
     }
     const reached = checks.filter(([, , spent, ceiling]) => ceiling !== null && spent >= ceiling * nearShare);
     if (reached.length === 0) return;
-    const lifted = (await this.#parts.store.brakes.states(this.#parts.now())).filter(
-      (state) => state.tenant === config.id && state.level === 'none',
-    );
+    const states = await this.#parts.store.brakes.states(this.#parts.now());
     for (const [agent, span, spent, ceiling] of reached) {
-      if (ceiling === null || lifted.some((one) => one.agent === (agent?.id ?? null) && one.cause === `spend-${span}`))
-        continue;
-      await this.#ceiling(tenant, agent, span, spent, ceiling, rules);
+      if (ceiling === null) continue;
+      const held = states.filter((state) => state.tenant === config.id && state.agent === (agent?.id ?? null));
+      await this.#ceiling(tenant, agent, span, spent, ceiling, rules, held);
     }
   }
 
@@ -386,13 +408,17 @@ export class Brakes {
     spent: number,
     ceiling: number,
     rules: TenantRules,
+    held: readonly BrakeState[],
   ): Promise<void> {
     const { config } = tenant;
     const now = this.#parts.now();
+    const holds = (cause: string) => held.find((state) => state.cause === cause)?.level;
+    const until = endOf(span, rules.timeZone, now);
     const who = agent?.name ?? config.name;
     const amount = `${(spent / micro).toFixed(2)} of ${(ceiling / micro).toFixed(2)} ${rules.currency}`;
     const data = { spent: spent / micro, ceiling: ceiling / micro, currency: rules.currency, span };
     if (spent < ceiling) {
+      if (holds(`spend-near-${span}`) !== undefined || holds(`spend-${span}`) !== undefined) return;
       await this.#parts.alerts.raise({
         tenant: config.id,
         agent: (agent?.id as AgentId | undefined) ?? null,
@@ -400,18 +426,21 @@ export class Brakes {
         message: `${who} has spent ${amount} that calls of this ${span} may cost. At the ceiling calls to outside are stopped.`,
         data,
       });
+      await this.#remember(config.id, agent, `spend-near-${span}`, until);
       return;
     }
     const action = rules.anomalies.spend;
     // Behind an edge emergency calls and calls from outside go on; without one there is only the credential to keep back.
-    const level: BrakeLevel = edgeControl(config) === null || action === 'revoke' ? 'all' : 'outbound';
+    const level: BrakeLevel = edgeOf(config) === null || action === 'revoke' ? 'all' : 'outbound';
+    const before = holds(`spend-${span}`);
+    if (before === 'none' || (before !== undefined && (action === 'alert' || before === level))) return;
     const isNew =
       action === 'alert' ||
       (await this.#setState(tenant, agent, {
         level,
         cause: `spend-${span}`,
         reason: `Calls to outside are stopped: the ceiling of this ${span} is reached. Ask your administrator.`,
-        until: endOf(span, rules.timeZone, now),
+        until,
       }));
     if (!isNew) return;
     if (action === 'revoke' && agent !== null) await this.#revoke(tenant, agent, 'spend');
@@ -422,6 +451,17 @@ export class Brakes {
       message: `${who} has spent ${amount} that calls of this ${span} may cost. ${action === 'alert' ? 'Nothing was stopped: the configuration says so.' : 'Calls to outside are stopped until it ends or you release them.'}`,
       data,
     });
+    if (action === 'alert') await this.#remember(config.id, agent, `spend-${span}`, until);
+  }
+
+  /** That a person was told of it, so that it isn't said again until then. After the alert: a lost one is raised again. */
+  async #remember(tenant: TenantId, agent: AgentConfig | null, cause: string, until: number): Promise<void> {
+    const since = this.#parts.now();
+    const whose = (agent?.id as AgentId | undefined) ?? null;
+    await this.#parts.store.brakes.setState(
+      { tenant, agent: whose, level: 'none', cause, reason: '', since, until },
+      since,
+    );
   }
 
   async #act(
@@ -521,6 +561,23 @@ const done: Readonly<Record<'alert' | 'throttle' | 'stop' | 'revoke', string>> =
   stop: 'Calls of the agent are stopped until you release them.',
   revoke: 'The access was taken away. Find out how it was lost, then release the agent.',
 };
+
+/** The edge that enforces and counts the calls of a tenant. */
+function edgeOf(config: TenantConfig): EdgeControl | null {
+  return config.sip.credential.kind.startsWith('kamailio') ? edgeControl(config) : null;
+}
+
+/** Whose word counts for what is called and what it costs. Only one: whoever else tells of a call could end or price it first. */
+function witnessOf(config: TenantConfig): 'edge' | 'records' | 'panel' {
+  if (edgeOf(config) !== null) return 'edge';
+  const { kamailio, asterisk, freeswitch } = config.callRecords ?? {};
+  return (kamailio ?? asterisk ?? freeswitch) === undefined ? 'panel' : 'records';
+}
+
+/** A Call-ID may be used again; with the second it began in, it is one call. */
+function usageKey(sipCallId: string, startedAt: number): string {
+  return `${Math.floor(startedAt / 1_000)} ${sipCallId}`;
+}
 
 function agentOf(tenants: readonly Tenant[], extension: string) {
   for (const tenant of tenants) {

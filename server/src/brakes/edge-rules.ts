@@ -17,7 +17,7 @@ export interface EdgeRows {
 
 /** In place of an extension: whoever has no row. */
 export const everyExtension = 'default';
-/** Names the whole of what was told; written last, so that an edge that was told half is told again. */
+/** Names the whole of what was told; taken away first and written last, so that an edge that was told half is told again. */
 const mark = 'relay';
 
 /** A call as the edge saw it. Times are epoch ms, to the second. */
@@ -31,9 +31,13 @@ export interface EdgeCall {
   readonly endedAt: number | null;
 }
 
-/** Far above what a phone counts to: a request in a running dialog must have a higher one than the last. */
+/** A request in a running dialog must have a higher number than the last: the edge lets no phone count this far. */
 const lateSequence = 1_000_000_000;
-const endedSeconds = 30;
+const sequenceEpoch = 1_700_000_000;
+/** As long as the edge keeps a call. */
+const endWithinSeconds = 14_400;
+/** An edge with an older recipe has no table for calls that must end: it ends those that are answered by now. */
+const noTable = /no such|not found|exist|empty|failed to set the item/i;
 
 export interface EdgeRefusals {
   readonly extension: string;
@@ -82,29 +86,50 @@ export function edgeLists(name: string, destinations: Destinations): [string, st
 }
 
 /**
- * Brings the edge to these rows, if it is not there already; an edge that restarted has lost its mark.
+ * Brings the edge to these rows, if it is not there already; an edge that restarted has lost its mark. One at a time for one edge.
  * @returns how many rows were written or removed
  * @throws PatchcordError `sip.unreachable`, `sip.refused`
  */
 export async function tellEdge(edge: EdgeControl, rows: EdgeRows): Promise<number> {
   const wanted = digest(rows);
   if ((await readOne(edge, 'brake', mark)) === wanted) return 0;
+  await callEdge(edge, 'htable.delete', ['brake', mark], /not found|exist/i);
   const changed = (await bring(edge, 'brake_list', rows.lists, false)) + (await bring(edge, 'brake', rows.brake, true));
   await callEdge(edge, 'htable.sets', ['brake', mark, wanted]);
+  // Another relay may have written in between: without the mark the next look of either writes again.
+  if (!holds(await dump(edge, 'brake'), rows.brake, true) || !holds(await dump(edge, 'brake_list'), rows.lists, false))
+    await callEdge(edge, 'htable.delete', ['brake', mark], /not found|exist/i);
   return changed;
 }
 
 /**
- * Ends the answered calls to outside of these extensions, both ends of each: BYE (RFC 3261 section 15) in the name of the other.
- * @returns how many were ended
+ * Ends the calls to outside that these extensions have now. One that still rings is ended by `endCallsAtEdge` when it is answered.
+ * @returns how many were asked to end
+ * @throws PatchcordError `sip.unreachable`, `sip.refused`
+ */
+export async function endCallsOf(edge: EdgeControl, extension: string): Promise<number> {
+  for (const [callId, value] of await dump(edge, 'brake_call')) {
+    const [caller, , , , over] = String(value).split('|');
+    if (caller === extension && over === '0')
+      await callEdge(edge, 'htable.setxs', ['brake_end', callId, '1', endWithinSeconds], noTable);
+  }
+  return endCallsAtEdge(edge, new Set([extension]));
+}
+
+/**
+ * Sends BYE (RFC 3261 section 15) to both ends, in the name of the other, of the answered calls to outside that these extensions have or that
+ * `endCallsOf` met ringing. The edge notes the end when the far side has confirmed it: to be repeated until none is left.
+ * @returns how many were asked to end
  * @throws PatchcordError `sip.unreachable`, `sip.refused`
  */
 export async function endCallsAtEdge(edge: EdgeControl, extensions: ReadonlySet<string>): Promise<number> {
-  let ended = 0;
+  const condemned = await dump(edge, 'brake_end');
+  if (extensions.size === 0 && condemned.size === 0) return 0;
+  let asked = 0;
   for (const [callId, value] of await dump(edge, 'brake_call')) {
     const fields = String(value).split('|');
     const [caller = '', , , , over, tags = '', far = '', from = '', to = '', hop = '', browser = ''] = fields;
-    if (!extensions.has(caller) || over !== '0' || far === '') continue;
+    if (over !== '0' || far === '' || !(extensions.has(caller) || condemned.has(callId))) continue;
     const [fromTag = '', toTag = ''] = tags.split(',');
     const near = `<${text(from)}>;tag=${fromTag}`;
     const away = `<${text(to)}>;tag=${toTag}`;
@@ -112,13 +137,9 @@ export async function endCallsAtEdge(edge: EdgeControl, extensions: ReadonlySet<
     await bye(edge, callId, { uri: text(browser), hop, from: away, to: near }).catch(() => {
       // The browser may be gone; what costs money has ended.
     });
-    await callEdge(edge, 'htable.delete', ['brake_live', `${caller}::${callId}`], /not found|exist/i);
-    // As the edge itself notes an end; for a while, so that every relay hears of it.
-    const noted = [...fields.slice(0, 4), Math.floor(Date.now() / 1_000), tags].join('|');
-    await callEdge(edge, 'htable.setxs', ['brake_call', callId, noted, endedSeconds]);
-    ended += 1;
+    asked += 1;
   }
-  return ended;
+  return asked;
 }
 
 async function bye(
@@ -126,11 +147,13 @@ async function bye(
   callId: string,
   way: { readonly uri: string; readonly hop: string; readonly from: string; readonly to: string },
 ): Promise<void> {
+  // Higher each second, or a repeat would be an old request.
+  const sequence = lateSequence + Math.max(0, Math.floor(Date.now() / 1_000) - sequenceEpoch);
   const headers = [
     `From: ${way.from}`,
     `To: ${way.to}`,
     `Call-ID: ${callId}`,
-    `CSeq: ${lateSequence} BYE`,
+    `CSeq: ${sequence} BYE`,
     'Max-Forwards: 70',
   ];
   await callEdge(edge, 'tm.t_uac_start', ['BYE', way.uri, way.hop, '.', `${headers.join('\r\n')}\r\n`, '']);
@@ -191,6 +214,15 @@ async function bring(
   return changed;
 }
 
+function holds(
+  there: ReadonlyMap<string, unknown>,
+  wanted: ReadonlyMap<string, string>,
+  nothingElse: boolean,
+): boolean {
+  for (const [key, value] of wanted) if (String(there.get(key)) !== value) return false;
+  return !nothingElse || [...there.keys()].every((key) => wanted.has(key) || key === mark);
+}
+
 async function readOne(edge: EdgeControl, table: string, key: string): Promise<string | null> {
   const answer = await callEdge(edge, 'htable.get', [table, key], /exist|not found/i);
   const value = (answer as { readonly item?: { readonly value?: unknown } } | null)?.item?.value;
@@ -206,7 +238,7 @@ async function dump(edge: EdgeControl, table: string): Promise<ReadonlyMap<strin
     if (typeof name === 'string' && value !== undefined) found.set(name, value);
     else Object.values(node).forEach(walk);
   };
-  walk(await callEdge(edge, 'htable.dump', [table], /empty|no such entry/i));
+  walk(await callEdge(edge, 'htable.dump', [table], table === 'brake_end' ? noTable : /empty|no such entry/i));
   return found;
 }
 

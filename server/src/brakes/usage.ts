@@ -16,9 +16,9 @@ import type { TenantRules } from './rules.ts';
 export interface HeardCall {
   readonly tenant: TenantId;
   readonly agent: AgentId;
-  /** SIP Call-ID where it is known, our call id otherwise. */
+  /** The same for everybody who tells of the call, another for every call: a SIP Call-ID alone is the caller's to choose. */
   readonly key: string;
-  /** What this call was told under before its SIP Call-ID was known. */
+  /** What the version before this one calls it. */
   readonly oldKey?: string;
   /** E.164 digits without the plus. */
   readonly digits: string;
@@ -39,13 +39,22 @@ export interface Spending {
   readonly liveCalls: number;
 }
 
+export interface Hearing {
+  /** Nobody had told of it before. */
+  readonly isNew: boolean;
+  /** What is unusual about it. */
+  readonly anomalies: readonly Anomaly[];
+}
+
+/** Calls a relay remembers having told of; forgetting one costs a question to the store. */
+const toldAtMost = 20_000;
 /** Nobody spoke of it for this long: the end was lost. */
 const silentMs = 12 * 3_600_000;
 
 export class Usage {
   readonly #store: BrakeStore;
   readonly #now: () => number;
-  /** What this relay has told the store already: call → how far. Forgotten when the call ends. */
+  /** What this relay has told the store already: call → how far. The longest untouched are forgotten. */
   readonly #told = new Map<string, 'begun' | 'answered' | 'ended'>();
   readonly #pasts = new Map<string, { readonly day: string; readonly past: Past }>();
 
@@ -56,11 +65,11 @@ export class Usage {
 
   /**
    * Takes in how a call stands.
-   * @returns what is unusual about it, when it has just begun
    * @throws PatchcordError `store.unavailable`: tell it again
    */
-  async hear(call: HeardCall, rules: TenantRules): Promise<readonly Anomaly[]> {
+  async hear(call: HeardCall, rules: TenantRules): Promise<Hearing> {
     const known = `${call.tenant} ${call.key}`;
+    let first = false;
     let anomalies: readonly Anomaly[] = [];
     const rate = rules.rates?.of(call.digits) ?? { perMinute: 0, connection: 0 };
     if (!this.#told.has(known)) {
@@ -82,7 +91,8 @@ export class Usage {
         hour,
         this.#now(),
       );
-      this.#told.set(known, 'begun');
+      first = isNew;
+      this.#tell(known, 'begun');
       if (call.oldKey !== undefined && call.oldKey !== call.key) await this.#store.forgetCall(call.tenant, call.oldKey);
       if (isNew) {
         const callsThisHour = await this.#store.begunSince(call.tenant, call.agent, call.startedAt - 3_600_000);
@@ -95,14 +105,14 @@ export class Usage {
     }
     if (call.answeredAt !== null && this.#told.get(known) === 'begun') {
       await this.#store.answered(call.tenant, call.key, call.answeredAt);
-      this.#told.set(known, 'answered');
+      this.#tell(known, 'answered');
     }
     if (call.endedAt !== null && this.#told.get(known) !== 'ended') {
       const cost = call.answeredAt === null ? 0 : costOf(rate, call.endedAt - call.answeredAt);
       await this.#store.ended(call.tenant, call.key, call.endedAt, cost);
-      this.#told.set(known, 'ended');
+      this.#tell(known, 'ended');
     }
-    return anomalies;
+    return { isNew: first, anomalies };
   }
 
   /** Says that these calls live, so that none of them counts as silent. */
@@ -148,6 +158,16 @@ export class Usage {
   /** Lets go of what need not be known any more about ended calls. */
   forget(tenant: TenantId, key: string): void {
     this.#told.delete(`${tenant} ${key}`);
+  }
+
+  #tell(known: string, how: 'begun' | 'answered' | 'ended'): void {
+    this.#told.delete(known);
+    this.#told.set(known, how);
+    if (this.#told.size <= toldAtMost) return;
+    for (const oldest of this.#told.keys()) {
+      this.#told.delete(oldest);
+      return;
+    }
   }
 
   async #close(call: CallUsage, at: number): Promise<void> {
