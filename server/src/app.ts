@@ -1,6 +1,6 @@
 /** The HTTP side, wired: what stands before every route, the routes, what stands behind them. Owns their order, nothing else. */
-import express, { type Express } from 'express';
-import helmet from 'helmet';
+import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import helmet, { type HelmetOptions } from 'helmet';
 import { adminRoutes } from './http/admin.ts';
 import { alertRoutes } from './http/alerts.ts';
 import { auditRoutes } from './http/audit.ts';
@@ -27,6 +27,22 @@ import { signInRoutes } from './http/sign-in.ts';
 import { unloggedRoutes } from './http/unlogged.ts';
 import type { Panel } from './panel-assets.ts';
 
+/** The headers of every answer: what helmet makes of these options, worked out once, and `no-store`. */
+function sameHeaders(options: HelmetOptions): RequestHandler {
+  const headers = new Map<string, string>([['Cache-Control', 'no-store']]);
+  const answer = {
+    setHeader: (name: string, value: string) => headers.set(name, value),
+    removeHeader: (name: string) => headers.delete(name),
+  };
+  helmet(options)({} as Request, answer as unknown as Response, (error?: unknown) => {
+    if (error !== undefined) throw error;
+  });
+  return (_request, response, next) => {
+    for (const [name, value] of headers) response.setHeader(name, value);
+    next();
+  };
+}
+
 export function createApp(parts: RelayParts, panel: Panel | null): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -35,7 +51,7 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
 
   // Before anything that may refuse: an answer without these headers does not exist.
   app.use(
-    helmet({
+    sameHeaders({
       contentSecurityPolicy: {
         useDefaults: false,
         directives: {
@@ -63,10 +79,6 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
       xXssProtection: true,
     }),
   );
-  app.use((_request, response, next) => {
-    response.set('cache-control', 'no-store');
-    next();
-  });
   app.use((request, response, next) => {
     const stop = parts.metrics.requests.startTimer();
     response.once('finish', () => {

@@ -16,6 +16,8 @@ export class Audit {
   readonly #log: Log;
   #waiting: AuditEntry[] = [];
   #flushing: Promise<void> | null = null;
+  /** Configurations that the store could not be asked about yet. */
+  #uncompared: { readonly config: TenantConfig; readonly at: number }[] = [];
 
   constructor(store: AuditStore, log: Log) {
     this.#store = store;
@@ -40,24 +42,35 @@ export class Audit {
 
   /** Tries once more to keep what waits; housekeeping and the end of the relay call it. */
   async flush(): Promise<void> {
+    if (this.#uncompared.length > 0) await this.#compareConfigurations();
     await this.#flushing;
     if (this.#waiting.length > 0) await this.#flush();
   }
 
-  /** Says at the start whether a tenant's configuration is another than at the last one; its fingerprint gives nothing away. */
+  /**
+   * Says at the start whether a tenant's configuration is another than at the last one; its fingerprint gives nothing away. Never rejects:
+   * what the store does not tell now is asked again with the next flush.
+   */
   async noteConfiguration(tenants: readonly TenantConfig[], now: number): Promise<void> {
-    for (const config of tenants) {
+    this.#uncompared = tenants.map((config) => ({ config, at: now }));
+    await this.#compareConfigurations();
+  }
+
+  async #compareConfigurations(): Promise<void> {
+    for (const one of [...this.#uncompared]) {
+      const { config, at } = one;
       const fingerprint = createHash('sha256').update(JSON.stringify(config)).digest('base64url').slice(0, 16);
       const tenant = config.id as TenantId;
-      const before = await this.#store.last(tenant, 'config.changed');
-      if (before?.data.fingerprint === fingerprint) continue;
-      await this.note({
-        tenant,
-        actor: 'relay',
-        act: 'config.changed',
-        data: { fingerprint, agents: config.agents.length },
-        at: now,
-      });
+      try {
+        const before = await this.#store.last(tenant, 'config.changed');
+        this.#uncompared = this.#uncompared.filter((left) => left !== one);
+        if (before?.data.fingerprint === fingerprint) continue;
+      } catch (error) {
+        this.#log.error({ err: error, tenant }, 'the configuration could not be compared with the last one yet');
+        return;
+      }
+      const data = { fingerprint, agents: config.agents.length };
+      await this.note({ tenant, actor: 'relay', act: 'config.changed', data, at });
     }
   }
 

@@ -17,6 +17,7 @@ import {
   url,
 } from './config/fields.ts';
 import { RetentionSchema } from './config/retention.ts';
+import { sharingProblems } from './config/shared-phone-systems.ts';
 import { TenantSchema } from './config/tenant.ts';
 
 const SettingsSchema = v.strictObject({
@@ -106,8 +107,21 @@ const SettingsSchema = v.strictObject({
     v.array(TenantSchema, 'must be a list of tenants'),
     v.minLength(1, 'needs at least one tenant'),
     unique((tenant) => tenant.id, 'id'),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      for (const { path, message } of sharingProblems(dataset.value))
+        addIssue({ message, path: pathInto(dataset.value, path) });
+    }),
   ),
 });
+
+/** The way to a value, as an issue carries it. */
+function pathInto(input: unknown, keys: readonly (string | number)[]): [v.IssuePathItem, ...v.IssuePathItem[]] {
+  const items = keys.map(
+    (key): v.IssuePathItem => ({ type: 'unknown', origin: 'value', input, key, value: undefined }),
+  );
+  return items as [v.IssuePathItem, ...v.IssuePathItem[]];
+}
 
 /** Whether something of this tenant lies sealed in the store. */
 function keepsSecrets({ crm, signIn }: v.InferOutput<typeof TenantSchema>): boolean {

@@ -10,9 +10,10 @@ import { Alerts } from './alerts.ts';
 import { createApp } from './app.ts';
 import { Audit } from './audit.ts';
 import { Brakes } from './brakes/brakes.ts';
+import { rulesOf } from './brakes/rules.ts';
 import { EventRecorder } from './call-log/record-events.ts';
 import { finishSilentCalls } from './call-log/sweep.ts';
-import { checkConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
+import { checkConfig, type RelayConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
 import { reconcileIssuers, revokeAgent } from './credentials/revoke.ts';
 import { connectCrm } from './crm.ts';
 import { CrmTokens } from './crm-tokens.ts';
@@ -36,6 +37,7 @@ import { createLog, type Log } from './logging.ts';
 import { createMetrics } from './metrics.ts';
 import { type OutboxWatch, observedCrm, observedRecorder, observedStore } from './observed.ts';
 import { loadPanel, type PanelSource } from './panel-assets.ts';
+import { Started } from './started.ts';
 import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
 import { encryptionKeys, Vault } from './vault.ts';
@@ -77,13 +79,30 @@ const housekeepingMs = 60_000;
 const drainMs = 10_000;
 
 /**
- * Starts a relay.
+ * Starts a relay. A start that fails leaves nothing running.
  * @throws PatchcordError `config.invalid` (with every problem), `store.unavailable`, `internal` (the port cannot be had)
  */
 export async function startRelay(input: RelayConfigInput, dependencies: RelayDependencies = {}): Promise<Relay> {
   const config = checkConfig(input);
-  const now = dependencies.now ?? Date.now;
+  // Read now: a file of rates that can't be read is told before anything runs, not at the first call.
+  for (const tenant of config.tenants) rulesOf(tenant);
   const log = dependencies.log ?? createLog(config.logLevel);
+  const started = new Started(log);
+  try {
+    return await assemble(config, dependencies, log, started);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+}
+
+async function assemble(
+  config: RelayConfig,
+  dependencies: RelayDependencies,
+  log: Log,
+  started: Started,
+): Promise<Relay> {
+  const now = dependencies.now ?? Date.now;
   const panel = dependencies.panel === undefined ? null : await loadPanel(dependencies.panel);
   const metrics = createMetrics();
   const outboxWatch: OutboxWatch = { lastLookAt: null };
@@ -92,6 +111,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
       ? { kind: 'sqlite', folder: config.dataDir }
       : { kind: 'postgres', url: config.databaseUrl },
   );
+  started.with('store', () => opened.close());
   const liveView = await startLive({
     store: observedStore(opened, metrics, outboxWatch, now),
     redisUrl: config.redisUrl,
@@ -99,6 +119,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
     log,
     now,
   });
+  started.with('live view', () => liveView.close());
   const { store, hub } = liveView;
 
   const server = createServer({ maxHeaderSize: 16_384 });
@@ -228,19 +249,32 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
       });
     });
   } catch (cause) {
-    await store.close();
     throw new PatchcordError(
       'internal',
       `The relay cannot listen on ${config.host}, port ${config.port}: ${(cause as { code?: string }).code ?? 'unknown reason'}. Free it or set PORT and HOST.`,
       { cause },
     );
   }
+  started.with('server', () => {
+    live.terminate();
+    server.close();
+    server.closeAllConnections();
+  });
+  started.with('delivery', () => delivery.stop(1_000));
   delivery.start();
+  started.with('brakes', () => brakes.stop());
   brakes.start();
   await audit.noteConfiguration(config.tenants, now());
 
   const clock = new ClockWatch(now);
-  const retention = new Retention({ store, tenants, settings: config.retention, log, now: () => clock.passed() });
+  const retention = new Retention({
+    store,
+    tenants,
+    settings: config.retention,
+    log,
+    now: () => clock.passed(),
+    stopping: () => closing !== null,
+  });
   const sweep = (): Promise<number> => finishSilentCalls({ store: store.calls, recorder, log, now });
   const remindEdges = (): Promise<number> => reconcileIssuers({ tenants, store, log, now, metrics });
   /** One job that fails must not cost the others their turn. */
@@ -253,6 +287,7 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
       audit: () => audit.flush(),
     };
     for (const [job, run] of Object.entries(jobs)) {
+      if (closing !== null) return;
       try {
         await run();
       } catch (error) {
@@ -310,8 +345,12 @@ export async function startRelay(input: RelayConfigInput, dependencies: RelayDep
     liveView.streams.endAll();
     // What was taken is finished and acknowledged before the store goes.
     const deadline = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref());
-    await Promise.all([live.close(drainMs), delivery.stop(drainMs), brakes.stop()]);
-    await keepingHouse;
+    // A PBX that does not answer, or a long cleaning, is not waited for beyond that: both begin again where they were.
+    await Promise.all([
+      live.close(drainMs),
+      delivery.stop(drainMs),
+      Promise.race([Promise.all([brakes.stop(), keepingHouse]), deadline]),
+    ]);
     live.terminate();
     await Promise.race([closed, deadline]);
     clearInterval(closeIdle);

@@ -8,10 +8,12 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 const rules = {
   /** Requests of one address, whatever they ask. An office shares one address. */
   requests: { points: 3_000, duration: 60 },
-  /** Refused proofs of one address: a pairing code can't be guessed in the five minutes it lives. */
+  /** Refused pairing codes of one address: none can be guessed in the five minutes it lives. The other proofs are beyond guessing. */
   'refused-proofs': { points: 20, duration: 300 },
   /** Sign-ins of one address, refused or not: each costs a slow hash. */
   'sign-ins': { points: 120, duration: 60 },
+  /** Sign-in windows of one address, on their way out and back. Apart from the sign-ins: any page may send a browser here. */
+  'sign-in-windows': { points: 120, duration: 60 },
   /** Pairing codes for one agent. */
   'pairing-codes': { points: 10, duration: 300 },
   /** Credentials of one agent. */

@@ -2,6 +2,7 @@
 /** The relay's command line: `serve`, `check-config`, `pairing-code`, and those of `keeping/`. Owns signals and exit codes: 0 well, 1 failed, 2 wrong configuration. */
 import { type AgentId, errorCode, type TenantId } from '@patchcord/call-protocol';
 import { Command } from 'commander';
+import { rulesOf } from './brakes/rules.ts';
 import { loadConfig } from './config.ts';
 import { PairingCodes } from './identity/pairing-codes.ts';
 import { type PanelSource, startRelay } from './index.ts';
@@ -63,6 +64,7 @@ program
   .description('say everything that is missing or wrong in the configuration, and start nothing')
   .action(() => {
     const config = loadConfig();
+    for (const tenant of config.tenants) rulesOf(tenant);
     const agents = config.tenants.reduce((sum, tenant) => sum + tenant.agents.length, 0);
     process.stdout.write(`The configuration is good: tenants ${config.tenants.length}, agents ${agents}.\n`);
   });
@@ -132,5 +134,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = errorCode(error) === 'config.invalid' ? 2 : 1;
+  // Whatever is still open must not keep a process alive that does no work.
+  process.exit(errorCode(error) === 'config.invalid' ? 2 : 1);
 }

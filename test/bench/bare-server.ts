@@ -48,6 +48,7 @@ const eventOf = (n: number) =>
 
 if (part === 'http' || part === 'mint') bareHttp(part === 'mint' ? leastOfMinting() : () => {});
 else if (part === 'sqlite') bareSqlite();
+else if (part === 'ingest') leastOfIngest();
 else fanout(part);
 
 /** What no minting can leave out: one signature verified, two HMACs made, one row committed. */
@@ -112,6 +113,21 @@ function bareSqlite(): void {
     say({ cpuMs: cpuMs() - from.cpu, wallMs: performance.now() - from.at } satisfies BareAnswer);
   });
   say({ port: 0 });
+}
+
+/** What no ingest can leave out: a message read, its row committed with an fsync, an answer sent. */
+function leastOfIngest(): void {
+  const insert = openEvents();
+  const server = createServer();
+  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+  sockets.on('connection', (socket) => {
+    socket.on('message', (raw) => {
+      const { events } = JSON.parse(raw.toString()) as { events: { id: string }[] };
+      for (const event of events) insert(event.id, JSON.stringify(event));
+      socket.send(JSON.stringify({ type: 'acknowledged', ids: events.map(({ id }) => id) }));
+    });
+  });
+  server.listen(0, '127.0.0.1', () => say({ port: (server.address() as AddressInfo).port }));
 }
 
 /** `frames`: each message framed once and written to every stream. `ws`: `send` for every socket. `relay`: our hub and our live socket. */

@@ -8,8 +8,10 @@ import { type Row, toRow } from './measurement.ts';
 import { bareServer, cpuMsOf, requestAll } from './processes.ts';
 
 /** So many that nobody asks more often than an agent may. */
-const agents = 200;
+const agents = 400;
 const perRound = 800;
+/** Rounds that warm the code up and do not count. */
+const warming = 3;
 
 export async function run(rounds: number): Promise<readonly Row[]> {
   const profile = process.env.PATCHCORD_PROFILE;
@@ -42,8 +44,8 @@ export async function run(rounds: number): Promise<readonly Row[]> {
       return perRound / (((await cpuMsOf(pid)) - from) / 1_000);
     };
     const samples: { bare: number[]; least: number[]; relay: number[] } = { bare: [], least: [], relay: [] };
-    for (const { port: at } of [bare, least]) await requestAll(at, requestsOf(800), 201);
-    await requestAll(port, requestsOf(800), 201);
+    for (let round = 0; round < warming; round += 1)
+      for (const at of [bare.port, least.port, port]) await requestAll(at, requestsOf(perRound), 201);
     for (let round = 0; round < rounds; round += 1) {
       samples.bare.push(await rate(bare.pid, bare.port));
       samples.least.push(await rate(least.pid, least.port));

@@ -10,11 +10,11 @@ import { SteadyPhone } from '../relay/steady-phone.ts';
 import { startPostgres } from '../store/postgres-server.ts';
 import { type Row, toRow } from './measurement.ts';
 
-const phones = 40;
-const callsEach = 8;
+const phones = 24;
+const callsEach = 6;
 const eventsPerCall = 4;
 /** Rounds that warm the code up and do not count. */
-const warming = 3;
+const warming = 2;
 
 export async function run(rounds: number): Promise<readonly Row[]> {
   const postgres = await startPostgres();

@@ -26,15 +26,16 @@ export function seeded(seed: number): () => number {
   };
 }
 
-const common = {
+/** Each has the same extensions, so each has a phone system of its own. */
+const common = (domain: string) => ({
   country: 'US',
   hostOrigins: ['http://127.0.0.1:1'],
   sip: {
-    domain: 'sip.example.com',
+    domain,
     servers: ['wss://sip.example.com'],
-    credential: { kind: 'kamailio-ephemeral', secret: 'a-sip-secret-that-only-tests-know-0001' },
+    credential: { kind: 'kamailio-ephemeral' as const, secret: 'a-sip-secret-that-only-tests-know-0001' },
   },
-} as const;
+});
 
 /** What a person would see of one log. */
 interface LogSeen {
@@ -81,7 +82,7 @@ export async function officeInSalesforce(agents: number): Promise<OfficeCrm> {
   ];
   return {
     tenant: {
-      ...common,
+      ...common('acme.example.com'),
       id: 'acme',
       name: 'Acme',
       crm: {
@@ -153,7 +154,7 @@ export async function officeInHubSpot(
   ];
   return {
     tenant: {
-      ...common,
+      ...common('globex.example.com'),
       id: 'globex',
       name: 'Globex',
       crm: {

@@ -241,6 +241,130 @@ describe('the legs of one conversation', () => {
   });
 });
 
+describe('a call that the agent’s desk phone took while a browser of theirs rang', () => {
+  const rang = (leg: Leg, outcome: 'missed' | 'answered-elsewhere'): Life[] => [
+    ...life(leg).slice(0, 2),
+    {
+      name: 'call.ended',
+      at: began + 4_000,
+      data: { outcome, reason: 'It stopped ringing', by: 'far-side', sipCallId: leg.sipCallId },
+    },
+  ];
+  const publish = async (...events: Life[]): Promise<void> => {
+    panel.publish(...envelopes(randomUUID(), events));
+    await panel.acknowledged();
+  };
+  const answered = async (leg: Leg): Promise<void> => {
+    await expect
+      .poll(() => logsOf(leg), { timeout: 10_000, interval: 20 })
+      .toMatchObject([{ outcome: 'answered', seconds: 30 }]);
+    await settled(leg);
+    expect(logsOf(leg)).toMatchObject([{ outcome: 'answered', seconds: 30 }]);
+  };
+
+  for (const outcome of ['missed', 'answered-elsewhere'] as const) {
+    it(`is logged once, as answered, when each had a leg of its own and the browser said ${outcome}`, async () => {
+      const leg = newLeg();
+      await publish(...rang(leg, outcome));
+      await tell([
+        report(leg, { conversation: leg.sipCallId, answered: '', ended: String(began / 1_000 + 4), cause: '26' }),
+        report({ ...newLeg(), number: leg.number }, { conversation: leg.sipCallId }),
+      ]);
+      await answered(leg);
+    });
+
+    it(`is logged once, as answered, when a proxy forked it and the browser said ${outcome}`, async () => {
+      const before = newLeg();
+      await publish(...rang(before, outcome));
+      await tell([report(before, { state: 'answered' }), report(before)]);
+      await answered(before);
+      const after = newLeg();
+      await tell(report(after, { state: 'answered' }));
+      await publish(...rang(after, outcome));
+      await tell(report(after));
+      await answered(after);
+    });
+  }
+
+  it('is the log that said missed, from the moment the phone system knows better', async () => {
+    const leg = newLeg();
+    await publish(...rang(leg, 'missed'));
+    await expect.poll(() => logsOf(leg), { timeout: 10_000 }).toMatchObject([{ outcome: 'missed' }]);
+    await settled(leg);
+    const [missed] = logsOf(leg);
+    await tell(report(leg));
+    await answered(leg);
+    expect(logsOf(leg).map(({ id }) => id)).toEqual([missed?.id]);
+  });
+
+  it('belongs to the browser all the same when another one of them took it', async () => {
+    const leg = newLeg();
+    await publish(...rang(leg, 'answered-elsewhere'));
+    await tell([report(leg, { state: 'answered' }), report(leg)]);
+    await publish(...life(leg));
+    await answered(leg);
+    expect((await settled(leg)).filter(({ log }) => log === 'saved')).toHaveLength(1);
+    expect(logsOf(leg)).toMatchObject([{ note: expect.stringContaining('sold') as string }]);
+  });
+});
+
+it('logs a call that rang in two browsers once where no phone system reports, whoever speaks first and while the other writes', async () => {
+  const plain = await startRelayInTest();
+  try {
+    const [first, second] = [
+      await plain.connect((await plain.signIn()).token),
+      await plain.connect((await plain.signIn()).token),
+    ];
+    for (const outcomes of [
+      ['missed', 'missed'],
+      ['missed', 'declined'],
+    ] as const) {
+      const leg = newLeg();
+      const [small = '', large = ''] = [randomUUID(), randomUUID()].sort();
+      const ended = (outcome: string): Life => ({
+        name: 'call.ended',
+        at: began + 20_000,
+        data: { outcome, reason: 'Nobody answered', by: 'far-side', sipCallId: leg.sipCallId },
+      });
+      let begun = (): void => {};
+      const writing = new Promise<void>((resolve) => {
+        begun = resolve;
+      });
+      let release = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const writeLog = plain.crm.writeLog;
+      Object.assign(plain.crm, {
+        writeLog: async (...args: Parameters<typeof writeLog>) => {
+          begun();
+          await held;
+          return writeLog.apply(plain.crm, args);
+        },
+      });
+      // The one with the larger id speaks first, and its write is under way when the other one ends.
+      first.publish(...envelopes(large, [...life(leg).slice(0, 2), ended(outcomes[0])]));
+      second.publish(...envelopes(small, life(leg).slice(0, 2)));
+      await Promise.all([first.acknowledged(), second.acknowledged()]);
+      await writing;
+      second.publish(...envelopes(small, [ended(outcomes[1])], 3));
+      await second.acknowledged();
+      release();
+      const { token: of } = await plain.signIn();
+      const states = async () => {
+        const { calls } = (await (await plain.fetch('/v1/calls', { token: of })).json()) as { calls: CallSummary[] };
+        return calls.filter(({ callId }) => callId === small || callId === large).map(({ log }) => log);
+      };
+      await expect.poll(async () => [...(await states())].sort(), { timeout: 10_000 }).toEqual(['none', 'saved']);
+      Object.assign(plain.crm, { writeLog });
+      const logs = plain.crm.logs().filter(({ callId }) => callId === small || callId === large);
+      expect(logs).toMatchObject([{ callId: large }]);
+    }
+  } finally {
+    await plain.closed();
+  }
+}, 30_000);
+
 it('logs a call that rang in two browsers of one agent once', async () => {
   const leg = newLeg();
   const missed: Life[] = [
@@ -307,8 +431,8 @@ describe('the door for call records', () => {
     const leg = newLeg();
     expect((await tell(report(leg), 'asterisk', 'another-secret-that-is-long-enough-000')).status).toBe(401);
     expect((await tell(report(leg), 'asterisk', null)).status).toBe(401);
-    expect((await tell(report(leg), 'freeswitch')).status).toBe(404);
-    expect((await tell(report(leg), 'constructor')).status).toBe(404);
+    expect((await tell(report(leg), 'freeswitch')).status).toBe(401);
+    expect((await tell(report(leg), 'constructor')).status).toBe(401);
     expect(await historyOf(leg)).toEqual([]);
   });
 

@@ -55,9 +55,27 @@ describe('a session', () => {
     expect((await one.fetch('/v1/profile', { token: pairs[0]?.token ?? '' })).status).toBe(200);
   });
 
-  it('ends when a refresh token comes back later than an answer may be lost', async () => {
+  it('goes on when an answer was lost, however long the line was away, and still tells a copy afterwards', async () => {
+    const first = await one.signIn();
+    const lost = (await (await resume(first.refresh)).json()) as Session;
+    now += 20 * 60_000;
+    const [left, right] = await Promise.all([resume(first.refresh), resume(first.refresh)]);
+    expect([left?.status, right?.status]).toEqual([200, 200]);
+    const found = (await left?.json()) as Session;
+    expect([found.token, found.refresh]).toEqual([lost.token, lost.refresh]);
+    expect(found.expiresAt).toBe(now + 15 * 60_000);
+    expect((await one.fetch('/v1/profile', { token: found.token })).status).toBe(200);
+    const next = (await (await resume(found.refresh)).json()) as Session;
+    now += 61_000;
+    // Nothing of the newest pair was used yet, but this is not what it was exchanged for.
+    expect((await resume(first.refresh)).status).toBe(401);
+    expect((await one.fetch('/v1/profile', { token: next.token })).status).toBe(401);
+  });
+
+  it('ends when a refresh token comes back after what it was exchanged for was used', async () => {
     const first = await one.signIn();
     const next = (await (await resume(first.refresh)).json()) as Session;
+    expect((await one.fetch('/v1/profile', { token: next.token })).status).toBe(200);
     now += 61_000;
     expect((await resume(first.refresh)).status).toBe(401);
     expect((await one.fetch('/v1/profile', { token: next.token })).status).toBe(401);
@@ -239,6 +257,24 @@ describe('signing in at a provider', () => {
   it('opens a session by Salesforce’s own page', async () => {
     const user = salesforce.users[0]?.id ?? '';
     expect((await signInThrough(one.relay.url, '/v1/sign-in/force/salesforce', user)).agent.id).toBe('sam');
+  });
+
+  it('is not taken from an office by pictures in somebody’s page, nor by proofs that nobody could guess', async () => {
+    const picture = { headers: { 'sec-fetch-dest': 'image' } };
+    for (let n = 0; n < 130; n += 1) {
+      const path = n % 2 === 0 ? '/v1/sign-in/callback?state=x' : `/v1/sign-in/acme/oidc?challenge=${'x'.repeat(43)}`;
+      expect((await one.fetch(path, picture)).status).toBe(400);
+    }
+    // A browser that does not say what it asks for sends no cookie of ours with a picture.
+    for (let n = 0; n < 25; n += 1) {
+      expect((await one.fetch('/v1/sign-in/callback?state=x')).status).toBe(403);
+      const proof = { kind: 'sign-in', claim: 'c'.repeat(43), verifier: 'v'.repeat(43) };
+      expect((await one.fetch('/v1/sessions', { json: { device: randomUUID(), proof } })).status).toBe(403);
+    }
+    const { code } = await one.relay.createPairingCode('acme', 'ada');
+    const json = { device: randomUUID(), proof: { kind: 'pairing-code', code } };
+    expect((await one.fetch('/v1/sessions', { json })).status).toBe(201);
+    expect((await signInThrough(one.relay.url, '/v1/sign-in/acme/oidc', 'ada')).agent.id).toBe('ada');
   });
 
   it('says in words why nobody was signed in', async () => {

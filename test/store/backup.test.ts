@@ -4,7 +4,14 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { type AgentId, type CallId, errorCode, type TenantId, toEnvelope } from '@patchcord/call-protocol';
+import {
+  type AgentId,
+  type CallId,
+  type DeviceId,
+  errorCode,
+  type TenantId,
+  toEnvelope,
+} from '@patchcord/call-protocol';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { backUp, restore } from '../../server/src/keeping/backup.ts';
@@ -13,6 +20,7 @@ import { migrate } from '../../server/src/store/migrate.ts';
 import { migrations } from '../../server/src/store/migrations.ts';
 import { openStore, type StoreLocation } from '../../server/src/store/open.ts';
 import { dataTables } from '../../server/src/store/whole-tables.ts';
+import { storedSession } from './contract-identity.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
 import { startWriter } from './writer.ts';
 
@@ -62,11 +70,28 @@ async function filled(kind: StoreLocation['kind'], calls = 3): Promise<{ locatio
       ],
     });
   }
-  await store.identity.addPairingCode({ codeHash: randomUUID(), tenant, agent, expiresAt: now });
+  await store.identity.addPairingCode({ codeHash: randomUUID(), tenant, agent, expiresAt: now * 2 });
+  await store.identity.addSession(storedSession({ id: randomUUID(), tenant, agent, expiresAt: now * 2 }));
+  await store.credentials.addIssued({
+    tenant,
+    agent,
+    device: randomUUID() as DeviceId,
+    username: randomUUID(),
+    kind: 'kamailio-htable',
+    extension: '1001',
+    user: null,
+    ha1: null,
+    issuedAt: now,
+    expiresAt: now * 2,
+    revokedAt: null,
+  });
   await store.credentials.denyUntil(tenant, agent, '1001', 77, now);
   await store.close();
   return { location, callIds };
 }
+
+/** Tables that say who may come in: a restore lets nobody in. */
+const access = new Set(['sessions', 'issued_credentials', 'pairing_codes', 'sign_ins', 'sign_in_claims']);
 
 /** Where a row stands in the order of all commits: another database counts for itself. */
 const numbers = new Set(['xact', 'position']);
@@ -77,6 +102,7 @@ async function everything(location: StoreLocation): Promise<Record<string, unkno
   try {
     const all: Record<string, unknown> = {};
     for (const { name } of await dataTables(database)) {
+      if (access.has(name)) continue;
       const { rows } = await sql<Record<string, unknown>>`select * from ${sql.table(name)}`.execute(database.db);
       all[name] = rows
         .map((row) => JSON.stringify(row, (column, value) => (numbers.has(column) ? undefined : value)))
@@ -108,6 +134,10 @@ describe.each(kinds.flatMap((from) => kinds.map((to) => ({ from, to }))))(
         expect(callIds.map((callId) => found.get(callId)?.events.length)).toEqual([2, 2, 2]);
         const claim = { now, leaseMs: 500, limit: 10, kinds: ['crm.log'] as const, pausedTenants: [] };
         expect(await store.outbox.claim(claim)).toHaveLength(3);
+
+        expect(await store.calls.isSignedIn(tenant, agent, now)).toBe(false);
+        expect(await store.credentials.liveCredentials(tenant, agent, now)).toEqual([]);
+        expect(await store.credentials.revokedCredentials(tenant, now)).toMatchObject([{ revokedAt: now }]);
       } finally {
         await store.close();
       }

@@ -103,6 +103,29 @@ export function keepingContract(current: () => Store): void {
       expect(await claim(11_000, 500)).toEqual(['held', 'waits']);
     });
 
+    it('forgets webhooks that were given up by age; those of a call stay with it', async () => {
+      const callId = await call(1);
+      const webhook = (id: string, dueAt: number, of: CallId | null = null) => ({
+        id: `${tenant} ${id}`,
+        kind: 'webhook' as const,
+        tenant,
+        callId: of,
+        payload: {},
+        dueAt,
+        orderKey: null,
+      });
+      await store.outbox.enqueue([webhook('old', 1), webhook('new', 9), webhook('of-call', 1, callId)]);
+      const claim = { now: 10, leaseMs: 500, limit: 500, kinds: ['webhook'] as const, pausedTenants: [] };
+      for (const effect of await store.outbox.claim(claim)) {
+        if (effect.tenant === tenant) await store.outbox.failed(effect, { dead: true, dueAt: 0, reason: 'gone' });
+      }
+      await store.outbox.enqueue([webhook('waiting', 1)]);
+      expect(await store.keeping.forgetDeadWebhooks(5)).toBe(1);
+      const dead = (await store.outbox.dead(tenant, 10)).map(({ id }) => id);
+      expect(new Set(dead)).toEqual(new Set([`${tenant} new`, `${tenant} of-call`, `webhook ${callId}`]));
+      expect((await store.outbox.claim({ ...claim, now: 2_000 })).map(({ id }) => id)).toContain(`${tenant} waiting`);
+    });
+
     it('forgets events of no call by age, so many at once', async () => {
       const source = `/tenants/${tenant}/agents/ada/devices/one`;
       const loose = (n: number) => ({

@@ -165,6 +165,62 @@ export function outboxOrderContract(storeOf: () => Store): void {
     });
   });
 
+  describe('a dead effect that lives again', () => {
+    const buried = async (tenant: TenantId): Promise<LeasedEffect> => {
+      await storeOf().outbox.enqueue([effect(tenant, null)]);
+      const held = one(await claim([tenant]));
+      await storeOf().outbox.failed(held, { dueAt: 1_000, reason: 'gone', dead: true });
+      return held;
+    };
+    const late = 900_000_000;
+
+    it('is as young as a new one, whoever revives it', async () => {
+      const ways: ((dead: LeasedEffect, tenant: TenantId) => Promise<unknown>)[] = [
+        (dead) => storeOf().outbox.revive(dead.id, late),
+        (_dead, tenant) => storeOf().outbox.reviveAll(tenant, late),
+        (dead) => storeOf().outbox.enqueue([{ ...dead, dueAt: late }]),
+      ];
+      for (const revive of ways) {
+        const tenant = newTenant();
+        await revive(await buried(tenant), tenant);
+        expect(await claim([tenant], { now: late })).toMatchObject([{ createdAt: late, attempts: 1 }]);
+      }
+    });
+
+    it('takes its call along, and is revived by one of those who ask at once', async () => {
+      const tenant = newTenant();
+      const callId = newCallId() as CallId;
+      const log = effect(tenant, null, { kind: 'crm.log', callId });
+      const call = {
+        callId,
+        tenant,
+        agent: 'ada' as AgentId,
+        fromVersion: 0,
+        log: null,
+        touchedAt: 1,
+        logWaiting: true,
+      };
+      await storeOf().calls.commit({ events: [], calls: [call], effects: [log] });
+      const refused = { callId, state: 'failed', logId: null, reason: 'No.' } as const;
+      await storeOf().outbox.failed(
+        one(await claim([tenant])),
+        { dueAt: 1_000, reason: 'No.', dead: true },
+        { log: refused },
+      );
+      const asked = await Promise.all([1, 2, 3].map(() => storeOf().outbox.revive(log.id, late)));
+      expect(asked.filter((revived) => revived)).toHaveLength(1);
+      expect((await storeOf().calls.readCalls([callId])).get(callId)?.call).toMatchObject({
+        logState: 'waiting',
+        logReason: null,
+      });
+      const saved = { callId, state: 'saved', logId: 'log-1', reason: null } as const;
+      await storeOf().outbox.done(one(await claim([tenant], { now: late })), late, { log: saved });
+      // too late: it was written, and says so
+      expect(await storeOf().outbox.revive(log.id, late)).toBe(false);
+      expect((await storeOf().calls.readCalls([callId])).get(callId)?.call).toMatchObject({ logState: 'saved' });
+    });
+  });
+
   it('hurries what backs off once the far side is back', async () => {
     const tenant = newTenant();
     const log = effect(tenant, null, { kind: 'crm.log' });
@@ -172,7 +228,9 @@ export function outboxOrderContract(storeOf: () => Store): void {
     await storeOf().outbox.failed(one(await claim([tenant])), { dueAt: 900_000, reason: 'away', dead: false });
     expect(await claim([tenant], { now: 2_000 })).toEqual([]);
     expect(await storeOf().outbox.hurry(tenant, 'webhook', 2_000)).toBe(0);
-    expect(await storeOf().outbox.hurry(tenant, 'crm.log', 2_000)).toBe(1);
+    expect(await storeOf().outbox.hurry(tenant, 'crm.log', 2_000, 'another')).toBe(0);
+    expect(await storeOf().outbox.hurry(tenant, 'crm.log', 2_000, log.id.slice(0, 20))).toBe(1);
+    expect(await storeOf().outbox.hurry(tenant, 'crm.log', 2_000)).toBe(0);
     expect(ids(await claim([tenant], { now: 2_000 }))).toEqual([log.id]);
   });
 

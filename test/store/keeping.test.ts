@@ -85,13 +85,14 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
   });
 
   describe('age', () => {
-    const retention = () =>
+    const retention = (stopping = () => false) =>
       new Retention({
         store,
         tenants: { find: () => undefined },
         settings: { callDays: 400, eventDays: 90, auditDays: 800 },
         log: createLog('silent'),
         now: () => now,
+        stopping,
       });
 
     it('takes calls that are over and written, and leaves those that live, wait or are held', async () => {
@@ -119,6 +120,16 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       const turns = await Promise.all([retention().run(), retention().run()]);
       expect(turns.reduce((sum, { calls }) => sum + calls, 0)).toBe(450);
       expect(await store.keeping.oldCalls(now, null, 10)).toEqual([]);
+    });
+
+    it('ends a turn with the page it is at when the relay stops', async () => {
+      for (let index = 0; index < 250; index += 1) await call(other, { touchedAt: now - 401 * dayMs });
+      let asked = 0;
+      const turn = retention(() => {
+        asked += 1;
+        return asked > 1;
+      });
+      expect(await turn.run()).toMatchObject({ calls: 200 });
     });
 
     it('takes old entries of the audit', async () => {

@@ -17,6 +17,7 @@ import { credentialContract } from './contract-credentials.ts';
 import { feedContract } from './contract-feed.ts';
 import { identityContract, storedSession } from './contract-identity.ts';
 import { keepingContract } from './contract-keeping.ts';
+import { mintingContract } from './contract-minting.ts';
 import { outboxOrderContract } from './contract-outbox.ts';
 
 const tenant = 'acme' as TenantId;
@@ -436,6 +437,7 @@ export function storeContract(open: () => Promise<Store>): void {
   outboxOrderContract(() => store);
   keepingContract(() => store);
   credentialContract(() => store);
+  mintingContract(() => store);
   feedContract(() => store);
   identityContract(() => store);
 

@@ -16,12 +16,14 @@ import type { CallWithEvents, Change, NewEffect, StoredEvent } from '../store/co
 import type { Tenants } from '../tenants.ts';
 import { isReportedCall, reportedCallId } from './call-report.ts';
 import { crmLogEffect, webhookEffects } from './effects.ts';
-import { belongsInCrm, foldCall, relaySource } from './fold.ts';
+import { belongsInCrm, foldCall, leftToOthers, relaySource } from './fold.ts';
 
 /** Drafts of a note are saved every few seconds; the CRM gets them this much later, together, unless something that matters comes first. */
 export const draftMs = 15_000;
 /** A consult call may end a moment before its transfer is confirmed: its log is not even looked at before; `consult-fate.ts` says what then. */
 const joinMs = 5_000;
+/** Every browser of an agent may tell of a call that nobody took: who knows the most writes it. */
+const otherBrowsersMs = 1_500;
 
 /** A checked event that is not stored yet. */
 export interface FreshEvent {
@@ -82,26 +84,47 @@ export function changeOf(
   const logs: NewEffect[] = [];
   const touched = new Set(own.flatMap(({ callId }) => (callId === null ? [] : [callId])));
   for (const callId of options.again ?? []) touched.add(callId);
+  // Its row moves on with the end, so that a report which arrives in the same moment sees the end, or the end sees the report.
+  const endsHere = fresh.some(({ event }) => event.name === 'call.ended');
+  // How a phone's call stands decides whether the call made from reports of its leg goes up in it.
+  const besides = [...touched].flatMap((callId) => reportedBeside(owner, callId, calls, freshOf(callId)));
+  for (const callId of besides) touched.add(callId);
   if (fresh.some(({ event }) => event.name === 'call.reported')) {
     for (const callId of calls.keys()) touched.add(callId);
   }
+  const foldNow = (callId: CallId): CallLog | null => {
+    const extension = agent?.extension ?? calls.get(callId)?.call.log?.nearNumber ?? '';
+    const events = [...eventsOf(callId), ...reportsFor(callId)];
+    return foldCall({ callId, tenant: owner.tenant, agent: owner.agent, extension }, events);
+  };
+  /** How the phones' calls of a leg stand with this change. */
+  const phonesOn = (sipCallId: string | null): readonly (CallLog | null)[] =>
+    [...new Set([...calls.keys(), ...touched])]
+      .filter((callId) => !isReportedCall(callId))
+      .filter((callId) => sipCallId !== null && sipCallIdsOf(calls.get(callId), freshOf(callId)).includes(sipCallId))
+      .map((callId) => (touched.has(callId) ? foldNow(callId) : (calls.get(callId)?.call.log ?? null)));
+  /** A leg that was answered while every phone that tells of it left it to others: a desk phone took it, and its call stands for itself. */
+  const foldReported = (callId: CallId): CallLog | null => {
+    const log = foldNow(callId);
+    if (log === null || log.joinedWith === null || log.answeredAt === null) return log;
+    const phones = phonesOn(log.sipCallId);
+    const tookNone = phones.length > 0 && phones.every((phone) => phone !== null && leftToOthers(phone));
+    return tookNone ? { ...log, joinedWith: null } : log;
+  };
   // Sorted, so that two relays lock the same rows in the same order.
   for (const callId of [...touched].sort()) {
     const before = calls.get(callId);
-    const extension = agent?.extension ?? before?.call.log?.nearNumber ?? '';
-    const log = foldCall({ callId, tenant: owner.tenant, agent: owner.agent, extension }, [
-      ...eventsOf(callId),
-      ...reportsFor(callId),
-    ]);
+    const log = isReportedCall(callId) ? foldReported(callId) : foldNow(callId);
     const untouched = sameLog(before?.call.log ?? null, log);
-    if (untouched && freshOf(callId).length === 0) continue;
+    if (untouched && freshOf(callId).length === 0 && !(endsHere && besides.includes(callId))) continue;
     const writes = (options.writesLog ?? true) && log !== null && belongsInCrm(log) && !untouched;
     if (writes) {
       const onlyDrafts = own.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');
       const onlyDraft = before?.call.log?.stage === log.stage && onlyDrafts && freshOf(callId).length > 0;
       const dueAt = now + (onlyDraft ? draftMs : settlingMs(log, tenant?.callRecords));
-      // A call made from reports keeps to itself: the phone's call waits for it, whatever record both go on.
-      const record = isReportedCall(callId) ? null : log.record;
+      // A call made from reports, or one that may have rung in several browsers, keeps to itself: another waits for it, whatever record both
+      // go on.
+      const record = isReportedCall(callId) || leftToOthers(log) ? null : log.record;
       logs.push(crmLogEffect(owner.tenant, owner.agent, agent, callId, dueAt, record));
     }
     changedCalls.push({
@@ -148,7 +171,8 @@ function joinsOf(
       const reported = reportedCallId(tenant, agent, sipCallId);
       const found = calls.get(reported);
       const isKnown = found !== undefined || fresh.some(({ callId }) => callId === reported);
-      if (!isKnown || found?.call.log?.joinedWith != null || joins.has(reported)) continue;
+      const isJoined = found?.events.some(({ name }) => name === 'call.joined') ?? false;
+      if (!isKnown || isJoined || joins.has(reported)) continue;
       joins.set(
         reported,
         ownEvent({ tenant, callId: reported, what: 'joined', at: now, name: 'call.joined', data: { with: phone } }),
@@ -156,6 +180,19 @@ function joinsOf(
     }
   }
   return [...joins.values()];
+}
+
+/** The stored calls made from reports of the legs that this phone's call tells of. */
+function reportedBeside(
+  { tenant, agent }: { readonly tenant: TenantId; readonly agent: AgentId },
+  phone: CallId,
+  calls: ReadonlyMap<CallId, CallWithEvents>,
+  said: readonly FreshEvent[],
+): readonly CallId[] {
+  if (isReportedCall(phone)) return [];
+  return sipCallIdsOf(calls.get(phone), said)
+    .map((sipCallId) => reportedCallId(tenant, agent, sipCallId))
+    .filter((callId) => calls.has(callId));
 }
 
 function ownEvent(one: {
@@ -180,14 +217,16 @@ function ownEvent(one: {
 
 /**
  * How long a log rests before its first write. A consult call may still be joined; a call only the phone system saw may still be told by its
- * phone; of a ring group that nobody answered the other legs may still be on their way.
+ * phone; of a ring group, or of several browsers, that nobody answered the other legs may still be on their way.
  */
 function settlingMs(
   log: CallLog,
   records: { readonly settleMs: number; readonly groupMs: number } | undefined,
 ): number {
   const consult = log.consultFor === null ? 0 : joinMs;
-  if (records === undefined) return consult;
+  if (records === undefined) {
+    return log.sipCallId !== null && leftToOthers(log) ? Math.max(consult, otherBrowsersMs) : consult;
+  }
   if (isReportedCall(log.callId)) return records.settleMs;
   return log.outcome === 'missed' ? Math.max(consult, records.groupMs) : consult;
 }

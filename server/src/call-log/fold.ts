@@ -137,6 +137,19 @@ export function belongsInCrm(log: CallLog): boolean {
 }
 
 /**
+ * Whether this is the word of a phone that rang and did not take the call, so that another one of the agent's, a desk phone, may have. A call that
+ * failed is not: that is this phone's own story.
+ */
+export function leftToOthers(log: CallLog): boolean {
+  const { outcome } = log;
+  return (
+    log.direction === 'inbound' &&
+    log.answeredAt === null &&
+    (outcome === 'answered-elsewhere' || outcome === 'missed' || outcome === 'declined')
+  );
+}
+
+/**
  * One total order, whatever came first. A journal (one source, one mark) is ordered by its numbers, since a clock may jump; journals are merged
  * by time, where an event counts no earlier than those numbered before it.
  */

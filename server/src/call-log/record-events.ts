@@ -299,7 +299,16 @@ export class EventRecorder {
         );
       });
     const missing = [...new Set(legs)].filter((callId) => !calls.has(callId));
-    return missing.length === 0 ? calls : new Map([...calls, ...(await this.#store.readCalls(missing))]);
+    const found = missing.length === 0 ? calls : new Map([...calls, ...(await this.#store.readCalls(missing))]);
+    // Whether an answered leg goes up in this phone's call is said by all phones that rang on it.
+    const beside = await Promise.all(
+      [...found.values()].map(async ({ call: { callId, log } }) => {
+        if (!isReportedCall(callId) || log === null || log.answeredAt === null || log.sipCallId === null) return [];
+        return await this.#store.callsOnLeg(owner.tenant, owner.agent, log.sipCallId);
+      }),
+    );
+    const others = beside.flat().flatMap(({ callId }) => (found.has(callId) ? [] : [callId]));
+    return others.length === 0 ? found : new Map([...found, ...(await this.#store.readCalls(others))]);
   }
 
   #committed(change: Change, before: ReadonlyMap<CallId, CallWithEvents>): void {

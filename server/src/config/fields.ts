@@ -21,6 +21,12 @@ export const url = (what: string, ...protocols: string[]) =>
     ),
   );
 
+/** The one spelling of a URL: what is compared or counted by it must not depend on capitals, a default port or a last slash. */
+export const oneSpelling = v.transform<string, string>((value) => {
+  const { href } = new URL(value);
+  return href.replace(/\/+$/, '');
+});
+
 /** An address, a network in CIDR, or one of express's names for private networks. */
 export function isNetwork(value: string): boolean {
   const [address = '', bits, ...rest] = value.split('/');

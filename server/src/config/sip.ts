@@ -2,7 +2,7 @@
 
 import { AgentIdSchema } from '@patchcord/call-protocol';
 import * as v from 'valibot';
-import { encryptedUnlessLoopback, givenSecret, secret, text, url } from './fields.ts';
+import { encryptedUnlessLoopback, givenSecret, oneSpelling, secret, text, url } from './fields.ts';
 
 const ttlSeconds = v.optional(
   v.pipe(
@@ -37,7 +37,7 @@ const CredentialSchema = v.variant(
     v.strictObject({ kind: v.literal('kamailio-htable'), ttlSeconds }),
     v.strictObject({
       kind: v.literal('asterisk-ari'),
-      url: url('ARI, for instance http://127.0.0.1:8088/ari', 'https:', 'http:'),
+      url: v.pipe(url('ARI, for instance http://127.0.0.1:8088/ari', 'https:', 'http:'), oneSpelling),
       username: text('the ARI user'),
       password: givenSecret('the password of the ARI user'),
       /** The endpoint that rings all browsers of an extension is this and the extension. */
@@ -109,7 +109,7 @@ const SipSettingsSchema = v.strictObject({
   revocation: v.optional(
     v.strictObject({
       kamailioRpcUrl: v.optional(
-        url("the edge's control port, for instance http://127.0.0.1:8090/RPC", 'https:', 'http:'),
+        v.pipe(url("the edge's control port, for instance http://127.0.0.1:8090/RPC", 'https:', 'http:'), oneSpelling),
       ),
       /** Sent as the `Authorization` header, as the edge expects it. */
       kamailioRpcToken: v.optional(givenSecret('what the control port wants in its Authorization header')),

@@ -28,12 +28,18 @@ const webhookSecret = v.pipe(
   ),
 );
 
+const reservedNames = new Set(['relay', 'default']);
+
 const AgentSchema = v.strictObject({
   id: AgentIdSchema,
   name: text("the agent's name"),
   extension: v.pipe(
     text('the extension'),
     v.regex(/^[A-Za-z0-9._~!$&'()*+,;=-]{1,64}$/, 'must be a SIP user name without ":", "@" or spaces'),
+    v.check(
+      (value) => !reservedNames.has(value.toLowerCase()),
+      'must not be "relay" or "default": the SIP edge keeps notes of its own under these names',
+    ),
   ),
   crmUserId: text('who the agent is in the CRM: a Salesforce user id (005…) or a HubSpot user id'),
   email: v.optional(v.string()),

@@ -18,6 +18,8 @@ export interface Device {
   readonly extension: string;
   /** The agent's name, for the caller id. */
   readonly name: string;
+  /** When the newest of the credentials lapses that the agent was given within a minute, epoch ms: names made of a second are taken up to there. */
+  readonly newestLapsesAt?: number | null;
 }
 
 /** Whose access ends. The extension is known even when the agent has left the configuration. */
@@ -49,13 +51,16 @@ export interface CredentialIssuer {
   readonly revocable: boolean;
   /** What revoking can't do with this PBX as it is configured, for an administrator; null when it does everything. */
   readonly limits: string | null;
+  /** Nothing follows the note when one is issued: what was checked with it still holds when `issue` resolves. */
+  readonly notesLast?: true;
   /**
    * A new credential for the device: noted in the store first, then made known to the PBX. When this resolves the PBX takes it.
    * @throws PatchcordError `store.unavailable`; `sip.unreachable`, `sip.refused` from the PBX, both retryable; `config.invalid`
    */
   issue(device: Device): Promise<SipCredential>;
   /**
-   * The PBX refuses everything this device has, and forgets where it is. The store says already that it is withdrawn. May be repeated.
+   * The PBX refuses everything this device has, and forgets where it is. The store says already that it is withdrawn. May be repeated, also
+   * after somebody who may has signed in again: a credential that the store says lives goes on.
    * @throws PatchcordError `sip.unreachable`, `sip.refused`, both retryable
    */
   revoke(line: AgentLine, device: DeviceId): Promise<void>;

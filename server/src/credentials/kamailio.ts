@@ -14,10 +14,10 @@ export interface EdgeControl {
   readonly token: string | undefined;
 }
 
-/** Null when none is configured. */
+/** Null when none is configured. One edge has one URL, however its tenants spell it. */
 export function edgeControl(tenant: TenantConfig): EdgeControl | null {
   const { kamailioRpcUrl: url, kamailioRpcToken: token } = tenant.sip.revocation;
-  return url === undefined ? null : { url, token };
+  return url === undefined ? null : { url: new URL(url).href.replace(/\/+$/, ''), token };
 }
 
 /**

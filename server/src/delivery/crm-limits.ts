@@ -170,9 +170,7 @@ class TenantGate implements RequestGate {
         queue.splice(queue.indexOf(late), 1);
         late.refuse(this.#tooLong(unsaidPauseMs));
       }
-    // At least one at a time, however many relays there are.
-    const places = Math.max(1, Math.floor(this.#atOnce * this.#share));
-    while (now >= this.#pausedUntil && this.#tokens >= 1 && this.#underWay < places) {
+    while (now >= this.#pausedUntil && this.#tokens >= 1 && this.#underWay < this.#places()) {
       const next = this.#takeNext();
       if (next === undefined) break;
       this.#tokens -= 1;
@@ -181,6 +179,11 @@ class TenantGate implements RequestGate {
     }
     if (this.#urgent.length + this.#other.length === 0) return;
     this.#timer = setTimeout(() => this.#serve(), this.#nextLookMs(now));
+  }
+
+  /** At least one at a time, however many relays there are. */
+  #places(): number {
+    return Math.max(1, Math.floor(this.#atOnce * this.#share));
   }
 
   #takeNext(): Waiting | undefined {
@@ -193,10 +196,14 @@ class TenantGate implements RequestGate {
 
   #nextLookMs(now: number): number {
     if (this.#pausedUntil > now) return Math.min(1_000, this.#pausedUntil - now);
+    if (this.#underWay >= this.#places()) {
+      // The end of a request looks by itself; until then only patience ends.
+      const first = Math.min(...[...this.#urgent, ...this.#other].map(({ until }) => until));
+      return Math.min(1_000, Math.max(1, first - now));
+    }
     const untilToken = this.#tokens >= 1 ? 0 : (1 - this.#tokens) / this.#perMilli();
     const untilSearch =
       this.#searches >= 1 ? 0 : ((1 - this.#searches) * 1_000) / (this.#searchesPerSecond * flowing * this.#share);
-    // The end of a request looks by itself.
     return Math.min(1_000, Math.max(5, Math.ceil(Math.max(untilToken, untilToken === 0 ? untilSearch : 0))));
   }
 

@@ -17,6 +17,11 @@ const timeoutMs = 10_000;
 /** An endpoint that failed this often in a row rests: one event tries, the others wait. */
 const restAfter = 5;
 const longestRestMs = 60_000;
+/**
+ * What waits for an endpoint that rests is put off by this much in one go, and not anew at every rest; as soon as the endpoint takes an event it is
+ * due. Should nobody live to see that, it is due by itself.
+ */
+const backlogMs = 600_000;
 
 /** How an endpoint fares, as this relay has seen it since it started. Times are epoch ms. */
 export interface EndpointHealth {
@@ -35,16 +40,56 @@ const unknown: EndpointHealth = { failures: 0, lastTakenAt: null, lastFailedAt: 
 /** Remembers how each endpoint fares, so that one which is down is not asked by every event that waits for it. */
 export class EndpointsHealth {
   readonly #known = new Map<string, EndpointHealth>();
+  /** Endpoints that one event tries right now, after a rest. */
+  readonly #tried = new Set<string>();
+  /** Until when what waits for an endpoint is put off. */
+  readonly #backlogs = new Map<string, number>();
 
   of(tenant: string, url: string): EndpointHealth {
     return this.#known.get(`${tenant} ${url}`) ?? unknown;
   }
 
-  taken(tenant: string, url: string, now: number): void {
-    this.#known.set(`${tenant} ${url}`, { ...unknown, lastTakenAt: now });
+  /**
+   * Asked before each event: after a rest one goes and sees.
+   * @returns null when it may go; else when to look again, and until when everything else for the endpoint is put off
+   */
+  notBefore(
+    tenant: string,
+    url: string,
+    now: number,
+  ): { readonly lookAt: number; readonly backlogUntil: number } | null {
+    const endpoint = `${tenant} ${url}`;
+    const { failures, restUntil } = this.of(tenant, url);
+    if (failures < restAfter) return null;
+    if (restUntil <= now && !this.#tried.has(endpoint)) {
+      this.#tried.add(endpoint);
+      return null;
+    }
+    const known = this.#backlogs.get(endpoint) ?? 0;
+    const backlogUntil = known > now + longestRestMs ? known : now + backlogMs;
+    this.#backlogs.set(endpoint, backlogUntil);
+    return { lookAt: restUntil > now ? restUntil : now + timeoutMs, backlogUntil };
+  }
+
+  /** @returns whether the endpoint had been resting: what waits for it may go now */
+  taken(tenant: string, url: string, now: number): boolean {
+    const endpoint = `${tenant} ${url}`;
+    const rested = this.of(tenant, url).failures >= restAfter;
+    this.forget(tenant, url);
+    this.#known.set(endpoint, { ...unknown, lastTakenAt: now });
+    return rested;
+  }
+
+  /** Nothing is to be sent there any more. */
+  forget(tenant: string, url: string): void {
+    const endpoint = `${tenant} ${url}`;
+    this.#known.delete(endpoint);
+    this.#tried.delete(endpoint);
+    this.#backlogs.delete(endpoint);
   }
 
   failed(tenant: string, url: string, reason: string, now: number, firstRetryMs: number): void {
+    this.#tried.delete(`${tenant} ${url}`);
     const before = this.of(tenant, url);
     const failures = before.failures + 1;
     const restMs =
@@ -54,6 +99,7 @@ export class EndpointsHealth {
 
   /** The clock was set back: what it said of later means nothing any more. */
   endRests(): void {
+    this.#backlogs.clear();
     for (const [endpoint, health] of this.#known) this.#known.set(endpoint, { ...health, restUntil: 0 });
   }
 }

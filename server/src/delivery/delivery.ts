@@ -311,7 +311,8 @@ export class Delivery {
       if ('ready' in one) ready.push(one.ready);
       else if ('delivered' in one) settling.push(settled(one.effect, this.#settle(one.effect, one.delivered)));
       else {
-        this.#fared(one.effect.tenant, [one.error]);
+        // Of a look-up that failed only an outage says something of the CRM: what else there is may be a fault of ours, or of one call.
+        if (isAway(one.error)) this.#fared(one.effect.tenant, [one.error]);
         settling.push(settled(one.effect, this.#failed(one.effect, one.error)));
       }
     }
@@ -342,7 +343,9 @@ export class Delivery {
   }
 
   /** How a tenant's CRM fared with logs that were written together; null stands for one that was taken. */
-  #fared(tenant: TenantId, errors: readonly unknown[]): void {
+  #fared(tenant: TenantId, outcomes: readonly unknown[]): void {
+    const errors = outcomes.filter((outcome) => outcome === null || isFromCrm(outcome));
+    if (errors.length === 0) return;
     const before = this.#rests.get(tenant);
     const answered = errors.some((error) => error === null || !isAway(error));
     if (answered) {
@@ -389,11 +392,7 @@ export class Delivery {
     this.#metrics.deliveries.inc({ kind: effect.kind, result: result === 'lost' ? 'lost' : 'done' });
     if (result === 'lost') {
       this.#log.warn(about(effect), 'a delivery took place, but its lease had run out: it is repeated elsewhere');
-      // Whoever has it may have finished before: then our write, made late, stands over a newer one. The newest fold is written once more.
-      if (effect.kind === 'crm.log') {
-        await this.#store.outbox.enqueue([{ ...effect, dueAt: this.#now() }]);
-        this.wake();
-      }
+      await this.#writeAgain(effect);
       return;
     }
     this.#log[effect.kind === 'webhook' ? 'debug' : 'info'](
@@ -401,6 +400,16 @@ export class Delivery {
       'delivered',
     );
     this.#tell(effect, delivered);
+  }
+
+  /**
+   * Ours was a write without a lease. Whoever has the lease may have finished before: then ours, made late, stands over a newer one. The newest
+   * fold is written once more.
+   */
+  async #writeAgain(effect: LeasedEffect): Promise<void> {
+    if (effect.kind !== 'crm.log') return;
+    await this.#store.outbox.enqueue([{ ...effect, dueAt: this.#now() }]);
+    this.wake();
   }
 
   async #deliver(effect: LeasedEffect): Promise<Delivered> {
@@ -422,20 +431,38 @@ export class Delivery {
   async #deliverWebhook(effect: LeasedEffect): Promise<Delivered> {
     const { url } = effect.payload as WebhookPayload;
     const { tenant } = effect;
-    const { restUntil } = this.#endpoints.of(tenant, url);
-    if (restUntil > this.#now()) {
-      await this.#store.outbox.rest(tenant, 'webhook', webhookIdStart(url), restUntil);
-      return { postponedTo: restUntil };
+    const idStart = webhookIdStart(url);
+    const hurry = async (): Promise<void> => {
+      await this.#store.outbox.hurry(tenant, 'webhook', this.#now(), idStart);
+      this.wake();
+    };
+    const wait = this.#endpoints.notBefore(tenant, url, this.#now());
+    if (wait !== null) {
+      await this.#store.outbox.rest(tenant, 'webhook', idStart, wait.backlogUntil);
+      // It may have come back while that was written.
+      if (this.#endpoints.of(tenant, url).failures === 0) await hurry();
+      return { postponedTo: wait.lookAt };
     }
+    let rested: boolean;
     try {
       await deliverWebhook(effect, this.#tenants, this.#now());
-      this.#endpoints.taken(tenant, url, this.#now());
-      return {};
+      rested = this.#endpoints.taken(tenant, url, this.#now());
     } catch (error) {
+      if (errorCode(error) === 'config.invalid') {
+        this.#endpoints.forget(tenant, url);
+        throw error;
+      }
       const reason = errorCode(error) === 'internal' ? 'The relay failed.' : (error as PatchcordError).message;
       this.#endpoints.failed(tenant, url, reason, this.#now(), this.#settings.firstRetryMs);
       throw error;
     }
+    // One that was tried before may have been put off by another relay, which waits for it to see how the endpoint fares.
+    if (rested || effect.attempts > 1) {
+      await hurry().catch(() => {
+        // The store is away; what waits goes out when it is due.
+      });
+    }
+    return {};
   }
 
   async #failed(effect: LeasedEffect, error: unknown): Promise<void> {
@@ -472,11 +499,19 @@ export class Delivery {
       dead ? 'gave up a delivery' : 'a delivery failed and is tried again',
     );
     if (held) this.#tell(effect, outcome);
+    // A write whose answer was lost may have been made all the same; one that was refused was not.
+    else if (retryable) await this.#writeAgain(effect);
   }
 
   #tell(effect: LeasedEffect, delivered: Delivered): void {
     if (delivered.tell !== undefined) this.#hub.tell(effect.tenant, delivered.tell.agent, delivered.tell.event);
   }
+}
+
+/** Whether the CRM had a part in it. Our own gate refuses as the CRM does when it is asked too fast: that says neither that it is there nor not. */
+function isFromCrm(error: unknown): boolean {
+  const code = errorCode(error);
+  return code.startsWith('crm.') && code !== 'crm.rate-limited';
 }
 
 /** Whether nobody is there to write to, in contrast to a refusal of this or that log. */

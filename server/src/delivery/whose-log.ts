@@ -1,10 +1,13 @@
 /**
  * Which call a conversation is logged as. Several calls may tell one leg: each device that rang, and the one made from a phone system's reports;
  * several legs may be one missed call. Owns that exactly one of them gets the log, decided again at every delivery from what is stored then:
- * whoever speaks late finds the log that is there. Must never write, nor let two calls wait for each other.
+ * whoever speaks late finds the log that is there. Must never write, nor let two calls wait for each other: a call of a phone system waits for
+ * those of phones that left the leg to others, a phone's call for one of a phone system that it takes over, and of several phones the one that
+ * comes first for those behind it.
  */
 import type { CallId, CallLog } from '@patchcord/call-protocol';
 import { isReportedCall } from '../call-log/call-report.ts';
+import { belongsInCrm, leftToOthers } from '../call-log/fold.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
 import type { CallStore, CallWithEvents, LeasedEffect, StoredCall } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
@@ -19,6 +22,8 @@ export type Whose =
 
 /** While the other call's write is under way. */
 const lookAgainMs = 250;
+/** While a phone of the conversation neither took its call nor is done with it. */
+const stillRingsMs = 2_000;
 /** A leg may end this much before the one that took the call is answered, and still have lost it to that one. */
 const raceMs = 2_000;
 
@@ -42,26 +47,48 @@ export async function whoseLog(found: CallWithEvents, effect: LeasedEffect, part
           ({ callId }) => callId !== call.callId,
         );
   return isReportedCall(call.callId)
-    ? await ofReported(call, log, others, effect, parts)
-    : await ofPhone(found, log, others, parts);
+    ? await ofReported(found, log, others, effect, parts)
+    : await ofPhone(found, log, others, effect, parts);
 }
 
 const removed = 'A person deleted this log in the CRM; it is not written again.';
+const tookElsewhere = 'You took this call on another of your phones, and it is logged from there.';
 
-/** A call that only a phone system saw so far. */
+/** Whether a write may have been begun whose answer was lost: then the log may be there, under this call's name. */
+function wasTried(call: StoredCall, effect: LeasedEffect): boolean {
+  return call.logId === null && (effect.attempts > 1 || call.logReason !== null);
+}
+
+/** The log that another call wrote goes on as this one's, unless a person deleted it. */
+async function takeOver(other: StoredCall, logId: string, parts: WhoseParts): Promise<Whose> {
+  const history = (await parts.calls.readCalls([other.callId])).get(other.callId)?.events ?? [];
+  return history.some(({ name }) => name === 'log.removed')
+    ? { is: 'none', reason: removed }
+    : { is: 'own', logId, writtenAs: other.callId, takenOver: true };
+}
+
+/** A call that only a phone system saw so far, or that none of the phones which rang took. */
 async function ofReported(
-  call: StoredCall,
+  { call, events }: CallWithEvents,
   log: CallLog,
   others: readonly StoredCall[],
   effect: LeasedEffect,
   parts: WhoseParts,
 ): Promise<Whose> {
-  const own: Whose = { is: 'own', logId: call.logId, writtenAs: call.callId, takenOver: false };
-  const phone = others.find(({ callId }) => !isReportedCall(callId));
-  if (phone !== undefined || log.joinedWith !== null) {
+  const adopted = events.find((event) => event.name === 'log.adopted')?.data;
+  const own: Whose = {
+    is: 'own',
+    logId: call.logId ?? adopted?.logId ?? null,
+    writtenAs: (adopted?.writtenAs as CallId | undefined) ?? call.callId,
+    takenOver: false,
+  };
+  const tried = wasTried(call, effect);
+  const phones = others.filter(({ callId }) => !isReportedCall(callId));
+  const left = log.answeredAt === null ? [] : phones.filter((phone) => phone.log !== null && leftToOthers(phone.log));
+  const phone = phones.find((one) => !left.includes(one));
+  if (phone !== undefined || (left.length === 0 && log.joinedWith !== null)) {
     if (phone !== undefined && log.joinedWith === null) await parts.recorder.foldAgain(phone.callId);
     // A write whose answer was lost may have made the log: finish it, so that its id is known and the phone's call goes on in it.
-    const tried = call.logId === null && (effect.attempts > 1 || call.logReason !== null);
     return tried ? own : { is: 'none', reason: null };
   }
   const records = parts.tenants.find(call.tenant)?.config.callRecords;
@@ -73,6 +100,12 @@ async function ofReported(
     const told = await toldByConversation(call, log, parts);
     if (told !== null) return told;
   }
+  if (own.logId === null && !tried) {
+    // A phone that heard of nobody else may have written that the call was missed: that log tells of the answer from now on.
+    const written = left.find(({ logId }) => logId !== null);
+    if (written?.logId != null) return await takeOver(written, written.logId, parts);
+    if (left.some((one) => one.logState === 'waiting')) return { is: 'open', lookAt: parts.now() + lookAgainMs };
+  }
   return own;
 }
 
@@ -81,8 +114,14 @@ async function ofPhone(
   { call, events }: CallWithEvents,
   log: CallLog,
   others: readonly StoredCall[],
+  effect: LeasedEffect,
   parts: WhoseParts,
 ): Promise<Whose> {
+  const tried = wasTried(call, effect);
+  const reported = others.find(({ callId }) => isReportedCall(callId));
+  // Who has begun to write finishes: the other call waits for that, and goes on in the log.
+  const yields = reported?.log?.answeredAt != null && leftToOthers(log);
+  if (yields && (!tried || reported.logId !== null)) return { is: 'none', reason: tookElsewhere };
   const adopted = events.find((event) => event.name === 'log.adopted')?.data;
   if (call.logId !== null) {
     return {
@@ -92,15 +131,10 @@ async function ofPhone(
       takenOver: false,
     };
   }
-  const reported = others.find(({ callId }) => isReportedCall(callId));
-  if (reported !== undefined) {
+  if (reported !== undefined && !yields) {
     if (reported.log?.joinedWith === null) await parts.recorder.foldAgain(call.callId);
     if (reported.logState === 'waiting') return { is: 'open', lookAt: parts.now() + lookAgainMs };
-    if (reported.logId !== null) {
-      const history = (await parts.calls.readCalls([reported.callId])).get(reported.callId)?.events ?? [];
-      if (history.some(({ name }) => name === 'log.removed')) return { is: 'none', reason: removed };
-      return { is: 'own', logId: reported.logId, writtenAs: reported.callId, takenOver: true };
-    }
+    if (reported.logId !== null) return await takeOver(reported, reported.logId, parts);
   }
   if (adopted !== undefined) {
     return {
@@ -110,38 +144,47 @@ async function ofPhone(
       takenOver: false,
     };
   }
-  const device = await otherDevice(call, log, events, others, parts);
+  const device = await otherDevice(log, events, others, tried, parts);
   if (device !== null) return device;
   const told = await toldByConversation(call, log, parts);
   return told ?? { is: 'own', logId: null, writtenAs: call.callId, takenOver: false };
 }
 
-/** Every browser of the agent rings: the one that was answered tells the call, else the one whose log is there, else the one with the smaller id. */
+/**
+ * Every browser of the agent rings: the one that was answered tells the call, else the one whose log is there, else the first of them: by what
+ * they tell, then by id. Who stands behind another one yields at once unless its write has begun; who stands before waits for those behind, whose
+ * write may be under way. So none waits in a circle, and two never write at once.
+ */
 async function otherDevice(
-  call: StoredCall,
   log: CallLog,
   events: CallWithEvents['events'],
   others: readonly StoredCall[],
+  tried: boolean,
   parts: WhoseParts,
 ): Promise<Whose | null> {
-  const ended = others.filter(
-    (other) =>
-      !isReportedCall(other.callId) &&
-      other.log !== null &&
-      other.log.stage !== 'live' &&
-      other.log.joinedWith === null,
-  );
-  if (ended.length === 0 || log.direction === 'outbound') return null;
+  const phones = others.filter(({ callId }) => !isReportedCall(callId));
+  if (phones.length === 0 || log.direction === 'outbound') return null;
   const spoken = (history: CallWithEvents['events']): boolean => history.some(({ name }) => name === 'call.answered');
   if (spoken(events)) return null;
-  const histories = await parts.calls.readCalls(ended.map(({ callId }) => callId));
-  const first = ended.some(
-    (other) =>
-      spoken(histories.get(other.callId)?.events ?? []) ||
-      other.logId !== null ||
-      (other.log?.outcome === log.outcome && other.callId < call.callId),
-  );
-  return first ? { is: 'none', reason: 'This call is logged as told by your other browser.' } : null;
+  const histories = await parts.calls.readCalls(phones.map(({ callId }) => callId));
+  const rivals = phones.filter((other) => other.log !== null && belongsInCrm(other.log));
+  const behind = rivals.filter((other) => other.log !== null && tellsBefore(log, other.log));
+  const before = rivals.filter((other) => !behind.includes(other));
+  const yields =
+    phones.some(({ callId }) => spoken(histories.get(callId)?.events ?? [])) ||
+    rivals.some(({ logId }) => logId !== null) ||
+    // One that is not to be written at all is nobody to yield to.
+    (!tried && before.some(({ logState }) => logState === 'waiting' || logState === 'failed'));
+  if (yields) return { is: 'none', reason: 'This call is logged as told by your other browser.' };
+  const isOpen = behind.some(({ logState }) => logState === 'waiting');
+  return isOpen ? { is: 'open', lookAt: parts.now() + lookAgainMs } : null;
+}
+
+/** What the agent did says more than what did not happen; the ids make it an order in which no two are equal. */
+function tellsBefore(one: CallLog, other: CallLog): boolean {
+  const rank = ({ outcome }: CallLog): number =>
+    outcome === 'answered' ? 0 : outcome === 'declined' ? 1 : outcome === 'missed' ? 3 : 2;
+  return rank(one) === rank(other) ? one.callId < other.callId : rank(one) < rank(other);
 }
 
 /** What the other legs of the phone system's conversation mean for a call that this agent did not answer; null when they mean nothing. */
@@ -149,10 +192,15 @@ async function toldByConversation(call: StoredCall, log: CallLog, parts: WhosePa
   const { conversation } = log;
   if (conversation === undefined) return null;
   const all = await parts.calls.callsInConversation(call.tenant, conversation);
-  if (isReportedCall(call.callId) && all.some((other) => other.agent === call.agent && !isReportedCall(other.callId))) {
-    return { is: 'none', reason: 'This is part of a call that the phone told.' };
+  if (isReportedCall(call.callId)) {
+    const phones = all.filter((other) => other.agent === call.agent && !isReportedCall(other.callId));
+    // An answered leg is part of what a phone tells, unless that phone left the call to others: then the agent took it here.
+    const tellers = log.answeredAt === null ? phones : phones.filter(({ log: told }) => !(told && leftToOthers(told)));
+    if (tellers.some(({ log: told }) => log.answeredAt === null || (told !== null && tookPart(told))))
+      return { is: 'none', reason: 'This is part of a call that the phone told.' };
+    if (tellers.length > 0) return { is: 'open', lookAt: parts.now() + stillRingsMs };
   }
-  if (log.outcome !== 'missed') return null;
+  if (!leftToOthers(log)) return null;
   // The legs as the phone system tells them: one clock for all.
   const legs = all.filter(
     ({ callId, log: leg }) => isReportedCall(callId) && leg !== null && leg.direction === 'inbound',
@@ -161,10 +209,12 @@ async function toldByConversation(call: StoredCall, log: CallLog, parts: WhosePa
   if (mine == null) return null;
   const until = (mine.endedAt ?? mine.startedAt) + raceMs;
   const colleagues = legs.filter(({ agent }) => agent !== call.agent);
-  const taken = colleagues.some(
-    ({ log: leg }) => leg?.answeredAt != null && leg.answeredAt >= mine.startedAt && leg.answeredAt <= until,
-  );
-  if (taken) return { is: 'none', reason: 'A colleague answered this call.' };
+  const tookIt = ({ log: leg }: StoredCall): boolean =>
+    leg?.answeredAt != null && leg.answeredAt >= mine.startedAt && leg.answeredAt <= until;
+  if (legs.some((leg) => leg.agent === call.agent && leg.log?.sipCallId !== log.sipCallId && tookIt(leg)))
+    return { is: 'none', reason: tookElsewhere };
+  if (log.outcome !== 'missed') return null;
+  if (colleagues.some(tookIt)) return { is: 'none', reason: 'A colleague answered this call.' };
   const teller = (leg: StoredCall): StoredCall => all.find(({ callId }) => callId === leg.log?.joinedWith) ?? leg;
   const missedTogether = colleagues.filter(
     (leg) =>
@@ -182,6 +232,11 @@ async function toldByConversation(call: StoredCall, log: CallLog, parts: WhosePa
         is: 'none',
         reason: `Nobody answered; the group's missed call is logged once, with ${winner.log?.nearNumber}.`,
       };
+}
+
+/** Whether the agent spoke on this phone, or it tells of the call in its own right. */
+function tookPart(log: CallLog): boolean {
+  return log.answeredAt !== null || log.stage !== 'live';
 }
 
 function before(extension: string, other: string): boolean {

@@ -77,6 +77,13 @@ export function adminRoutes(parts: RelayParts): Router {
         throw new PatchcordError('request.invalid', '"tenant" must name a tenant of the configuration.');
       }
       const retried = await parts.store.outbox.reviveAll(tenant as TenantId, parts.now());
+      await parts.audit.note({
+        tenant: tenant as TenantId,
+        actor: actorOf(response),
+        act: 'deliveries.retried',
+        data: { retried },
+        at: parts.now(),
+      });
       parts.delivery.wake();
       response.status(202).json({ tenant, retried });
       return;
@@ -85,6 +92,13 @@ export function adminRoutes(parts: RelayParts): Router {
     if (!(await parts.store.outbox.revive(id, parts.now()))) {
       throw new PatchcordError('request.invalid', 'There is no delivery with this id that was given up.');
     }
+    await parts.audit.note({
+      tenant: null,
+      actor: actorOf(response),
+      act: 'deliveries.retried',
+      data: { retried: 1, delivery: id },
+      at: parts.now(),
+    });
     parts.delivery.wake();
     response.status(202).json({ id });
   });

@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { type AgentRole, PatchcordError } from '@patchcord/call-protocol';
 import type { Request, RequestHandler, Response } from 'express';
 import * as v from 'valibot';
-import type { SessionOwner } from '../identity/sessions.ts';
+import type { Presented, SessionOwner } from '../identity/sessions.ts';
 import type { RelayParts } from './parts.ts';
 
 /** A route for signed-in agents. */
@@ -75,10 +75,12 @@ export function actorOf(response: Response): string {
 }
 
 function sessionOf(parts: RelayParts, request: Request): Promise<SessionOwner> {
-  return parts.sessions.check({
-    token: /^DPoP ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1],
-    ...proofOf(request),
-  });
+  return parts.sessions.check(presented(request));
+}
+
+/** What a request shows of its session. */
+export function presented(request: Request): Presented {
+  return { token: /^DPoP ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1], ...proofOf(request) };
 }
 
 /** What of a request a proof of possession must fit. */

@@ -3,7 +3,7 @@
  * supervisors the tenant's. Owns the connection: comments that keep it alive, the end of its session, cutting off whoever does not read.
  */
 import { Router } from 'express';
-import { cursorText, readCursor, type StreamReader, toPassingMessage } from '../live/stream.ts';
+import { type StreamReader, toPassingMessage } from '../live/stream.ts';
 import { tooMany } from './errors.ts';
 import { withSession } from './guards.ts';
 import type { RelayParts } from './parts.ts';
@@ -22,9 +22,8 @@ export function liveEventRoutes(parts: RelayParts): Router {
     withSession(parts, async (session, request, response) => {
       if (!(await parts.limits.take('sockets', request.ip ?? ''))) throw tooMany(60_000);
       const asked = request.get('last-event-id');
-      const from = asked === undefined || asked === '' ? null : readCursor(asked);
       const watchesTenant = session.role !== 'agent';
-      const startAt = from ?? (await parts.store.feed.end());
+      const startAt = await parts.streams.placeOf(asked === undefined || asked === '' ? null : asked);
 
       response.status(200);
       response.set({
@@ -35,7 +34,7 @@ export function liveEventRoutes(parts: RelayParts): Router {
       response.flushHeaders();
       request.socket.setNoDelay(true);
       // A place to come back to before the first event.
-      response.write(`retry: ${retryMs}\nid: ${cursorText(startAt)}\n\n`);
+      response.write(`retry: ${retryMs}\nid: ${parts.streams.idOf(startAt)}\n\n`);
 
       let ended = false;
       const leaving: (() => void)[] = [];
@@ -91,7 +90,15 @@ export function liveEventRoutes(parts: RelayParts): Router {
         }),
         parts.streams.onClose(() => end(1012, 'the relay is restarting')),
       );
-      const keepAlive = setInterval(() => write(':\n\n'), keepAliveMs);
+      /** A revocation from before we were in the hub, or one whose news was lost, ends the stream all the same. */
+      const look = async (): Promise<void> => {
+        if (!(await parts.sessions.isOpen(session.sessionId))) end(4401, 'the session has ended');
+      };
+      const keepAlive = setInterval(() => {
+        write(':\n\n');
+        // A store that is away for a moment says nothing about the session.
+        look().catch(() => {});
+      }, keepAliveMs);
       const expiry = setTimeout(
         () => end(4401, 'the session has ended'),
         Math.min(session.expiresAt - parts.now(), 2_147_483_647),
@@ -100,6 +107,8 @@ export function liveEventRoutes(parts: RelayParts): Router {
         () => clearInterval(keepAlive),
         () => clearTimeout(expiry),
       );
+      await look().catch(reader.fail);
+      if (ended) return;
       const stop = await parts.streams.open(reader, startAt);
       if (ended) stop();
       else leaving.push(stop);

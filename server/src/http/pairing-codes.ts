@@ -11,14 +11,21 @@ import { json, type Request, Router, raw } from 'express';
 import * as v from 'valibot';
 import type { KnownAgent } from '../identity/proofs.ts';
 import { tooMany } from './errors.ts';
-import { adminOnly, read } from './guards.ts';
+import { actorOf, adminOnly, read } from './guards.ts';
 import type { RelayParts } from './parts.ts';
 
 export function pairingCodeRoutes(parts: RelayParts): Router {
-  const create = async ({ tenant, agent }: KnownAgent): Promise<PairingCode> => {
+  const create = async ({ tenant, agent }: KnownAgent, actor: string): Promise<PairingCode> => {
     if (!(await parts.limits.take('pairing-codes', `${tenant.config.id} ${agent.id}`))) throw tooMany(300_000);
     const code = await parts.codes.create(tenant.config.id as TenantId, agent.id as AgentId);
     parts.log.info({ tenant: tenant.config.id, agent: agent.id }, 'pairing code made');
+    await parts.audit.note({
+      tenant: tenant.config.id as TenantId,
+      actor,
+      act: 'pairing-code.created',
+      subject: `agent:${agent.id}`,
+      at: parts.now(),
+    });
     return code;
   };
 
@@ -35,7 +42,7 @@ export function pairingCodeRoutes(parts: RelayParts): Router {
       body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
       headers: request.headers,
     });
-    response.status(201).json(await create(known));
+    response.status(201).json(await create(known, `agent:${known.agent.id}`));
   });
   router.post(
     '/v1/admin/pairing-codes',
@@ -47,7 +54,7 @@ export function pairingCodeRoutes(parts: RelayParts): Router {
       if (known === undefined) {
         throw new PatchcordError('request.invalid', 'The configuration has no such agent in such a tenant.');
       }
-      response.status(201).json(await create(known));
+      response.status(201).json(await create(known, actorOf(response)));
     },
   );
   return router;

@@ -64,19 +64,22 @@ export function signInRoutes(parts: RelayParts): Router {
     response.status(201).json({ url: url.href, expiresAt: parts.now() + 600_000 });
   });
 
-  /** Every failure becomes a page in words. Whoever is refused too often waits. */
+  /** Every failure becomes a page in words. What no window asked for takes nothing from those who share its address. */
   async function answering(request: Request, response: Response, work: () => Promise<void>): Promise<void> {
     const address = request.ip ?? '';
     try {
-      const blockedMs = await parts.limits.waitMs('refused-proofs', address);
-      if (blockedMs > 0) throw tooMany(blockedMs);
-      if (!(await parts.limits.take('sign-ins', address))) throw tooMany(60_000);
+      // A picture or frame in somebody's page (Fetch Metadata; a browser without it sends a picture no Lax cookie of ours).
+      const dest = request.get('sec-fetch-dest');
+      if (dest !== undefined && dest !== 'document') {
+        throw new PatchcordError('request.invalid', 'Sign in from the phone: this address opens as a window only.');
+      }
+      const away = request.path === callbackPath && readCookie(request, browserCookie) === undefined;
+      if (!(await parts.limits.take(away ? 'not-found' : 'sign-in-windows', address))) throw tooMany(60_000);
       await work();
     } catch (error) {
       const code = errorCode(error);
       if (code === 'identity.refused') {
         parts.metrics.refused.inc({ why: 'sign-in' });
-        await parts.limits.take('refused-proofs', address);
         void parts.audit.note({
           tenant: null,
           actor: 'stranger',

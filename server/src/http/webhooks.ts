@@ -77,7 +77,16 @@ export function webhookRoutes(parts: RelayParts): Router {
       const wanted = read(TestSchema, request.body);
       const tenant = tenantConfig(wanted.tenant);
       const webhook = webhookOf(tenant, wanted.url);
-      response.json(await tryWebhook(tenant, webhook, `evt_test_${randomUUID()}`, parts.now()));
+      const tried = await tryWebhook(tenant, webhook, `evt_test_${randomUUID()}`, parts.now());
+      await parts.audit.note({
+        tenant: tenant.id as TenantId,
+        actor: actorOf(response),
+        act: 'webhook.tested',
+        // The path of a webhook may be a secret.
+        data: { host: new URL(webhook.url).host },
+        at: parts.now(),
+      });
+      response.json(tried);
     },
   );
 

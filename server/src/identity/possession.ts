@@ -3,7 +3,7 @@
  * order of its cost, and that none works twice on any relay. Verified with node:crypto in this thread: it stands before every request, and a
  * trip through WebCrypto costs about twice as much. Must never look at a private key or at a token beyond its hash.
  */
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
 import { PatchcordError } from '@patchcord/call-protocol';
 import type { ProofLedger } from './proof-ledger.ts';
 
@@ -22,8 +22,19 @@ export interface PossessionCheck {
 export interface Possession {
   /** RFC 7638 thumbprint of the key. */
   readonly thumbprint: string;
-  /** @throws PatchcordError `identity.proof` when it was used before */
+  /** What the ledger knows it by, and how long (epoch ms): for a transaction that uses it up by itself. */
+  readonly mark: { readonly key: string; readonly expiresAt: number };
+  /**
+   * Uses it up; once this has succeeded, again does nothing.
+   * @throws PatchcordError `identity.proof` when it was used before
+   */
   spend(): Promise<void>;
+  /** Says that a transaction has kept the mark. */
+  spent(): void;
+}
+
+export function usedBefore(): PatchcordError {
+  return refused('it was used before');
 }
 
 /** Age at which a proof is too old, and how far ahead of ours the sender's clock may be. A panel learns our time from a refusal. */
@@ -86,10 +97,16 @@ export class Possessions {
     const thumbprint = thumbprintOf(jwk);
     const key = `dpop ${sha256(`${thumbprint} ${jti}`)}`;
     const forgetAt = (iat as number) * 1_000 + oldestMs + relayClocksMs;
+    let isSpent = false;
     return {
       thumbprint,
+      mark: { key, expiresAt: forgetAt },
       spend: async () => {
-        if (!(await this.#ledger.use(key, forgetAt))) throw refused('it was used before');
+        if (!isSpent && !(await this.#ledger.use(key, forgetAt))) throw usedBefore();
+        isSpent = true;
+      },
+      spent: () => {
+        isSpent = true;
       },
     };
   }
@@ -151,7 +168,7 @@ function readPart(part: string): Record<string, unknown> | null {
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
+  return hash('sha256', text, 'base64url');
 }
 
 function refused(reason: string): PatchcordError {

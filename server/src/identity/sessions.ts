@@ -5,15 +5,15 @@
  *
  * ```
  * open ──→ access 1, refresh 1 ──resume──→ access 2, refresh 2 ──resume──→ …
- *                      └─ refresh 1 again: the same pair, for a minute (an answer was lost, or two frames asked); later: the session ends
+ *                      └─ refresh 1 again: the same pair, for a minute (two frames asked) and until one of the pair has been used (the
+ *                         answer was lost, and then the line); later: the session ends
  * ```
- * The next pair is derived from the refresh token and the session's salt, so that a repeat within that minute gets the same one without our
- * keeping it; who has only the salt (the database) or only the token (a thief) can derive nothing.
+ * The next pair is derived from the refresh token and the session's salt, so that a repeat gets the same one without our keeping it; who has only the salt (the database) or only the token (a thief) can derive nothing.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type AgentId, type AgentRole, type DeviceId, PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import type { IdentityStore, StoredSession } from '../store/contract.ts';
-import type { Possessions } from './possession.ts';
+import type { Possession, Possessions } from './possession.ts';
 
 export const accessMs = 15 * 60_000;
 /** A used refresh token still answers with what it was exchanged for, this long. */
@@ -126,22 +126,39 @@ export class Sessions {
    * `identity.proof`, `identity.stale-proof` for the proof itself
    */
   async check(presented: Presented): Promise<SessionOwner> {
+    const { owner, possession } = await this.look(presented, (id, now) => this.#store.findSession(id, now));
+    await possession.spend();
+    return owner;
+  }
+
+  /**
+   * The same, but for the proof's novelty: whoever asks sees to it that the proof is spent, whatever comes of the request.
+   * @param find Finds the open session, perhaps with more than that
+   * @throws PatchcordError as `check` does
+   */
+  async look<S extends StoredSession>(
+    presented: Presented,
+    find: (id: string, now: number) => Promise<S | null>,
+  ): Promise<{ readonly owner: SessionOwner; readonly session: S; readonly possession: Possession }> {
     const now = this.#now();
     const { id, secret } = parts(presented.token);
     const possession = secret === '' ? null : this.#possessions.read({ ...presented, token: presented.token ?? '' });
-    const session = possession === null ? null : await this.#store.findSession(id, now);
-    const hash = hashOf(secret);
+    const session = possession === null ? null : await find(id, now);
+    const presentedHash = hashOf(secret);
     const good =
       session !== null &&
       possession !== null &&
       same(session.keyThumbprint, possession.thumbprint) &&
-      ((same(session.accessHash, hash) && session.accessExpiresAt > now) ||
+      ((same(session.accessHash, presentedHash) && session.accessExpiresAt > now) ||
         (session.previousAccessHash !== null &&
-          same(session.previousAccessHash, hash) &&
+          same(session.previousAccessHash, presentedHash) &&
           session.previousAccessExpiresAt > now));
     if (!good) throw nobody();
-    await possession.spend();
-    return this.#owner(session);
+    if (isUntouched(session) && same(session.accessHash, presentedHash)) {
+      // The answer came through: from now on the token that it was exchanged for is a copy.
+      await this.#store.rotateSession(session.id, session.refreshHash, session, Math.max(now, session.refreshedAt + 1));
+    }
+    return { owner: this.#owner(session), session, possession };
   }
 
   /**
@@ -163,7 +180,7 @@ export class Sessions {
       if (session === null || !same(session.keyThumbprint, possession.thumbprint)) throw nobody();
       if (attempt === 1) await possession.spend();
       const owner = this.#owner(session);
-      const hash = hashOf(secret);
+      const shown = hashOf(secret);
       const given = (): SessionTokensGiven & { readonly owner: SessionOwner } => {
         const next = derive(session.salt, 'refresh', secret);
         return {
@@ -174,18 +191,18 @@ export class Sessions {
           owner,
         };
       };
-      if (same(session.refreshHash, hash)) {
+      if (same(session.refreshHash, shown)) {
         const next = given();
         const rotated = await this.#store.rotateSession(
           id,
-          hash,
+          shown,
           {
             accessHash: hashOf(parts(next.token).secret),
             accessExpiresAt: next.expiresAt,
             previousAccessHash: session.accessHash,
             previousAccessExpiresAt: session.accessExpiresAt,
             refreshHash: hashOf(parts(next.refresh).secret),
-            previousRefreshHash: hash,
+            previousRefreshHash: shown,
             refreshedAt: now,
           },
           now,
@@ -193,10 +210,14 @@ export class Sessions {
         if (rotated) return next;
       } else if (
         session.previousRefreshHash !== null &&
-        same(session.previousRefreshHash, hash) &&
-        now - session.refreshedAt <= repeatMs
+        same(session.previousRefreshHash, shown) &&
+        (now - session.refreshedAt <= repeatMs || isUntouched(session))
       ) {
-        return { ...given(), expiresAt: session.accessExpiresAt };
+        const again = given();
+        if (now - session.refreshedAt <= repeatMs) return { ...again, expiresAt: session.accessExpiresAt };
+        // Nobody has the pair yet: it is as good as a new one.
+        const renewed = { ...session, accessExpiresAt: again.expiresAt, refreshedAt: now };
+        if (await this.#store.rotateSession(id, session.refreshHash, renewed, now)) return again;
       } else {
         // Right key, used token: somebody works inside the agent's page, or a copy of it is being replayed.
         await this.#store.endSession(id, now);
@@ -233,6 +254,11 @@ export class Sessions {
   }
 }
 
+/** Whether nobody has come with a token of the newest pair yet. The pair that a session begins with was exchanged for nothing. */
+function isUntouched({ previousRefreshHash, lastSeenAt, refreshedAt }: StoredSession): boolean {
+  return previousRefreshHash !== null && lastSeenAt <= refreshedAt;
+}
+
 /** `<session id>.<secret>`; empty strings for anything else. */
 function parts(token: string | undefined): { readonly id: string; readonly secret: string } {
   const [, id = '', secret = ''] = /^([\w-]{22})\.([\w-]{43})$/.exec(token ?? '') ?? [];
@@ -245,13 +271,14 @@ function derive(salt: string, what: 'access' | 'refresh', refresh: string): stri
 
 function hashOf(secret: string): string {
   // 256 random bits: a fast hash is enough, there is nothing to guess.
-  return createHash('sha256').update(secret).digest('base64url');
+  return hash('sha256', secret, 'base64url');
 }
 
 function same(one: string, other: string): boolean {
   return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
 }
 
-function nobody(): PatchcordError {
+/** For everybody whose session does not hold, and no word more. */
+export function nobody(): PatchcordError {
   return new PatchcordError('identity.required', 'Nobody is signed in here, or the session has ended. Sign in again.');
 }

@@ -23,7 +23,7 @@ import type { CrmTokens } from '../crm-tokens.ts';
 import type { IdentityStore } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
 import type { Vault } from '../vault.ts';
-import { OpenIdProvider, type SignInChecks } from './oidc.ts';
+import type { OpenIdProvider, SignInChecks } from './oidc.ts';
 
 export const callbackPath = '/v1/sign-in/callback';
 const attemptMs = 10 * 60_000;
@@ -179,7 +179,7 @@ export class SignIns {
         state: checks.state,
       });
     }
-    return this.#provider(config, way).authorizeUrl(this.#redirectUri(), checks);
+    return this.#provider(config, way).then((provider) => provider.authorizeUrl(this.#redirectUri(), checks));
   }
 
   async #agentOf(
@@ -195,7 +195,7 @@ export class SignIns {
       if (user.portalId !== crm.portalId || user.appId !== crm.appId) throw wrongAccount('HubSpot account');
       return { agent: found(this.#tenants.agentOfCrmUser(tenant, user.userId)), role: null };
     }
-    const claims = await this.#provider(tenant.config, way).claimsOf(this.#returned(address), checks);
+    const claims = await (await this.#provider(tenant.config, way)).claimsOf(this.#returned(address), checks);
     if (way === 'salesforce' && crm.kind === 'salesforce') {
       const user = salesforceUserOf(claims.sub);
       if (user.orgId.slice(0, 15) !== crm.orgId.slice(0, 15)) throw wrongAccount('Salesforce organisation');
@@ -232,7 +232,7 @@ export class SignIns {
     return { kind: 'connected', tenant: id as TenantId };
   }
 
-  #provider({ id, crm, signIn }: TenantConfig, way: string): OpenIdProvider {
+  async #provider({ id, crm, signIn }: TenantConfig, way: string): Promise<OpenIdProvider> {
     const name = `${id} ${way}`;
     const known = this.#providers.get(name);
     if (known !== undefined) return known;
@@ -241,7 +241,9 @@ export class SignIns {
         ? { issuer: crm.loginUrl, clientId: crm.clientId, clientSecret: signIn.clientSecret, scopes: ['openid'] }
         : signIn.oidc;
     if (settings === undefined) throw refused('The configuration of the phone service has changed. Begin again.');
-    const provider = new OpenIdProvider(settings);
+    // Only now: a relay whose agents sign in otherwise starts without it.
+    const { OpenIdProvider } = await import('./oidc.ts');
+    const provider = this.#providers.get(name) ?? new OpenIdProvider(settings);
     this.#providers.set(name, provider);
     return provider;
   }

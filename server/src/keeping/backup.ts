@@ -3,12 +3,13 @@
  * restored where; the file's form is `backup-file.ts`. Must never start anything, nor touch a store that somebody uses.
  */
 import { PatchcordError } from '@patchcord/call-protocol';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { connectPostgres, connectSqlite, type Database } from '../store/database.ts';
 import { migrate, ranMigrations } from '../store/migrate.ts';
 import { migrations } from '../store/migrations.ts';
 import type { StoreLocation } from '../store/open.ts';
-import { atOneMoment, dataTables, putRows } from '../store/whole-tables.ts';
+import type { Tables } from '../store/tables.ts';
+import { atOneMoment, dataTables, putRows, type TableShape } from '../store/whole-tables.ts';
 import { type BackupHeader, readBackup, writeBackup } from './backup-file.ts';
 
 /** Rows here mean that somebody's work would be lost. */
@@ -59,9 +60,10 @@ export async function backUp(location: StoreLocation, path: string, now: number)
 
 /**
  * Fills an empty store from a backup, of either database, and brings it to this version. The file is read to its end before anything is
- * changed, and all rows come in one transaction: what fails leaves the store as it was.
+ * changed, and all rows come in one transaction: what fails leaves the store as it was. Nobody is signed in afterwards.
  * @param options.force Replace what the store holds
  * @param options.progress Told of each table
+ * @returns rows by table, as the backup has them
  * @throws PatchcordError `request.invalid` (the file, or the store, does not fit), `store.unavailable`
  */
 export async function restore(
@@ -83,7 +85,7 @@ export async function restore(
   const database = await connect(location);
   try {
     await makeReady(database, header, options);
-    await fill(database, path, rows, say);
+    await fill(database, path, rows, options.now, say);
     await migrate(database.db);
     return rows;
   } finally {
@@ -143,7 +145,13 @@ async function makeReady(
   }
 }
 
-async function fill(database: Database, path: string, rows: Rows, say: (text: string) => void): Promise<void> {
+async function fill(
+  database: Database,
+  path: string,
+  rows: Rows,
+  now: number,
+  say: (text: string) => void,
+): Promise<void> {
   const shapes = new Map((await dataTables(database)).map((shape) => [shape.name, shape]));
   try {
     await database.db.transaction().execute(async (transaction) => {
@@ -170,11 +178,31 @@ async function fill(database: Database, path: string, rows: Rows, say: (text: st
         const found = await sql<{ n: number }>`select count(*) as n from ${sql.table(name)}`.execute(transaction);
         if (Number(found.rows[0]?.n) !== count) throw new Error(`"${name}" has other rows than the backup`);
       }
+      await endAccess(transaction, shapes, now);
     });
   } catch (cause) {
     if (cause instanceof PatchcordError) throw cause;
     throw new PatchcordError('store.unavailable', 'The store did not take the backup, and is as it was before.', {
       cause,
     });
+  }
+}
+
+/**
+ * Ends all access that the backup remembers. What was revoked after it was made would be valid again: a lost laptop, somebody who has left.
+ * Credentials count as revoked from now on, so the first reconciliation removes them at the PBX.
+ */
+async function endAccess(
+  transaction: Kysely<Tables>,
+  shapes: ReadonlyMap<string, TableShape>,
+  now: number,
+): Promise<void> {
+  for (const table of ['sessions', 'issued_credentials']) {
+    // A backup of an older version has no such column yet; what it issued lapses by itself.
+    if (!shapes.get(table)?.columns.includes('revoked_at')) continue;
+    await sql`update ${sql.table(table)} set revoked_at = ${now} where revoked_at is null`.execute(transaction);
+  }
+  for (const table of ['pairing_codes', 'sign_ins', 'sign_in_claims']) {
+    if (shapes.has(table)) await sql`delete from ${sql.table(table)}`.execute(transaction);
   }
 }

@@ -18,6 +18,8 @@ const looksPerTurn = 50;
 export interface Forgotten {
   readonly calls: number;
   readonly events: number;
+  /** Given up, and of no call. */
+  readonly webhooks: number;
   readonly audit: number;
 }
 
@@ -27,6 +29,7 @@ export class Retention {
   readonly #settings: RetentionSettings;
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #stopping: () => boolean;
   /** Beyond calls that are held, the walk goes on where it was. */
   #place: OldCallsPlace | null = null;
 
@@ -36,12 +39,15 @@ export class Retention {
     readonly settings: RetentionSettings;
     readonly log: Log;
     readonly now: () => number;
+    /** Whether a turn must end with the page it is at. */
+    readonly stopping?: () => boolean;
   }) {
     this.#store = options.store;
     this.#tenants = options.tenants;
     this.#settings = options.settings;
     this.#log = options.log;
     this.#now = options.now;
+    this.#stopping = options.stopping ?? (() => false);
   }
 
   /** One turn. What several relays do at once is done once. */
@@ -49,20 +55,22 @@ export class Retention {
     const now = this.#now();
     const calls = await this.#forgetCalls(now - this.#settings.callDays * dayMs);
     let events = 0;
-    for (let look = 0; look < looksPerTurn; look += 1) {
+    for (let look = 0; look < looksPerTurn && !this.#stopping(); look += 1) {
       const gone = await this.#store.keeping.forgetLooseEvents(now - this.#settings.eventDays * dayMs, atOnce);
       events += gone;
       if (gone < atOnce) break;
       await breathe();
     }
+    const webhooks = await this.#store.keeping.forgetDeadWebhooks(now - this.#settings.eventDays * dayMs);
     const audit = await this.#store.audit.forgetBefore(now - this.#settings.auditDays * dayMs);
-    if (calls + events + audit > 0) this.#log.info({ calls, events, audit }, 'forgot what is older than it may be');
-    return { calls, events, audit };
+    const forgotten: Forgotten = { calls, events, webhooks, audit };
+    if (calls + events + webhooks + audit > 0) this.#log.info(forgotten, 'forgot what is older than it may be');
+    return forgotten;
   }
 
   async #forgetCalls(before: number): Promise<number> {
     let gone = 0;
-    for (let look = 0; look < looksPerTurn; look += 1) {
+    for (let look = 0; look < looksPerTurn && !this.#stopping(); look += 1) {
       const old = await this.#store.keeping.oldCalls(before, this.#place, atOnce);
       const last = old.at(-1);
       if (last === undefined) {

@@ -31,7 +31,8 @@ export async function startLive(options: {
 }): Promise<LiveView> {
   const { log, now } = options;
   const metrics = createLiveMetrics(options.registry);
-  const backplane = await openBackplane(options, metrics);
+  const deployment = await options.store.feed.deployment();
+  const backplane = await openBackplane(options, metrics, deployment);
   const hub = new LiveHub({
     backplane,
     revocations: options.store.revocations,
@@ -39,7 +40,7 @@ export async function startLive(options: {
     log,
     now,
   });
-  const streams = new LiveStreams({ feed: options.store.feed, backplane, log, now });
+  const streams = new LiveStreams({ feed: options.store.feed, backplane, log, now, deployment });
   const stopWatching = watchRevocations({
     revocations: options.store.revocations,
     hub,
@@ -63,12 +64,12 @@ export async function startLive(options: {
 }
 
 async function openBackplane(
-  options: { readonly store: Store; readonly redisUrl: string | undefined; readonly log: Log },
+  options: { readonly redisUrl: string | undefined; readonly log: Log },
   metrics: LiveMetrics,
+  deployment: string,
 ): Promise<Backplane> {
   if (options.redisUrl === undefined) return createLocalBackplane();
   // 28 MB and 160 ms that a relay without Redis does not pay.
   const { RedisBackplane } = await import('./redis-backplane.ts');
-  const deployment = await options.store.feed.deployment();
   return new RedisBackplane({ url: options.redisUrl, deployment, metrics, log: options.log });
 }

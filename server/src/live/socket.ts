@@ -44,7 +44,7 @@ const longestTimerMs = 2_147_483_647;
 const largestBacklog = 1_048_576;
 /** Messages of one socket that may wait for the store. */
 const longestQueue = 64;
-/** For the browsers to answer the closing handshake when the relay stops. */
+/** For the other end to take our last word. */
 const farewellMs = 1_000;
 
 /** What the sockets of one relay share. */
@@ -77,6 +77,9 @@ export function attachLiveSocket(
     const upgrade = async (): Promise<void> => {
       const refuse = (status: string): void => {
         parts.metrics.refused.inc({ why: 'socket' });
+        // The other end need not close its half: what is refused is gone once it has been told, or soon, and holds up no stop.
+        stream.once('finish', () => stream.destroy());
+        setTimeout(() => stream.destroy(), farewellMs).unref();
         stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       };
       const path = (request.url ?? '').split('?')[0];
@@ -203,6 +206,8 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
       Math.min(session.expiresAt - parts.now(), longestTimerMs),
     );
     send({ type: 'authenticated', agent: toAgent(tenant.config, agent) });
+    // A revocation between the look above and `hub.add` found nobody to end.
+    void recheck(0);
   };
 
   const handle = async (raw: RawData): Promise<void> => {

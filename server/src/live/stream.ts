@@ -38,6 +38,7 @@ export class LiveStreams {
   readonly #backplane: Backplane;
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #mark: string;
   readonly #followers = new Map<TenantId, Follower>();
   readonly #telling = new Map<TenantId, NodeJS.Timeout>();
   readonly #closing = new Set<() => void>();
@@ -47,7 +48,10 @@ export class LiveStreams {
     readonly backplane: Backplane;
     readonly log: Log;
     readonly now: () => number;
+    /** Name of the database that the places belong to. */
+    readonly deployment: string;
   }) {
+    this.#mark = parts.deployment.slice(0, 8);
     this.#feed = parts.feed;
     this.#backplane = parts.backplane;
     this.#log = parts.log;
@@ -55,6 +59,24 @@ export class LiveStreams {
     parts.backplane.onNews((news) => {
       if (news.kind === 'committed') this.#wake(news.tenant);
     });
+  }
+
+  /** A place as a reader is given it: it holds for this database alone. */
+  idOf(cursor: FeedCursor): string {
+    return cursorText(cursor, this.#mark);
+  }
+
+  /**
+   * Where a stream begins that asks for a place it was given: there, or at the end when there is no such place here. After a restore the
+   * places of the database before mean nothing, and one that is still to come would keep the reader waiting for it in silence.
+   * @param asked Null: no place
+   * @throws PatchcordError `request.invalid` for what we never gave, `store.unavailable`
+   */
+  async placeOf(asked: string | null): Promise<FeedCursor> {
+    const place = asked === null ? null : readCursor(asked);
+    const end = await this.#feed.end();
+    if (place === null || (place.mark !== null && place.mark !== this.#mark) || isBefore(end, place.cursor)) return end;
+    return place.cursor;
   }
 
   /**
@@ -137,7 +159,7 @@ export class LiveStreams {
         const events = await this.#read(tenant, null, follower.cursor);
         for (const event of events) {
           follower.cursor = event.cursor;
-          const message = toMessage(event);
+          const message = toMessage(event, this.idOf(event.cursor));
           for (const [reader, seen] of follower.readers) {
             if (reader.agent !== null && reader.agent !== event.agent) continue;
             if (isBefore(seen, event.cursor) && !reader.write(message)) follower.readers.delete(reader);
@@ -161,7 +183,7 @@ export class LiveStreams {
       if (!isOpen()) return;
       for (const event of events) {
         cursor = event.cursor;
-        if (!reader.write(toMessage(event))) return;
+        if (!reader.write(toMessage(event, this.idOf(event.cursor)))) return;
       }
       if (events.length === pageSize) continue;
       // All that was committed up to there has been read, whoever it was of.
@@ -186,22 +208,25 @@ function isBefore(a: FeedCursor, b: FeedCursor): boolean {
   return a.xact < b.xact || (a.xact === b.xact && a.position < b.position);
 }
 
-export function cursorText({ xact, position }: FeedCursor): string {
-  return `${xact.toString(36)}.${position.toString(36)}`;
+function cursorText({ xact, position }: FeedCursor, mark: string): string {
+  return `${xact.toString(36)}.${position.toString(36)}.${mark}`;
 }
 
-/** @throws PatchcordError `request.invalid` for what we never gave */
-export function readCursor(text: string): FeedCursor {
-  const [, xact, position] = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/.exec(text) ?? [];
+/**
+ * Reads the id of a message. The version before gave ids without the mark of their database.
+ * @throws PatchcordError `request.invalid` for what we never gave
+ */
+export function readCursor(text: string): { readonly cursor: FeedCursor; readonly mark: string | null } {
+  const [, xact, position, mark] = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})(?:\.([0-9a-z]{1,8}))?$/.exec(text) ?? [];
   const cursor = { xact: Number.parseInt(xact ?? '', 36), position: Number.parseInt(position ?? '', 36) };
-  if (Number.isSafeInteger(cursor.xact) && Number.isSafeInteger(cursor.position)) return cursor;
+  if (Number.isSafeInteger(cursor.xact) && Number.isSafeInteger(cursor.position)) return { cursor, mark: mark ?? null };
   throw new PatchcordError('request.invalid', '"Last-Event-ID" is not one of this stream. Start again without it.');
 }
 
 /** One event in the form of an event stream (HTML, 9.2): its id is where to go on. */
-export function toMessage({ cursor, seq, envelope }: FeedEvent): Buffer {
+function toMessage({ seq, envelope }: FeedEvent, id: string): Buffer {
   const data = JSON.stringify(seq === null ? { event: envelope } : { event: envelope, seq });
-  return Buffer.from(`id: ${cursorText(cursor)}\ndata: ${data}\n\n`);
+  return Buffer.from(`id: ${id}\ndata: ${data}\n\n`);
 }
 
 /** An event that is told and not kept: it moves no reader's place. */

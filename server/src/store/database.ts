@@ -17,6 +17,17 @@ export interface BatchStatement {
   readonly mustChange?: boolean;
 }
 
+/** How long one side may be silent before the other gives its connection up, ms. */
+export interface Patience {
+  /** For an answer: a database that has gone without a word is not waited for until TCP notices, which takes a quarter of an hour. */
+  readonly answerMs: number;
+  /** For our next word in a transaction: a relay that was stopped within one must not keep its locks from the others. */
+  readonly transactionMs: number;
+}
+
+/** A relay's. Not for what reads or changes whole tables: migrations, backups, erasures. */
+export const relayPatience: Patience = { answerMs: 15_000, transactionMs: 10_000 };
+
 export interface Database {
   readonly db: Kysely<Tables>;
   /** Whether rows can be locked with `for update skip locked`; SQLite has one writer and needs no row locks. */
@@ -47,9 +58,15 @@ export async function openSqlite(folder: string): Promise<Database> {
   return migrated(await connectSqlite(folder));
 }
 
-/** Opens a PostgreSQL database (15 or newer) by its connection URL and brings its tables to this version. */
-export async function openPostgres(url: string): Promise<Database> {
-  return migrated(connectPostgres(url));
+/**
+ * Opens a PostgreSQL database (15 or newer) by its connection URL and brings its tables to this version, which may take as long as it takes.
+ * @param patience For everything after that; none when absent
+ */
+export async function openPostgres(url: string, patience?: Patience): Promise<Database> {
+  const database = await migrated(connectPostgres(url));
+  if (patience === undefined) return database;
+  await database.close();
+  return connectPostgres(url, patience);
 }
 
 /** `<folder>/patchcord.sqlite` as it is, making a private folder where none is. */
@@ -86,8 +103,8 @@ export async function connectSqlite(folder: string): Promise<Database> {
   };
 }
 
-/** A PostgreSQL database as it is; connects with the first question. */
-export function connectPostgres(url: string): Database {
+/** A PostgreSQL database as it is; connects with the first question. Without `patience` it waits for every answer. */
+export function connectPostgres(url: string, patience?: Patience): Database {
   const int8 = 20;
   const pool = new pg.Pool({
     connectionString: url,
@@ -95,6 +112,16 @@ export function connectPostgres(url: string): Database {
     // A batch is sent as a whole; see `batchOn`.
     pipeline: true,
     connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    ...(patience === undefined
+      ? {}
+      : {
+          query_timeout: patience.answerMs,
+          // Said once connected, not while connecting: poolers in between refuse what they don't know there.
+          onConnect: async (client: pg.ClientBase) => {
+            await client.query(`set idle_in_transaction_session_timeout = ${patience.transactionMs}`);
+          },
+        }),
     // int8 arrives as text; our largest numbers are epoch ms
     types: {
       getTypeParser: (id: number, format?: 'text' | 'binary') =>
@@ -116,19 +143,29 @@ export function connectPostgres(url: string): Database {
     db,
     locksRows: true,
     batch: async (statements) => {
-      const client = await pool.connect();
-      try {
-        const results = await batchOn(client, statements);
-        client.release();
-        return results;
-      } catch (error) {
-        // Whatever state the connection is in, nobody else gets it.
-        client.release(true);
-        throw error;
+      for (let attempt = 1; ; attempt += 1) {
+        const client = await pool.connect();
+        try {
+          const results = await batchOn(client, statements);
+          client.release();
+          return results;
+        } catch (error) {
+          // Whatever state the connection is in, nobody else gets it.
+          client.release(true);
+          if (attempt >= batchAttempts || !lostToAnother(error)) throw error;
+        }
       }
     },
     close: () => db.destroy(),
   };
+}
+
+const batchAttempts = 3;
+
+/** PostgreSQL rolled back one of two transactions that stood in each other's way, and it was ours: nothing is wrong with it. */
+function lostToAnother(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === '40P01' || code === '40001';
 }
 
 /**

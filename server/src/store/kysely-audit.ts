@@ -8,7 +8,7 @@ import type { Tables } from './tables.ts';
 
 /** One entry as part of a larger batch: the act and its entry are kept together or not at all. */
 export function auditStatement(db: Kysely<Tables>, entry: AuditEntry): BatchStatement {
-  return { query: db.insertInto('audit').values(toRow(entry)) };
+  return { query: db.insertInto('audit').values(auditRow(entry)) };
 }
 
 export function createAuditStore(database: Database): AuditStore {
@@ -16,7 +16,7 @@ export function createAuditStore(database: Database): AuditStore {
   return {
     add: (entries) =>
       asking(async () => {
-        if (entries.length > 0) await db.insertInto('audit').values(entries.map(toRow)).execute();
+        if (entries.length > 0) await db.insertInto('audit').values(entries.map(auditRow)).execute();
       }),
 
     read: (tenant, after, limit) =>
@@ -56,7 +56,8 @@ export function createAuditStore(database: Database): AuditStore {
 /** Entries of the same millisecond keep the order in which this process made them. */
 let counter = 0;
 
-function toRow(entry: AuditEntry): Tables['audit'] {
+/** An entry as its row, with an id of its own. */
+export function auditRow(entry: AuditEntry): Tables['audit'] {
   counter = (counter + 1) % 36 ** 4;
   const id = [
     entry.at.toString(36).padStart(9, '0'),

@@ -5,7 +5,7 @@ import { asking, type Database } from './database.ts';
 import type { Tables } from './tables.ts';
 
 /** In the column `agent`: every agent of the tenant. No agent has this id: it is not a legal one. */
-const everyAgent = '*';
+export const everyAgent = '*';
 
 export function createBrakeStore(database: Database): BrakeStore {
   const { db } = database;
@@ -265,18 +265,6 @@ export function createBrakeStore(database: Database): BrakeStore {
           .where('started_at', '>=', since)
           .executeTakeFirst();
         return Number(row?.calls ?? 0);
-      }),
-
-    issuedSince: (tenant, agent, since) =>
-      asking(async () => {
-        const row = await db
-          .selectFrom('issued_credentials')
-          .select((count) => count.fn.countAll().as('issued'))
-          .where('tenant', '=', tenant)
-          .where('agent', '=', agent)
-          .where('issued_at', '>=', since)
-          .executeTakeFirst();
-        return Number(row?.issued ?? 0);
       }),
 
     forgetUsage: (callsBefore, daysBefore, now) =>

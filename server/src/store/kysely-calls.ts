@@ -1,18 +1,50 @@
 /** Events and calls over kysely, one text of SQL for both databases. Must never fold: it stores the fold it is given. */
 import type { CallId, WireEvent } from '@patchcord/call-protocol';
+import { sql } from 'kysely';
 import type { CallStore, CallWithEvents, Change } from './contract.ts';
 import { asking, type BatchStatement, type Database } from './database.ts';
+import { prepared } from './prepared.ts';
 import { enqueue, insertEvent, toCall, toEvent } from './statements.ts';
+import type { Tables } from './tables.ts';
 
 /** More legs than any ring group has; a conversation that claims more is not read to its end. */
 const mostLegs = 500;
 
+const byCallId = (a: Change['calls'][number], b: Change['calls'][number]): number => (a.callId < b.callId ? -1 : 1);
+
 export function createCallStore(database: Database): CallStore {
   const { db } = database;
 
+  const insertCall = prepared(db, (row: CallRow & Pick<Tables['calls'], 'tenant' | 'agent' | 'log_state'>) =>
+    db
+      .insertInto('calls')
+      .values({
+        call_id: row.call_id,
+        tenant: row.tenant,
+        agent: row.agent,
+        ...columnsOf(row),
+        log_state: row.log_state,
+        log_id: null,
+        log_reason: null,
+      })
+      .onConflict((conflict) => conflict.column('call_id').doNothing()),
+  );
+  const updateOf = (logWaits: boolean) =>
+    prepared(db, (row: CallRow & { fromVersion: number }) =>
+      db
+        .updateTable('calls')
+        .set({ ...columnsOf(row), ...(logWaits ? { log_state: 'waiting', log_reason: null } : {}) })
+        .where('call_id', '=', row.call_id)
+        .where('version', '=', row.fromVersion),
+    );
+  const updateCall = updateOf(false);
+  const updateWaitingCall = updateOf(true);
+
+  /** In the order of their ids: two that change the same calls don't wait for each other. */
   const callStatements = (change: Change): BatchStatement[] =>
-    change.calls.map((call) => {
-      const columns = {
+    [...change.calls].sort(byCallId).map((call) => {
+      const row: CallRow = {
+        call_id: call.callId,
         version: call.fromVersion + 1,
         log: call.log === null ? null : JSON.stringify(call.log),
         open: call.log === null || call.log.stage !== 'live' ? 0 : 1,
@@ -21,59 +53,56 @@ export function createCallStore(database: Database): CallStore {
         sip_call_id: call.log?.sipCallId ?? call.sipCallId ?? null,
         conversation: call.log?.conversation ?? null,
       };
-      if (call.fromVersion === 0) {
-        return {
-          mustChange: true,
-          query: db
-            .insertInto('calls')
-            .values({
-              call_id: call.callId,
-              tenant: call.tenant,
-              agent: call.agent,
-              ...columns,
-              log_state: call.logWaiting ? 'waiting' : 'none',
-              log_id: null,
-              log_reason: null,
-            })
-            .onConflict((conflict) => conflict.column('call_id').doNothing()),
-        };
+      if (call.fromVersion > 0) {
+        const update = call.logWaiting ? updateWaitingCall : updateCall;
+        return update.with({ ...row, fromVersion: call.fromVersion }, { mustChange: true });
       }
-      return {
-        mustChange: true,
-        query: db
-          .updateTable('calls')
-          .set({ ...columns, ...(call.logWaiting ? { log_state: 'waiting', log_reason: null } : {}) })
-          .where('call_id', '=', call.callId)
-          .where('version', '=', call.fromVersion),
-      };
+      const { tenant, agent } = call;
+      return insertCall.with(
+        { ...row, tenant, agent, log_state: call.logWaiting ? 'waiting' : 'none' },
+        { mustChange: true },
+      );
     });
+
+  // Most of the time it is one call, and one event: then the statement is always the same.
+  const oneCall = prepared(db, (is: { callId: string }) =>
+    db.selectFrom('calls').selectAll().where('call_id', '=', is.callId),
+  );
+  const eventsOfOne = prepared(db, (is: { callId: string }) =>
+    db.selectFrom('events').select(['call_id', 'envelope']).where('call_id', '=', is.callId),
+  );
+  const oneEvent = prepared(db, (is: { source: string; id: string }) =>
+    db.selectFrom('events').select('id').where('source', '=', is.source).where('id', '=', is.id),
+  );
 
   return {
     readCalls: (callIds) =>
       asking(async () => {
         const found = new Map<CallId, CallWithEvents & { readonly events: WireEvent[] }>();
         if (callIds.length === 0) return found;
-        const calls = await db.selectFrom('calls').selectAll().where('call_id', 'in', callIds).execute();
-        if (calls.length === 0) return found;
+        const [callId] = callIds;
+        const alone = callIds.length === 1 && callId !== undefined;
+        const readsCalls = alone
+          ? oneCall.rows({ callId })
+          : db.selectFrom('calls').selectAll().where('call_id', 'in', callIds).execute();
+        // The calls first: events that come in between are then too many for the version, which the commit notices. SQLite keeps the order.
+        if (database.locksRows) await readsCalls;
+        const readsEvents = alone
+          ? eventsOfOne.rows({ callId })
+          : db.selectFrom('events').select(['call_id', 'envelope']).where('call_id', 'in', callIds).execute();
+        const [calls, events] = await Promise.all([readsCalls, readsEvents]);
         for (const row of calls) found.set(row.call_id as CallId, { call: toCall(row), events: [] });
-        const events = await db
-          .selectFrom('events')
-          .select(['call_id', 'envelope'])
-          .where('call_id', 'in', callIds)
-          .execute();
         for (const row of events) found.get(row.call_id as CallId)?.events.push(toEvent(row));
         return found;
       }),
 
     knownEvents: (source, ids) =>
       asking(async () => {
-        if (ids.length === 0) return new Set<string>();
-        const rows = await db
-          .selectFrom('events')
-          .select('id')
-          .where('source', '=', source)
-          .where('id', 'in', ids)
-          .execute();
+        const [id] = ids;
+        if (id === undefined) return new Set<string>();
+        const rows = await (ids.length === 1
+          ? oneEvent.rows({ source, id })
+          : db.selectFrom('events').select('id').where('source', '=', source).where('id', 'in', ids).execute());
         return new Set(rows.map((row) => row.id));
       }),
 
@@ -155,7 +184,9 @@ export function createCallStore(database: Database): CallStore {
               row('log_state', '=', 'failed'),
               row.and([row('log_state', '=', 'waiting'), row('touched_at', '<', waitingSince)]),
             ]),
-          );
+          )
+          // Literals, not parameters: only then SQLite knows that the partial index holds them.
+          .where('log_state', 'in', [sql.lit('waiting'), sql.lit('failed')]);
         if (agent !== null) calls = calls.where('agent', '=', agent);
         const rows = await calls.orderBy('touched_at').orderBy('call_id').limit(limit).execute();
         return rows.map(toCall);
@@ -214,5 +245,21 @@ export function createCallStore(database: Database): CallStore {
           .execute();
         return rows.map((row) => row.call_id as CallId);
       }),
+  };
+}
+
+/** What every change of a call writes. */
+type CallRow = Omit<Tables['calls'], 'tenant' | 'agent' | 'log_state' | 'log_id' | 'log_reason'>;
+
+/** The columns by name: what stands in for a row while a statement is prepared can't be listed. */
+function columnsOf(row: CallRow): Omit<CallRow, 'call_id'> {
+  return {
+    version: row.version,
+    log: row.log,
+    open: row.open,
+    started_at: row.started_at,
+    touched_at: row.touched_at,
+    sip_call_id: row.sip_call_id,
+    conversation: row.conversation,
   };
 }

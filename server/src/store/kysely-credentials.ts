@@ -20,7 +20,7 @@ export function createCredentialStore({ db }: Database): CredentialStore {
       asking(async () => {
         const rows = await db
           .insertInto('issued_credentials')
-          .values(rowOf(credential))
+          .values({ id: randomUUID(), ...issuedRow(credential) })
           .onConflict((conflict) => conflict.columns(['tenant', 'username']).doNothing())
           .returning('id')
           .execute();
@@ -29,10 +29,10 @@ export function createCredentialStore({ db }: Database): CredentialStore {
 
     renewIssued: (credential) =>
       asking(async () => {
-        const { id: _id, tenant: _tenant, username: _username, ...renewed } = rowOf(credential);
+        const { tenant: _tenant, username: _username, ...renewed } = issuedRow(credential);
         const rows = await db
           .insertInto('issued_credentials')
-          .values(rowOf(credential))
+          .values({ id: randomUUID(), ...issuedRow(credential) })
           .onConflict((conflict) =>
             conflict
               .columns(['tenant', 'username'])
@@ -153,9 +153,9 @@ export function createCredentialStore({ db }: Database): CredentialStore {
   };
 }
 
-function rowOf(credential: IssuedCredential): Tables['issued_credentials'] {
+/** The columns of a credential, but its own id. */
+export function issuedRow(credential: IssuedCredential): Omit<Tables['issued_credentials'], 'id'> {
   return {
-    id: randomUUID(),
     tenant: credential.tenant,
     agent: credential.agent,
     device: credential.device,

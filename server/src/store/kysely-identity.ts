@@ -230,7 +230,7 @@ function tokenColumns(tokens: SessionTokens) {
 }
 
 /** Of a row whose `key_thumbprint` is set: then every other column is. */
-function toSession(row: Selectable<Tables['sessions']>): StoredSession {
+export function toSession(row: Selectable<Tables['sessions']>): StoredSession {
   return {
     id: row.token_hash,
     tenant: row.tenant as StoredSession['tenant'],

@@ -90,8 +90,13 @@ export function createKeepingStore(database: Database): KeepingStore {
           const statement = sql`delete from ${sql.table(table)} where call_id in (${going}) returning call_id`;
           return { query: { compile: () => statement.compile(db) } };
         };
-        const results = await database.batch([...tables, 'calls'].map(forget));
-        const counts = (results ?? []).map((rows) => rows.length);
+        const lockCalls = sql`select call_id from calls where call_id in (${ids}) order by call_id for update`;
+        const results = await database.batch([
+          // Before anything of theirs: the order in which everybody locks.
+          ...(database.locksRows ? [{ query: { compile: () => lockCalls.compile(db) } }] : []),
+          ...[...tables, 'calls'].map(forget),
+        ]);
+        const counts = (results ?? []).slice(database.locksRows ? 1 : 0).map((rows) => rows.length);
         const calls = counts.pop() ?? 0;
         return { calls, rows: counts.reduce((sum, count) => sum + count, 0) };
       }),
@@ -135,6 +140,18 @@ export function createKeepingStore(database: Database): KeepingStore {
           .returning('id')
           .execute();
         return rows.length;
+      }),
+
+    forgetDeadWebhooks: (before) =>
+      asking(async () => {
+        const result = await db
+          .deleteFrom('outbox')
+          .where('state', '=', 'dead')
+          .where('kind', '=', 'webhook')
+          .where('call_id', 'is', null)
+          .where('created_at', '<', before)
+          .executeTakeFirst();
+        return Number(result.numDeletedRows);
       }),
   };
 }

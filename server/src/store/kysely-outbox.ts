@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TenantId } from '@patchcord/call-protocol';
 import { type Kysely, type Selectable, sql } from 'kysely';
-import type { Effect, EffectKind, LeasedEffect, OutboxStore, StoredEvent } from './contract.ts';
+import type { Effect, EffectKind, LeasedEffect, LogResult, OutboxStore, StoredEvent } from './contract.ts';
 import { asking, type BatchStatement, type Database } from './database.ts';
 import { enqueue, insertEvent, setLogResult, toEffect } from './statements.ts';
 import type { Tables } from './tables.ts';
@@ -28,6 +28,10 @@ export function createOutboxStore(database: Database): OutboxStore {
       .where('due_at', '<', until)
       .where('lease_until', '=', 0),
   });
+
+  /** The row of a call is locked before those of its effects, here as in a commit of events: or two that meet wait for each other. */
+  const callFirst = (outcome: Outcome, state?: LogResult['state']): BatchStatement[] =>
+    outcome?.log === undefined ? [] : [setLogResult(db, outcome.log, state)];
 
   const consequences = (outcome: Outcome): BatchStatement[] => [
     ...(outcome?.ownEvents ?? []).map((event) => insertEvent(db, event, false)),
@@ -125,6 +129,7 @@ export function createOutboxStore(database: Database): OutboxStore {
     done: (effect, now, outcome) =>
       asking(async () => {
         const finished = await database.batch([
+          ...callFirst(outcome),
           {
             mustChange: true,
             query: db
@@ -133,11 +138,12 @@ export function createOutboxStore(database: Database): OutboxStore {
               .where('lease', '=', effect.lease)
               .where('version', '=', effect.version),
           },
-          ...(outcome?.log === undefined ? [] : [setLogResult(db, outcome.log)]),
           ...consequences(outcome),
         ]);
         if (finished !== null) return 'done';
         const again = await database.batch([
+          // The log is there, but a newer fold waits.
+          ...callFirst(outcome, 'waiting'),
           {
             mustChange: true,
             query: db
@@ -146,8 +152,6 @@ export function createOutboxStore(database: Database): OutboxStore {
               .where('id', '=', effect.id)
               .where('lease', '=', effect.lease),
           },
-          // The log is there, but a newer fold waits.
-          ...(outcome?.log === undefined ? [] : [setLogResult(db, outcome.log, 'waiting')]),
           ...consequences(outcome),
         ]);
         return again === null ? 'lost' : 'again';
@@ -158,6 +162,7 @@ export function createOutboxStore(database: Database): OutboxStore {
         const released = { lease: null, lease_until: 0, reason: failure.reason };
         if (failure.dead) {
           const buried = await database.batch([
+            ...callFirst(outcome),
             {
               mustChange: true,
               query: db
@@ -167,13 +172,13 @@ export function createOutboxStore(database: Database): OutboxStore {
                 .where('lease', '=', effect.lease)
                 .where('version', '=', effect.version),
             },
-            ...(outcome?.log === undefined ? [] : [setLogResult(db, outcome.log)]),
             ...consequences(outcome),
           ]);
           if (buried !== null) return true;
           // Enqueued again meanwhile: what was refused may be accepted now.
         }
         const retried = await database.batch([
+          ...callFirst(outcome, 'waiting'),
           {
             mustChange: true,
             query: db
@@ -182,7 +187,6 @@ export function createOutboxStore(database: Database): OutboxStore {
               .where('id', '=', effect.id)
               .where('lease', '=', effect.lease),
           },
-          ...(outcome?.log === undefined ? [] : [setLogResult(db, outcome.log, 'waiting')]),
           ...(failure.dead ? [] : consequences(outcome)),
           ...(effect.orderKey === null || failure.dead ? [] : [holdBack(effect.orderKey, failure.dueAt)]),
         ]);
@@ -263,22 +267,28 @@ export function createOutboxStore(database: Database): OutboxStore {
 
     revive: (id, dueAt) =>
       asking(async () => {
-        const rows = await db
-          .updateTable('outbox')
-          .set({ state: 'waiting', due_at: dueAt, attempts: 0, lease: null, lease_until: 0 })
-          .where('id', '=', id)
-          .where('state', '=', 'dead')
-          .returning(['kind', 'call_id'])
-          .execute();
-        const revived = rows[0];
-        if (revived?.kind === 'crm.log' && revived.call_id !== null) {
-          await db
-            .updateTable('calls')
-            .set({ log_state: 'waiting', log_reason: null })
-            .where('call_id', '=', revived.call_id)
-            .execute();
-        }
-        return revived !== undefined;
+        const revived = await database.batch([
+          {
+            query: db
+              .updateTable('calls')
+              .set({ log_state: 'waiting', log_reason: null })
+              .where('call_id', 'in', (from) =>
+                from
+                  .selectFrom('outbox')
+                  .select('call_id')
+                  .where('id', '=', id)
+                  .where('state', '=', 'dead')
+                  .where('kind', '=', 'crm.log')
+                  .where('call_id', 'is not', null),
+              ),
+          },
+          {
+            // Somebody else may have been faster, and delivered it: then the call keeps what came of that.
+            mustChange: true,
+            query: db.updateTable('outbox').set(alive(dueAt)).where('id', '=', id).where('state', '=', 'dead'),
+          },
+        ]);
+        return revived !== null;
       }),
 
     reviveAll: (tenant, dueAt) =>
@@ -301,7 +311,7 @@ export function createOutboxStore(database: Database): OutboxStore {
           {
             query: db
               .updateTable('outbox')
-              .set({ state: 'waiting', due_at: dueAt, attempts: 0, lease: null, lease_until: 0 })
+              .set(alive(dueAt))
               .where('tenant', '=', tenant)
               .where('state', '=', 'dead')
               .returning('id'),
@@ -310,18 +320,18 @@ export function createOutboxStore(database: Database): OutboxStore {
         return results?.[1]?.length ?? 0;
       }),
 
-    hurry: (tenant, kind, now) =>
+    hurry: (tenant, kind, now, idStart = '') =>
       asking(async () => {
-        const result = await db
+        const backingOff = db
           .updateTable('outbox')
           .set({ due_at: now })
           .where('state', '=', 'waiting')
           .where('kind', '=', kind)
           .where('tenant', '=', tenant)
           .where('due_at', '>', now)
-          .where('lease_until', '<=', now)
-          .executeTakeFirst();
-        return Number(result.numUpdatedRows);
+          .where('lease_until', '<=', now);
+        const those = idStart === '' ? backingOff : backingOff.where('id', 'like', `${idStart}%`);
+        return Number((await those.executeTakeFirst()).numUpdatedRows);
       }),
 
     rest: (tenant, kind, idStart, until) =>
@@ -387,6 +397,11 @@ export function createOutboxStore(database: Database): OutboxStore {
         await db.deleteFrom('relay_heartbeats').where('relay', '=', relay).execute();
       }),
   };
+}
+
+/** What a dead effect is again: as young as a new one, since what is too old is given up. */
+function alive(dueAt: number) {
+  return { state: 'waiting', due_at: dueAt, created_at: dueAt, attempts: 0, lease: null, lease_until: 0 } as const;
 }
 
 /** What one tenant has of one kind, and how many of it may be taken. */

@@ -9,6 +9,7 @@ import { brakes } from './migrations/brakes.ts';
 import { callLegs } from './migrations/call-legs.ts';
 import { callsOutboxIdentity } from './migrations/calls-outbox-identity.ts';
 import { deniedExtension } from './migrations/denied-extension.ts';
+import { forgettingIndexes } from './migrations/forgetting-indexes.ts';
 import { issuedDevices } from './migrations/issued-devices.ts';
 import { legalHolds } from './migrations/legal-holds.ts';
 import { liveFeed } from './migrations/live-feed.ts';
@@ -30,5 +31,6 @@ export const migrations: MigrationProvider = {
       '2026-11-22-live-feed': liveFeed,
       '2026-11-22-outbox-order': outboxOrder,
       '2026-11-22-write-probe': writeProbe,
+      '2026-11-23-forgetting-indexes': forgettingIndexes,
     }),
 };

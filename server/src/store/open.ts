@@ -1,7 +1,7 @@
 /** Opens the store the configuration names: PostgreSQL by its URL, or SQLite in a folder. The one place that knows which. */
 import { checkStore } from './check.ts';
 import type { Store } from './contract.ts';
-import { asking, type Database, openPostgres, openSqlite } from './database.ts';
+import { asking, type Database, openPostgres, openSqlite, relayPatience } from './database.ts';
 import { createAlertStore } from './kysely-alerts.ts';
 import { createAuditStore } from './kysely-audit.ts';
 import { createBrakeStore } from './kysely-brakes.ts';
@@ -10,6 +10,7 @@ import { createCredentialStore } from './kysely-credentials.ts';
 import { createFeedStore } from './kysely-feed.ts';
 import { createIdentityStore } from './kysely-identity.ts';
 import { createKeepingStore } from './kysely-keeping.ts';
+import { createMintStore } from './kysely-minting.ts';
 import { createOutboxStore } from './kysely-outbox.ts';
 import { createRevocationStore } from './kysely-revocations.ts';
 import { createVaultStore } from './kysely-vault.ts';
@@ -24,7 +25,8 @@ export type StoreLocation =
  * @throws PatchcordError `store.unavailable` with what to check
  */
 export async function openStore(location: StoreLocation): Promise<Store> {
-  const database = location.kind === 'postgres' ? await openPostgres(location.url) : await openSqlite(location.folder);
+  const database =
+    location.kind === 'postgres' ? await openPostgres(location.url, relayPatience) : await openSqlite(location.folder);
   return storeOver(database);
 }
 
@@ -36,6 +38,7 @@ function storeOver(database: Database): Store {
     outbox: createOutboxStore(database),
     identity: createIdentityStore(database),
     credentials: createCredentialStore(database),
+    minting: createMintStore(database),
     audit: createAuditStore(database),
     keeping: createKeepingStore(database),
     vault: createVaultStore(database),

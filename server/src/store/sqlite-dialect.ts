@@ -1,6 +1,7 @@
 /**
  * kysely over node:sqlite in one worker thread: the dialect, and the batch that sends a whole transaction as one message (four messages
- * would halve the rate). Knows no table. SQLite has one connection here, so a batch must never run inside a kysely transaction.
+ * would halve the rate). Knows no table. SQLite has one connection here, so nothing else may be asked while a kysely transaction is open: only
+migrations and the commands that have a database to themselves use one.
  */
 import { Worker } from 'node:worker_threads';
 import {
@@ -83,7 +84,7 @@ export class SqliteThread {
     }
   }
 
-  #start(): Worker {
+  #start(): void {
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: { path: this.#path } });
     this.#worker = worker;
     this.#startedAt = Date.now();
@@ -98,21 +99,21 @@ export class SqliteThread {
     });
     worker.on('error', (error) => this.#end(worker, error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => this.#end(worker, this.#lastError));
-    return worker;
   }
 
   #ask(question: (id: number) => SqliteQuestion): Promise<readonly SqliteResult[] | null> {
     if (this.#closed) return Promise.reject(new Error('The SQLite store is closed.'));
     if (this.#worker === null && Date.now() - this.#startedAt < restartMs) return Promise.reject(this.#lastError);
-    const worker = this.#worker ?? this.#start();
+    if (this.#worker === null) this.#start();
     const id = this.#next;
     this.#next += 1;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#outgoing.push(question(id));
       if (this.#outgoing.length > 1) return;
-      queueMicrotask(() => {
-        worker.postMessage(this.#outgoing);
+      // Not sooner: what all the requests ask that came in together shares one message, one waking of the thread and one commit.
+      setImmediate(() => {
+        if (this.#outgoing.length > 0) this.#worker?.postMessage(this.#outgoing);
         this.#outgoing = [];
       });
     });
@@ -124,6 +125,7 @@ export class SqliteThread {
     this.#worker = null;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
+    this.#outgoing = [];
   }
 }
 
@@ -173,6 +175,10 @@ class SqliteThreadDriver implements Driver {
 }
 
 class SqliteThreadAdapter extends SqliteAdapter {
+  // It has one, but takes any number of questions at once: kysely's queue in front of it would send them one by one, each with its own commit.
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
   // SQLite does roll schema changes back; with this two processes that start together migrate one after the other.
   override get supportsTransactionalDdl(): boolean {
     return true;

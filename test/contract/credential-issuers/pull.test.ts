@@ -55,6 +55,18 @@ describe('the FreeSWITCH directory', () => {
     expect(await ask({ action: 'message-count', user: username })).toContain('a1-hash');
   });
 
+  it('forgets a revoked device late too, but not one that has signed in again since', async () => {
+    const [back, gone] = [aDevice(), aDevice()];
+    const [first, lost] = [await world.issuer.issue(back), await world.issuer.issue(gone)];
+    for (const one of [first, lost]) expect(await world.register(one, one.username)).toBe(200);
+    await world.store.credentials.revokeIssued(world.tenant, back.agent, null, Date.now());
+    const again = await world.issuer.issue(back);
+    expect(await world.register(again, again.username)).toBe(200);
+    await world.issuer.revokeAgent(back);
+    expect(await world.bindings(again.username)).toBe(1);
+    expect(await world.bindings(lost.username)).toBe(0);
+  });
+
   it('says "not found" to everything that is not ours, so that FreeSWITCH asks its own directory', async () => {
     const { username } = await world.issuer.issue(aDevice());
     for (const fields of [

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { testConfig } from './relay-in-test.ts';
+import { testConfig, testTenant } from './relay-in-test.ts';
 
 const main = fileURLToPath(new URL('../../../server/src/main.ts', import.meta.url));
 let folder = '';
@@ -45,6 +47,27 @@ it('shows what it can do', async () => {
   const { code, output } = await run(['--help']);
   expect(code).toBe(0);
   for (const word of ['serve', 'check-config', 'pairing-code', 'PATCHCORD_CONFIG']) expect(output).toContain(word);
+});
+
+it('ends when it cannot start, whatever was open by then', async () => {
+  const spend = { currency: 'USD', tenantDay: 100, ratesFile: join(folder, 'no-such-file.csv') };
+  const noRates = join(folder, 'no-rates.json');
+  const tenants = [testTenant({ brakes: { spend } })];
+  writeFileSync(noRates, JSON.stringify({ ...testConfig({ tenants }), dataDir: join(folder, 'no-rates') }));
+  for (const command of ['serve', 'check-config']) {
+    const { code, output } = await run([command], { PATCHCORD_CONFIG: noRates });
+    expect(output).toContain('brakes.spend.ratesFile');
+    expect(code).toBe(2);
+  }
+  expect(existsSync(join(folder, 'no-rates'))).toBe(false);
+
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const busy = await run(['serve'], { PATCHCORD_CONFIG: good, PORT: String(port), HOST: '127.0.0.1' });
+  taken.close();
+  expect(busy.output).toContain(`cannot listen on 127.0.0.1, port ${port}: EADDRINUSE`);
+  expect(busy.code).toBe(1);
 });
 
 it('checks a configuration and says all that is wrong with one', async () => {

@@ -153,6 +153,20 @@ describe('the limits of a CRM', () => {
     (await gate.pass({}))({});
   });
 
+  it('are not looked at again and again while every place is taken', async () => {
+    const gate = new CrmLimits(Date.now).gateOf(salesforce());
+    for (let n = 0; n < 6; n += 1) gate.pass({ urgent: true }).catch(() => {});
+    await vi.advanceTimersByTimeAsync(1);
+    const looks = vi.spyOn(globalThis, 'setTimeout');
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(looks.mock.calls.length).toBeLessThanOrEqual(4);
+    looks.mockRestore();
+    // and who waits is told in time all the same
+    const late = gate.pass({ urgent: true }).catch((error: unknown) => errorCode(error));
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(await late).toBe('crm.rate-limited');
+  });
+
   it('of Salesforce let few requests run at once', async () => {
     const gate = new CrmLimits(Date.now).gateOf(salesforce());
     const leaves: ((said: SaidOfLimits) => void)[] = [];

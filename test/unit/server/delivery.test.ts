@@ -1,9 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { PatchcordError } from '@patchcord/call-protocol';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createLog } from '../../../server/src/logging.ts';
 import { type Receiver, startReceiver } from './http-receiver.ts';
 import {
   adminToken,
@@ -128,6 +131,69 @@ describe('the log of a call', () => {
     expect(await metric(one, /patchcord_deliveries_total\{kind="crm\.log",result="retried"\} (\d+)/)).toBe('50');
     expect(await metric(one, /patchcord_deliveries_total\{kind="crm\.log",result="dead"\} (\d+)/)).toBeUndefined();
   });
+
+  it('is written once more when the relay had lost it to another, also when its own write only seemed to fail', async () => {
+    const one = await relay(
+      testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 60_000, longestRetryMs: 60_000, attempts: 20 } }),
+    );
+    const database = new DatabaseSync(join(one.folder, 'patchcord.sqlite'));
+    cleanups.push(async () => database.close());
+    const writeLog = one.crm.writeLog.bind(one.crm);
+    let writes = 0;
+    Object.assign(one.crm, {
+      writeLog: async (...args: Parameters<typeof writeLog>) => {
+        writes += 1;
+        if (writes > 1) return writeLog(...args);
+        // Paused for longer than its lease, while another relay writes the newest and is done.
+        database.exec("delete from outbox where kind = 'crm.log'");
+        await writeLog({ ...args[0], note: 'old' }, args[1], args[2]);
+        throw away;
+      },
+    });
+    await publishCall(one);
+    await expect.poll(() => writes, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => one.crm.logs().map(({ note }) => note.includes('old'))).toEqual([false]);
+  });
+
+  it('does not take a fault of the relay, or its own gate, for a sign that the CRM is back', async () => {
+    const lines: string[] = [];
+    const log = createLog('info', { write: (line) => void lines.push(line) });
+    const one = await relay(
+      testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 20, longestRetryMs: 40, attempts: 20 } }),
+      { log },
+    );
+    const back = () => lines.filter((line) => line.includes('the CRM is back')).length;
+    const { writeLogs } = one.crm;
+    const writeLog = one.crm.writeLog.bind(one.crm);
+    const findByNumber = one.crm.findByNumber.bind(one.crm);
+    if (writeLogs === undefined) throw new Error('the memory CRM takes batches');
+    let open = false;
+    let searches = 0;
+    Object.assign(one.crm, {
+      writeLog: async (...args: Parameters<typeof writeLog>) => {
+        if (!open) throw away;
+        return writeLog(...args);
+      },
+      writeLogs: async (...args: Parameters<typeof writeLogs>) => {
+        if (!open) throw away;
+        return writeLogs(...args);
+      },
+      findByNumber: async (...args: Parameters<typeof findByNumber>) => {
+        searches += 1;
+        if (open) return findByNumber(...args);
+        if (searches <= 3) throw away;
+        throw searches % 2 === 0
+          ? new PatchcordError('crm.rate-limited', 'Asked as fast as it allows.', { retryable: true, retryAfterMs: 1 })
+          : new PatchcordError('store.unavailable', 'The store is away.', { retryable: true });
+      },
+    });
+    for (let call = 0; call < 6; call += 1) await publishCall(one);
+    await expect.poll(() => searches, { timeout: 20_000 }).toBeGreaterThan(9);
+    expect(back()).toBe(0);
+    open = true;
+    await expect.poll(() => one.crm.logs().length, { timeout: 20_000 }).toBe(6);
+    await expect.poll(back).toBe(1);
+  }, 60_000);
 
   it('is parked while the CRM does not let the relay in, and written once it does', async () => {
     let now = Date.now();
@@ -517,6 +583,44 @@ describe('webhooks', () => {
     await expect.poll(() => metric(one, /patchcord_outbox_effects\{kind="webhook",state="dead"\} (\d+)/)).toBe('1');
     expect(hook.received).toHaveLength(3);
   });
+
+  it('ask an endpoint that is down with one event at a time, and go out together once it is back', async () => {
+    let back = false;
+    let atOnce = 0;
+    let most = 0;
+    let failures = 0;
+    const hook = createServer((request, response) => {
+      request.resume();
+      atOnce += 1;
+      // The first ones of the six calls may go together: nobody knows yet.
+      if (failures >= 11) most = Math.max(most, atOnce);
+      setImmediate(() => {
+        atOnce -= 1;
+        if (!back) failures += 1;
+        response.writeHead(back ? 204 : 503).end();
+      });
+    });
+    await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}`;
+    const one = await relay({
+      ...withHooks({ url, secret }),
+      delivery: { leaseMs: 5_000, firstRetryMs: 1, longestRetryMs: 2, attempts: 1_000 },
+    });
+    cleanups.push(
+      () =>
+        new Promise((resolve) => {
+          hook.close(() => resolve());
+          hook.closeAllConnections();
+        }),
+    );
+    for (let call = 0; call < 6; call += 1) await publishCall(one);
+    await expect.poll(() => failures, { timeout: 20_000 }).toBeGreaterThan(14);
+    expect(most).toBe(1);
+    back = true;
+    await expect
+      .poll(() => metric(one, /patchcord_outbox_effects\{kind="webhook",state="waiting"\} (\d+)/), { timeout: 20_000 })
+      .toBeUndefined();
+  }, 60_000);
 
   it('do not hold the log back', async () => {
     // Takes every connection and answers none.

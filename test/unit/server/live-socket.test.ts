@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type CallId, type RelayMessage, toEnvelope } from '@patchcord/call-protocol';
@@ -55,6 +57,19 @@ describe('the live socket', () => {
     expect(await upgradeStatus(one, '/v1/else', { origin: one.relay.url })).toBe(404);
     const panel = await Panel.open(one.relay);
     panel.socket.terminate();
+  });
+
+  it('lets go of what it refused, though the other end never closes its half', async () => {
+    const one = await relay();
+    const refused = connect({ port: one.relay.port, host: '127.0.0.1', allowHalfOpen: true });
+    refused.write(
+      'GET /v1/live HTTP/1.1\r\nHost: relay\r\nOrigin: https://evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    const [answer] = (await once(refused, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 403 /);
+    refused.on('error', () => {});
+    await one.relay.close();
+    refused.destroy();
   });
 
   it('wants the token first, and in time', async () => {

@@ -109,6 +109,23 @@ describe('an event stream', () => {
       expect(all.filter((id) => id.startsWith(call)).slice(0, 4)).toEqual([1, 2, 3, 4].map((n) => `${call}:${n}`));
   });
 
+  it.each([
+    ['is still to come here', (id: string) => id.replace(/^\w+\.\w+/, 'zzzzzzz.zzzzzzz')],
+    ['the version before gave, and is still to come', () => 'zzzzzzz.zzzzzzz'],
+    ['is of another database', (id: string) => `0.0.${id.split('.')[2] === '00000000' ? '1' : '00000000'}`],
+  ])('begins with what is new when it is asked for a place that %s', async (_, placeOf) => {
+    const one = await relay();
+    const panel = await one.connect((await one.signIn('ada')).token);
+    const { token } = await one.signIn('eve');
+    panel.publish(...envelopes(randomUUID(), answeredCall));
+    await panel.event('log.saved');
+    const board = await stream(one, token, placeOf((await stream(one, token)).lastId));
+    const call = randomUUID();
+    panel.publish(...envelopes(call, answeredCall));
+    await board.until(() => saved(board).length === 1);
+    expect(new Set(board.events.map(({ event }) => event.subject))).toEqual(new Set([call]));
+  });
+
   it('ends when the agent is revoked, and when the relay stops', async () => {
     const one = await relay();
     const bobs = await stream(one, (await one.signIn('bob')).token);

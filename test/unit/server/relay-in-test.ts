@@ -32,6 +32,7 @@ export function testConfig(overrides: Partial<RelayConfigInput> = {}): RelayConf
 export function testTenant(
   overrides: Partial<RelayConfigInput['tenants'][number]> = {},
 ): RelayConfigInput['tenants'][number] {
+  const { id = 'acme' } = overrides;
   return {
     id: 'acme',
     name: 'Acme',
@@ -39,7 +40,8 @@ export function testTenant(
     hostOrigins: ['https://crm.example.com'],
     crm: { kind: 'memory' },
     sip: {
-      domain: 'sip.example.com',
+      // Each tenant has the same extensions, so each has a phone system of its own.
+      domain: id === 'acme' ? 'sip.example.com' : `sip.${id}.example.com`,
       servers: ['wss://sip.example.com:8443'],
       credential: { kind: 'kamailio-ephemeral', secret: sipSecret },
     },

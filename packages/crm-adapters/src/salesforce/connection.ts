@@ -5,8 +5,7 @@
  */
 import { createPrivateKey, randomUUID } from 'node:crypto';
 import { PatchcordError } from '@patchcord/call-protocol';
-import { SignJWT } from 'jose';
-import { Connection } from 'jsforce';
+import type { Connection } from 'jsforce';
 import { type GatedRequest, openGate, type RequestGate, type SaidOfLimits } from '../request-gate.ts';
 import { settledOnce, withDeadline } from '../waiting.ts';
 import { fromThrown, isExpiredSession, isOverLimit } from './refusals.ts';
@@ -62,6 +61,8 @@ export function connectToSalesforce(login: SalesforceLogin): SalesforceConnectio
   let session: Promise<Connection> | null = null;
 
   async function signIn(): Promise<Connection> {
+    // Only now: they are a quarter of what a relay loads, and most relays talk to no Salesforce org at their start.
+    const [{ SignJWT }, jsforce] = await Promise.all([import('jose'), import('jsforce')]);
     const now = Math.floor(Date.now() / 1000);
     const assertion = await new SignJWT({})
       .setProtectedHeader({ alg: 'RS256' })
@@ -72,14 +73,14 @@ export function connectToSalesforce(login: SalesforceLogin): SalesforceConnectio
       .setExpirationTime(now + assertionSeconds)
       .setJti(randomUUID())
       .sign(key);
-    const door = new Connection({
+    const door = new jsforce.Connection({
       version: apiVersion,
       oauth2: { loginUrl: login.loginUrl, clientId: login.clientId },
     });
     await bounded(door.authorize({ grant_type: grantType, assertion }), 'to sign in');
     const { instanceUrl, accessToken } = door;
     // A connection that knows OAuth would try to refresh by itself, with a refresh token this grant does not give.
-    return new Connection({ version: apiVersion, instanceUrl, ...(accessToken ? { accessToken } : {}) });
+    return new jsforce.Connection({ version: apiVersion, instanceUrl, ...(accessToken ? { accessToken } : {}) });
   }
 
   /** One sign-in for all requests that need it; a failed one is forgotten, so that the next request tries again. */

@@ -8,8 +8,9 @@
  * ```
  * A device has its own AOR, so that taking one away touches no other. Delete the endpoint first: while one names an auth object, that can't go.
  * A device's endpoint is never pushed twice: Asterisk would append to its `auth`, and refuses to change one that has a `set_var`.
+ * Must never change or remove an endpoint that doesn't carry our mark: the name of a companion may be somebody's phone.
  */
-import type { AgentId, DeviceId } from '@patchcord/call-protocol';
+import { type AgentId, type DeviceId, PatchcordError } from '@patchcord/call-protocol';
 import type { IssuedCredential } from '../../store/contract.ts';
 import { ariClient } from '../ari.ts';
 import { ha1, randomName, randomPassword, shortName } from '../digest.ts';
@@ -69,6 +70,20 @@ export function asteriskAri(
     return { a: newest('a'), b: newest('b') };
   };
 
+  /** Makes these places of the device say what its credentials say; one without is closed. */
+  const pushPlaces = async (
+    user: string,
+    live: readonly IssuedCredential[],
+    wanted: readonly ('a' | 'b')[] = ['a', 'b'],
+  ): Promise<void> => {
+    const held = places(live);
+    await Promise.all(
+      wanted.map((place) =>
+        pushAuth(`${user}-${place}`, held[place]?.username ?? `${user}-${place}`, held[place]?.ha1 ?? closed()),
+      ),
+    );
+  };
+
   /** Makes the device's objects say what these credentials say. */
   const pushDevice = async (
     user: string,
@@ -79,12 +94,9 @@ export function asteriskAri(
   ): Promise<void> => {
     const { a, b } = places(live);
     const newest = (a?.issuedAt ?? 0) >= (b?.issuedAt ?? 0) ? 'a' : 'b';
-    const wanted = fresh ? (['a', 'b'] as const) : ([newest] as const);
     await Promise.all([
-      ...wanted.map((place) => {
-        const one = place === 'a' ? a : b;
-        return pushAuth(`${user}-${place}`, one?.username ?? `${user}-${place}`, one?.ha1 ?? closed());
-      }),
+      // Alone it has no predecessor that still works: whatever stands in the other place is nobody's any more.
+      pushPlaces(user, live, fresh || live.length === 1 ? ['a', 'b'] : [newest]),
       ...(fresh
         ? [
             ari.put('aor', user, [
@@ -124,6 +136,16 @@ export function asteriskAri(
     ]);
   };
 
+  /** Whether the companion is there. @throws PatchcordError `config.invalid` when its name is somebody else's */
+  const hasCompanion = async (name: string): Promise<boolean> => {
+    if ((await ari.attribute(name, mark)) === ours) return true;
+    if (!(await ari.has('endpoint', name))) return false;
+    throw new PatchcordError(
+      'config.invalid',
+      `Asterisk has an endpoint "${name}" that is not this relay's. Choose another sip.credential.companionPrefix, or rename that endpoint.`,
+    );
+  };
+
   /** The companion rings exactly the devices that live; with none of them it goes. */
   const pushCompanion = async (extension: string): Promise<void> => {
     const name = companionOf(extension);
@@ -134,9 +156,12 @@ export function asteriskAri(
     let aors = await rings();
     for (;;) {
       if (aors === '') {
-        await ari.remove('endpoint', name);
-        await ari.remove('auth', name);
-      } else if (await ari.has('endpoint', name)) {
+        // Somebody else's with this name rings none of ours: there is nothing to take away.
+        if ((await ari.attribute(name, mark)) === ours) {
+          await ari.remove('endpoint', name);
+          await ari.remove('auth', name);
+        }
+      } else if (await hasCompanion(name)) {
         await ari.put('endpoint', name, [['aors', aors]]);
       } else {
         await pushAuth(name, name, closed());
@@ -169,6 +194,35 @@ export function asteriskAri(
     await Promise.all([ari.remove('aor', user), ari.remove('auth', `${user}-a`), ari.remove('auth', `${user}-b`)]);
   };
 
+  const liveDevice = async (extension: string, user: string): Promise<readonly IssuedCredential[]> =>
+    (await store.liveOfExtension(tenant.id, extension, now())).filter((one) => one.user === user);
+
+  /**
+   * Makes Asterisk say of one device what the store says, though both may change meanwhile: done when the store still says what was carried out.
+   * @param there Whether the device's endpoint was in Asterisk a moment ago
+   */
+  const settle = async (user: string, extension: string, there: boolean): Promise<'restored' | 'removed' | null> => {
+    let outcome: 'restored' | 'removed' | null = null;
+    let told: string | null = there ? null : '';
+    for (;;) {
+      const live = await liveDevice(extension, user);
+      const [first] = live;
+      const wanted = live.map((one) => one.username).join(' ');
+      if (wanted === told) return outcome;
+      if (first === undefined) {
+        await removeDevice(user);
+        outcome = outcome === 'restored' ? null : 'removed';
+      } else if (await ari.has('endpoint', user)) {
+        // Whoever issued to it had the same endpoint before their eyes.
+        await pushPlaces(user, live);
+      } else {
+        await pushDevice(user, extension, first.device, live, true);
+        outcome = outcome === 'removed' ? null : 'restored';
+      }
+      told = wanted;
+    }
+  };
+
   /**
    * The channels of calls that came in to these devices: channels of the companion, told apart by where they were sent. To be asked before the
    * objects go; afterwards nobody knows any more where the devices were.
@@ -196,9 +250,12 @@ export function asteriskAri(
   };
 
   const take = async (line: AgentLine, device: DeviceId | null): Promise<void> => {
-    const gone = await users(line, device);
+    const theirs = await users(line, device);
+    // All was withdrawn before this: what lives was issued since, to somebody who may sign in again. They keep their calls and their line.
+    const live = new Set((await store.liveCredentials(tenant.id, line.agent, now())).map((one) => one.user));
+    const gone = new Set([...theirs].filter((user) => !live.has(user)));
     const came = ends ? await calledAt(gone, line.extension) : [];
-    await Promise.all([...gone].map(removeDevice));
+    await Promise.all([...theirs].map((user) => settle(user, line.extension, true)));
     await Promise.all([pushCompanion(line.extension), ...(ends ? [endCalls(gone, came)] : [])]);
   };
 
@@ -213,6 +270,7 @@ export function asteriskAri(
       const [live, there] = await Promise.all([
         store.liveCredentials(tenant.id, device.agent, at),
         ari.has('endpoint', user),
+        hasCompanion(companionOf(device.extension)),
       ]);
       const before = live.filter((one) => one.user === user);
       const { a, b } = places(before);
@@ -257,19 +315,18 @@ export function asteriskAri(
       const touched = new Set<string>();
       let restored = 0;
       for (const [user, credentials] of byUser) {
-        const [{ extension, device } = { extension: null, device: null }] = credentials;
-        if (there.has(user) || extension === null || device === null) continue;
-        await pushDevice(user, extension, device, credentials, true);
+        const [{ extension } = { extension: null }] = credentials;
+        if (there.has(user) || extension === null) continue;
+        if ((await settle(user, extension, false)) === 'restored') restored += 1;
         touched.add(extension);
-        restored += 1;
       }
       for (const extension of extensions) if (!there.has(companionOf(extension))) touched.add(extension);
       // A place whose credential lapsed since the last look, while the device goes on with the other one.
-      for (const { user, username, expiresAt } of known) {
+      for (const { user, username, extension, expiresAt } of known) {
         const place = username.endsWith('-a') ? 'a' : 'b';
         const mine = user === null ? undefined : byUser.get(user);
         if (expiresAt > at || user === null || mine === undefined || places(mine)[place] !== undefined) continue;
-        if (there.has(user)) await pushAuth(`${user}-${place}`, `${user}-${place}`, closed());
+        if (there.has(user) && extension !== null) await settle(user, extension, true);
       }
       let removed = 0;
       for (const name of there) {
@@ -280,12 +337,20 @@ export function asteriskAri(
           : undefined;
         const extension = device ?? companion;
         if (extension === undefined || (await ari.attribute(name, mark)) !== ours) continue;
-        if (device !== undefined) await removeDevice(name);
+        if (device === undefined || (await settle(name, extension, true)) === 'removed') removed += 1;
         touched.add(extension);
-        removed += 1;
       }
-      for (const extension of touched) await pushCompanion(extension);
+      // One name that is somebody else's must not cost the other extensions their turn.
+      let failed: unknown = null;
+      for (const extension of touched) {
+        try {
+          await pushCompanion(extension);
+        } catch (error) {
+          failed = error;
+        }
+      }
       if (removed + restored > 0) log.info({ tenant: tenant.id, removed, restored }, 'Asterisk was brought up to date');
+      if (failed !== null) throw failed;
       return { removed, restored };
     },
   };

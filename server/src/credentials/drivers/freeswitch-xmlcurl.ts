@@ -43,14 +43,19 @@ export function freeswitchXmlcurl(
   };
   const take = async (line: AgentLine, device: DeviceId | null): Promise<void> => {
     const given = await store.issuedTo(tenant.id, line.agent, now() - longestRegistrationMs);
+    // A user is one device for good, so one that lives has been renewed since: somebody who may sign in again keeps line and calls.
     const users = given.filter(
-      (one) => one.kind === 'freeswitch-xmlcurl' && (device === null || one.device === device),
+      (one) =>
+        one.kind === 'freeswitch-xmlcurl' &&
+        (device === null || one.device === device) &&
+        (one.revokedAt !== null || one.expiresAt <= now()),
     );
     await flush(new Set(users.map((one) => one.username)));
   };
 
   return {
     kind: 'freeswitch-xmlcurl',
+    notesLast: true,
     revocable: true,
     limits:
       eventSocket === undefined

@@ -12,6 +12,7 @@ export function jambonzHook(
 ): CredentialIssuer {
   return {
     kind: 'jambonz-hook',
+    notesLast: true,
     revocable: true,
     limits: `jambonz keeps a registration until it runs out: calls may still reach a revoked browser for ${tenant.sip.registerSeconds} seconds at most, and a running call goes on.`,
 

@@ -4,7 +4,7 @@
  */
 
 import { createHmac } from 'node:crypto';
-import { endCallsAtEdge } from '../../brakes/edge-rules.ts';
+import { endCallsOf } from '../../brakes/edge-rules.ts';
 import type { CredentialIssuer, CredentialSettings, IssuerParts } from '../issuer.ts';
 import { callEdge, edgeControl, forgetDevice, forgetExtension, limitsOfEdge } from '../kamailio.ts';
 
@@ -32,6 +32,7 @@ export function kamailioEphemeral(
   };
   return {
     kind: 'kamailio-ephemeral',
+    notesLast: true,
     revocable: edge !== null,
     limits:
       edge === null
@@ -43,6 +44,9 @@ export function kamailioEphemeral(
       const denied = await store.deniedUntil(tenant.id, device.agent);
       // The edge refuses what expires at or before the time of a revocation; who may sign in again gets one that expires later.
       let expires = Math.max(Math.floor(at / 1_000) + settings.ttlSeconds, denied + 1);
+      // Several tabs in one second have taken the next ones; anything further was given out by another configuration.
+      const newest = Math.floor((device.newestLapsesAt ?? 0) / 1_000);
+      if (newest >= expires && newest < expires + 60) expires = newest + 1;
       for (;;) {
         const sip = ephemeralCredential(settings.secret, device.extension, expires);
         const issued = await store.addIssued({
@@ -77,7 +81,7 @@ export function kamailioEphemeral(
       if (until * 1_000 > now()) await denyExtension(line.extension, until);
       if (edge === null) return;
       await forgetExtension(edge, line.extension);
-      if (tenant.sip.revocation.calls === 'end') await endCallsAtEdge(edge, new Set([line.extension]));
+      if (tenant.sip.revocation.calls === 'end') await endCallsOf(edge, line.extension);
     },
 
     async reconcile() {

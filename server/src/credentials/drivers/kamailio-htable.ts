@@ -4,7 +4,7 @@
  */
 
 import { PatchcordError } from '@patchcord/call-protocol';
-import { endCallsAtEdge } from '../../brakes/edge-rules.ts';
+import { endCallsOf } from '../../brakes/edge-rules.ts';
 import type { IssuedCredential } from '../../store/contract.ts';
 import { ha1, randomName, randomPassword } from '../digest.ts';
 import type { AgentLine, CredentialIssuer, CredentialSettings, IssuerParts } from '../issuer.ts';
@@ -75,7 +75,7 @@ export function kamailioHtable(
     async revokeAgent(line) {
       await withdraw((await withdrawn(line)).map((one) => one.username));
       await forgetExtension(edge, line.extension);
-      if (tenant.sip.revocation.calls === 'end') await endCallsAtEdge(edge, new Set([line.extension]));
+      if (tenant.sip.revocation.calls === 'end') await endCallsOf(edge, line.extension);
     },
 
     async reconcile() {

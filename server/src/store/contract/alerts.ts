@@ -1,7 +1,7 @@
 /** Alerts: what a person should look at, told once and kept until somebody says that they saw it. Holds no number in full. */
 import type { AgentId, TenantId } from '@patchcord/call-protocol';
-import type { StoredEvent } from './stored-event.ts';
 import type { NewEffect } from './outbox.ts';
+import type { StoredEvent } from './stored-event.ts';
 
 export interface StoredAlert {
   /** The same matter within the same hour has the same id: it is counted, not told again. */

@@ -18,7 +18,7 @@ export interface BrakeState {
   readonly until: number | null;
 }
 
-/** One call to outside, priced. The key is its SIP Call-ID, or our call id while that is not known. */
+/** One call to outside, priced. The key is its own and nobody else can choose it: see `brakes/brakes.ts`. */
 export interface CallUsage {
   readonly tenant: TenantId;
   readonly key: string;
@@ -68,8 +68,6 @@ export interface BrakeStore {
   countries(tenant: TenantId, agent: AgentId): Promise<readonly string[]>;
   /** Calls an agent has begun since then. */
   begunSince(tenant: TenantId, agent: AgentId, since: number): Promise<number>;
-  /** Credentials issued to an agent since then. */
-  issuedSince(tenant: TenantId, agent: AgentId, since: number): Promise<number>;
   /** Forgets single calls older than this, days before this day, and states that have run out. */
   forgetUsage(callsBefore: number, daysBefore: string, now: number): Promise<void>;
 }

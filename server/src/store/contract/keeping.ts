@@ -43,4 +43,6 @@ export interface KeepingStore {
   setBackClock(now: number, byMs: number): Promise<void>;
   /** Forgets up to `limit` events that belong to no call and came before this time; how many. */
   forgetLooseEvents(before: number, limit: number): Promise<number>;
+  /** Forgets webhooks of no call that were given up and are from before this time; those of a call go with it. How many. */
+  forgetDeadWebhooks(before: number): Promise<number>;
 }

@@ -103,8 +103,8 @@ export interface OutboxStore {
   revive(id: string, dueAt: number): Promise<boolean>;
   /** Makes every dead effect of a tenant wait again; returns how many. */
   reviveAll(tenant: TenantId, dueAt: number): Promise<number>;
-  /** Whatever of this kind a tenant has backing off is due now: what it waited for is back. Returns how many. */
-  hurry(tenant: TenantId, kind: EffectKind, now: number): Promise<number>;
+  /** Whatever of this kind a tenant has backing off, or that whose id begins so, is due now: what it waited for is back. Returns how many. */
+  hurry(tenant: TenantId, kind: EffectKind, now: number, idStart?: string): Promise<number>;
   /** Of a tenant's effects whose id begins so, those that wait are due at `until` at the earliest: what they are for rests. */
   rest(tenant: TenantId, kind: EffectKind, idStart: string, until: number): Promise<void>;
   /** Events of a tenant received in a span, oldest first; `after` is the last one of the page before. Times are epoch ms, both included. */
