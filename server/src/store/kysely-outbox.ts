@@ -38,6 +38,20 @@ export function createOutboxStore(database: Database): OutboxStore {
     ...(outcome?.effects ?? []).map((effect) => enqueue(db, effect)),
   ];
 
+  const deadLogs = db
+    .selectFrom('outbox')
+    .select('call_id')
+    .where('state', '=', 'dead')
+    .where('kind', '=', 'crm.log')
+    .where('call_id', 'is not', null);
+  /** The calls whose dead logs are about to live again. Before the outbox: calls are locked first everywhere. */
+  const logsWaitAgain = (these: (dead: typeof deadLogs) => typeof deadLogs): BatchStatement => ({
+    query: db
+      .updateTable('calls')
+      .set({ log_state: 'waiting', log_reason: null })
+      .where('call_id', 'in', these(deadLogs)),
+  });
+
   return {
     enqueue: (effects) =>
       asking(async () => {
@@ -268,20 +282,7 @@ export function createOutboxStore(database: Database): OutboxStore {
     revive: (id, dueAt) =>
       asking(async () => {
         const revived = await database.batch([
-          {
-            query: db
-              .updateTable('calls')
-              .set({ log_state: 'waiting', log_reason: null })
-              .where('call_id', 'in', (from) =>
-                from
-                  .selectFrom('outbox')
-                  .select('call_id')
-                  .where('id', '=', id)
-                  .where('state', '=', 'dead')
-                  .where('kind', '=', 'crm.log')
-                  .where('call_id', 'is not', null),
-              ),
-          },
+          logsWaitAgain((dead) => dead.where('id', '=', id)),
           {
             // Somebody else may have been faster, and delivered it: then the call keeps what came of that.
             mustChange: true,
@@ -294,20 +295,7 @@ export function createOutboxStore(database: Database): OutboxStore {
     reviveAll: (tenant, dueAt) =>
       asking(async () => {
         const results = await database.batch([
-          {
-            query: db
-              .updateTable('calls')
-              .set({ log_state: 'waiting', log_reason: null })
-              .where('call_id', 'in', (from) =>
-                from
-                  .selectFrom('outbox')
-                  .select('call_id')
-                  .where('tenant', '=', tenant)
-                  .where('state', '=', 'dead')
-                  .where('kind', '=', 'crm.log')
-                  .where('call_id', 'is not', null),
-              ),
-          },
+          logsWaitAgain((dead) => dead.where('tenant', '=', tenant)),
           {
             query: db
               .updateTable('outbox')
