@@ -77,8 +77,7 @@ function checkApex(): void {
 }
 
 async function checkSize(): Promise<void> {
-  const { script, style, weights } = await buildPanel();
-  const total = script.gzipBytes + style.gzipBytes;
+  const { agentGzipBytes: total, weights } = await buildPanel();
   report('panel size', total <= panelBudget, `${(total / 1000).toFixed(1)} of ${panelBudget / 1000} kB gzip`);
   if (total > panelBudget)
     for (const [part, bytes] of weights.slice(0, 12)) console.error(`  ${(bytes / 1000).toFixed(1)} kB  ${part}`);

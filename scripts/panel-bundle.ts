@@ -17,6 +17,10 @@ export interface PanelAsset {
 export interface PanelBundle {
   readonly script: PanelAsset;
   readonly style: PanelAsset;
+  /** What the script loads when it is needed: one CRM's host, the screens few people open. */
+  readonly chunks: readonly PanelAsset[];
+  /** gzip bytes of everything one agent can load: script, style, all chunks but the hosts of other CRMs. The heaviest CRM counts. */
+  readonly agentGzipBytes: number;
   /** Bytes in the bundle by package or folder, largest first. */
   readonly weights: readonly (readonly [part: string, bytes: number])[];
 }
@@ -47,6 +51,9 @@ export async function buildPanel(entry = 'packages/softphone-ui/src/main.tsx'): 
     bundle: true,
     minify: true,
     format: 'esm',
+    splitting: true,
+    entryNames: 'panel',
+    chunkNames: 'chunk-[hash]',
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -57,14 +64,36 @@ export async function buildPanel(entry = 'packages/softphone-ui/src/main.tsx'): 
     plugins: [withoutSipJsPlatform],
     define: { 'process.env.NODE_ENV': '"production"' },
   });
-  const output = (ending: string, type: PanelAsset['type']): PanelAsset => {
-    const body = Buffer.from(result.outputFiles.find((file) => file.path.endsWith(ending))?.contents ?? []);
-    const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12);
-    return { name: `panel-${hash}${ending}`, type, body, gzipBytes: gzipSync(body, { level: 9 }).length };
+  const assetOf = (path: string, stem: string): PanelAsset => {
+    const file = result.outputFiles.find((one) => one.path.endsWith(path.replace(/^.*\//, '/')));
+    const body = Buffer.from(file?.contents ?? []);
+    const isStyle = path.endsWith('.css');
+    return {
+      name: `${stem}${isStyle ? '.css' : '.js'}`,
+      type: isStyle ? 'text/css' : 'text/javascript',
+      body,
+      gzipBytes: gzipSync(body, { level: 9 }).length,
+    };
   };
-  const script = Object.entries(result.metafile.outputs).find(([path]) => path.endsWith('.js'))?.[1];
+  const hashed = (path: string): PanelAsset => {
+    const asset = assetOf(path, 'panel');
+    const hash = createHash('sha256').update(asset.body).digest('base64url').slice(0, 12);
+    return { ...asset, name: asset.name.replace('panel', `panel-${hash}`) };
+  };
+  const outputs = Object.entries(result.metafile.outputs);
+  const scriptPath = outputs.find(([path]) => path.endsWith('/panel.js'))?.[0] ?? '';
+  const stylePath = outputs.find(([path]) => path.endsWith('.css'))?.[0] ?? '';
+  const chunkPaths = outputs.map(([path]) => path).filter((path) => path.endsWith('.js') && path !== scriptPath);
+  const chunks = chunkPaths.map((path) => assetOf(path, path.replace(/^.*\/|\.js$/g, '')));
+  const isHost = (path: string): boolean =>
+    /crm-adapters\/src\/\w+\/panel\.ts$/.test(result.metafile.outputs[path]?.entryPoint ?? '');
+  const sizeOf = (path: string): number => chunks[chunkPaths.indexOf(path)]?.gzipBytes ?? 0;
+  const hosts = chunkPaths.filter(isHost).map(sizeOf);
+  const shared = chunkPaths.filter((path) => !isHost(path)).reduce((sum, path) => sum + sizeOf(path), 0);
+  const script = hashed(scriptPath);
+  const style = hashed(stylePath);
   const weights = new Map<string, number>();
-  for (const [path, { bytesInOutput }] of Object.entries(script?.inputs ?? {})) {
+  for (const [path, { bytesInOutput }] of outputs.flatMap(([, output]) => Object.entries(output.inputs))) {
     const part =
       /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ??
       /^(packages\/[^/]+\/src(?:\/[^/]+(?=\/))?)/.exec(path)?.[1] ??
@@ -72,8 +101,10 @@ export async function buildPanel(entry = 'packages/softphone-ui/src/main.tsx'): 
     weights.set(part, (weights.get(part) ?? 0) + bytesInOutput);
   }
   return {
-    script: output('.js', 'text/javascript'),
-    style: output('.css', 'text/css'),
+    script,
+    style,
+    chunks,
+    agentGzipBytes: script.gzipBytes + style.gzipBytes + shared + Math.max(0, ...hosts),
     weights: [...weights].sort((a, b) => b[1] - a[1]),
   };
 }

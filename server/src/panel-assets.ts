@@ -15,7 +15,7 @@ export interface PanelFile {
 /** A folder as `npm run build` leaves it (one script, its stylesheets, what they load), a bundle fresh from the bundler, or files by name. */
 export type PanelSource =
   | { readonly folder: string }
-  | { readonly script: PanelFile; readonly style: PanelFile }
+  | { readonly script: PanelFile; readonly style: PanelFile; readonly chunks?: readonly PanelFile[] }
   | { readonly files: ReadonlyMap<string, Uint8Array> };
 
 export interface Panel {
@@ -50,6 +50,7 @@ export async function loadPanel(source: PanelSource): Promise<Panel> {
   } else if ('script' in source) {
     add(source.script.name, source.script.body);
     add(source.style.name, source.style.body);
+    for (const chunk of source.chunks ?? []) add(chunk.name, chunk.body);
   } else {
     try {
       for (const entry of await readdir(source.folder, { withFileTypes: true })) {

@@ -1,19 +1,20 @@
 /** A host page without a page: remembers what it was told and has pedals for what a CRM would ask. Keeps the contract's obligations. */
 import type { IdentityProof, RecordRef } from '@patchcord/call-protocol';
 import { PatchcordError } from '@patchcord/call-protocol';
-import type { DialRequest, PanelCan, PanelHost } from '@patchcord/crm-adapters/panel';
+import type { DialRequest, PanelCan, PanelHost, PopTarget } from '@patchcord/crm-adapters/panel';
 
 export type HostFact =
   | { readonly type: 'state'; readonly state: string; readonly label: string }
   | { readonly type: 'availability'; readonly available: boolean }
   | { readonly type: 'opened'; readonly record: RecordRef }
+  | { readonly type: 'popped'; readonly target: PopTarget }
   | { readonly type: 'started' | 'answered' | 'completed'; readonly call: string }
   | { readonly type: 'ended'; readonly call: string; readonly outcome: string }
   | { readonly type: 'logged'; readonly call: string; readonly logId: string };
 
 export class FakeHost implements PanelHost {
   readonly crm = 'salesforce';
-  can: PanelCan = { proveIdentity: true, openRecord: true, clickToDial: true, raise: true };
+  can: PanelCan = { proveIdentity: true, pops: ['record'], clickToDial: true, raise: true };
   /** Everything the phone told this host, in order. */
   readonly facts: HostFact[] = [];
   proof: IdentityProof | null = { kind: 'salesforce-assertion', assertion: 'header.payload.signature' };
@@ -44,9 +45,10 @@ export class FakeHost implements PanelHost {
     this.facts.push({ type: 'availability', available });
   }
 
-  openRecord(record: RecordRef): Promise<void> {
+  pop(target: PopTarget): Promise<void> {
     if (this.openFault !== null) return Promise.reject(this.openFault);
-    this.facts.push({ type: 'opened', record });
+    if (target.kind === 'record') this.facts.push({ type: 'opened', record: target.record });
+    else this.facts.push({ type: 'popped', target });
     return Promise.resolve();
   }
 

@@ -57,7 +57,15 @@ export const profile: Profile = {
     { value: 'wrong', label: 'Wrong number' },
   ],
   dispositionRequired: false,
-  screenPop: 'ring',
+  wrapUpSeconds: 0,
+  screenPop: {
+    inbound: 'ring',
+    outbound: 'never',
+    known: { open: 'record' },
+    several: { open: 'choice' },
+    unknown: { open: 'nothing' },
+  },
+  pageCommands: { dial: 'ask', answer: 'refuse', control: 'allow' },
 };
 
 export const adaNumber = toE164('+14155550101');

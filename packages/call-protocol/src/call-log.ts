@@ -20,6 +20,8 @@ export interface CallLog {
   readonly outcome: CallOutcome | null;
   readonly reason: string;
   readonly record: RecordRef | null;
+  /** What the call was about, beside whom it was with: a case, a deal, an opportunity. */
+  readonly about?: RecordRef;
   readonly note: string;
   readonly disposition: string | null;
   readonly transferredTo: string | null;

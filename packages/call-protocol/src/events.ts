@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
+import { TranscriptLineSchema } from './page-channel.ts';
 import { MatchSchema, RecordRefSchema } from './records.ts';
 import { CallReportDataSchema } from './reports.ts';
 
@@ -47,6 +48,11 @@ export const eventSchemas = {
   'record.matched': v.object({ matches: v.array(MatchSchema) }),
   'record.chosen': v.object({ record: RecordRefSchema, by: v.picklist(['agent', 'only-match', 'dialled-from']) }),
   'record.opened': v.object({ record: RecordRefSchema }),
+  /** What the call was about, beside whom it was with: a case, a deal, an opportunity. null: nothing after all. */
+  'record.associated': v.object({ record: v.nullable(RecordRefSchema) }),
+  /** Words of a call as they are heard; told live and never stored. */
+  'transcript.partial': TranscriptLineSchema,
+  'transcript.final': TranscriptLineSchema,
   'wrap-up.saved': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
   'wrap-up.submitted': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
   'log.saved': v.object({ record: RecordRefSchema, logId: v.string() }),

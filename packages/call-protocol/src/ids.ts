@@ -16,6 +16,14 @@ export const E164Schema = v.pipe(
 /** A telephone number in E.164 (ITU-T E.164): "+", country code, national number. */
 export type E164 = v.InferOutput<typeof E164Schema>;
 
+export const ExtensionSchema = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,6}$/, 'an extension is one to six digits'),
+  v.brand('Extension'),
+);
+/** A number inside one phone system. It says nothing outside of it. */
+export type Extension = v.InferOutput<typeof ExtensionSchema>;
+
 const idText = v.pipe(v.string(), v.minLength(1), v.maxLength(128), v.regex(/^[A-Za-z0-9._:@-]+$/));
 export const TenantIdSchema = v.pipe(idText, v.brand('TenantId'));
 /** One customer organisation: one CRM connection, one PBX, its agents. */

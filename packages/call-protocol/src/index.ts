@@ -5,6 +5,8 @@ export * from './envelope.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './ids.ts';
+export * from './page-channel.ts';
 export * from './records.ts';
 export * from './relay-api.ts';
 export * from './reports.ts';
+export * from './screen-pop.ts';

@@ -6,8 +6,9 @@
 import * as v from 'valibot';
 import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
 import { EnvelopeSchema } from './envelope.ts';
-import { AgentIdSchema, CallIdSchema, DeviceIdSchema, E164Schema, TenantIdSchema } from './ids.ts';
-import { CrmNameSchema, MatchSchema, RecordRefSchema } from './records.ts';
+import { AgentIdSchema, CallIdSchema, DeviceIdSchema, E164Schema, ExtensionSchema, TenantIdSchema } from './ids.ts';
+import { CrmNameSchema, MatchSchema, RecordRefSchema, RelatedSchema } from './records.ts';
+import { PageCommandsSchema, ScreenPopSchema } from './screen-pop.ts';
 
 /** Failure body of every route. `message` is for people: what happened, why, what to do. */
 export const ErrorBodySchema = v.object({
@@ -114,7 +115,10 @@ export const ProfileSchema = v.object({
   }),
   dispositions: v.array(v.object({ value: v.string(), label: v.string() })),
   dispositionRequired: v.boolean(),
-  screenPop: v.picklist(['ring', 'answer', 'never']),
+  /** How long an agent may take for the wrap-up before the phone rings again, seconds; 0: as long as they like. */
+  wrapUpSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600)),
+  screenPop: ScreenPopSchema,
+  pageCommands: PageCommandsSchema,
 });
 export type Profile = v.InferOutput<typeof ProfileSchema>;
 
@@ -133,9 +137,16 @@ export const CredentialsSchema = v.object({
 });
 export type Credentials = v.InferOutput<typeof CredentialsSchema>;
 
-/** `GET /v1/matches?number=+14155550101`: records whose number equals this one. */
-export const MatchesSchema = v.object({ number: E164Schema, matches: v.array(MatchSchema) });
+/** `GET /v1/matches?number=+14155550101` or `?number=104`: records whose number equals this one, colleagues with this extension. */
+export const MatchesSchema = v.object({
+  number: v.union([E164Schema, ExtensionSchema]),
+  matches: v.array(MatchSchema),
+});
 export type Matches = v.InferOutput<typeof MatchesSchema>;
+
+/** `GET /v1/records/related?object=Contact&id=003…`: what a call with this record may be about, likeliest first. */
+export const RelatedRecordsSchema = v.object({ records: v.array(RelatedSchema) });
+export type RelatedRecords = v.InferOutput<typeof RelatedRecordsSchema>;
 
 /** `GET /v1/calls?limit=50`: the agent's own history, newest first. */
 export const CallSummarySchema = v.object({

@@ -3,17 +3,62 @@
  * extension, Salesforce Voice, a plain page). Owns the contract only. Everything a host sends is untrusted: an adapter checks origin,
  * source and shape before it calls a listener, and bounds every wait with its own deadline.
  */
-import type { CallOutcome, CrmName, Direction, IdentityProof, Party, RecordRef } from '@patchcord/call-protocol';
+import type {
+  CallOutcome,
+  CrmName,
+  Direction,
+  IdentityProof,
+  PageCommand,
+  PageNews,
+  Party,
+  RecordRef,
+} from '@patchcord/call-protocol';
 
 /** What this host can do; the phone hides or replaces what it can't. */
 export interface PanelCan {
   /** Brings its own proof of who the agent is; otherwise the phone asks for a pairing code. */
   readonly proveIdentity: boolean;
-  readonly openRecord: boolean;
+  /** What it can open; empty where nothing. */
+  readonly pops: readonly PopTarget['kind'][];
   /** Numbers on the page dial by a click. */
   readonly clickToDial: boolean;
   /** Can bring the panel to the front on ring. */
   readonly raise: boolean;
+}
+
+/** What is opened in front of the agent. */
+export type PopTarget =
+  | { readonly kind: 'record'; readonly record: RecordRef }
+  /** The host's own search for a text of three characters and more. */
+  | { readonly kind: 'search'; readonly text: string }
+  /** The form of a new record; it covers the page, so only after the answer. */
+  | { readonly kind: 'new-record'; readonly object: string; readonly fields: Readonly<Record<string, string>> }
+  | { readonly kind: 'flow'; readonly name: string; readonly variables: Readonly<Record<string, string>> }
+  /** A path of the CRM, starting with one "/". */
+  | { readonly kind: 'url'; readonly url: string };
+
+/** The page's message channel, where a host has one: state and transcript out, wishes in. */
+export interface PageChannel {
+  /** Tells every component of the page. Never fails: who is not there hears nothing. */
+  publish(news: PageNews): void;
+  /** A wish of a component. Its shape was checked, its sender can't be: the phone decides by its policy. */
+  onCommand(listener: (command: PageCommand) => void): () => void;
+}
+
+/** One thing of the set-up that can be looked at. */
+export interface SelfCheck {
+  readonly id: string;
+  /** What is looked at, in a few words. */
+  readonly title: string;
+  /** Never throws and never takes longer than the host's deadline. */
+  run(): Promise<SelfCheckResult>;
+}
+export interface SelfCheckResult {
+  readonly verdict: 'good' | 'bad' | 'unsure';
+  /** What was found. */
+  readonly found: string;
+  /** What to do, when it is not good. */
+  readonly advice?: string;
 }
 
 /** A wish to dial that came from the host page. The phone still decides: the number is as typed, unchecked. */
@@ -53,8 +98,15 @@ export interface PanelHost {
   readonly audienceKey?: () => string | null;
   /** The agent is signed in and ready (or not) to take calls. */
   showAvailability(state: { readonly signedIn: boolean; readonly available: boolean }): void;
-  /** Opens the record in front of the agent. @throws PatchcordError `host.refused`, `host.silent`, `crm.not-found` */
-  openRecord(record: RecordRef): Promise<void>;
+  /**
+   * Opens something in front of the agent; one at a time, in the order asked for.
+   * @throws PatchcordError `host.refused` (also what `can.pops` does not name), `host.silent`, `crm.not-found`
+   */
+  pop(target: PopTarget): Promise<void>;
+  /** Absent where the page has no message channel. */
+  readonly channel?: PageChannel;
+  /** What can be looked at on the host's side, in the order to look; works before `start` and after it failed. */
+  readonly selfChecks?: () => Promise<readonly SelfCheck[]>;
   /** Life of a call, told in order; adapters that don't care do nothing. */
   callStarted(call: HostCall): void;
   callAnswered(call: HostCall): void;

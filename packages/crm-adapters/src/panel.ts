@@ -1,22 +1,24 @@
 /**
- * The panel halves of all hosts: one explicit line each. The page's `data-host` picks one. Must never import a relay half.
+ * The panel halves of all hosts: one explicit line each, loaded when the page's `data-host` picks it, so that no agent carries another CRM's
+ * wire. Must never import a relay half.
  */
-import { createHubSpotPanel } from './hubspot/panel.ts';
-import { createPagePanel } from './page/panel.ts';
 import type { CreatePanelHost } from './panel-contract.ts';
-import { createSalesforcePanel } from './salesforce/panel.ts';
 
 export const panelHosts = {
-  salesforce: createSalesforcePanel,
-  hubspot: createHubSpotPanel,
-  page: createPagePanel,
-} as const satisfies Record<string, CreatePanelHost>;
+  salesforce: async () => (await import('./salesforce/panel.ts')).createSalesforcePanel,
+  hubspot: async () => (await import('./hubspot/panel.ts')).createHubSpotPanel,
+  page: async () => (await import('./page/panel.ts')).createPagePanel,
+} as const satisfies Record<string, () => Promise<CreatePanelHost>>;
 
 export type {
   CreatePanelHost,
   DialRequest,
   HostCall,
+  PageChannel,
   PanelCan,
   PanelHost,
   PanelHostOptions,
+  PopTarget,
+  SelfCheck,
+  SelfCheckResult,
 } from './panel-contract.ts';

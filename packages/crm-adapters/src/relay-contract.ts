@@ -3,7 +3,16 @@
  * A CRM's answer is untrusted: numbers are parsed again, ids are checked. Every failure is a PatchcordError whose `retryable` and
  * `retryAfterMs` tell the outbox what to do.
  */
-import type { CallLog, CrmName, E164, Match, PatchcordError, RecordRef } from '@patchcord/call-protocol';
+import type {
+  CallLog,
+  CrmName,
+  E164,
+  Extension,
+  Match,
+  PatchcordError,
+  RecordRef,
+  Related,
+} from '@patchcord/call-protocol';
 
 export interface RelayCan {
   /** Writes one call with its associations in one atomic request. */
@@ -38,7 +47,25 @@ export interface CrmRelay {
    * @param options.urgent A person waits for it (the default): it goes before what does not
    * @throws PatchcordError `crm.*`
    */
-  findByNumber(number: E164, country: string, options?: { readonly urgent?: boolean }): Promise<readonly Match[]>;
+  findByNumber(
+    number: E164,
+    country: string,
+    options?: {
+      readonly urgent?: boolean;
+      /** Who asks: where the relay works in the name of the agent, they find what they may see. */
+      readonly agent?: CrmAgent;
+    },
+  ): Promise<readonly Match[]>;
+  /**
+   * What a call with this record may be about: its open cases, opportunities, deals, likeliest first, at most twenty. Absent where the CRM has none.
+   * @throws PatchcordError `crm.*`
+   */
+  relatedTo?(record: RecordRef, agent: CrmAgent): Promise<readonly Related[]>;
+  /**
+   * The colleague with this extension, where the CRM keeps a directory.
+   * @throws PatchcordError `crm.*`
+   */
+  findByExtension?(extension: Extension, agent: CrmAgent): Promise<readonly Match[]>;
   /**
    * Writes the call so that any number of repeats, also after a lost answer or a crash, leave exactly one log. `logId` is what an earlier
    * write returned, or null when none is known. Only fields we own are written; a field a person edited stays.

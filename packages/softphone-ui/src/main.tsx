@@ -28,12 +28,13 @@ const clock: ClockPort = {
 const storage = () => localStorage;
 const openChannel = (name: string) => new BroadcastChannel(name);
 
-function createHost(page: DOMStringMap, relayOrigin: string): PanelHost {
+async function createHost(page: DOMStringMap, relayOrigin: string): Promise<PanelHost> {
   const name = page.host ?? '';
   if (!Object.hasOwn(panelHosts, name)) {
     throw new Error(`This page names no known host (data-host="${name}"). It must be served by the relay.`);
   }
-  return panelHosts[name as keyof typeof panelHosts]({
+  const create = await panelHosts[name as keyof typeof panelHosts]();
+  return create({
     window,
     hostOrigins: (page.hostOrigins ?? '').split(/\s+/).filter((origin) => origin !== ''),
     audience: relayOrigin,
@@ -47,10 +48,10 @@ function hostOriginOf(page: Window): string {
   return URL.canParse(page.document.referrer) ? new URL(page.document.referrer).origin : page.location.origin;
 }
 
-function run(element: HTMLElement): void {
+async function run(element: HTMLElement): Promise<void> {
   const page = document.documentElement.dataset;
   const relayOrigin = (page.relay ?? '') === '' ? location.origin : new URL(page.relay ?? '', location.href).origin;
-  const host = createHost(page, relayOrigin);
+  const host = await createHost(page, relayOrigin);
   const device = readDevice(storage);
   const sound = createSound(window);
   const panel = createPanel({
@@ -105,4 +106,4 @@ function findPlace(): HTMLElement {
   return place;
 }
 
-run(findPlace());
+void run(findPlace());

@@ -29,9 +29,9 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
 }
 
 function isDue(call: CallState, policy: Profile['screenPop']): boolean {
-  if (policy === 'never' || call.direction !== 'inbound' || call.phase === 'ended' || call.record === null)
+  if (policy.inbound === 'never' || call.direction !== 'inbound' || call.phase === 'ended' || call.record === null)
     return false;
   const only = call.matches.length === 1 ? call.matches[0] : undefined;
   if (only === undefined || !sameRecord(only.record, call.record)) return false;
-  return policy === 'ring' || call.answeredAt !== null;
+  return policy.inbound === 'ring' || call.answeredAt !== null;
 }

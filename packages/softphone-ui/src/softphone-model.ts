@@ -123,7 +123,7 @@ export interface SoftphoneModelOptions {
   readonly phone: SharedPhone;
   readonly profile: ReadonlySignal<Profile>;
   readonly relay: Pick<RelayClient, 'matches' | 'history' | 'retryLog'>;
-  readonly host: Pick<PanelHost, 'can' | 'openRecord'>;
+  readonly host: Pick<PanelHost, 'can' | 'pop'>;
   readonly sound: SoundPort | null;
   readonly clock: ClockPort;
   readonly ticker: Ticker;
@@ -315,9 +315,9 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   async function openRecord(record: RecordRef): Promise<boolean> {
-    if (!host.can.openRecord) return false;
+    if (!host.can.pops.includes('record')) return false;
     try {
-      await host.openRecord(record);
+      await host.pop({ kind: 'record', record });
       return true;
     } catch (error) {
       notify(
@@ -366,7 +366,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     sound: options.sound === null ? null : createSoundSettings(options.sound),
     ticker: options.ticker,
     signOut: options.signOut,
-    canOpenRecord: host.can.openRecord,
+    canOpenRecord: host.can.pops.includes('record'),
     wouldEndCall,
     duties,
 

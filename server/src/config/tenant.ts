@@ -5,6 +5,7 @@ import { AgentBrakesSchema, BrakesSchema } from './brakes.ts';
 import { CallRecordsSchema } from './call-records.ts';
 import { CrmSchema } from './crm.ts';
 import { country, encryptedUnlessLoopback, givenSecret, text, unique, url } from './fields.ts';
+import { PageCommandsSetting, ScreenPopSetting } from './screen-pop.ts';
 import { SignInSchema } from './sign-in.ts';
 import { SipSchema, TurnSchema } from './sip.ts';
 
@@ -71,7 +72,10 @@ export const TenantSchema = v.strictObject({
     [],
   ),
   dispositionRequired: v.optional(v.boolean(), false),
-  screenPop: v.optional(v.picklist(['ring', 'answer', 'never'], 'must be "ring", "answer" or "never"'), 'ring'),
+  /** Seconds an agent has for the wrap-up before the phone rings again; 0: as long as they like. */
+  wrapUpSeconds: v.optional(v.pipe(v.number('must be a number'), v.integer(), v.minValue(0), v.maxValue(3_600)), 0),
+  screenPop: v.optional(ScreenPopSetting, {}),
+  pageCommands: v.optional(PageCommandsSetting, {}),
   webhooks: v.optional(
     v.array(
       v.pipe(

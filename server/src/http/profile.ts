@@ -25,7 +25,9 @@ export function profileRoutes(parts: RelayParts): Router {
         numbers: { country: config.country, metadata: numberMetadata([config.country, ...config.countries]) },
         dispositions: config.dispositions,
         dispositionRequired: config.dispositionRequired,
+        wrapUpSeconds: config.wrapUpSeconds,
         screenPop: config.screenPop,
+        pageCommands: config.pageCommands,
       };
       response.json(profile);
       return Promise.resolve();

@@ -6,6 +6,8 @@ import { panelHosts } from '@patchcord/crm-adapters/panel';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type HostPage, panelHostContract } from './panel-host-contract.ts';
 
+const createHost = await panelHosts.hubspot();
+
 const origin = 'https://app-eu1.hubspot.com';
 const portalId = 24_500_123;
 const record: RecordRef = { crm: 'hubspot', object: 'contact', id: '501', name: 'Elena Marchetti' };
@@ -47,7 +49,7 @@ function hubspotPage(
       usesCallingWindow: true,
       ...options.sync,
     });
-  const host = panelHosts.hubspot({
+  const host = createHost({
     window,
     hostOrigins: [origin],
     audience: 'https://relay.example',
@@ -292,7 +294,7 @@ describe('the HubSpot panel', () => {
     host.showAvailability({ signedIn: true, available: true });
     host.callStarted(inbound('call-8'));
     expect(types()).toEqual(['SYNC_ACK', 'INITIALIZED']);
-    await host.openRecord(record);
+    await host.pop({ kind: 'record', record });
     expect(types()).toContain('NAVIGATE_TO_RECORD');
   });
 
@@ -360,10 +362,12 @@ describe('the HubSpot panel', () => {
 
   it('opens contacts and companies, and says so for the rest', async () => {
     const { host, sent } = await started();
-    await expect(host.openRecord({ crm: 'hubspot', object: 'deal', id: '9' })).rejects.toMatchObject({
+    await expect(
+      host.pop({ kind: 'record', record: { crm: 'hubspot', object: 'deal', id: '9' } }),
+    ).rejects.toMatchObject({
       code: 'host.refused',
     });
-    await host.openRecord({ crm: 'hubspot', object: 'company', id: '601' });
+    await host.pop({ kind: 'record', record: { crm: 'hubspot', object: 'company', id: '601' } });
     expect(sent().at(-1)).toMatchObject({
       type: 'NAVIGATE_TO_RECORD',
       data: { objectCoordinates: { portalId, objectId: 601, objectTypeId: '0-2' } },

@@ -5,11 +5,13 @@ import { describe, expect, it } from 'vitest';
 import { type FakeFrame, fakeFrame } from './fake-frame.ts';
 import { type HostPage, panelHostContract } from './panel-host-contract.ts';
 
+const createHost = await panelHosts.page();
+
 const origin = 'https://intranet.example';
 const record: RecordRef = { crm: 'page', object: 'customer', id: 'c-17', name: 'Elena Marchetti' };
 
 function pageAround(frame: FakeFrame, hostTimeoutMs: number, greeting = true): HostPage {
-  const host = panelHosts.page({
+  const host = createHost({
     window: frame.window,
     hostOrigins: [origin],
     audience: 'https://relay.example',
@@ -92,8 +94,8 @@ describe('the plain page', () => {
   it('can do less without a page around it', async () => {
     const page = pageAround(fakeFrame({ origin, framed: false }), 50);
     await page.host.start();
-    expect(page.host.can).toEqual({ proveIdentity: false, openRecord: false, clickToDial: false, raise: false });
-    await expect(page.host.openRecord(record)).rejects.toMatchObject({ code: 'host.refused' });
+    expect(page.host.can).toEqual({ proveIdentity: false, pops: [], clickToDial: false, raise: false });
+    await expect(page.host.pop({ kind: 'record', record })).rejects.toMatchObject({ code: 'host.refused' });
   });
 
   it('tells state and saved logs, a state once', async () => {

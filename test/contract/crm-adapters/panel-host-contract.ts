@@ -120,7 +120,7 @@ export function panelHostContract(name: string, subject: PanelHostSubject): void
 
     it('opens a record in front of the agent', async () => {
       const made = await started();
-      await made.host.openRecord(subject.record);
+      await made.host.pop({ kind: 'record', record: subject.record });
       expect(made.opened()).toEqual([subject.record.id]);
     });
 
@@ -128,7 +128,7 @@ export function panelHostContract(name: string, subject: PanelHostSubject): void
       const made = await started();
       if (made.refuseNextRecord === undefined) return;
       made.refuseNextRecord();
-      expect(await codeOf(made.host.openRecord(subject.record))).toBe('host.refused');
+      expect(await codeOf(made.host.pop({ kind: 'record', record: subject.record }))).toBe('host.refused');
     });
 
     it('takes the life of a call at any time, in any order, more than once', async () => {

@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { fakeFrame } from './fake-frame.ts';
 import { type HostPage, panelHostContract } from './panel-host-contract.ts';
 
+const createHost = await panelHosts.salesforce();
+
 const origin = 'https://acme.lightning.force.com';
 const record: RecordRef = { crm: 'salesforce', object: 'Contact', id: '003Pc00000000AAIAY', name: 'Elena Marchetti' };
 const search = `?mode=Lightning&ltn_app_id=06m&isdtp=vw&sfdcIframeOrigin=${encodeURIComponent(origin)}&clc=1`;
@@ -87,7 +89,7 @@ function salesforcePage(options: {
     search: options.search ?? search,
     extras,
   });
-  const host = panelHosts.salesforce({
+  const host = createHost({
     window: frame.window,
     hostOrigins: options.hostOrigins ?? [origin],
     audience: 'https://relay.example:8443/a b',
@@ -242,9 +244,12 @@ describe('the Salesforce panel', () => {
     const page = salesforcePage({ hostTimeoutMs: 20 });
     await page.host.start();
     page.replies.set('screenPop', 'twice');
-    await page.host.openRecord(record);
+    await page.host.pop({ kind: 'record', record });
     page.replies.set('screenPop', 'never');
-    await expect(page.host.openRecord(record)).rejects.toMatchObject({ code: 'host.silent', retryable: true });
+    await expect(page.host.pop({ kind: 'record', record })).rejects.toMatchObject({
+      code: 'host.silent',
+      retryable: true,
+    });
     for (const answer of page.late) answer();
   });
 
@@ -328,10 +333,12 @@ describe('the Salesforce panel', () => {
   it('knows its own records only', async () => {
     const page = salesforcePage({});
     await page.host.start();
-    await expect(page.host.openRecord({ crm: 'hubspot', object: 'contact', id: '5' })).rejects.toMatchObject({
+    await expect(
+      page.host.pop({ kind: 'record', record: { crm: 'hubspot', object: 'contact', id: '5' } }),
+    ).rejects.toMatchObject({
       code: 'crm.not-found',
     });
     page.replies.set('screenPop', bad('Record not found'));
-    await expect(page.host.openRecord(record)).rejects.toMatchObject({ code: 'crm.not-found' });
+    await expect(page.host.pop({ kind: 'record', record })).rejects.toMatchObject({ code: 'crm.not-found' });
   });
 });

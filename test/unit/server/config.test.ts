@@ -26,7 +26,8 @@ it('fills in what an operator need not say', () => {
   const config = checkConfig(testConfig());
   expect(config).toMatchObject({ host: '127.0.0.1', dataDir: '.patchcord', trustProxy: 0 });
   expect(config.tenants[0]).toMatchObject({
-    screenPop: 'ring',
+    screenPop: { inbound: 'ring', outbound: 'never', unknown: { open: 'nothing' } },
+    pageCommands: { dial: 'ask', answer: 'refuse' },
     dispositionRequired: false,
     sip: { registerSeconds: 120, candidates: 'first-host', credential: { ttlSeconds: 600, algorithm: 'sha256' } },
   });

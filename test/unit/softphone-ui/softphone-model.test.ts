@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { profile } from '../../panel/sample-profile.ts';
 import { ada, onlyCall, openLab, openReady, settle, sharers, talk, until } from './panel-lab.ts';
+
+const onRing = profile.screenPop;
 
 describe('an inbound call', () => {
   it('with exactly one match: the record is chosen and opened by the foremost frame, once', async () => {
@@ -56,7 +59,7 @@ describe('an inbound call', () => {
   });
 
   it('pops on answer when the profile says so, and never when it says never', async () => {
-    const onAnswer = await openReady(openLab({ profile: { screenPop: 'answer' } }));
+    const onAnswer = await openReady(openLab({ profile: { screenPop: { ...onRing, inbound: 'answer' } } }));
     const call = onAnswer.sip.invite({ number: ada.number });
     await until(() => onlyCall(onAnswer).record !== null);
     await settle();
@@ -64,7 +67,7 @@ describe('an inbound call', () => {
     await onAnswer.model().answer(call);
     await until(() => onAnswer.host.told('opened').length === 1);
 
-    const never = await openReady(openLab({ profile: { screenPop: 'never' } }));
+    const never = await openReady(openLab({ profile: { screenPop: { ...onRing, inbound: 'never' } } }));
     await talk(never);
     await until(() => onlyCall(never).record !== null);
     await settle();

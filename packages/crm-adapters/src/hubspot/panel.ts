@@ -142,7 +142,7 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
 
   return {
     crm: 'hubspot',
-    can: { proveIdentity: false, openRecord: true, clickToDial: true, raise: true },
+    can: { proveIdentity: false, pops: ['record'], clickToDial: true, raise: true },
     async start() {
       if (window.parent === window)
         throw new PatchcordError(
@@ -176,14 +176,14 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
       available = now;
       tell(now ? 'USER_AVAILABLE' : 'USER_UNAVAILABLE');
     },
-    async openRecord(record) {
+    async pop(target) {
       const { portalId } = await withDeadline(
         ready.promise,
         options.hostTimeoutMs ?? defaultTimeoutMs,
         () =>
           new PatchcordError('host.silent', 'HubSpot did not greet the phone. Reload the page.', { retryable: true }),
       );
-      const coordinates = portalId === null ? null : coordinatesOf(record, portalId);
+      const coordinates = portalId === null || target.kind !== 'record' ? null : coordinatesOf(target.record, portalId);
       if (coordinates === null)
         throw new PatchcordError('host.refused', 'HubSpot opens contacts and companies from the phone, nothing else.');
       const refused = settledOnce<never>();

@@ -64,7 +64,7 @@ export function createPagePanel(options: PanelHostOptions): PanelHost {
 
   return {
     crm: 'page',
-    can: { proveIdentity: false, openRecord: framed, clickToDial: framed, raise: false },
+    can: { proveIdentity: false, pops: framed ? ['record'] : [], clickToDial: framed, raise: false },
     async start() {
       if (!framed) return;
       if (!listening) {
@@ -87,12 +87,13 @@ export function createPagePanel(options: PanelHostOptions): PanelHost {
     // The panel opened by itself has no page around it: its tabs are one audience of their own.
     audienceKey: () => (framed ? hostOrigin : 'alone'),
     showAvailability() {},
-    openRecord(record) {
-      if (hostOrigin === null)
+    pop(target) {
+      if (hostOrigin === null || target.kind !== 'record')
         return Promise.reject(
-          new PatchcordError('host.refused', 'There is no page around the phone that could open a record.'),
+          new PatchcordError('host.refused', 'There is no page around the phone that could open this.'),
         );
-      send({ type: 'open-record', record: { id: record.id, object: record.object } });
+      const { id, object } = target.record;
+      send({ type: 'open-record', record: { id, object } });
       return Promise.resolve();
     },
     callStarted() {},

@@ -126,7 +126,7 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
 
   return {
     crm: 'salesforce',
-    can: { proveIdentity: true, openRecord: true, clickToDial: true, raise: true },
+    can: { proveIdentity: true, pops: ['record'], clickToDial: true, raise: true },
     start() {
       starting ??= connect().catch((error: unknown) => {
         starting = null;
@@ -158,7 +158,10 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
       clickable = signedIn;
       if (opencti !== null) tell(signedIn ? 'enableClickToDial' : 'disableClickToDial', {});
     },
-    async openRecord(record) {
+    async pop(target) {
+      if (target.kind !== 'record')
+        throw new PatchcordError('host.refused', `Salesforce cannot open a ${target.kind}.`);
+      const { record } = target;
       if (record.crm !== 'salesforce' || !isId(record.id))
         throw new PatchcordError('crm.not-found', 'This record is not in Salesforce.');
       const answer = await ask('screenPop', { type: 'sobject', params: { recordId: record.id } });
