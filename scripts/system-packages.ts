@@ -25,6 +25,8 @@ const needed: readonly (readonly [proof: string, debianPackage: string])[] = [
   ['/usr/bin/sipp', 'sip-tester'],
   ['/usr/lib/postgresql', 'postgresql'],
   ['/usr/bin/redis-server', 'redis-server'],
+  // A company directory for the look-up of callers.
+  ['/usr/sbin/slapd', 'slapd'],
   ['/usr/bin/sox', 'sox'],
   // makes the root with Asterisk 22: scripts/asterisk-root.ts
   ['/usr/sbin/debootstrap', 'debootstrap'],
