@@ -1,11 +1,12 @@
 /**
- * `npm run check`: format and lint, types, layers, dead code, size budgets, generated docs. Runs all of them and reports every failure, so
+ * `npm run check`: format and lint, types, layers, dead code, the Salesforce source, size budgets, generated docs. Runs all of them and reports every failure, so
  * that one run is enough to know what to mend.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { generatedDocs } from './docs.ts';
 import { buildPanel } from './panel-bundle.ts';
+import { salesforceChecks } from './salesforce/checks.ts';
 import { installSystemPackages, missingSystemPackages } from './system-packages.ts';
 
 /** gzip -9 bytes the whole agent panel may weigh, script and stylesheet. */
@@ -21,7 +22,7 @@ run('format and lint', 'node_modules/@biomejs/biome/bin/biome', ['check', '.', '
 run('types', 'node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']);
 checkLayers();
 run('dead code', 'node_modules/knip/bin/knip.js', ['--no-progress']);
-checkApex();
+await checkSalesforce();
 await checkSize();
 checkGeneratedDocs();
 
@@ -62,18 +63,12 @@ function checkLayers(): void {
   report('layers', result.status === 0 && cruised >= fewestModules, `${cruised} modules`);
 }
 
-/** Types, methods and fields of the Apex classes, by the compiler front end inside Salesforce's own analyser. Needs Java 17. */
-function checkApex(): void {
-  const jars = 'node_modules/@salesforce/code-analyzer-pmd-engine/dist/java-lib/*';
-  const args = ['-cp', jars, 'io.github.apexdevtools.apexls.CheckForIssues', '-n', '-d', 'warnings', '-w', '.'];
-  const result = spawnSync('java', args, { encoding: 'utf8' });
-  if (result.status !== 0)
-    console.error(
-      result.error === undefined
-        ? `${result.stdout}${result.stderr}`
-        : 'Java 17 is missing: apt-get install openjdk-17-jre-headless',
-    );
-  report('apex', result.status === 0);
+/** Metadata, Apex and Lightning components, as far as they can be checked without an org. Needs Java 17. */
+async function checkSalesforce(): Promise<void> {
+  for await (const { name, detail, failures } of salesforceChecks(process.cwd())) {
+    for (const failure of failures) console.error(`  ${failure}`);
+    report(name, failures.length === 0, detail);
+  }
 }
 
 async function checkSize(): Promise<void> {

@@ -19,13 +19,16 @@ const commands = {
   relay: ['server/src/main.ts'],
   test: ['scripts/test.ts'],
   'test:unit': ['scripts/test.ts', 'unit'],
+  'test:opencti': ['scripts/test-opencti.ts'],
   check: ['scripts/check.ts'],
   bench: ['test/bench/main.ts'],
   faults: ['test/faults/main.ts'],
   attack: ['test/attack/main.ts'],
   build: ['scripts/build.ts'],
   docs: ['scripts/docs.ts'],
-  format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'],
+  format: ['scripts/format.ts'],
+  salesforce: ['scripts/salesforce.ts'],
+  pictures: ['test/e2e/pictures.ts'],
 };
 
 const [name, ...rest] = process.argv.slice(2);

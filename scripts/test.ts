@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { makeAsteriskRoot } from './asterisk-root.ts';
 import { installSystemPackages } from './system-packages.ts';
 
-const projects = ['unit', 'store', 'browser', 'lab'] as const;
+const projects = ['unit', 'lwc', 'store', 'browser', 'lab'] as const;
 const help = `Usage: npm test [-- PROJECT…] [-- --help]
 Projects: ${projects.join(', ')} (all when none is named). One file: npx vitest run --project unit test/unit/…`;
 
@@ -25,7 +25,7 @@ if (unknown.length > 0) {
 }
 const chosen = asked.length === 0 ? projects : projects.filter((project) => asked.includes(project));
 
-if (chosen.some((project) => project !== 'unit')) {
+if (chosen.some((project) => project !== 'unit' && project !== 'lwc')) {
   try {
     installSystemPackages();
     if (chosen.includes('lab')) makeAsteriskRoot();
@@ -43,9 +43,11 @@ for (const project of chosen) {
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', project];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const command =
-    project === 'lab'
-      ? ['test/sip-lab/run-in-lab.ts', '--', process.execPath, ...vitest, ...reporters]
-      : [...vitest, ...reporters];
+    project === 'lwc'
+      ? ['scripts/test-lwc.ts', report]
+      : project === 'lab'
+        ? ['test/sip-lab/run-in-lab.ts', '--', process.execPath, ...vitest, ...reporters]
+        : [...vitest, ...reporters];
   console.log(`\n── ${project} ──`);
   const run = spawnSync(process.execPath, command, { stdio: 'inherit' });
   const counts = readCounts(report);

@@ -1,0 +1,28 @@
+/** What the board says. */
+export const texts = {
+  title: 'Team today',
+  loading: 'Loading the day',
+  refresh: 'Refresh',
+  failed: 'The board cannot be shown.',
+  again: 'Try again',
+  empty: 'No calls today yet.',
+  agents: 'Agents',
+  missed: 'Missed, not called back',
+  noneMissed: 'Everybody who called in vain was called back.',
+  moreMissed: 'Only the newest 200 missed calls were looked at.',
+  asOf: (time) => `As of ${time}`,
+  sums: { calls: 'Calls', answered: 'Answered', missed: 'Missed', talk: 'Talk time', open: 'To call back' },
+  columns: {
+    name: 'Agent',
+    calls: 'Calls',
+    answered: 'Answered',
+    missed: 'Missed',
+    talkSeconds: 'Talk time',
+    averageSeconds: 'Average',
+    wrapUpSince: 'Longest wrap-up',
+  },
+  missedColumns: { who: 'Who', number: 'Number', calls: 'Calls', last: 'Last call', rang: 'Rang at' },
+  withheld: 'Unknown caller',
+  noWrapUp: 'none',
+  wrapUps: (span, count) => (count === 1 ? span : `${span} (${count} open)`),
+};

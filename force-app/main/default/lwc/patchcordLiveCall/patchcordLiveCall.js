@@ -1,0 +1,205 @@
+/**
+ * The call in the phone, beside the record: state and transcript lines as the phone's channel tells them, and buttons that ask the phone.
+ * Knows only what the channel says: the phone decides whether it does what a button asks, and its refusal is shown.
+ */
+
+import PHONE from '@salesforce/messageChannel/Patchcord_Phone__c';
+import { clock } from 'c/patchcordWords';
+import { APPLICATION_SCOPE, MessageContext, publish, subscribe, unsubscribe } from 'lightning/messageService';
+import { api, LightningElement, wire } from 'lwc';
+import { isLine, withLine } from './spokenLines';
+import { texts } from './texts';
+
+/** How long the phone may take to answer, in ms. */
+const PATIENCE = 4000;
+/** Distance from the end, in pixels, at which a reader still follows. */
+const NEAR = 24;
+
+export default class PatchcordLiveCall extends LightningElement {
+  /** Shows the call alone, without what is said. */
+  @api withoutTranscript = false;
+
+  texts = texts;
+  phone = null;
+  silent = false;
+  refusal = '';
+  now = Date.now();
+  lines = {};
+  following = true;
+  asked = new Map();
+  serial = 0;
+
+  @wire(MessageContext)
+  messageContext;
+
+  connectedCallback() {
+    this.subscription = subscribe(this.messageContext, PHONE, (message) => this.hear(message?.news), {
+      scope: APPLICATION_SCOPE,
+    });
+    this.ask({ command: 'sync' });
+  }
+
+  disconnectedCallback() {
+    unsubscribe(this.subscription);
+    this.subscription = null;
+    clearInterval(this.ticking);
+    this.ticking = undefined;
+    for (const waiting of this.asked.values()) clearTimeout(waiting);
+    this.asked.clear();
+  }
+
+  renderedCallback() {
+    const box = this.template.querySelector('.lines');
+    if (box && this.following) box.scrollTop = box.scrollHeight;
+  }
+
+  get isConnecting() {
+    return this.phone === null && !this.silent;
+  }
+
+  get isNotOpen() {
+    return this.phone === null && this.silent;
+  }
+
+  get isOffline() {
+    return this.phone?.phone === 'offline' && !this.hasCalls;
+  }
+
+  get hasCalls() {
+    return (this.phone?.calls ?? []).length > 0;
+  }
+
+  get hasNone() {
+    return this.phone !== null && this.phone.phone !== 'offline' && !this.hasCalls;
+  }
+
+  get isAway() {
+    return this.hasNone && this.phone.available === false;
+  }
+
+  get calls() {
+    return (this.phone?.calls ?? []).map((call) => {
+      const running = call.phase === 'active';
+      const talked = call.answeredAt > 0;
+      const from = talked ? call.answeredAt : call.startedAt;
+      const until = call.endedAt > 0 ? call.endedAt : this.now;
+      return {
+        ...call,
+        who: call.name || call.number || texts.unknown,
+        phone: call.name ? call.number : '',
+        phaseText: running && call.held ? texts.held : (texts.phases[call.phase] ?? call.phase),
+        timer: from > 0 ? clock((until - from) / 1000) : '',
+        running,
+        incoming: call.phase === 'incoming',
+        mayHangUp: call.phase !== 'ended' && call.phase !== 'ending',
+        hangUp: call.phase === 'incoming' ? texts.decline : texts.hangUp,
+        hold: call.held ? texts.resume : texts.hold,
+        holdIcon: call.held ? 'utility:play' : 'utility:pause',
+        holdCommand: call.held ? 'resume' : 'hold',
+        mute: call.muted ? texts.unmute : texts.mute,
+        muteIcon: call.muted ? 'utility:volume_off' : 'utility:unmuted',
+        muteCommand: call.muted ? 'unmute' : 'mute',
+        several: call.matches > 1 && !call.recordId ? texts.several(call.matches) : '',
+        className: `call call_${running && call.held ? 'held' : call.phase}`,
+      };
+    });
+  }
+
+  /** The call whose words are shown: the one that is going on, else the last. */
+  get spokenCall() {
+    const calls = this.phone?.calls ?? [];
+    return calls.find((call) => call.phase === 'active' && !call.held) ?? calls[0];
+  }
+
+  get showsTranscript() {
+    return !this.withoutTranscript && Boolean(this.spokenCall) && this.spokenCall.answeredAt > 0;
+  }
+
+  get spoken() {
+    const farSide = this.spokenCall?.name || texts.farSide;
+    return (this.lines[this.spokenCall?.id] ?? []).map((line) => ({
+      key: `${line.speaker}-${line.line}`,
+      text: line.text,
+      speaker: line.speaker === 'agent' ? this.phone.agent || texts.agent : farSide,
+      time: clock(line.startMs / 1000),
+      partial: !line.final,
+      className: `line line_${line.speaker}${line.final ? '' : ' line_partial'}`,
+    }));
+  }
+
+  get hasLines() {
+    return this.spoken.length > 0;
+  }
+
+  get isBehind() {
+    return this.hasLines && !this.following;
+  }
+
+  hear(news) {
+    if (news?.type === 'state' && Array.isArray(news.calls)) this.hearState(news);
+    else if (news?.type === 'transcript' && typeof news.call === 'string' && isLine(news))
+      this.lines = { ...this.lines, [news.call]: withLine(this.lines[news.call] ?? [], news) };
+    else if (news?.type === 'result') this.hearResult(news);
+  }
+
+  hearState(state) {
+    this.phone = state;
+    this.now = Date.now();
+    // Whatever was asked, the phone is there: a sync needs no other answer.
+    this.silent = false;
+    const known = new Set(state.calls.map((call) => call.id));
+    this.lines = Object.fromEntries(Object.entries(this.lines).filter(([id]) => known.has(id)));
+    if (state.calls.length === 0) this.refusal = '';
+    const counts = state.calls.some((call) => call.endedAt === 0);
+    if (counts && this.ticking === undefined)
+      // A clock ticks: there is nothing to wait for instead.
+      // eslint-disable-next-line @lwc/lwc/no-async-operation
+      this.ticking = setInterval(() => {
+        this.now = Date.now();
+      }, 1000);
+    if (!counts) {
+      clearInterval(this.ticking);
+      this.ticking = undefined;
+    }
+  }
+
+  hearResult(result) {
+    if (!this.asked.has(result.id)) return;
+    clearTimeout(this.asked.get(result.id));
+    this.asked.delete(result.id);
+    this.refusal = result.ok ? '' : `${texts.refused} ${result.reason ?? ''}`.trim();
+  }
+
+  ask(wish) {
+    this.serial += 1;
+    const id = `live-call-${Date.now().toString(36)}-${this.serial}`;
+    this.asked.set(
+      id,
+      // Silence is the absence of an event.
+      // eslint-disable-next-line @lwc/lwc/no-async-operation
+      setTimeout(() => {
+        this.asked.delete(id);
+        if (wish.command === 'sync') this.silent = this.phone === null;
+        else this.refusal = texts.noAnswer;
+      }, PATIENCE),
+    );
+    publish(this.messageContext, PHONE, { command: { ...wish, id } });
+  }
+
+  handleCommand(event) {
+    const { call, command } = event.currentTarget.dataset;
+    this.refusal = '';
+    this.ask({ command, call });
+  }
+
+  handleScroll(event) {
+    const box = event.currentTarget;
+    this.following = box.scrollHeight - box.scrollTop - box.clientHeight <= NEAR;
+  }
+
+  handleNewest() {
+    this.following = true;
+    // The button that had the focus is about to go.
+    this.template.querySelector('.lines').focus();
+  }
+}

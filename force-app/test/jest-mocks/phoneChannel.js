@@ -1,0 +1,2 @@
+/** The message channel of the phone. */
+export default 'Patchcord_Phone__c';
