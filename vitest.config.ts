@@ -35,6 +35,7 @@ export default defineConfig({
           name: 'browser',
           include: [
             'test/sandbox/**/*.test.ts',
+            'test/opencti/**/*.test.ts',
             'test/panel/**/*.test.ts',
             'test/sip-port/**/*.test.ts',
             'test/e2e/**/*.sandbox.test.ts',

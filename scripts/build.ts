@@ -1,11 +1,11 @@
-/** `npm run build`: writes the panel's script, stylesheet and what it loads when needed to dist/panel, for a relay that runs without the sources. */
+/** `npm run build`: writes the panel's scripts and its stylesheet to dist/panel, for a relay that runs without the sources. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { buildPanel } from './panel-bundle.ts';
 
-const { script, style, chunks } = await buildPanel();
+const { assets } = await buildPanel();
 rmSync('dist/panel', { recursive: true, force: true });
 mkdirSync('dist/panel', { recursive: true });
-for (const asset of [script, style, ...chunks]) {
+for (const asset of assets) {
   writeFileSync(`dist/panel/${asset.name}`, asset.body);
   console.log(`dist/panel/${asset.name}  ${(asset.gzipBytes / 1000).toFixed(1)} kB gzip`);
 }

@@ -1,9 +1,13 @@
 /**
- * Builds the panel: one script, one stylesheet, for every CRM. Owns the bundle's options and its size; the relay serves what comes out.
+ * Builds the panel: one script for each CRM, one stylesheet for all. Owns the bundle's options and its size; the relay serves what comes out.
  */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { build, type Plugin } from 'esbuild';
+import { minify } from '@swc/core';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+/** The CRMs that the panel is built for. */
+const hosts = ['salesforce', 'hubspot', 'page'] as const;
 
 export interface PanelAsset {
   /** File name with a content hash, so that it may be cached for ever. */
@@ -15,13 +19,13 @@ export interface PanelAsset {
 }
 
 export interface PanelBundle {
-  readonly script: PanelAsset;
-  readonly style: PanelAsset;
-  /** What the script loads when it is needed: one CRM's host, the screens few people open. */
-  readonly chunks: readonly PanelAsset[];
-  /** gzip bytes of everything one agent can load: script, style, all chunks but the hosts of other CRMs. The heaviest CRM counts. */
+  /** One script for each CRM, and the stylesheet they share. */
+  readonly assets: readonly PanelAsset[];
+  /** The same by name, as the relay takes them. */
+  readonly files: ReadonlyMap<string, Buffer>;
+  /** gzip bytes of what one agent loads, script and stylesheet: of the CRM where it is most. */
   readonly agentGzipBytes: number;
-  /** Bytes in the bundle by package or folder, largest first. */
+  /** Bytes in that CRM's script by package or folder, largest first. */
   readonly weights: readonly (readonly [part: string, bytes: number])[];
 }
 
@@ -44,16 +48,15 @@ const withoutSipJsPlatform: Plugin = {
   },
 };
 
-/** Bundles `entry` (default: the panel's composition root) in memory. @throws when it does not compile. */
-export async function buildPanel(entry = 'packages/softphone-ui/src/main.tsx'): Promise<PanelBundle> {
+const quietLog = ['debug', 'log', 'warn'].map((level) => `this.logger.${level}`);
+
+/** Bundles the panel for every CRM in memory. @throws when it does not compile. */
+export async function buildPanel(): Promise<PanelBundle> {
   const result = await build({
-    entryPoints: [entry],
+    entryPoints: hosts.map((host) => `packages/softphone-ui/src/entries/${host}.ts`),
     bundle: true,
     minify: true,
     format: 'esm',
-    splitting: true,
-    entryNames: 'panel',
-    chunkNames: 'chunk-[hash]',
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -64,47 +67,51 @@ export async function buildPanel(entry = 'packages/softphone-ui/src/main.tsx'): 
     plugins: [withoutSipJsPlatform],
     define: { 'process.env.NODE_ENV': '"production"' },
   });
-  const assetOf = (path: string, stem: string): PanelAsset => {
-    const file = result.outputFiles.find((one) => one.path.endsWith(path.replace(/^.*\//, '/')));
-    const body = Buffer.from(file?.contents ?? []);
-    const isStyle = path.endsWith('.css');
-    return {
-      name: `${stem}${isStyle ? '.css' : '.js'}`,
-      type: isStyle ? 'text/css' : 'text/javascript',
-      body,
-      gzipBytes: gzipSync(body, { level: 9 }).length,
-    };
+  const bodyOf = (name: string): Uint8Array =>
+    result.outputFiles.find(({ path }) => path.endsWith(`/${name}`))?.contents ?? new Uint8Array();
+  const scripts = await Promise.all(
+    hosts.map(async (host) => {
+      // esbuild minifies file by file; a second look at the whole finds another twentieth.
+      const { code } = await minify(Buffer.from(bodyOf(`${host}.js`)).toString('utf8'), {
+        module: true,
+        // sip.js builds sentences for a log that is off in the panel (only errors are asked for).
+        compress: { passes: 3, ecma: 2020, toplevel: true, pure_funcs: quietLog },
+        mangle: { toplevel: true },
+        format: { comments: false, ecma: 2020 },
+      });
+      return asset(`panel-${host}`, '.js', Buffer.from(code));
+    }),
+  );
+  const style = asset('panel', '.css', Buffer.from(bodyOf(`${hosts[0]}.css`)));
+  const heaviest = scripts.reduce((one, other) => (other.gzipBytes > one.gzipBytes ? other : one));
+  const assets = [...scripts, style];
+  return {
+    assets,
+    files: new Map(assets.map(({ name, body }) => [name, body])),
+    agentGzipBytes: heaviest.gzipBytes + style.gzipBytes,
+    weights: weightsOf(result.metafile, hosts[scripts.indexOf(heaviest)] ?? hosts[0]),
   };
-  const hashed = (path: string): PanelAsset => {
-    const asset = assetOf(path, 'panel');
-    const hash = createHash('sha256').update(asset.body).digest('base64url').slice(0, 12);
-    return { ...asset, name: asset.name.replace('panel', `panel-${hash}`) };
+}
+
+function asset(stem: string, ending: '.js' | '.css', body: Buffer): PanelAsset {
+  const hash = createHash('sha256').update(body).digest('hex').slice(0, 12);
+  return {
+    name: `${stem}-${hash}${ending}`,
+    type: ending === '.css' ? 'text/css' : 'text/javascript',
+    body,
+    gzipBytes: gzipSync(body, { level: 9 }).length,
   };
-  const outputs = Object.entries(result.metafile.outputs);
-  const scriptPath = outputs.find(([path]) => path.endsWith('/panel.js'))?.[0] ?? '';
-  const stylePath = outputs.find(([path]) => path.endsWith('.css'))?.[0] ?? '';
-  const chunkPaths = outputs.map(([path]) => path).filter((path) => path.endsWith('.js') && path !== scriptPath);
-  const chunks = chunkPaths.map((path) => assetOf(path, path.replace(/^.*\/|\.js$/g, '')));
-  const isHost = (path: string): boolean =>
-    /crm-adapters\/src\/\w+\/panel\.ts$/.test(result.metafile.outputs[path]?.entryPoint ?? '');
-  const sizeOf = (path: string): number => chunks[chunkPaths.indexOf(path)]?.gzipBytes ?? 0;
-  const hosts = chunkPaths.filter(isHost).map(sizeOf);
-  const shared = chunkPaths.filter((path) => !isHost(path)).reduce((sum, path) => sum + sizeOf(path), 0);
-  const script = hashed(scriptPath);
-  const style = hashed(stylePath);
+}
+
+function weightsOf({ outputs }: Metafile, host: string): PanelBundle['weights'] {
+  const inputs = Object.entries(outputs).find(([path]) => path.endsWith(`/${host}.js`))?.[1].inputs ?? {};
   const weights = new Map<string, number>();
-  for (const [path, { bytesInOutput }] of outputs.flatMap(([, output]) => Object.entries(output.inputs))) {
+  for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
     const part =
       /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ??
       /^(packages\/[^/]+\/src(?:\/[^/]+(?=\/))?)/.exec(path)?.[1] ??
       path;
     weights.set(part, (weights.get(part) ?? 0) + bytesInOutput);
   }
-  return {
-    script,
-    style,
-    chunks,
-    agentGzipBytes: script.gzipBytes + style.gzipBytes + shared + Math.max(0, ...hosts),
-    weights: [...weights].sort((a, b) => b[1] - a[1]),
-  };
+  return [...weights].sort((a, b) => b[1] - a[1]);
 }

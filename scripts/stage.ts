@@ -49,6 +49,8 @@ export interface StageOptions {
   /** Seconds a SIP credential lives; absent: the relay's default. */
   readonly credentialSeconds?: number;
   readonly delivery?: NonNullable<RelayConfigInput['delivery']>;
+  /** Three weeks of past calls in the Salesforce org, for a person to look at. */
+  readonly demoCalls?: boolean;
 }
 
 /** Agents by CRM: the same two people, each with a line of their own per CRM. */
@@ -101,6 +103,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       port: options.ports?.salesforce ?? 0,
       panelUrl: `${relayUrl}/salesforce/`,
       onCallMe: callMe('salesforce'),
+      demoCalls: options.demoCalls ?? false,
     });
     closers.push(() => salesforce.close());
     const hubspot = await startHubSpotSandbox({
@@ -174,6 +177,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
             kind: 'salesforce',
             loginUrl: salesforce.org.loginUrl,
             clientId: salesforce.connectedApp.clientId,
+            actAs: 'agent',
             privateKey: bearer.privateKey,
             username: integration?.username ?? '',
             instanceUrl: salesforce.instanceUrl,

@@ -37,6 +37,7 @@ const telephone = await startSwitch({
   callers: demoCallers,
 });
 const stage = await openStage({
+  demoCalls: true,
   ports: { relay: base, salesforce: base + 1, hubspot: base + 2, page: base + 3 },
   telephony: {
     domain: telephone.domain,

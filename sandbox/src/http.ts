@@ -146,6 +146,21 @@ export interface FaultOrder {
   readonly delayMs?: number;
   readonly retryAfterSeconds?: number;
   readonly message?: string;
+  /** Narrows the fault to what it says; a sandbox that knows no such thing leaves it alone. */
+  readonly when?: FaultWhen;
+  /** The fields that the refusal names. */
+  readonly fields?: readonly string[];
+}
+
+/** What a fault is narrowed to: all that is said must be true. */
+export interface FaultWhen {
+  readonly object?: string;
+  /** A field that is written. */
+  readonly field?: string;
+  /** The record's id, or a value that it is written with. */
+  readonly record?: string;
+  /** The name or id of the user in whose name it is done. */
+  readonly user?: string;
 }
 
 export interface Faults {
@@ -153,8 +168,8 @@ export interface Faults {
   add(order: FaultOrder): void;
   clear(): void;
   list(): readonly FaultOrder[];
-  /** The next fault for `subject` among `names`, taken off the plan. */
-  take(names: readonly string[], subject: string): FaultOrder | undefined;
+  /** The next fault for `subject` among `names`, taken off the plan. `fits` decides on a narrowed one. */
+  take(names: readonly string[], subject: string, fits?: (when: FaultWhen) => boolean): FaultOrder | undefined;
 }
 
 export function createFaults(known: readonly string[]): Faults {
@@ -169,9 +184,11 @@ export function createFaults(known: readonly string[]): Faults {
       plan = [];
     },
     list: () => plan.map(({ order, left, skip }) => ({ ...order, times: left, skip })),
-    take(names, subject) {
+    take(names, subject, fits = () => false) {
       for (const entry of plan) {
+        const { when } = entry.order;
         if (!names.includes(entry.order.fault) || !matches(entry.order.on ?? '*', subject)) continue;
+        if (when !== undefined && !fits(when)) continue;
         if (entry.skip > 0) {
           entry.skip -= 1;
           continue;
@@ -217,6 +234,11 @@ function faultOrder(value: unknown): FaultOrder {
   for (const key of ['on', 'message']) if (typeof value[key] === 'string') order[key] = value[key];
   for (const key of ['times', 'skip', 'delayMs', 'retryAfterSeconds'])
     if (typeof value[key] === 'number') order[key] = value[key];
+  if (Array.isArray(value.fields)) order.fields = value.fields.filter((field) => typeof field === 'string');
+  if (isObject(value.when)) {
+    const said = Object.entries(value.when).filter(([, part]) => typeof part === 'string');
+    order.when = Object.fromEntries(said);
+  }
   return order as unknown as FaultOrder;
 }
 

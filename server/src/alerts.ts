@@ -20,6 +20,8 @@ export interface Alert {
   /** What happened, why it matters, what was done; for a person. */
   readonly message: string;
   readonly data?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Tells alerts of one kind apart that are not the same matter. */
+  readonly about?: string;
 }
 
 export interface AlertParts {
@@ -50,7 +52,14 @@ export class Alerts {
   async raise(alert: Alert): Promise<boolean> {
     const { tenants, store, hub, metrics, log, now, effectsWait } = this.#parts;
     const at = now();
-    const matter = JSON.stringify([alert.tenant, alert.agent, alert.kind, Math.floor(at / hourMs)]);
+    const { about } = alert;
+    const matter = JSON.stringify([
+      alert.tenant,
+      alert.agent,
+      alert.kind,
+      Math.floor(at / hourMs),
+      ...(about === undefined ? [] : [about]),
+    ]);
     const id = `alert_${createHash('sha256').update(matter).digest('base64url').slice(0, 20)}`;
     const envelope = relayEvent(
       alert.tenant,

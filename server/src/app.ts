@@ -21,6 +21,7 @@ import { pairingCodeRoutes } from './http/pairing-codes.ts';
 import { panelRoutes } from './http/panel-pages.ts';
 import type { RelayParts } from './http/parts.ts';
 import { profileRoutes } from './http/profile.ts';
+import { relatedRecordRoutes } from './http/related-records.ts';
 import { routesOf } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
 import { signInRoutes } from './http/sign-in.ts';
@@ -114,6 +115,7 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
   app.use(freeswitchRoutes(parts));
   app.use(jambonzRoutes(parts));
   app.use(matchRoutes(parts));
+  app.use(relatedRecordRoutes(parts));
   app.use(callRoutes(parts));
   app.use(callRecordRoutes(parts));
   app.use(hubSpotWebhookRoutes(parts));

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { PatchcordError } from '@patchcord/call-protocol';
 import * as v from 'valibot';
+import { isConnectedByPage } from './config/crm.ts';
 import {
   encryptedUnlessLoopback,
   givenSecret,
@@ -125,7 +126,7 @@ function pathInto(input: unknown, keys: readonly (string | number)[]): [v.IssueP
 
 /** Whether something of this tenant lies sealed in the store. */
 function keepsSecrets({ crm, signIn }: v.InferOutput<typeof TenantSchema>): boolean {
-  return signIn.crm || signIn.oidc !== undefined || (crm.kind === 'hubspot' && crm.refreshToken === undefined);
+  return signIn.crm || signIn.oidc !== undefined || isConnectedByPage(crm);
 }
 
 /** The whole configuration. What the environment may set is listed in `environmentNames`. */

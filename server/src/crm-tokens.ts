@@ -4,20 +4,32 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { PatchcordError, type TenantId } from '@patchcord/call-protocol';
-import { type HubSpotTokens, refreshHubSpotTokens } from '@patchcord/crm-adapters/relay';
+import { refreshHubSpotTokens, refreshSalesforceToken, type SalesforceApp } from '@patchcord/crm-adapters/relay';
 import type { Vault } from './vault.ts';
 
-/** What is sealed. */
-interface Kept {
+/** What a CRM gave for an account. */
+export interface ConnectedTokens {
   readonly refreshToken: string;
   readonly accessToken: string;
-  /** Epoch ms. */
-  readonly expiresAt: number;
+  /** Epoch ms; null where the CRM does not say: it is used until the CRM refuses it. */
+  readonly expiresAt: number | null;
+  /** Where the API of this account is, for a CRM that says so with its tokens. */
+  readonly instanceUrl?: string;
+}
+
+/** What is sealed. */
+interface Kept extends ConnectedTokens {
   /** A relay is renewing until then; it may have died. */
   readonly renewingUntil: number;
 }
 
-export const hubSpotKind = 'hubspot-tokens';
+/** Which CRM: under which name its tokens are sealed, and what people call it. */
+const kinds = {
+  hubspot: { sealedAs: 'hubspot-tokens', name: 'HubSpot' },
+  salesforce: { sealedAs: 'salesforce-tokens', name: 'Salesforce' },
+} as const;
+export type ConnectedCrm = keyof typeof kinds;
+
 const renewBeforeMs = 60_000;
 const leaseMs = 20_000;
 const lookMs = 100;
@@ -25,71 +37,123 @@ const lookMs = 100;
 export class CrmTokens {
   readonly #vault: Vault;
   readonly #now: () => number;
+  /** What this relay has opened, by tenant and CRM. */
+  readonly #held = new Map<string, Kept>();
+
   constructor(vault: Vault, now: () => number) {
     this.#vault = vault;
     this.#now = now;
   }
 
   /** Keeps what an installation gave, in the place of whatever was there. */
-  async connect(tenant: TenantId, tokens: HubSpotTokens): Promise<void> {
+  async connect(tenant: TenantId, crm: ConnectedCrm, tokens: ConnectedTokens): Promise<void> {
+    const kind = kinds[crm].sealedAs;
     for (;;) {
-      const before = await this.#vault.read(tenant, hubSpotKind);
+      const before = await this.#vault.read(tenant, kind).catch((error: unknown) => {
+        // What no key opens any more is replaced like anything else.
+        if (error instanceof PatchcordError && error.code === 'config.invalid') return null;
+        throw error;
+      });
       const kept: Kept = { ...tokens, renewingUntil: 0 };
-      if (await this.#vault.put(tenant, hubSpotKind, JSON.stringify(kept), before?.version ?? 0)) return;
+      if (before === null) await this.#vault.remove(tenant, kind);
+      if (!(await this.#vault.put(tenant, kind, JSON.stringify(kept), before?.version ?? 0))) continue;
+      this.#held.delete(`${tenant} ${crm}`);
+      return;
     }
   }
 
-  /** A source of access tokens for one account. `refused`: a token the CRM no longer takes, whatever its life was to be. */
+  /** Forgets the tokens of an account. @returns what was kept, to be given back to the CRM: relays use what they hold until it is refused; null when there was nothing */
+  async disconnect(tenant: TenantId, crm: ConnectedCrm): Promise<ConnectedTokens | null> {
+    const kind = kinds[crm].sealedAs;
+    this.#held.delete(`${tenant} ${crm}`);
+    const found = await this.#vault.read(tenant, kind);
+    const wasThere = await this.#vault.remove(tenant, kind);
+    return found === null || !wasThere ? null : (JSON.parse(found.text) as Kept);
+  }
+
+  /** A source of access tokens for one HubSpot account. `refused`: a token the CRM no longer takes, whatever its life was to be. */
   hubSpot(
     tenant: TenantId,
     app: { readonly apiUrl: string; readonly clientId: string; readonly clientSecret: string },
   ): (refused?: string) => Promise<string> {
-    let held: Kept | null = null;
-    let asking: Promise<string> | null = null;
-    const good = (kept: Kept, refused: string | undefined): boolean =>
-      kept.accessToken !== refused && kept.expiresAt - renewBeforeMs > this.#now();
+    const source = this.#source(tenant, 'hubspot', (refreshToken) =>
+      refreshHubSpotTokens({ ...app, refreshToken, now: this.#now() }),
+    );
+    return async (refused) => (await source(refused ?? null)).accessToken;
+  }
 
-    const renew = async (refused: string | undefined): Promise<string> => {
+  /** The same for one Salesforce org, with the address of its API. */
+  salesforce(
+    tenant: TenantId,
+    app: SalesforceApp,
+  ): (refused: string | null) => Promise<{ readonly token: string; readonly instanceUrl: string }> {
+    const source = this.#source(tenant, 'salesforce', async (refreshToken) => {
+      const got = await refreshSalesforceToken({ ...app, refreshToken });
+      return { ...got, expiresAt: null };
+    });
+    return async (refused) => {
+      const { accessToken, instanceUrl } = await source(refused);
+      return { token: accessToken, instanceUrl: instanceUrl ?? '' };
+    };
+  }
+
+  #source(
+    tenant: TenantId,
+    crm: ConnectedCrm,
+    refresh: (refreshToken: string) => Promise<ConnectedTokens>,
+  ): (refused: string | null) => Promise<ConnectedTokens> {
+    const { sealedAs: kind, name } = kinds[crm];
+    const key = `${tenant} ${crm}`;
+    let asking: Promise<Kept> | null = null;
+    const good = (kept: Kept, refused: string | null): boolean =>
+      kept.accessToken !== refused && (kept.expiresAt === null || kept.expiresAt - renewBeforeMs > this.#now());
+
+    const renew = async (refused: string | null): Promise<Kept> => {
       for (;;) {
-        const found = await this.#vault.read(tenant, hubSpotKind);
+        const found = await this.#vault.read(tenant, kind);
         if (found === null) {
+          this.#held.delete(key);
           throw new PatchcordError(
             'crm.not-authentic',
-            'HubSpot is not connected yet. An administrator connects it with POST /v1/admin/connect/<tenant>.',
+            `${name} is not connected yet. An administrator connects it with POST /v1/admin/connect/<tenant>.`,
           );
         }
         const kept = JSON.parse(found.text) as Kept;
-        if (good(kept, refused)) {
-          held = kept;
-          return kept.accessToken;
-        }
+        if (good(kept, refused)) return kept;
         if (kept.renewingUntil > this.#now()) {
           await delay(lookMs);
           continue;
         }
         const claimed: Kept = { ...kept, renewingUntil: this.#now() + leaseMs };
-        if (!(await this.#vault.put(tenant, hubSpotKind, JSON.stringify(claimed), found.version))) continue;
-        let tokens: HubSpotTokens;
+        if (!(await this.#vault.put(tenant, kind, JSON.stringify(claimed), found.version))) continue;
+        let tokens: ConnectedTokens;
         try {
-          tokens = await refreshHubSpotTokens({ ...app, refreshToken: kept.refreshToken, now: this.#now() });
+          tokens = await refresh(kept.refreshToken);
         } catch (error) {
-          await this.#vault.put(tenant, hubSpotKind, JSON.stringify(kept), found.version + 1);
+          await this.#vault.put(tenant, kind, JSON.stringify(kept), found.version + 1);
           throw error;
         }
-        const next: Kept = { ...tokens, renewingUntil: 0 };
+        const next: Kept = { ...kept, ...tokens, renewingUntil: 0 };
         // Kept first, used then: a crash in between must not lose the only refresh token.
-        await this.#vault.put(tenant, hubSpotKind, JSON.stringify(next), found.version + 1);
-        held = next;
-        return next.accessToken;
+        // Connected anew or disconnected meanwhile: that is the word.
+        if (!(await this.#vault.put(tenant, kind, JSON.stringify(next), found.version + 1))) continue;
+        return next;
       }
     };
 
-    return (refused) => {
-      if (held !== null && good(held, refused)) return Promise.resolve(held.accessToken);
-      asking ??= renew(refused).finally(() => {
-        asking = null;
-      });
-      return asking;
+    return async (refused) => {
+      const held = this.#held.get(key);
+      if (held !== undefined && good(held, refused)) return held;
+      // Who asked before us may have known of another refusal: then it is asked once more.
+      for (let time = 1; ; time += 1) {
+        asking ??= renew(refused).finally(() => {
+          asking = null;
+        });
+        const kept = await asking;
+        if (kept.accessToken === refused && time === 1) continue;
+        this.#held.set(key, kept);
+        return kept;
+      }
     };
   }
 }

@@ -8,29 +8,29 @@ import {
   createMemoryRelay,
   createSalesforceRelay,
   type RequestGate,
+  type SalesforceRelayOptions,
 } from '@patchcord/crm-adapters/relay';
+import type { SalesforceSettings } from './config/salesforce.ts';
 import type { TenantConfig } from './config.ts';
 import type { CrmTokens } from './crm-tokens.ts';
+import { salesforceApp } from './identity/crm-connections.ts';
 import { tracedFetch, traceHeaders } from './tracing.ts';
 
 /**
  * The relay half of the tenant's CRM adapter. Nothing is asked of the CRM yet.
  * @param gate Asked before each request
  * @param tokens Of accounts that were connected by their OAuth page
+ * @param notice Told what an administrator should know of the CRM
  */
-export function connectCrm({ id, crm }: TenantConfig, gate: RequestGate, tokens: CrmTokens): CrmRelay {
+export function connectCrm(
+  { id, crm }: TenantConfig,
+  gate: RequestGate,
+  tokens: CrmTokens,
+  notice: (text: string) => void,
+): CrmRelay {
   switch (crm.kind) {
     case 'salesforce':
-      return createSalesforceRelay({
-        loginUrl: crm.loginUrl,
-        clientId: crm.clientId,
-        privateKeyPem: crm.privateKey,
-        username: crm.username,
-        headers: traceHeaders,
-        gate,
-        ...(crm.instanceUrl === undefined ? {} : { instanceUrl: crm.instanceUrl }),
-        ...(crm.timeZone === undefined ? {} : { timeZone: crm.timeZone }),
-      });
+      return salesforceRelay(id as TenantId, crm, { headers: traceHeaders, gate, notice }, tokens);
     case 'hubspot':
       return createHubSpotRelay({
         apiUrl: crm.apiUrl,
@@ -47,4 +47,24 @@ export function connectCrm({ id, crm }: TenantConfig, gate: RequestGate, tokens:
     case 'memory':
       return createMemoryRelay({ records: crm.records });
   }
+}
+
+function salesforceRelay(
+  tenant: TenantId,
+  crm: SalesforceSettings,
+  watched: Pick<SalesforceRelayOptions, 'headers' | 'gate' | 'notice'>,
+  tokens: CrmTokens,
+): CrmRelay {
+  const common = {
+    ...watched,
+    loginUrl: crm.loginUrl,
+    actAs: crm.actAs,
+    ...(crm.instanceUrl === undefined ? {} : { instanceUrl: crm.instanceUrl }),
+    ...(crm.timeZone === undefined ? {} : { timeZone: crm.timeZone }),
+  };
+  const { clientId, privateKey, username } = crm;
+  if (privateKey === undefined || username === undefined) {
+    return createSalesforceRelay({ ...common, accessToken: tokens.salesforce(tenant, salesforceApp(crm)) });
+  }
+  return createSalesforceRelay({ ...common, clientId, privateKeyPem: privateKey, username });
 }

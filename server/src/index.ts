@@ -5,7 +5,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AgentId, type AgentRole, PatchcordError, type TenantId } from '@patchcord/call-protocol';
-import type { CrmRelay } from '@patchcord/crm-adapters/relay';
+import { type CrmRelay, toE164 } from '@patchcord/crm-adapters/relay';
 import { Alerts } from './alerts.ts';
 import { createApp } from './app.ts';
 import { Audit } from './audit.ts';
@@ -16,6 +16,7 @@ import { finishSilentCalls } from './call-log/sweep.ts';
 import { checkConfig, type RelayConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
 import { reconcileIssuers, revokeAgent } from './credentials/revoke.ts';
 import { connectCrm } from './crm.ts';
+import { CrmNotices } from './crm-notices.ts';
 import { CrmTokens } from './crm-tokens.ts';
 import { CrmLimits } from './delivery/crm-limits.ts';
 import { Delivery } from './delivery/delivery.ts';
@@ -33,6 +34,7 @@ import { Retention } from './keeping/retention.ts';
 import { Limits } from './limits.ts';
 import { startLive } from './live/live.ts';
 import { attachLiveSocket, type LiveSocketParts } from './live/socket.ts';
+import { createTranscripts, type TranscriptDoor } from './live/transcripts.ts';
 import { createLog, type Log } from './logging.ts';
 import { createMetrics } from './metrics.ts';
 import { type OutboxWatch, observedCrm, observedRecorder, observedStore } from './observed.ts';
@@ -41,6 +43,11 @@ import { Started } from './started.ts';
 import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
 import { encryptionKeys, Vault } from './vault.ts';
+import type { CallerDirectory } from './who-is/caller-directory.ts';
+import { Choices } from './who-is/choices.ts';
+import { directoryOf } from './who-is/directory-of.ts';
+import { NumberHashes } from './who-is/number-hash.ts';
+import { WhoIs } from './who-is/who-is.ts';
 
 export { checkConfig, loadConfig, type RelayConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
 export type { PanelSource } from './panel-assets.ts';
@@ -50,6 +57,8 @@ export interface RelayDependencies {
   /** The built panel for `/salesforce/`, `/hubspot/` and `/page/`; without it these pages say that it is not built. */
   readonly panel?: PanelSource;
   readonly connectCrm?: (tenant: TenantConfig) => CrmRelay;
+  /** The company directory of a tenant; null: it has none. */
+  readonly openDirectory?: (tenant: TenantConfig) => CallerDirectory | null;
   readonly log?: Log;
   /** Epoch ms. */
   readonly now?: () => number;
@@ -65,6 +74,8 @@ export interface Relay {
   readonly port: number;
   /** Every HTTP route it serves: what a check of access walks. */
   readonly routes: readonly RouteAddress[];
+  /** For whoever transcribes calls: tells the agent's frames and supervisors a line, which is never stored. */
+  readonly transcript: TranscriptDoor;
   /** A pairing code for an agent, as `POST /v1/admin/pairing-codes` gives it. */
   createPairingCode(tenant: string, agent: string): Promise<{ readonly code: string; readonly expiresAt: number }>;
   /** Finishes calls whose phones fell silent 12 hours ago; the relay does it by itself every minute. Returns how many. */
@@ -137,11 +148,22 @@ async function assemble(
     config.publicUrl === undefined ? [address(), address().replace('127.0.0.1', 'localhost')] : [publicUrl()];
 
   const crmLimits = new CrmLimits(now);
+  const notices = new CrmNotices({ raise: (alert) => alerts.raise(alert), log });
   const connect =
-    dependencies.connectCrm ?? ((tenant: TenantConfig) => connectCrm(tenant, crmLimits.gateOf(tenant), crmTokens));
+    dependencies.connectCrm ??
+    ((tenant: TenantConfig) =>
+      connectCrm(tenant, crmLimits.gateOf(tenant), crmTokens, (text) => notices.take(tenant.id as TenantId, text)));
   const vault = new Vault(store.vault, () => encryptionKeys(config), now);
   const crmTokens = new CrmTokens(vault, now);
   const tenants = new Tenants(config.tenants, (tenant) => observedCrm(connect(tenant), tenant.id, metrics));
+  const choices = new Choices({ store: store.choices, hashes: new NumberHashes(vault), log });
+  const whoIs = new WhoIs({
+    choices,
+    log,
+    now,
+    openDirectory: dependencies.openDirectory ?? ((tenant) => directoryOf(tenant, now)),
+  });
+  started.with('directories', () => whoIs.close());
   const audit = new Audit(store.audit, log);
   const limits = new Limits();
   const ledger = new ProofLedger(store.identity);
@@ -158,6 +180,11 @@ async function assemble(
       metrics,
       now,
       effectsWait: () => delivery.wake(),
+      told: ({ log: call, before, fresh }) => {
+        const { tenant, agent, farSide } = call;
+        const number = farSide.e164 ?? toE164(farSide.number, tenants.find(tenant)?.config.country ?? 'US');
+        if (number !== null) void choices.take(tenant, agent, number, before, fresh);
+      },
       committed: (logs) => {
         for (const call of logs) void brakes.hearLog(call);
       },
@@ -195,6 +222,7 @@ async function assemble(
     origins,
     store,
     tenants,
+    whoIs,
     audit,
     possessions,
     signIns,
@@ -326,6 +354,14 @@ async function assemble(
   }, dependencies.housekeepingMs ?? housekeepingMs);
   housekeeping.unref();
 
+  const transcript = createTranscripts({
+    tenants,
+    hub,
+    outbox: store.outbox,
+    effectsWait: () => delivery.wake(),
+    log,
+    now,
+  });
   const url = publicUrl();
   const { port } = server.address() as AddressInfo;
   log.info(
@@ -358,6 +394,7 @@ async function assemble(
     await closed;
     await liveView.close();
     await audit.flush();
+    await whoIs.close();
     await store.close();
     log.info('relay stopped');
   };
@@ -365,6 +402,7 @@ async function assemble(
   return {
     url,
     port,
+    transcript,
     routes: routesOf(app),
     createPairingCode: (tenant, agent) => {
       tenants.knownAgent(tenant, agent);

@@ -24,10 +24,9 @@ export function numberMetadata(countries: readonly string[]): Record<string, unk
   const kept = new Set<string>();
   for (const [code, group] of Object.entries(all.country_calling_codes)) {
     if (!group.some((country) => wanted.has(country))) continue;
-    // The first of a group is its main country: the others take its formats.
-    const members = group.filter((country, index) => index === 0 || wanted.has(country));
-    codes[code] = members;
-    for (const member of members) kept.add(member);
+    // The whole group: its countries share a code, and a Canadian number is none by the American plan alone.
+    codes[code] = group;
+    for (const member of group) kept.add(member);
   }
   const cut: Record<string, unknown> = {
     version: all.version,

@@ -6,20 +6,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { PatchcordError } from '@patchcord/call-protocol';
 
-/** One file of the panel. A name with a content hash is cached for ever. */
-export interface PanelFile {
-  readonly name: string;
-  readonly body: Uint8Array;
-}
-
-/** A folder as `npm run build` leaves it (one script, its stylesheets, what they load), a bundle fresh from the bundler, or files by name. */
-export type PanelSource =
-  | { readonly folder: string }
-  | { readonly script: PanelFile; readonly style: PanelFile; readonly chunks?: readonly PanelFile[] }
-  | { readonly files: ReadonlyMap<string, Uint8Array> };
+/** A folder as `npm run build` leaves it (a script for each CRM, their stylesheet), or files by name. */
+export type PanelSource = { readonly folder: string } | { readonly files: ReadonlyMap<string, Uint8Array> };
 
 export interface Panel {
-  readonly script: string;
+  /** CRM → name of its script. */
+  readonly scripts: ReadonlyMap<string, string>;
   readonly styles: readonly string[];
   readonly files: ReadonlyMap<string, { readonly type: string; readonly body: Uint8Array }>;
 }
@@ -47,10 +39,6 @@ export async function loadPanel(source: PanelSource): Promise<Panel> {
   };
   if ('files' in source) {
     for (const [name, body] of source.files) add(name, body);
-  } else if ('script' in source) {
-    add(source.script.name, source.script.body);
-    add(source.style.name, source.style.body);
-    for (const chunk of source.chunks ?? []) add(chunk.name, chunk.body);
   } else {
     try {
       for (const entry of await readdir(source.folder, { withFileTypes: true })) {
@@ -66,13 +54,20 @@ export async function loadPanel(source: PanelSource): Promise<Panel> {
       );
     }
   }
-  const entries = [...files.keys()].filter((name) => /^(?:panel|main)(?:[-.][\w-]+)?\.js$/.test(name));
-  const [script] = entries;
-  if (script === undefined || entries.length > 1) {
-    throw new PatchcordError(
-      'config.invalid',
-      `The panel must have exactly one entry called panel-<hash>.js; there are ${entries.length}. Empty the folder and build again.`,
-    );
+  const scripts = new Map<string, string>();
+  for (const name of files.keys()) {
+    const host = /^panel-([a-z]+)-[\w-]+\.js$/.exec(name)?.[1];
+    if (host === undefined) continue;
+    if (scripts.has(host)) throw notOnePanel(`two scripts for "${host}"`);
+    scripts.set(host, name);
   }
-  return { script, styles: [...files.keys()].filter((name) => name.endsWith('.css')).sort(), files };
+  if (scripts.size === 0) throw notOnePanel('none');
+  return { scripts, styles: [...files.keys()].filter((name) => name.endsWith('.css')).sort(), files };
+}
+
+function notOnePanel(found: string): PatchcordError {
+  return new PatchcordError(
+    'config.invalid',
+    `The panel must have one script called panel-<crm>-<hash>.js for each CRM; there is ${found}. Empty the folder and build again.`,
+  );
 }

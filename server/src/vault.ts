@@ -61,6 +61,11 @@ export class Vault {
     return this.#store.put({ tenant, kind, keyId: keyIdOf(sealed), sealed, changedAt: this.#now() }, from);
   }
 
+  /** Forgets a secret; false when there was none. */
+  remove(tenant: TenantId, kind: string): Promise<boolean> {
+    return this.#store.remove(tenant, kind);
+  }
+
   /** Seals a text for one purpose: `<key id>.<iv, ciphertext and tag>`. */
   seal(purpose: string, text: string): string {
     const [key] = this.#keys();

@@ -21,7 +21,7 @@ export async function frameFromEverywhere(say: (text: string) => void = () => {}
   const [own, other, stranger] = pages.map(({ origin }) => origin) as [string, string, string];
   const one = await startRelayInTest(
     testConfig({ tenants: [testTenant({ hostOrigins: [own] }), testTenant({ id: 'globex', hostOrigins: [other] })] }),
-    { panel: { files: new Map([['panel-0123456789ab.js', Buffer.from(script)]]) } },
+    { panel: { files: new Map([['panel-page-0123456789ab.js', Buffer.from(script)]]) } },
   );
   const browser = await startBrowser();
   let tried = 0;

@@ -22,8 +22,8 @@ export interface LoggedCall {
 export interface CrmPage {
   readonly name: 'Salesforce' | 'HubSpot';
   readonly extension: string;
-  /** What this CRM calls an answered, a missed and a busy call. */
-  readonly words: { readonly answered: string; readonly missed: string; readonly busy: string };
+  /** What this CRM calls an answered, a transferred, a missed and a busy call. */
+  readonly words: Readonly<Record<'answered' | 'transferred' | 'missed' | 'busy', string>>;
   /** Opens the page, signs in, and waits until the line is ready. */
   open(page: Page): Promise<Frame>;
   /** Loads the page without waiting for the phone. */
@@ -61,7 +61,7 @@ export function salesforcePage(stage: Stage): CrmPage {
     name: 'Salesforce',
     stage,
     extension: extensions.salesforce.robin,
-    words: { answered: 'Connected', missed: 'Missed', busy: 'Busy' },
+    words: { answered: 'Connected', transferred: 'Transferred', missed: 'Missed', busy: 'Busy' },
     visit,
     async open(page) {
       const frame = await visit(page);
@@ -101,7 +101,7 @@ export function hubspotPage(stage: Stage): CrmPage {
     name: 'HubSpot',
     stage,
     extension: extensions.hubspot.robin,
-    words: { answered: 'COMPLETED', missed: 'MISSED', busy: 'BUSY' },
+    words: { answered: 'COMPLETED', transferred: 'COMPLETED', missed: 'MISSED', busy: 'BUSY' },
     visit,
     async open(page) {
       const frame = await visit(page);

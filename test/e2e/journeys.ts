@@ -131,7 +131,7 @@ export function journeys(system: string, startTelephony: () => Promise<TestTelep
           to: transferable.number,
           record: transferable.person,
           owner: 'Robin Avery',
-          result: crm.words.answered,
+          result: crm.words.transferred,
         });
         await transferable.hangUp();
         // A log of the consult call would have come by now: the outbox is empty.

@@ -1,20 +1,26 @@
 /** A host page without a page: remembers what it was told and has pedals for what a CRM would ask. Keeps the contract's obligations. */
-import type { IdentityProof, RecordRef } from '@patchcord/call-protocol';
+import type { IdentityProof, PageCommand, PageNews, RecordRef } from '@patchcord/call-protocol';
 import { PatchcordError } from '@patchcord/call-protocol';
-import type { DialRequest, PanelCan, PanelHost, PopTarget } from '@patchcord/crm-adapters/panel';
+import type { DialRequest, PageChannel, PanelCan, PanelHost, PopTarget, PopWish } from '@patchcord/crm-adapters/panel';
 
 export type HostFact =
   | { readonly type: 'state'; readonly state: string; readonly label: string }
   | { readonly type: 'availability'; readonly available: boolean }
   | { readonly type: 'opened'; readonly record: RecordRef }
   | { readonly type: 'popped'; readonly target: PopTarget }
+  | { readonly type: 'news'; readonly news: PageNews }
   | { readonly type: 'started' | 'answered' | 'completed'; readonly call: string }
   | { readonly type: 'ended'; readonly call: string; readonly outcome: string }
   | { readonly type: 'logged'; readonly call: string; readonly logId: string };
 
 export class FakeHost implements PanelHost {
   readonly crm = 'salesforce';
-  can: PanelCan = { proveIdentity: true, pops: ['record'], clickToDial: true, raise: true };
+  can: PanelCan = {
+    proveIdentity: true,
+    pops: ['record', 'search', 'new-record', 'flow', 'url'],
+    clickToDial: true,
+    raise: true,
+  };
   /** Everything the phone told this host, in order. */
   readonly facts: HostFact[] = [];
   proof: IdentityProof | null = { kind: 'salesforce-assertion', assertion: 'header.payload.signature' };
@@ -27,6 +33,15 @@ export class FakeHost implements PanelHost {
   readonly #dial = new Set<(request: DialRequest) => void>();
   readonly #shown = new Set<(record: RecordRef | null) => void>();
   readonly #hangUp = new Set<() => void>();
+  readonly #commands = new Set<(command: PageCommand) => void>();
+  readonly channel: PageChannel = {
+    publish: (news) => {
+      this.facts.push({ type: 'news', news });
+    },
+    onCommand: (listener) => subscribe(this.#commands, listener),
+  };
+  /** Pops wait until somebody calls what is here; null: they open at once. */
+  held: (() => void)[] | null = null;
   readonly #found = new Set<(call: string, records: readonly RecordRef[]) => void>();
 
   start(): Promise<void> {
@@ -45,11 +60,13 @@ export class FakeHost implements PanelHost {
     this.facts.push({ type: 'availability', available });
   }
 
-  pop(target: PopTarget): Promise<void> {
-    if (this.openFault !== null) return Promise.reject(this.openFault);
+  async pop(target: PopTarget, wish: PopWish = {}): Promise<void> {
+    if (this.openFault !== null) throw this.openFault;
+    const { held } = this;
+    if (held !== null && wish.byAgent !== true) await new Promise<void>((resolve) => held.push(resolve));
+    if (wish.wanted?.() === false) return;
     if (target.kind === 'record') this.facts.push({ type: 'opened', record: target.record });
     else this.facts.push({ type: 'popped', target });
-    return Promise.resolve();
   }
 
   callStarted(call: { readonly id: string }): void {
@@ -104,6 +121,11 @@ export class FakeHost implements PanelHost {
   /** Pedal: another record comes in front of the agent. */
   show(record: RecordRef | null): void {
     for (const listener of this.#shown) listener(record);
+  }
+
+  /** Pedal: a component of the page wishes something. */
+  command(command: PageCommand): void {
+    for (const listener of this.#commands) listener(command);
   }
 
   /** Pedal: the page asks for the call to be ended. */

@@ -12,6 +12,7 @@ import {
   PanelMessageSchema,
   type PhoneEvent,
   type Profile,
+  type Related,
   type RelayMessage,
   ResumeRequestSchema,
   SessionRequestSchema,
@@ -30,6 +31,8 @@ export interface FakeRelayOptions {
 export class FakeRelay {
   profile: Profile;
   matches: readonly Match[] = [];
+  /** What calls with a record may be about, by the record's id. */
+  related: Readonly<Record<string, readonly Related[]>> = {};
   calls: readonly CallSummary[] = [];
   /** The code that signs in. */
   pairingCode = 'K7M2QX';
@@ -80,6 +83,10 @@ export class FakeRelay {
     if (this.away) throw new TypeError('Failed to fetch');
     const failure = this.failures.get(url.pathname);
     if (failure !== undefined) return refuse(failure.status, failure.code, failure.message, failure.retryable ?? false);
+    if (url.pathname === '/healthz') {
+      const date = new Date(this.#now() + this.aheadMs).toUTCString();
+      return Response.json({ alive: true }, { headers: { date } });
+    }
     const headers = new Headers(init.headers);
     const proven = this.#checkProof(headers.get('dpop'), `${init.method} ${url.origin}${url.pathname}`);
     if (proven !== null) return proven;
@@ -99,6 +106,9 @@ export class FakeRelay {
           number: url.searchParams.get('number'),
           matches: this.matches.filter((match) => match.number === url.searchParams.get('number')),
         });
+      case '/v1/records/related':
+        await Promise.race([this.matchGate, aborted(init.signal ?? null)]);
+        return Response.json({ records: this.related[url.searchParams.get('id') ?? ''] ?? [] });
       case '/v1/sessions/current':
         this.#tokens.delete(token);
         this.cookie = null;

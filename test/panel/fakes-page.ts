@@ -26,6 +26,8 @@ export async function serveFakesPage(): Promise<FakesPage> {
     entryPoints: ['test/panel/panel-on-fakes.tsx'],
     bundle: true,
     format: 'esm',
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -34,19 +36,27 @@ export async function serveFakesPage(): Promise<FakesPage> {
     logLevel: 'warning',
   });
   const output = (ending: string) => outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '';
+  const chunks = outputFiles.flatMap(({ path, text }) => {
+    const name = /\/chunk-\w+\.js$|\/[\w-]+-screen-\w+\.js$/.exec(path)?.[0];
+    return name === undefined ? [] : [[name, ['text/javascript', text]] as const];
+  });
   const files: Readonly<Record<string, readonly [string, string]>> = {
+    ...Object.fromEntries(chunks),
     '/': [
       'text/html; charset=utf-8',
       '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
         '<title>Patchcord</title><link rel="stylesheet" href="/panel.css"></head><body><div id="patchcord"></div>' +
         '<script type="module" src="/panel.js"></script></body></html>',
     ],
-    '/panel.js': ['text/javascript', output('.js')],
+    '/panel.js': ['text/javascript', output('/panel-on-fakes.js')],
     '/panel.css': ['text/css', output('.css')],
     '/favicon.ico': ['image/x-icon', ''],
   };
   const server = createServer((request, response) => {
-    const file = files[new URL(request.url ?? '/', 'http://localhost').pathname];
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const file = files[pathname];
+    // As a CRM page that does not pass the microphone on.
+    if (searchParams.has('no-microphone')) response.setHeader('permissions-policy', 'microphone=()');
     if (file === undefined) {
       response.writeHead(404).end();
       return;

@@ -35,7 +35,7 @@ export async function startPanelBrowser(): Promise<PanelBrowser> {
   const served: FakesPage = await serveFakesPage();
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--use-fake-device-for-media-stream'],
   });
 
   async function open(query = '', look: BrowserContextOptions = {}): Promise<PanelPage> {

@@ -5,12 +5,17 @@
 import '../../packages/softphone-ui/src/panel.css';
 import type { CallId, Party } from '@patchcord/call-protocol';
 import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-engine';
+import { createSound } from '@patchcord/phone-engine/audio';
 import { FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
 import { signal } from '@preact/signals';
 import { createMissedMark } from '../../packages/softphone-ui/src/call-history.ts';
 import { readDevice } from '../../packages/softphone-ui/src/device.ts';
 import { openJournal } from '../../packages/softphone-ui/src/journal.ts';
-import type { MicrophonePermission } from '../../packages/softphone-ui/src/microphone-permission.ts';
+import { createLeftNotes } from '../../packages/softphone-ui/src/left-notes.ts';
+import {
+  type MicrophonePermission,
+  watchMicrophonePermission,
+} from '../../packages/softphone-ui/src/microphone-permission.ts';
 import { mountPanel } from '../../packages/softphone-ui/src/mount-panel.tsx';
 import { createPanel } from '../../packages/softphone-ui/src/panel.ts';
 import { createRelayClient } from '../../packages/softphone-ui/src/relay-client.ts';
@@ -18,7 +23,7 @@ import { createSessionHandover } from '../../packages/softphone-ui/src/session-h
 import { createTicker } from '../../packages/softphone-ui/src/ticker.ts';
 import { FakeHost } from './fake-host.ts';
 import { FakeRelay, fakeSessionKey } from './fake-relay.ts';
-import { ada, profile, recentCalls, sharers } from './sample-profile.ts';
+import { ada, profile, recentCalls, relatedToAda, sharers } from './sample-profile.ts';
 
 const clock: ClockPort = {
   now: () => Date.now(),
@@ -41,10 +46,11 @@ sound.plug(
 );
 const host = new FakeHost();
 const relay = new FakeRelay({
-  profile: { ...profile, dispositionRequired: asked.has('required') },
+  profile: { ...profile, dispositionRequired: asked.has('required'), wrapUpSeconds: Number(asked.get('wrap-up') ?? 0) },
   now: () => Date.now(),
 });
 relay.matches = [ada, ...sharers];
+relay.related = { [ada.record.id]: relatedToAda };
 relay.calls = recentCalls(Date.now());
 const microphone = signal<MicrophonePermission>('allowed');
 if (asked.has('code')) host.proof = null;
@@ -63,7 +69,7 @@ const panel = createPanel({
   host,
   device,
   clock,
-  sound,
+  sound: asked.has('real-sound') ? createSound(window) : sound,
   relay: createRelayClient({
     origin: location.origin,
     device,
@@ -91,8 +97,12 @@ const panel = createPanel({
       source: `/tenants/${agent.tenant}/agents/${agent.id}/devices/${device}`,
       now: () => clock.now(),
     }),
+  leftNotes: (agent) => createLeftNotes(window, () => sessionStorage, `left-notes:${agent.id}`),
   missedMark: (agent) => createMissedMark(() => localStorage, `${agent.tenant}:${agent.id}`),
-  microphone,
+  microphone: asked.has('real-sound') ? watchMicrophonePermission(document, navigator.permissions) : microphone,
+  ...(asked.has('real-sound')
+    ? {}
+    : { openMeter: () => ({ level: () => (asked.has('quiet') ? 3 : 43), close: () => undefined }) }),
   ticker: createTicker(document),
 });
 

@@ -7,6 +7,7 @@ import {
   type Match,
   newCallId,
   type Profile,
+  type Related,
   type TenantId,
   toE164,
 } from '@patchcord/call-protocol';
@@ -95,6 +96,20 @@ export const sharers: readonly Match[] = [
     record: { crm: 'salesforce', object: 'Account', id: '001000000000001AAA', name: 'Contoso Ltd' },
     number: sharedNumber,
     reason: 'Main number of the account',
+  },
+];
+
+/** Open cases and opportunities of Ada. */
+export const relatedToAda: readonly Related[] = [
+  {
+    record: { crm: 'salesforce', object: 'Case', id: '500000000000001AAA', name: '00001026 Pallets arrived wet' },
+    detail: 'Working · High',
+    reason: 'Open case, changed today',
+  },
+  {
+    record: { crm: 'salesforce', object: 'Opportunity', id: '006000000000001AAA', name: 'Fabrikam, 400 pallets' },
+    detail: 'Negotiation · 48 000 EUR',
+    reason: 'Open opportunity of Fabrikam',
   },
 ];
 

@@ -184,6 +184,65 @@ const walks: readonly Walk[] = [
     },
   },
   {
+    screen: 'in a call, what it is about',
+    async go({ page, talk }) {
+      await talk();
+      await page.evaluate(() =>
+        window.lab.host.show({ crm: 'salesforce', object: 'Case', id: '500000000000009AAA', name: '00001044 Invoice' }),
+      );
+      await page.getByRole('button', { name: 'It is about 00001044 Invoice' }).click();
+      await page.getByRole('button', { name: /Change/ }).click();
+      await page.getByRole('radio', { name: /Pallets arrived wet/ }).waitFor();
+    },
+  },
+  {
+    screen: 'wrap-up, against the clock, nothing to be about',
+    query: '?wrap-up=60',
+    async go({ page, talk }) {
+      await page.evaluate(() => {
+        window.lab.relay.related = {};
+      });
+      await talk();
+      await page.keyboard.press('Alt+x');
+      await page.getByText('Nothing is open for Ada Lindqvist').waitFor();
+      await page.getByRole('button', { name: 'Need more time' }).click();
+      await page.getByRole('timer').waitFor();
+    },
+  },
+  {
+    screen: 'wrap-up, open cases could not be loaded',
+    async go({ page, talk }) {
+      await page.evaluate(() => {
+        window.lab.relay.failures.set('/v1/records/related', {
+          status: 502,
+          code: 'crm.unavailable',
+          message: 'Salesforce does not answer.',
+          retryable: true,
+        });
+      });
+      await talk();
+      await page.keyboard.press('Alt+x');
+      await page.getByText('could not be loaded').waitFor();
+      await page.getByRole('button', { name: 'Try again' }).focus();
+    },
+  },
+  {
+    screen: 'self-test, all well',
+    async go({ page }) {
+      await page.getByRole('tab', { name: 'Settings' }).click();
+      await page.getByRole('button', { name: 'Check the set-up' }).click();
+      await page.getByText('Everything works.').waitFor();
+    },
+  },
+  {
+    screen: 'self-test, where the phone did not start',
+    query: '?halted',
+    async go({ page }) {
+      await page.getByRole('button', { name: 'Check the set-up' }).click();
+      await page.getByText(/wrong, \d are unclear/).waitFor();
+    },
+  },
+  {
     screen: 'trouble',
     async go({ page }) {
       await page.evaluate(() => {
@@ -228,14 +287,15 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
 });
 
 describe('in forced colours', () => {
-  it.each(walks.filter(({ screen }) => /ready, a number typed|on hold|wrap-up$|several/.test(screen)))(
-    '$screen',
-    async ({ screen, query, go }) => {
-      const panel = await chromium.open(query, { forcedColors: 'active', reducedMotion: 'reduce' });
-      await go(panel);
-      await keepPicture(panel.page, `${screen.replaceAll(/[^a-z]+/g, '-')}-forced`);
-      expect(await violationsOf(panel.page)).toEqual([]);
-      await panel.close();
-    },
-  );
+  it.each(
+    walks.filter(({ screen }) =>
+      /ready, a number typed|on hold|wrap-up$|several|what it is about|self-test, all/.test(screen),
+    ),
+  )('$screen', async ({ screen, query, go }) => {
+    const panel = await chromium.open(query, { forcedColors: 'active', reducedMotion: 'reduce' });
+    await go(panel);
+    await keepPicture(panel.page, `${screen.replaceAll(/[^a-z]+/g, '-')}-forced`);
+    expect(await violationsOf(panel.page)).toEqual([]);
+    await panel.close();
+  });
 });

@@ -15,7 +15,7 @@ import {
 
 const panel = {
   files: new Map([
-    ['panel-0123456789ab.js', Buffer.from('1')],
+    ['panel-page-0123456789ab.js', Buffer.from('1')],
     ['panel-0123456789ab.css', Buffer.from('a{}')],
   ]),
 };
@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => one.closed());
 
 const pathOf = (route: RouteAddress): string =>
-  route.path.replace(':tenant', 'acme').replace(':name', 'panel-0123456789ab.js').replace(/:\w+/g, 'x');
+  route.path.replace(':tenant', 'acme').replace(':name', 'panel-page-0123456789ab.js').replace(/:\w+/g, 'x');
 const isPage = (path: string): boolean => /(?:^|\/)(?:salesforce|hubspot|page)\/$/.test(path);
 
 /** Every route, as somebody with no business here asks it. */

@@ -86,6 +86,7 @@ async function filled(kind: StoreLocation['kind'], calls = 3): Promise<{ locatio
     revokedAt: null,
   });
   await store.credentials.denyUntil(tenant, agent, '1001', 77, now);
+  await store.choices.remember({ tenant, number: 'a hash', crm: 'memory', object: 'Contact', id: 'one' }, agent, now);
   await store.close();
   return { location, callIds };
 }

@@ -15,7 +15,7 @@ import {
 } from '@patchcord/call-protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { backUp } from '../../server/src/keeping/backup.ts';
-import { erasePerson } from '../../server/src/keeping/erasure.ts';
+import { type ErasureOptions, erasePerson } from '../../server/src/keeping/erasure.ts';
 import { Retention } from '../../server/src/keeping/retention.ts';
 import { createLog } from '../../server/src/logging.ts';
 import type { Store } from '../../server/src/store/contract.ts';
@@ -89,7 +89,7 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       new Retention({
         store,
         tenants: { find: () => undefined },
-        settings: { callDays: 400, eventDays: 90, auditDays: 800 },
+        settings: { callDays: 400, eventDays: 90, auditDays: 800, choiceDays: 400 },
         log: createLog('silent'),
         now: () => now,
         stopping,
@@ -141,10 +141,18 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       expect(await retention().run()).toMatchObject({ audit: 1 });
       expect(await store.audit.read(tenant, '', 10)).toHaveLength(1);
     });
+
+    it('takes what agents chose long ago', async () => {
+      const choice = { tenant, number: 'hash', crm: 'memory', object: 'Contact' } as const;
+      await store.choices.remember({ ...choice, id: 'old' }, agent, now - 401 * dayMs);
+      await store.choices.remember({ ...choice, id: 'young' }, agent, now - 399 * dayMs);
+      expect(await retention().run()).toMatchObject({ choices: 1 });
+      expect((await store.choices.ofNumber(tenant, 'hash')).map(({ id }) => id)).toEqual(['young']);
+    });
   });
 
   describe('an erasure', () => {
-    async function erase(dryRun = false) {
+    async function erase(dryRun = false, rememberedAs: ErasureOptions['rememberedAs'] = 'nothing') {
       const database: Database =
         location.kind === 'sqlite' ? await openSqlite(location.folder) : await openPostgres(location.url);
       try {
@@ -155,6 +163,7 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
           reason: `asked by ${grace} on paper`,
           actor: 'admin',
           dryRun,
+          rememberedAs,
           now,
         });
       } finally {
@@ -170,6 +179,23 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
         for (const name of await readdir(location.folder)) all += await readFile(join(location.folder, name), 'latin1');
       return all;
     }
+
+    it('takes what was chosen for the number, and all of the customer’s where the key of its hash is lost', async () => {
+      const remembered = async (): Promise<number> =>
+        (await store.choices.ofNumber(tenant, 'hers')).length + (await store.choices.ofNumber(tenant, 'his')).length;
+      for (const number of ['hers', 'his']) {
+        await store.choices.remember({ tenant, number, crm: 'memory', object: 'Contact', id: number }, agent, now);
+      }
+      expect(await erase(true, { hash: 'hers' })).toMatchObject({ choices: 1 });
+      expect(await remembered()).toBe(2);
+      expect(await erase(false, { hash: 'hers' })).toMatchObject({ choices: 1 });
+      expect((await store.choices.ofNumber(tenant, 'his')).map(({ id }) => id)).toEqual(['his']);
+      await store.keeping.addHold({ tenant, kind: 'number', subject: grace, reason: 'court', at: 1 });
+      expect(await erase(false, 'unreadable')).toMatchObject({ choices: 0 });
+      await store.keeping.releaseHold(tenant, 'number', grace);
+      expect(await erase(false, 'unreadable')).toMatchObject({ choices: 1 });
+      expect(await remembered()).toBe(0);
+    });
 
     it('says first what would go, and changes nothing', async () => {
       const ids = [await call(grace), await call(other, { note: 'ask 415-555-0101' })];

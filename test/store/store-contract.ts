@@ -13,6 +13,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Change, NewEffect, Store, StoredEvent } from '../../server/src/store/contract.ts';
 import { brakesContract } from './contract-brakes.ts';
 import { callLegContract } from './contract-calls.ts';
+import { choiceContract } from './contract-choices.ts';
 import { credentialContract } from './contract-credentials.ts';
 import { feedContract } from './contract-feed.ts';
 import { identityContract, storedSession } from './contract-identity.ts';
@@ -436,6 +437,7 @@ export function storeContract(open: () => Promise<Store>): void {
   callLegContract(() => store);
   outboxOrderContract(() => store);
   keepingContract(() => store);
+  choiceContract(() => store);
   credentialContract(() => store);
   mintingContract(() => store);
   feedContract(() => store);

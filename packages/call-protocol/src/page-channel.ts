@@ -80,3 +80,9 @@ export const PageCommandSchema = v.variant('command', [
 ]);
 /** A wish of a component of the page. */
 export type PageCommand = v.InferOutput<typeof PageCommandSchema>;
+
+/** A wish as it should be, or null for anything else that came over the channel. */
+export function readPageCommand(message: unknown): PageCommand | null {
+  const read = v.safeParse(PageCommandSchema, message);
+  return read.success ? read.output : null;
+}

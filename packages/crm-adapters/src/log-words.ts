@@ -17,7 +17,14 @@ const results: Readonly<Record<CallOutcome, string>> = {
 
 /** What came of the call, in one or two words; empty while it lives. */
 export function resultOf(log: CallLog): string {
-  return log.outcome === null ? '' : results[log.outcome];
+  if (log.outcome === null) return '';
+  if (wentToVoicemail(log)) return 'Voicemail';
+  return log.outcome === 'answered' && log.transferredTo !== null ? 'Transferred' : results[log.outcome];
+}
+
+/** Whether a machine took a message: the phone system says so in its reason, or the call was sent there. */
+function wentToVoicemail(log: CallLog): boolean {
+  return /voice[\s_-]?mail/i.test(log.reason) || /voice[\s_-]?mail/i.test(log.transferredTo ?? '');
 }
 
 /** Who was at the far side: the record's name, else the name the network gave, else the number. */
@@ -32,18 +39,21 @@ export function numberOf(log: CallLog): string {
   return log.farSide.e164 ?? log.farSide.number;
 }
 
-/** One line for the timeline, at most 255 characters. */
+/** One line for the timeline, at most 255 characters: what kind of call it was is told in the first or the last word. */
 export function titleOf(log: CallLog): string {
-  const who = farSideOf(log);
-  const title =
-    log.direction === 'outbound'
-      ? `Call to ${who}`
-      : log.outcome === 'missed'
-        ? `Missed call from ${who}`
-        : log.outcome === 'answered-elsewhere'
-          ? `Call from ${who}, answered elsewhere`
-          : `Call from ${who}`;
+  const title = kindOf(log, farSideOf(log));
   return title.length > 255 ? `${title.slice(0, 254)}…` : title;
+}
+
+function kindOf(log: CallLog, who: string): string {
+  const moved = log.transferredTo === null || wentToVoicemail(log) ? '' : `, transferred to ${log.transferredTo}`;
+  if (log.direction === 'outbound')
+    return wentToVoicemail(log) ? `Call to ${who}, voicemail` : `Call to ${who}${moved}`;
+  if (wentToVoicemail(log)) return `Voicemail from ${who}`;
+  if (log.outcome === 'missed') return `Missed call from ${who}`;
+  if (log.outcome === 'declined') return `Declined call from ${who}`;
+  if (log.outcome === 'answered-elsewhere') return `Call from ${who}, answered elsewhere`;
+  return `Call from ${who}${moved}`;
 }
 
 /** Caller and called number, whoever started the call. */
@@ -52,8 +62,11 @@ export function fromAndTo(log: CallLog): { readonly from: string; readonly to: s
   return log.direction === 'outbound' ? { from: log.nearNumber, to: far } : { from: far, to: log.nearNumber };
 }
 
-/** The agent's note, then what happened to the call in plain lines. At most `longest` characters; the note is cut last. */
-export function textOf(log: CallLog, longest: number): string {
+/**
+ * The agent's note, then what happened to the call in plain lines. At most `longest` characters; the note is cut last.
+ * @param more Lines of the CRM's own, after ours
+ */
+export function textOf(log: CallLog, longest: number, more: readonly string[] = []): string {
   const { from, to } = fromAndTo(log);
   const lines = [
     from === '' && to === '' ? '' : `From ${from || 'a withheld number'} to ${to || 'this line'}`,
@@ -61,6 +74,7 @@ export function textOf(log: CallLog, longest: number): string {
       ? `${resultOf(log)}${log.reason === '' ? '' : `: ${log.reason}`}`
       : '',
     log.transferredTo === null ? '' : `Transferred to ${log.transferredTo}`,
+    ...more,
   ].filter((line) => line !== '');
   const note = log.note.trim();
   const text = note === '' ? lines.join('\n') : [note, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n');

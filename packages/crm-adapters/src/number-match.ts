@@ -40,10 +40,30 @@ export function sameNumber(one: string, other: string, country: string): boolean
  * @param country ISO 3166-1 alpha-2 home country of the tenant
  */
 export function isNumber(text: string, number: E164, country: string): boolean {
-  const atHome = toE164(text, country);
-  if (atHome !== null) return atHome === number;
+  const atHome = numbersIn(text, country);
+  if (atHome.length > 0) return atHome.includes(number);
   const abroad = parsePhoneNumberFromString(number)?.country;
-  return abroad !== undefined && toE164(text, abroad) === number;
+  return abroad !== undefined && numbersIn(text, abroad).includes(number);
+}
+
+/** What people put between two numbers of one field. A slash without spaces, as in `030/23125007`, belongs to one number. */
+const betweenNumbers = /\s+\/\s+|\s*[;|\n]\s*|,\s+|\s+(?:or|and|oder|und|&)\s+/i;
+
+/**
+ * The numbers in one text, mostly one. Several are read only where the first is complete by itself (`030 / 23125007` is one number), and of
+ * what follows only what is as long as a whole number: `415 555 0131 / 0132` ends in another number's last digits, which are none.
+ */
+function numbersIn(text: string, country: string): readonly E164[] {
+  const [first = '', ...others] = text.length > longestText ? [] : text.split(betweenNumbers);
+  const own = others.length === 0 ? null : read(first, country);
+  if (own === null) {
+    const whole = toE164(text, country);
+    return whole === null ? [] : [whole];
+  }
+  const whole = others
+    .filter((other) => other.replace(/\D/g, '').length >= own.nationalNumber.length)
+    .map((other) => toE164(other, country));
+  return [own.number as string as E164, ...whole.filter((one) => one !== null)];
 }
 
 /** Whether this can only be an internal number: one to six digits, nothing else. Decided before any parsing. */
@@ -65,6 +85,8 @@ export interface SearchForms {
   readonly international: string;
   /** As printed inside the country: `(415) 555-0101`. */
   readonly printed: string;
+  /** Digits of spellings that mix: `+44 (0)20 …` is `44020…`, dialled from America `01144…`, with a zero nobody needs `011 98765…`. */
+  readonly others: readonly string[];
 }
 
 /**
@@ -75,7 +97,7 @@ export function searchForms(number: E164): SearchForms {
   const full = number.slice(1);
   const parsed = parsePhoneNumberFromString(number);
   if (parsed === undefined)
-    return { e164: number, full, national: full, trunk: full, international: `00${full}`, printed: number };
+    return { e164: number, full, national: full, trunk: full, international: `00${full}`, printed: number, others: [] };
   const printed = parsed.formatNational();
   return {
     e164: number,
@@ -84,7 +106,16 @@ export function searchForms(number: E164): SearchForms {
     trunk: printed.replace(/\D/g, ''),
     international: `00${full}`,
     printed,
+    others: mixedSpellings(parsed.countryCallingCode, parsed.nationalNumber),
   };
+}
+
+function mixedSpellings(code: string, national: string): readonly string[] {
+  if (code === '1') return [];
+  const withZero = national.startsWith('0') ? [] : [`${code}0${national}`, `0${national}`];
+  // Until 2019 a Mexican mobile was reached from abroad with a 1, and everybody inside the country with 01.
+  const mexican = code === '52' ? [`521${national}`, `01${national}`] : [];
+  return [...withZero, ...mexican, `011${code}${national}`];
 }
 
 function read(text: string, country: string): PhoneNumber | null {
@@ -92,7 +123,22 @@ function read(text: string, country: string): PhoneNumber | null {
   if (bare === '' || bare.length > longestText || isExtension(bare)) return null;
   const code = country.toUpperCase();
   const home: CountryCode | undefined = isSupportedCountry(code) ? code : undefined;
-  const parsed = parsePhoneNumberFromString(bare, home === undefined ? {} : { defaultCountry: home });
-  if (parsed === undefined || !parsed.isValid()) return null;
-  return parsed.number.length > fewestDigits ? parsed : null;
+  const options = home === undefined ? {} : { defaultCountry: home };
+  const parsed = parsePhoneNumberFromString(bare, options);
+  if (parsed?.isValid()) return parsed.number.length > fewestDigits ? parsed : null;
+  const repaired = fromOldMexico(bare, parsed?.number ?? '', code) ?? fromWayOut(bare);
+  const again = repaired === null ? undefined : parsePhoneNumberFromString(repaired);
+  return again?.isValid() ? again : null;
+}
+
+/** Mexico until 2019: a mobile had a 1 behind the country code, and everybody was dialled with 01, 044 or 045 inside the country. */
+function fromOldMexico(text: string, number: string, country: string): string | null {
+  if (/^\+521\d{10}$/.test(number)) return `+52${number.slice(4)}`;
+  const inside = country === 'MX' ? /^0(?:1|44|45)(\d{10})$/.exec(text.replace(/\D/g, '')) : null;
+  return inside === null ? null : `+52${inside[1]}`;
+}
+
+/** `0044 …` is written in countries whose own way out is another one. */
+function fromWayOut(text: string): string | null {
+  return /^[\s(]*00\s*[1-9]/.test(text) ? text.replace(/00/, '+') : null;
 }

@@ -32,10 +32,24 @@ export type PopTarget =
   /** The host's own search for a text of three characters and more. */
   | { readonly kind: 'search'; readonly text: string }
   /** The form of a new record; it covers the page, so only after the answer. */
-  | { readonly kind: 'new-record'; readonly object: string; readonly fields: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'new-record';
+      readonly object: string;
+      /** By the CRM's own field names. */
+      readonly fields: Readonly<Record<string, string>>;
+      /** Whose number it is about; the host knows in which field of the object a number stands. */
+      readonly number?: string;
+    }
   | { readonly kind: 'flow'; readonly name: string; readonly variables: Readonly<Record<string, string>> }
   /** A path of the CRM, starting with one "/". */
   | { readonly kind: 'url'; readonly url: string };
+
+export interface PopWish {
+  /** Asked right before it opens, where a host makes a pop wait; false: it is dropped, and nobody is told. */
+  readonly wanted?: () => boolean;
+  /** The agent asked in person: it need not wait for a form they are filling in. */
+  readonly byAgent?: boolean;
+}
 
 /** The page's message channel, where a host has one: state and transcript out, wishes in. */
 export interface PageChannel {
@@ -68,6 +82,8 @@ export interface DialRequest {
   readonly country?: string;
   /** The record that is called, not merely viewed. */
   readonly record?: RecordRef;
+  /** What the component that was clicked added, as it stands. */
+  readonly params?: string;
 }
 
 /** One call as a host wants to hear of it. */
@@ -99,10 +115,11 @@ export interface PanelHost {
   /** The agent is signed in and ready (or not) to take calls. */
   showAvailability(state: { readonly signedIn: boolean; readonly available: boolean }): void;
   /**
-   * Opens something in front of the agent; one at a time, in the order asked for.
+   * Opens something in front of the agent; one at a time, in the order asked for. While a form of a new record is open, everything waits that
+   * the agent did not ask for in person.
    * @throws PatchcordError `host.refused` (also what `can.pops` does not name), `host.silent`, `crm.not-found`
    */
-  pop(target: PopTarget): Promise<void>;
+  pop(target: PopTarget, wish?: PopWish): Promise<void>;
   /** Absent where the page has no message channel. */
   readonly channel?: PageChannel;
   /** What can be looked at on the host's side, in the order to look; works before `start` and after it failed. */

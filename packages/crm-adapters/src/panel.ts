@@ -1,15 +1,9 @@
 /**
- * The panel halves of all hosts: one explicit line each, loaded when the page's `data-host` picks it, so that no agent carries another CRM's
- * wire. Must never import a relay half.
+ * The panel halves of all hosts: one explicit line each. The panel is built once for each, so that no agent carries another CRM's wire. Must
+ * never import a relay half.
  */
-import type { CreatePanelHost } from './panel-contract.ts';
-
-export const panelHosts = {
-  salesforce: async () => (await import('./salesforce/panel.ts')).createSalesforcePanel,
-  hubspot: async () => (await import('./hubspot/panel.ts')).createHubSpotPanel,
-  page: async () => (await import('./page/panel.ts')).createPagePanel,
-} as const satisfies Record<string, () => Promise<CreatePanelHost>>;
-
+export { createHubSpotPanel } from './hubspot/panel.ts';
+export { createPagePanel } from './page/panel.ts';
 export type {
   CreatePanelHost,
   DialRequest,
@@ -19,6 +13,8 @@ export type {
   PanelHost,
   PanelHostOptions,
   PopTarget,
+  PopWish,
   SelfCheck,
   SelfCheckResult,
 } from './panel-contract.ts';
+export { createSalesforcePanel } from './salesforce/panel.ts';

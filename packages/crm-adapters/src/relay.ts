@@ -24,11 +24,24 @@ export {
 export { isExtension, isNumber, type SearchForms, sameNumber, searchForms, toE164 } from './number-match.ts';
 export type { CrmAgent, CrmRelay, LogToWrite, LogWritten, RelayCan } from './relay-contract.ts';
 export type { GatedRequest, RequestGate, SaidOfLimits } from './request-gate.ts';
+export { scriptOrigins as salesforceScriptOrigins } from './salesforce/host-address.ts';
 export {
   type SalesforceAssertionCheck,
   type SalesforceIdentity,
   salesforceUserOf,
   verifySalesforceAssertion,
 } from './salesforce/identity.ts';
-export { createSalesforceRelay, type SalesforceRelayOptions } from './salesforce/relay.ts';
-export { scriptOrigins as salesforceScriptOrigins } from './salesforce/wire.ts';
+export {
+  exchangeSalesforceCode,
+  refreshSalesforceToken,
+  type SalesforceApp,
+  type SalesforceGrant,
+  salesforceAuthorizeUrl,
+} from './salesforce/oauth.ts';
+export {
+  createSalesforceRelay,
+  type SalesforceKeyOptions,
+  type SalesforceRelayOptions,
+  type SalesforceTokenOptions,
+} from './salesforce/relay.ts';
+export { revokeSalesforceToken } from './salesforce/revoke.ts';

@@ -17,7 +17,7 @@ import {
   refuse,
   type Transition,
 } from './call-step.ts';
-import type { CallState, Command, PhoneState, Waiting } from './state.ts';
+import { type CallState, type Command, mostMoreTime, type PhoneState, type Waiting } from './state.ts';
 
 export type CallCommand = Extract<Command, { readonly call: CallId }> & { readonly at: number };
 type Of<T extends CallCommand['type']> = Extract<CallCommand, { readonly type: T }>;
@@ -55,7 +55,8 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
     case 'call.complete-transfer':
       return completeTransfer(state, call);
     case 'call.found':
-      return change(state, call.id, { matches: input.matches }, [
+      if (input.matches.length === 0) return change(state, call.id, { matches: [], unknown: true });
+      return change(state, call.id, { matches: input.matches, unknown: false }, [
         emit('record.matched', input.at, { matches: [...input.matches] }, call.id),
       ]);
     case 'call.choose-record':
@@ -66,6 +67,12 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
       return change(state, call.id, { record: input.record }, [
         emit('record.chosen', input.at, { record: input.record, by: input.by }, call.id),
       ]);
+    case 'call.associate':
+      // As with the record: its name makes a difference, nothing else does.
+      if (JSON.stringify(call.about) === JSON.stringify(input.record)) return keep(state);
+      return change(state, call.id, { about: input.record }, [
+        emit('record.associated', input.at, { record: input.record }, call.id),
+      ]);
     case 'call.write-note':
       if (input.note.length > longestNote) {
         return refuse(state, input.type, `A note holds ${longestNote} characters at most. Shorten it.`);
@@ -75,6 +82,12 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
     case 'call.set-disposition':
       if (call.disposition === input.disposition) return keep(state);
       return saveWrapUp(state, { ...call, disposition: input.disposition }, input.at);
+    case 'call.more-time':
+      if (call.phase !== 'ended') return refuse(state, input.type, 'The call has not ended yet. Hang up first.');
+      if (call.moreTime >= mostMoreTime) {
+        return refuse(state, input.type, 'There is no more time to be had for this call. Save and finish it.');
+      }
+      return change(state, call.id, { moreTime: call.moreTime + 1 });
     case 'call.submit-wrap-up':
       if (call.phase !== 'ended') return refuse(state, input.type, 'The call has not ended yet. Hang up first.');
       return {
@@ -118,10 +131,12 @@ function dial(state: PhoneState, input: Of<'call.dial'>): Transition {
     phase: 'dialing',
     consultFor: input.consultFor ?? null,
     record: input.record ?? null,
+    about: input.about ?? null,
   };
-  const { record, consultFor } = input;
+  const { record, about, consultFor } = input;
+  const from = record ?? about;
   const effects = [
-    emit('dial.requested', input.at, { number: input.farSide.number, ...(record ? { record } : {}) }, call.id),
+    emit('dial.requested', input.at, { number: input.farSide.number, ...(from ? { record: from } : {}) }, call.id),
     emit(
       'call.started',
       input.at,
@@ -129,6 +144,7 @@ function dial(state: PhoneState, input: Of<'call.dial'>): Transition {
       call.id,
     ),
     ...(record ? [emit('record.chosen', input.at, { record, by: 'dialled-from' }, call.id)] : []),
+    ...(about ? [emit('record.associated', input.at, { record: about }, call.id)] : []),
   ];
   const waiting = { act: 'dial', call: call.id, target: input.target.trim() } as const;
   return { state: { ...state, calls: [...state.calls, call], waiting }, effects };
@@ -162,8 +178,11 @@ export function newCall(
     trouble: null,
     matches: [],
     record: null,
+    about: null,
     note: '',
     disposition: null,
+    wrapUpSince: null,
+    moreTime: 0,
   };
 }
 

@@ -74,7 +74,8 @@ export function endCall(state: PhoneState, call: CallState, how: Effect): Transi
 
 /**
  * Ends a call for good, with its one `call.ended`. A call that was answered, or that the agent placed, stays for its wrap-up; an inbound
- * call that was never answered leaves. Whoever consulted for it goes on as an ordinary call.
+ * call that was never answered leaves. Whoever consulted for it goes on as an ordinary call. Nobody could wrap up another call meanwhile:
+ * the time for that begins anew.
  */
 export function finishCall(
   state: PhoneState,
@@ -92,6 +93,7 @@ export function finishCall(
     transfer: null,
     trouble: null,
     endedAt: at,
+    wrapUpSince: at,
     end: { outcome, reason, by: ended.by },
   };
   const leaves = call.direction === 'inbound' && call.answeredAt === null;
@@ -100,6 +102,7 @@ export function finishCall(
     .map((it) => {
       if (it.id === call.id) return over;
       if (it.phase !== 'ended' && it.consultFor === call.id) return { ...it, consultFor: null };
+      if (it.phase === 'ended' && !leaves) return { ...it, wrapUpSince: at };
       return it.replaces === call.id ? { ...it, replaces: null } : it;
     });
   return {

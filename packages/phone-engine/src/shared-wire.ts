@@ -82,7 +82,14 @@ const command = variant('type', {
   'line.connect': {},
   'line.disconnect': {},
   'agent.set-available': { available: flag },
-  'call.dial': { call: id, target: text, farSide: party, record: maybe(record), consultFor: maybe(id) },
+  'call.dial': {
+    call: id,
+    target: text,
+    farSide: party,
+    record: maybe(record),
+    about: maybe(record),
+    consultFor: maybe(id),
+  },
   'call.answer': { call: id },
   'call.decline': { call: id },
   'call.hang-up': { call: id },
@@ -95,6 +102,8 @@ const command = variant('type', {
   'call.complete-transfer': { call: id },
   'call.found': { call: id, matches },
   'call.choose-record': { call: id, record, by: oneOf('agent', 'only-match', 'dialled-from') },
+  'call.associate': { call: id, record: orNull(record) },
+  'call.more-time': { call: id },
   'call.write-note': { call: id, note: text },
   'call.set-disposition': { call: id, disposition: text },
   'call.submit-wrap-up': { call: id },
@@ -126,9 +135,13 @@ const call = fields({
   end: orNull(fields({ outcome: id, reason: text, by: oneOf('agent', 'far-side', 'network') })),
   trouble: orNull(text),
   matches,
+  unknown: maybe(flag),
   record: orNull(record),
+  about: orNull(record),
   note: text,
   disposition: orNull(text),
+  wrapUpSince: orNull(time),
+  moreTime: time,
 });
 
 const state = fields({

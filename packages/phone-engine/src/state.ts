@@ -65,10 +65,21 @@ export interface CallState {
   /** Where the last refused hold, transfer or digit went wrong; plain words, null when nothing did. */
   readonly trouble: string | null;
   readonly matches: readonly Match[];
+  /** It was looked for, and nobody has the number. Absent before. */
+  readonly unknown?: boolean;
   readonly record: RecordRef | null;
+  /** What the call is about, beside whom it is with: a case, a deal. */
+  readonly about: RecordRef | null;
   readonly note: string;
   readonly disposition: string | null;
+  /** When the time for the wrap-up began, epoch ms: the call's own end, or that of a talk that came between. null before the end. */
+  readonly wrapUpSince: number | null;
+  /** How often the agent asked for more time. */
+  readonly moreTime: number;
 }
+
+/** More time for one wrap-up can be asked for this often. */
+export const mostMoreTime = 3;
 
 /** An act that goes on by itself as soon as no other call is live: that one is being put on hold first. */
 export type Waiting =
@@ -102,6 +113,8 @@ export type Command =
       readonly target: string;
       readonly farSide: Party;
       readonly record?: RecordRef;
+      /** Dialled from a record that is no person: what the call is about. */
+      readonly about?: RecordRef;
       readonly consultFor?: CallId;
     }
   | { readonly type: 'call.answer'; readonly call: CallId }
@@ -116,6 +129,7 @@ export type Command =
   | { readonly type: 'call.transfer'; readonly call: CallId; readonly to: string }
   /** Joins the held call with the consult call placed for it. `call` is either of the two. */
   | { readonly type: 'call.complete-transfer'; readonly call: CallId }
+  /** What the look-up of the far side came to; no match at all: nobody has the number. */
   | { readonly type: 'call.found'; readonly call: CallId; readonly matches: readonly Match[] }
   | {
       readonly type: 'call.choose-record';
@@ -123,8 +137,12 @@ export type Command =
       readonly record: RecordRef;
       readonly by: 'agent' | 'only-match' | 'dialled-from';
     }
+  /** Says what the call is about; null: nothing after all. */
+  | { readonly type: 'call.associate'; readonly call: CallId; readonly record: RecordRef | null }
   | { readonly type: 'call.write-note'; readonly call: CallId; readonly note: string }
   | { readonly type: 'call.set-disposition'; readonly call: CallId; readonly disposition: string }
+  /** As much time for the wrap-up again. */
+  | { readonly type: 'call.more-time'; readonly call: CallId }
   | { readonly type: 'call.submit-wrap-up'; readonly call: CallId };
 
 /** What the line or the far side did; the only way a SIP outcome reaches the state. */

@@ -2,7 +2,7 @@
  * What the owner of the phone does for a call without being asked: finds who it is, chooses the only match, and closes the wrap-up of a
  * consultation. Runs in the owner frame only, so that a caller is looked up once. Must never choose among several matches.
  */
-import type { CallId, E164, Match, RecordRef } from '@patchcord/call-protocol';
+import type { CallId, E164, Extension, Match, RecordRef } from '@patchcord/call-protocol';
 import { errorCode } from '@patchcord/call-protocol';
 import type { CallState, ClockPort, Phone } from '@patchcord/phone-engine';
 import { type ReadonlySignal, signal } from '@preact/signals';
@@ -10,8 +10,8 @@ import type { Numbers } from './numbers.ts';
 import { texts } from './texts.ts';
 
 /**
- * How the look-up of one call's far side stands. `none`: looked, nobody has this number. `unasked`: withheld, or an extension: there is no
- * number a CRM could have.
+ * How the look-up of one call's far side stands. `none`: looked, nobody has this number. `unasked`: withheld: there is no number anybody could
+ * have.
  */
 export type Lookup = 'searching' | 'found' | 'none' | 'failed' | 'unasked';
 
@@ -29,7 +29,7 @@ export interface CallDuties {
 export interface CallDutiesOptions {
   readonly phone: Phone;
   readonly numbers: () => Numbers;
-  readonly matches: (number: E164) => Promise<readonly Match[]>;
+  readonly matches: (number: E164 | Extension) => Promise<readonly Match[]>;
   readonly clock: ClockPort;
 }
 
@@ -52,14 +52,17 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
   }
 
   async function lookUp(call: CallState): Promise<void> {
-    const number = call.farSide.e164 ?? options.numbers().toE164(call.farSide.number);
+    const { e164, number: given } = call.farSide;
+    // A colleague is known by the extension.
+    const number = e164 ?? options.numbers().toE164(given) ?? (isExtension(given) ? given : null);
     if (number === null) return setLookup(call.id, 'unasked');
     setLookup(call.id, 'searching');
     try {
       await offer(call.id, await options.matches(number));
     } catch (error) {
       // Nobody has to act: the call goes on, and the look-up is made again when the relay is back.
-      setLookup(call.id, errorCode(error) === 'crm.not-found' ? 'none' : 'failed');
+      if (errorCode(error) === 'crm.not-found') await offer(call.id, []);
+      else setLookup(call.id, 'failed');
     }
     check();
   }
@@ -79,8 +82,11 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
     const fresh = found.filter((match) => !known.matches.some((other) => sameRecord(other.record, match.record)));
     const matches = [...known.matches, ...fresh].slice(0, mostMatches);
     setLookup(id, matches.length === 0 ? 'none' : 'found');
-    if (fresh.length > 0) await phone.send({ type: 'call.found', call: id, matches });
-    const only = matches.length === 1 ? matches[0] : undefined;
+    // Nobody is a finding too: every frame hears of it, also the one that opens something for it.
+    if (fresh.length > 0 || matches.length === 0) await phone.send({ type: 'call.found', call: id, matches });
+    // What is known from elsewhere is a name, and no record to choose.
+    const records = matches.filter(({ source }) => source === undefined || source === 'crm');
+    const only = records.length === 1 ? records[0] : undefined;
     const now = callById(id);
     if (only === undefined || now === undefined || now.record !== null) return;
     await phone.send({ type: 'call.choose-record', call: id, record: only.record, by: 'only-match' });
@@ -136,7 +142,12 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
 
 /** Nothing to write down: a consultation on the way to a transfer, which nobody made a note on. */
 function closesItself(call: CallState): boolean {
-  return call.phase === 'ended' && call.consultFor !== null && call.note === '' && call.disposition === null;
+  const { note, disposition, about } = call;
+  return call.phase === 'ended' && call.consultFor !== null && note === '' && disposition === null && about === null;
+}
+
+function isExtension(number: string): number is Extension {
+  return /^\d{1,6}$/.test(number);
 }
 
 /** Whether two references point at the same record. */

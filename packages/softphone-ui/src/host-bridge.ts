@@ -101,15 +101,16 @@ function toHostCall(call: CallState, numbers: Numbers): HostCall {
   };
 }
 
-function hostState(
+/** The phone in one word, and in a few for the eye. A call that rings comes first: it is what the agent must not miss. */
+export function hostState(
   state: PhoneState,
   numbers: Numbers,
 ): { kind: Parameters<PanelHost['showState']>[0]; label: string } {
   const live = state.calls.filter((call) => call.phase !== 'ended');
-  const talking = live.find((call) => call.phase !== 'incoming');
-  if (talking !== undefined) return { kind: 'in-call', label: texts.hostInCall(numbers.nameOf(talking.farSide)) };
   const ringing = live.find((call) => call.phase === 'incoming');
   if (ringing !== undefined) return { kind: 'ringing', label: texts.hostRinging(numbers.nameOf(ringing.farSide)) };
+  const talking = live[0];
+  if (talking !== undefined) return { kind: 'in-call', label: texts.hostInCall(numbers.nameOf(talking.farSide)) };
   if (state.calls.length > 0) return { kind: 'wrap-up', label: texts.hostWrapUp };
   if (state.line.status !== 'ready') return { kind: 'offline', label: texts.hostOffline };
   return { kind: 'ready', label: state.available ? texts.hostReady : texts.hostUnavailable };

@@ -1,16 +1,17 @@
 /**
- * The composition root: reads what the relay wrote on the page, picks the host, builds the real parts and lets the panel run. Owns which
- * real thing stands behind each port, nothing else. The page says: `data-host`, `data-host-origins`, and `data-relay` when the relay has
- * another origin than the page.
+ * The composition root: reads what the relay wrote on the page, builds the real parts around the host it is given and lets the panel run. Owns
+ * which real thing stands behind each port, nothing else. The page says: `data-host-origins`, and `data-relay` when the relay has another
+ * origin than the page. Each CRM's own entry is in `entries/`.
  */
 import './panel.css';
-import { type PanelHost, panelHosts } from '@patchcord/crm-adapters/panel';
+import type { CreatePanelHost } from '@patchcord/crm-adapters/panel';
 import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-engine';
 import { createSound } from '@patchcord/phone-engine/audio';
 import { createSipPort } from '@patchcord/phone-engine/sip';
 import { createMissedMark } from './call-history.ts';
 import { readDevice } from './device.ts';
 import { openJournal } from './journal.ts';
+import { createLeftNotes } from './left-notes.ts';
 import { watchMicrophonePermission } from './microphone-permission.ts';
 import { mountPanel } from './mount-panel.tsx';
 import { createPanel } from './panel.ts';
@@ -28,19 +29,6 @@ const clock: ClockPort = {
 const storage = () => localStorage;
 const openChannel = (name: string) => new BroadcastChannel(name);
 
-async function createHost(page: DOMStringMap, relayOrigin: string): Promise<PanelHost> {
-  const name = page.host ?? '';
-  if (!Object.hasOwn(panelHosts, name)) {
-    throw new Error(`This page names no known host (data-host="${name}"). It must be served by the relay.`);
-  }
-  const create = await panelHosts[name as keyof typeof panelHosts]();
-  return create({
-    window,
-    hostOrigins: (page.hostOrigins ?? '').split(/\s+/).filter((origin) => origin !== ''),
-    audience: relayOrigin,
-  });
-}
-
 /** Chromium and Safari say who frames us; elsewhere the page that led here does. */
 function hostOriginOf(page: Window): string {
   const framing = page.location.ancestorOrigins?.[0];
@@ -48,10 +36,15 @@ function hostOriginOf(page: Window): string {
   return URL.canParse(page.document.referrer) ? new URL(page.document.referrer).origin : page.location.origin;
 }
 
-async function run(element: HTMLElement): Promise<void> {
+/** Lets the panel run on this page, inside this host. */
+export function openPanel(createHost: CreatePanelHost): void {
   const page = document.documentElement.dataset;
   const relayOrigin = (page.relay ?? '') === '' ? location.origin : new URL(page.relay ?? '', location.href).origin;
-  const host = await createHost(page, relayOrigin);
+  const host = createHost({
+    window,
+    hostOrigins: (page.hostOrigins ?? '').split(/\s+/).filter((origin) => origin !== ''),
+    audience: relayOrigin,
+  });
   const device = readDevice(storage);
   const sound = createSound(window);
   const panel = createPanel({
@@ -86,10 +79,12 @@ async function run(element: HTMLElement): Promise<void> {
         now: () => clock.now(),
       }),
     missedMark: (agent) => createMissedMark(storage, `${agent.tenant}:${agent.id}`),
+    leftNotes: (agent) =>
+      createLeftNotes(window, () => sessionStorage, `patchcord-left-notes:${agent.tenant}:${agent.id}`),
     microphone: watchMicrophonePermission(document, navigator.permissions),
     ticker: createTicker(document),
   });
-  mountPanel(element, panel, { reload: () => location.reload() });
+  mountPanel(findPlace(), panel, { reload: () => location.reload() });
   window.addEventListener('online', () => panel.nudge());
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') panel.nudge();
@@ -105,5 +100,3 @@ function findPlace(): HTMLElement {
   document.body.append(place);
   return place;
 }
-
-void run(findPlace());

@@ -17,7 +17,8 @@ export function watchMicrophonePermission(
   permissions: Permissions | undefined,
 ): ReadonlySignal<MicrophonePermission> {
   const permission = signal<MicrophonePermission>('unknown');
-  const policy = (page as Document & { featurePolicy?: PermissionPolicy }).featurePolicy;
+  const policies = page as Document & { permissionsPolicy?: PermissionPolicy; featurePolicy?: PermissionPolicy };
+  const policy = policies.permissionsPolicy ?? policies.featurePolicy;
   if (policy?.allowsFeature('microphone') === false) {
     permission.value = 'not-passed-on';
     return permission;

@@ -6,11 +6,12 @@
 import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Panel } from './panel.ts';
+import type { Panel, Stage } from './panel.ts';
 import { Banners, NoticeLine } from './parts/banners.tsx';
 import { UnfinishedCalls } from './parts/call-strips.tsx';
 import { Header, HelpPopover } from './parts/header.tsx';
 import { KnockingCall } from './parts/knocking-call.tsx';
+import { openByAddress, SelfTestPlace } from './parts/self-test-door.tsx';
 import { startQuickKeys } from './quick-keys.ts';
 import { CallScreen } from './screens/call-screen.tsx';
 import { IncomingScreen } from './screens/incoming-screen.tsx';
@@ -18,6 +19,7 @@ import { Opening } from './screens/opening.tsx';
 import { ReadyScreen } from './screens/ready-screen.tsx';
 import { WrapUpScreen } from './screens/wrap-up-screen.tsx';
 import type { SoftphoneModel } from './softphone-model.ts';
+import { texts } from './texts.ts';
 
 export interface MountOptions {
   /** Loads the page anew; the agent's way out of a start that failed. */
@@ -28,6 +30,7 @@ export interface MountOptions {
 export function mountPanel(element: HTMLElement, panel: Panel, options: MountOptions): () => void {
   const page = element.ownerDocument;
   const stopAsking = askBeforeLeaving(page, panel);
+  const stopAddress = openByAddress(page.defaultView, panel.selfTestOpen);
   let stopKeys: (() => void) | null = null;
   const stopStages = effect(() => {
     const stage = panel.stage.value;
@@ -39,6 +42,7 @@ export function mountPanel(element: HTMLElement, panel: Panel, options: MountOpt
     stopStages();
     stopKeys?.();
     stopAsking();
+    stopAddress();
     render(null, element);
   };
 }
@@ -61,10 +65,22 @@ function App({ panel, reload }: { readonly panel: Panel; readonly reload: () => 
   return (
     <div class="panel">
       <main class="main">
-        <Opening panel={panel} stage={stage} reload={reload} />
+        {panel.selfTestOpen.value && isSettled(stage) ? (
+          <>
+            <h1 class="unseen">{texts.product}</h1>
+            <SelfTestPlace panel={panel} />
+          </>
+        ) : (
+          <Opening panel={panel} stage={stage} reload={reload} />
+        )}
       </main>
     </div>
   );
+}
+
+/** A phone that is just starting can't be judged yet. */
+function isSettled(stage: Stage): boolean {
+  return stage.kind !== 'opening' || stage.problem !== null;
 }
 
 function Phone({
@@ -88,7 +104,8 @@ function Phone({
           <KnockingCall key={call.id} model={model} call={call} />
         ))}
         <UnfinishedCalls model={model} />
-        {screen.kind === 'ready' && <ReadyScreen model={model} />}
+        {screen.kind === 'ready' &&
+          (panel.selfTestOpen.value ? <SelfTestPlace panel={panel} /> : <ReadyScreen panel={panel} model={model} />)}
         {screen.kind === 'incoming' && <IncomingScreen key={screen.call.id} model={model} call={screen.call} />}
         {screen.kind === 'call' && <CallScreen key={screen.call.id} model={model} call={screen.call} />}
         {screen.kind === 'wrap-up' && <WrapUpScreen key={screen.call.id} model={model} call={screen.call} />}
@@ -106,6 +123,9 @@ function Announcer({ model }: { readonly model: SoftphoneModel }) {
     <>
       <div class="unseen" aria-live="polite">
         {announcement?.manner === 'polite' ? announcement.text : ''}
+      </div>
+      <div class="unseen" aria-live="polite">
+        {model.wrapUpWords.value}
       </div>
       <div class="unseen" aria-live="assertive">
         {announcement?.manner === 'assertive' ? announcement.text : ''}

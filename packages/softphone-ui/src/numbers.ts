@@ -78,6 +78,9 @@ export function createNumbers(settings: Profile['numbers']): Numbers {
 
     const zone = country.toUpperCase();
     const parsed = parse(compact, zone);
+    // "0044…": the way out of the country, and then a number whose plan did not travel along.
+    const abroad = international || parsed?.isValid() ? null : behindWayOut(compact, zone);
+    if (abroad !== null) return read(`+${abroad}${afterAnswer}`, country);
     if (parsed?.isValid()) {
       const e164 = readE164(parsed.number);
       if (e164 !== null) return accept(e164, e164, format(e164), afterAnswer);
@@ -89,6 +92,12 @@ export function createNumbers(settings: Profile['numbers']): Numbers {
       if (!international && compact.length <= 15) return accept(compact, null, compact, afterAnswer);
     }
     return refuse(whyInvalid(compact, zone));
+  }
+
+  /** What stands behind the digits with which one dials out of a country; null when it does not begin with them. */
+  function behindWayOut(compact: string, zone: string): string | null {
+    const [, wayOut = '00'] = knows(zone) ? (metadata?.countries[zone] ?? []) : [];
+    return new RegExp(`^(?:${wayOut})([1-9]\\d{6,14})$`).exec(compact)?.[1] ?? null;
   }
 
   /** Whether a numbering plan is at hand for this text and says no. */

@@ -13,15 +13,18 @@ import {
 } from '@patchcord/call-protocol';
 import type { PanelHost } from '@patchcord/crm-adapters/panel';
 import type { ClockPort, SharedPhone, SoundPort } from '@patchcord/phone-engine';
-import { computed, type ReadonlySignal, signal } from '@preact/signals';
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { MissedMark } from './call-history.ts';
 import type { Journal } from './journal.ts';
+import { giveBackNotes, type LeftNotes } from './left-notes.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
 import type { RelayClient } from './relay-client.ts';
+import type { SelfTestSubject } from './self-checks.ts';
 import { noHandover, type SessionHandover } from './session-handover.ts';
 import type { OpenSignIn } from './sign-in-window.ts';
 import { createSoftphoneModel, type SoftphoneModel } from './softphone-model.ts';
+import { type OpenMeter, openMicrophoneMeter } from './sound-settings.ts';
 import { texts } from './texts.ts';
 import type { Ticker } from './ticker.ts';
 import type { Trouble } from './troubles.ts';
@@ -60,6 +63,10 @@ export interface Panel {
   nudge(): void;
   forgetRefused(): Promise<void>;
   forgetUnlogged(): void;
+  /** The self-test is in front. */
+  readonly selfTestOpen: Signal<boolean>;
+  /** What the self-test looks at. */
+  readonly selfTestSubject: SelfTestSubject;
   close(): Promise<void>;
 }
 
@@ -76,8 +83,11 @@ export interface PanelOptions {
   readonly sharePhone: (name: string) => SharedPhone;
   readonly openJournal: (agent: Agent) => Promise<Journal>;
   readonly missedMark: (agent: Agent) => MissedMark;
+  /** What was being typed when the page went. */
+  readonly leftNotes: (agent: Agent) => LeftNotes;
   readonly microphone: ReadonlySignal<MicrophonePermission>;
   readonly sound: SoundPort | null;
+  readonly openMeter?: OpenMeter;
   readonly clock: ClockPort;
   readonly ticker: Ticker;
   readonly random?: () => number;
@@ -94,6 +104,7 @@ export function createPanel(options: PanelOptions): Panel {
   const codeBusy = signal(false);
   const codeProblem = signal<string | null>(null);
   const ways = signal<readonly SignInWay[]>([]);
+  let lineServer: string | null = null;
   let handover = noHandover;
   let ending: (() => Promise<void>) | null = null;
   let wakeRetry: (() => void) | null = null;
@@ -284,9 +295,16 @@ export function createPanel(options: PanelOptions): Panel {
       signOut: host.can.proveIdentity ? null : signOut,
       recordOpened: (call, record) => void journal.append(recordOpened(call, record, clock.now())),
     });
+    phone.onEvent((event) => {
+      if (event.name === 'line.ready') lineServer = event.data.server ?? null;
+    });
     const wired = wirePhone({ ...options, handover, random, phone, model, journal, profile });
     wiring.value = wired;
+    const left = options.leftNotes(agent);
+    giveBackNotes(left, phone, model.writeNote, journal);
+    const stopKeeping = left.keep(model.unsavedNotes);
     ending = async () => {
+      stopKeeping();
       wired.stop();
       model.close();
       await phone.close();
@@ -311,6 +329,21 @@ export function createPanel(options: PanelOptions): Panel {
     },
     forgetRefused: async () => wiring.value?.forgetRefused(),
     forgetUnlogged: () => wiring.value?.forgetUnlogged(),
+    selfTestOpen: signal(false),
+    selfTestSubject: {
+      host,
+      relay,
+      microphone: options.microphone,
+      sound: options.sound,
+      openMeter: options.openMeter ?? openMicrophoneMeter,
+      clock,
+      startProblem: () => ('message' in stage.value ? stage.value.message : null),
+      phone: () =>
+        stage.value.kind === 'ready'
+          ? { state: stage.value.model.phone, held: stage.value.model.role.value === 'mirror' ? 'elsewhere' : 'here' }
+          : null,
+      lineServer: () => lineServer,
+    },
     close,
   };
 }

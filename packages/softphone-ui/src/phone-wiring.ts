@@ -23,6 +23,7 @@ import type { Journal, RefusedEvent } from './journal.ts';
 import { endLeftCalls, watchOwnCalls } from './left-calls.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
+import { type PageLink, startPageLink } from './page-link.ts';
 import { type Publishing, startPublishing } from './publishing.ts';
 import type { RelayClient } from './relay-client.ts';
 import type { SessionHandover } from './session-handover.ts';
@@ -174,6 +175,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   }
 
   function relayEvent(event: WireEvent): void {
+    pageLink?.heard(event);
     switch (event.name) {
       case 'log.saved':
         if (event.call !== undefined) host.logSaved({ id: event.call }, event.data.logId);
@@ -226,6 +228,18 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     if (event.name === 'call.ended') reloadHistorySoon(1);
   }
 
+  const pageLink: PageLink | null =
+    host.channel === undefined
+      ? null
+      : startPageLink({
+          channel: host.channel,
+          phone,
+          profile: () => profile.value,
+          numbers: () => model.numbers.value,
+          dial: model.dialFromHost,
+          clock,
+        });
+
   const stops = [
     phone.onEvent(phoneEvent),
     phone.onState(({ line }) => lineChanged(line.status)),
@@ -270,6 +284,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     },
     stop() {
       for (const stop of stops) stop();
+      pageLink?.stop();
       keeper?.stop();
       publishing?.stop();
       stopWatchingCalls?.();

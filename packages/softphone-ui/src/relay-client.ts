@@ -14,6 +14,7 @@ import {
   type E164,
   ErrorBodySchema,
   type ErrorCode,
+  type Extension,
   errorCode,
   HistorySchema,
   type IdentityProof,
@@ -23,6 +24,9 @@ import {
   PatchcordError,
   type Profile,
   ProfileSchema,
+  type RecordRef,
+  type Related,
+  RelatedRecordsSchema,
   type Session,
   SessionSchema,
   type SignInWay,
@@ -63,8 +67,12 @@ export interface RelayClient {
   profile(): Promise<Profile>;
   /** @throws PatchcordError `credential.revoked`, `identity.required`, `relay.unreachable` */
   credentials(): Promise<Credentials>;
-  matches(number: E164): Promise<readonly Match[]>;
+  matches(number: E164 | Extension): Promise<readonly Match[]>;
+  /** Open cases and deals of a record: what a call with it may be about. @throws PatchcordError `crm.*`, `relay.unreachable` */
+  related(record: RecordRef): Promise<readonly Related[]>;
   history(limit: number): Promise<readonly CallSummary[]>;
+  /** Whether the relay is there, and how far its clock is ahead of ours, ms; null where it can't be told. @throws PatchcordError `relay.unreachable` */
+  probe(): Promise<{ readonly aheadMs: number | null }>;
   /** Asks for a log that was given up again. */
   retryLog(callId: CallId): Promise<unknown>;
   close(): void;
@@ -295,6 +303,17 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     credentials: () => authorized('POST', '/v1/credentials', CredentialsSchema, {}),
     matches: async (number) =>
       (await authorized('GET', `/v1/matches?number=${encodeURIComponent(number)}`, MatchesSchema)).matches,
+    related: async ({ object, id }) => {
+      const query = new URLSearchParams({ object, id });
+      return (await authorized('GET', `/v1/records/related?${query}`, RelatedRecordsSchema)).records;
+    },
+    async probe() {
+      const response = await send(`${options.origin}/healthz`, { cache: 'no-store', credentials: 'omit' });
+      // A proxy that answers for a dead relay.
+      if (response.status >= 500) throw failureOf(response, null);
+      const relayNow = Date.parse(response.headers.get('date') ?? '');
+      return { aheadMs: Number.isNaN(relayNow) ? null : relayNow - clock.now() };
+    },
     retryLog: (callId) => authorized('POST', `/v1/calls/${callId}/log/retry`, LogRetrySchema),
     history: async (limit) => (await authorized('GET', `/v1/calls?limit=${limit}`, HistorySchema)).calls,
     close() {

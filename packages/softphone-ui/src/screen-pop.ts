@@ -1,37 +1,158 @@
 /**
- * Opens the caller's record in the CRM: on ring or on answer as the profile says, in the foremost frame only, once per call. Must never pop
- * for a call that was there before this frame (a new tab, a hand-over), for an outbound call (the agent came from a record), nor for a
- * record the agent picked: the frame of the click opens that one.
+ * Opens in the CRM what the profile's policy says for a call, when it says so: in the foremost frame only, once per call. Owns the decision; the
+ * host carries it out. Must never pop for a call that was there before this frame (a new tab, a hand-over), a second time for one conversation
+ * (a transfer), for a call from a record (the agent came from there), over a record that is in front already, nor for a record the agent
+ * picked: the frame of the click opens that one.
  */
-import type { CallId, Profile, RecordRef } from '@patchcord/call-protocol';
-import type { CallState, SharedPhone } from '@patchcord/phone-engine';
+import type { CallId, Match, RecordRef, ScreenPop } from '@patchcord/call-protocol';
+import type { PopTarget } from '@patchcord/crm-adapters/panel';
+import { type CallState, isInProgress, type SharedPhone } from '@patchcord/phone-engine';
 import { sameRecord } from './call-duties.ts';
+import type { Numbers } from './numbers.ts';
 
 export interface ScreenPopOptions {
   readonly phone: Pick<SharedPhone, 'state' | 'onState' | 'isForemost'>;
-  readonly policy: () => Profile['screenPop'];
-  readonly open: (call: CallId, record: RecordRef) => void;
+  readonly policy: () => ScreenPop;
+  readonly numbers: () => Numbers;
+  /** The record in front of the agent, on the page of this frame. */
+  readonly shown: () => RecordRef | null;
+  /** `wanted` is asked again right before it opens: the call may have ended meanwhile. */
+  readonly open: (call: CallId, target: PopTarget, wanted: () => boolean) => void;
+  /** Epoch ms. */
+  readonly now: () => number;
 }
+
+/** A caller who was transferred and is back within this time is still in the same conversation, ms. */
+const comesBackMs = 120_000;
 
 /** Watches until the returned function is called. */
 export function startScreenPop(options: ScreenPopOptions): () => void {
   const { phone } = options;
-  const done = new Set<CallId>(phone.state().calls.map((call) => call.id));
+  /** Calls that are decided, and what was decided. */
+  const decided = new Map<CallId, PopTarget | null>(phone.state().calls.map((call) => [call.id, null]));
+  const seen = new Set<CallId>(decided.keys());
+  /** Numbers that were being transferred, and when that was last seen. */
+  const transferred = new Map<string, number>();
+
+  function numberOf({ farSide }: CallState): string {
+    return farSide.e164 ?? options.numbers().toE164(farSide.number) ?? farSide.number;
+  }
+
+  /** At first sight: whether this call goes on with something the agent has had in front. */
+  function continues(call: CallState): boolean {
+    if (call.direction === 'outbound') return call.record !== null || call.about !== null || call.consultFor !== null;
+    // What the replaced call opened stands for this one as well; where it opened nothing, this one may.
+    if (call.replaces !== null && (decided.get(call.replaces) ?? null) !== null) return true;
+    const at = transferred.get(numberOf(call));
+    return at !== undefined && options.now() - at < comesBackMs;
+  }
+
+  function wanted(id: CallId, target: PopTarget): boolean {
+    const call = phone.state().calls.find((one) => one.id === id);
+    if (call === undefined || !isInProgress(call)) return false;
+    // Who it is has been said meanwhile.
+    return call.record === null || (target.kind !== 'search' && target.kind !== 'new-record');
+  }
+
   return phone.onState((state) => {
     for (const call of state.calls) {
-      if (done.has(call.id) || !isDue(call, options.policy())) continue;
-      // Due now, for every frame alike: only the foremost acts, and none of them acts again.
-      done.add(call.id);
-      if (call.record !== null && phone.isForemost()) options.open(call.id, call.record);
+      if (!seen.has(call.id)) {
+        seen.add(call.id);
+        if (continues(call)) decided.set(call.id, null);
+      }
+      if (call.transfer !== null) transferred.set(numberOf(call), options.now());
+      if (decided.has(call.id)) continue;
+      const target = decide(call, options.policy(), options.numbers());
+      if (target === undefined) continue;
+      // Decided now, for every frame alike: only the foremost acts, and none of them acts again.
+      decided.set(call.id, target);
+      if (target === null || !phone.isForemost()) continue;
+      const shown = options.shown();
+      if (target.kind === 'record' && shown !== null && sameRecord(shown, target.record)) continue;
+      options.open(call.id, target, () => wanted(call.id, target));
     }
-    for (const id of done) if (!state.calls.some((call) => call.id === id)) done.delete(id);
+    for (const id of seen) {
+      if (state.calls.some((call) => call.id === id)) continue;
+      seen.delete(id);
+      decided.delete(id);
+    }
+    for (const [number, at] of transferred) if (options.now() - at >= comesBackMs) transferred.delete(number);
   });
 }
 
-function isDue(call: CallState, policy: Profile['screenPop']): boolean {
-  if (policy.inbound === 'never' || call.direction !== 'inbound' || call.phase === 'ended' || call.record === null)
-    return false;
-  const only = call.matches.length === 1 ? call.matches[0] : undefined;
-  if (only === undefined || !sameRecord(only.record, call.record)) return false;
-  return policy.inbound === 'ring' || call.answeredAt !== null;
+/** What opens for a call; null: nothing, for good; undefined: nothing yet. */
+function decide(call: CallState, policy: ScreenPop, numbers: Numbers): PopTarget | null | undefined {
+  const when = call.direction === 'inbound' ? policy.inbound : policy.outbound;
+  if (when === 'never' || !isInProgress(call)) return undefined;
+  const due = when !== 'answer' || call.answeredAt !== null;
+  const known = call.matches.filter(isRecord);
+  const [first] = known;
+  if (call.record !== null) {
+    if (known.length !== 1 || first === undefined || !sameRecord(first.record, call.record)) return null;
+    return due ? targetOf(policy.known, call, call.record, numbers) : undefined;
+  }
+  if (!due) return undefined;
+  if (known.length > 1)
+    return policy.several.open === 'search' ? { kind: 'search', text: searchText(call, numbers) } : undefined;
+  // One match becomes the record in the next moment.
+  if (known.length === 1 || (call.unknown !== true && call.matches.length === 0)) return undefined;
+  const { unknown } = policy;
+  if (unknown.open === 'nothing') return undefined;
+  // A colleague's extension is no stranger to the CRM: there is nothing to search or to create.
+  if (e164Of(call, numbers) === null) return null;
+  if (unknown.open === 'search') return { kind: 'search', text: searchText(call, numbers) };
+  // Its form hides the phone, so that it waits for the answer whatever the policy says of the ring.
+  if (unknown.open === 'new-record')
+    return call.answeredAt === null ? undefined : newRecord(unknown.object, call, numbers);
+  return targetOf(unknown, call, null, numbers);
+}
+
+/** What is known from elsewhere is a name: there is no record to open. */
+function isRecord({ source }: Match): boolean {
+  return source === undefined || source === 'crm';
+}
+
+function targetOf(
+  open: ScreenPop['known'],
+  call: CallState,
+  record: RecordRef | null,
+  numbers: Numbers,
+): PopTarget | null {
+  const number = e164Of(call, numbers) ?? call.farSide.number;
+  switch (open.open) {
+    case 'record':
+      return record === null ? null : { kind: 'record', record };
+    case 'flow':
+      return {
+        kind: 'flow',
+        name: open.name,
+        variables: {
+          patchcordCallId: call.id,
+          patchcordNumber: number,
+          patchcordRecordId: record?.id ?? '',
+          patchcordDirection: call.direction,
+        },
+      };
+    case 'url': {
+      const values: Readonly<Record<string, string>> = { number, recordId: record?.id ?? '', callId: call.id };
+      const url = open.url.replace(/\{(number|recordId|callId)\}/g, (_, name: string) =>
+        encodeURIComponent(values[name] ?? ''),
+      );
+      return { kind: 'url', url };
+    }
+  }
+}
+
+function newRecord(object: string, call: CallState, numbers: Numbers): PopTarget {
+  const number = e164Of(call, numbers);
+  return { kind: 'new-record', object, fields: {}, ...(number === null ? {} : { number }) };
+}
+
+function e164Of({ farSide }: CallState, numbers: Numbers): string | null {
+  return farSide.e164 ?? numbers.toE164(farSide.number);
+}
+
+/** The digits as they stand in most records: without the country's code at home, with it from abroad. */
+function searchText({ farSide }: CallState, numbers: Numbers): string {
+  return numbers.numberOf(farSide).replace(/\D/g, '');
 }

@@ -5,7 +5,7 @@
  * deep; whatever has rules of its own (layout, notes, look-up, history, sound) is in a module of its own.
  */
 import { type CallId, type CallSummary, newCallId, type Profile, type RecordRef } from '@patchcord/call-protocol';
-import type { DialRequest, PanelHost } from '@patchcord/crm-adapters/panel';
+import type { DialRequest, PanelHost, PopTarget, PopWish } from '@patchcord/crm-adapters/panel';
 import type {
   CallState,
   ClockPort,
@@ -18,16 +18,18 @@ import type {
 } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import { type Announcement, announcementFor, stoppedRinging } from './announcements.ts';
-import { type CallDuties, createCallDuties, type Lookup } from './call-duties.ts';
+import { type CallDuties, createCallDuties, type Lookup, sameRecord } from './call-duties.ts';
 import { type CallHistory, createCallHistory, type MissedMark } from './call-history.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { createNotes } from './notes.ts';
 import { createNumbers, type Numbers } from './numbers.ts';
+import { createRelatedRecords, isSubject, type RelatedRecords } from './related-records.ts';
 import type { RelayClient } from './relay-client.ts';
 import { startScreenPop } from './screen-pop.ts';
 import { createSoundSettings, type SoundSettings } from './sound-settings.ts';
 import { texts } from './texts.ts';
 import type { Ticker } from './ticker.ts';
+import { createWrapUpClock } from './wrap-up-clock.ts';
 
 export type Tab = 'keypad' | 'recent' | 'settings';
 /** What lies over the call: its keypad, a transfer, a second call. */
@@ -38,6 +40,12 @@ export interface Notice {
   readonly id: number;
   readonly tone: 'info' | 'warning';
   readonly text: string;
+}
+
+/** What became of a wish of the page around the phone; `reason` is for a person. */
+export interface Granted {
+  readonly ok: boolean;
+  readonly reason: string;
 }
 
 export interface DialOptions {
@@ -64,6 +72,10 @@ export interface SoftphoneModel {
   readonly dialProblem: ReadonlySignal<string | null>;
   /** Why a wrap-up can't be saved yet. */
   readonly wrapUpProblem: ReadonlySignal<string | null>;
+  /** What a screen reader is told of the time for the wrap-up. */
+  readonly wrapUpWords: ReadonlySignal<string>;
+  /** Open cases and deals of the records calls are with. */
+  readonly related: RelatedRecords;
   /** The record in front of the agent. */
   readonly recordShown: ReadonlySignal<RecordRef | null>;
   readonly history: CallHistory;
@@ -81,7 +93,8 @@ export interface SoftphoneModel {
   /** Dials what is in the number field; resolves true when the phone took it. */
   dialTyped(): Promise<boolean>;
   dial(typed: string, options?: DialOptions): Promise<boolean>;
-  dialFromHost(request: DialRequest): Promise<void>;
+  /** A click on the page. `ask`: the number is put before the agent and never dialled by itself. */
+  dialFromHost(request: DialRequest, ask?: boolean): Promise<Granted>;
   redial(call: CallSummary): Promise<void>;
   answer(call: CallId): Promise<void>;
   decline(call: CallId): Promise<void>;
@@ -101,12 +114,19 @@ export interface SoftphoneModel {
   cancelConsult(consult: CallState): Promise<void>;
   chooseRecord(call: CallId, record: RecordRef): Promise<void>;
   openRecord(record: RecordRef): Promise<void>;
+  /** Says what the call is about; null: nothing after all. */
+  associate(call: CallId, record: RecordRef | null): Promise<void>;
   noteOf(call: CallState): string;
   noteIsSaved(call: CallState): boolean;
   writeNote(call: CallId, text: string): void;
   flushNote(call: CallId): Promise<void>;
+  /** What was typed and the phone does not have yet. */
+  unsavedNotes(): readonly (readonly [CallId, string])[];
   setDisposition(call: CallId, disposition: string): Promise<void>;
-  submitWrapUp(call: CallState): Promise<void>;
+  /** Resolves true when it was taken; else `wrapUpProblem` says why not. */
+  submitWrapUp(call: CallState): Promise<boolean>;
+  /** As much time for the wrap-up again. */
+  moreTime(call: CallId): Promise<void>;
   postponeWrapUp(call: CallId): void;
   resumeWrapUp(call: CallId): void;
   setAvailable(available: boolean): Promise<void>;
@@ -122,7 +142,7 @@ export interface SoftphoneModel {
 export interface SoftphoneModelOptions {
   readonly phone: SharedPhone;
   readonly profile: ReadonlySignal<Profile>;
-  readonly relay: Pick<RelayClient, 'matches' | 'history' | 'retryLog'>;
+  readonly relay: Pick<RelayClient, 'matches' | 'related' | 'history' | 'retryLog'>;
   readonly host: Pick<PanelHost, 'can' | 'pop'>;
   readonly sound: SoundPort | null;
   readonly clock: ClockPort;
@@ -137,6 +157,8 @@ export interface SoftphoneModelOptions {
 /** A second dial within this time is the same click heard twice. */
 const doubleDialMs = 2_000;
 const noticeMs = 6_000;
+/** The frame that is looked at saves its draft and submits first; the owner does it for one that does not. */
+const submitForOthersMs = 3_000;
 
 /** Builds the model over a phone that this frame has joined. */
 export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneModel {
@@ -172,6 +194,12 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     fetch: options.relay.history,
     retry: options.relay.retryLog,
     mark: options.missedMark,
+  });
+  const related = createRelatedRecords(options.relay.related);
+  const wrapUpClock = createWrapUpClock({
+    clock,
+    seconds: () => options.profile.value.wrapUpSeconds,
+    timeUp: wrapUpTimeUp,
   });
   const duties = createCallDuties({
     phone: shared,
@@ -211,6 +239,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     phone.value = state;
     if (next !== null) announcement.value = next;
     notes.settle(state.calls);
+    related.settle(state.calls);
+    wrapUpClock.follow(state);
     for (const call of before.calls)
       if (stoppedRinging(call, state)) notify('info', texts.stoppedRinging(nameOf(call)));
     for (const call of state.calls) {
@@ -223,6 +253,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   function ended(call: CallState): void {
+    wrapUpProblem.value = null;
     const back = comeBack.get(call.id);
     comeBack.delete(call.id);
     const waiting = phone.value.calls.find((other) => other.id === back);
@@ -258,7 +289,11 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       dialProblem.value = number.reason;
       return false;
     }
-    const { record, consultFor } = dialOptions;
+    const { consultFor } = dialOptions;
+    const from = dialOptions.record;
+    // From a case or a deal: that is what the call is about, whom it is with is found by the number.
+    const about = from !== undefined && isSubject(from) ? from : undefined;
+    const record = about === undefined ? from : undefined;
     const call = newCallId();
     if (number.afterAnswer !== '') afterAnswer.set(call, number.afterAnswer);
     const result = await shared.send({
@@ -271,6 +306,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
         ...(record?.name === undefined ? {} : { name: record.name }),
       },
       ...(record === undefined ? {} : { record }),
+      ...(about === undefined ? {} : { about }),
       ...(consultFor === undefined ? {} : { consultFor }),
     });
     if (result.ok) {
@@ -289,21 +325,24 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     return dial(dialText.value, { ...dialOptions, ...(record === undefined ? {} : { record }) });
   }
 
-  async function dialFromHost(request: DialRequest): Promise<void> {
+  async function dialFromHost(request: DialRequest, ask = false): Promise<Granted> {
     const now = clock.now();
-    const twice = now - lastHostDialAt < doubleDialMs;
-    if (twice) return;
-    lastHostDialAt = now;
+    if (!ask && now - lastHostDialAt < doubleDialMs) return { ok: false, reason: texts.dialTwice };
+    if (ask && dialText.value !== '' && typedFor === null) return { ok: false, reason: texts.pageWhileTyping };
+    if (!ask) lastHostDialAt = now;
     const number = numbers.value.read(request.number, request.country);
-    if (!number.ok) return notify('warning', texts.hostNumberInvalid(request.number, number.reason));
+    if (!number.ok) {
+      notify('warning', texts.hostNumberInvalid(request.number, number.reason));
+      return { ok: false, reason: number.reason };
+    }
     const { calls, line } = phone.value;
     const busy = calls.some((call) => call.phase !== 'ended');
-    if (!busy && line.status === 'ready') {
+    if (!ask && !busy && line.status === 'ready') {
       const taken = await dial(request.number, {
         ...(request.record === undefined ? {} : { record: request.record }),
         ...(request.country === undefined ? {} : { country: request.country }),
       });
-      if (taken) return;
+      if (taken) return { ok: true, reason: '' };
     }
     // Not now: the number waits in the field, with its record, for the agent's own word.
     const text = number.display + number.afterAnswer;
@@ -311,25 +350,65 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     dialText.value = text;
     tab.value = 'keypad';
     if (busy && layout.value.screen.kind === 'call') sheet.value = 'new-call';
-    notify('info', busy ? texts.hostNumberWaitsForCall : texts.hostNumberWaitsForLine);
+    const who = request.record?.name === undefined ? text : `${request.record.name} (${text})`;
+    const waits = busy ? texts.hostNumberWaitsForCall : texts.hostNumberWaitsForLine;
+    const reason = ask ? texts.pageAsksToDial(who) : waits;
+    notify('info', reason);
+    return { ok: true, reason };
   }
 
-  async function openRecord(record: RecordRef): Promise<boolean> {
-    if (!host.can.pops.includes('record')) return false;
+  async function submitWrapUp(call: CallState, done: string = texts.wrapUpSaved): Promise<boolean> {
+    if (isOutcomeMissing(call)) {
+      wrapUpProblem.value = texts.dispositionMissing;
+      return false;
+    }
+    wrapUpProblem.value = null;
+    await notes.flush(call.id);
+    const result = await send({ type: 'call.submit-wrap-up', call: call.id });
+    if (result.ok) notify('info', done);
+    return result.ok;
+  }
+
+  function isOutcomeMissing({ disposition }: CallState): boolean {
+    const { dispositions, dispositionRequired } = options.profile.value;
+    return dispositionRequired && dispositions.length > 0 && disposition === null;
+  }
+
+  /** What is there is saved. Without a needed outcome the wrap-up stays open, and the agent in wrap-up, until they choose one. */
+  function wrapUpTimeUp(call: CallState): void {
+    if (isOutcomeMissing(call)) wrapUpProblem.value = texts.wrapUpTimeUpMissing;
+    else if (shared.isForemost()) void submitWrapUp(call, texts.wrapUpTimeUp);
+    else if (role.value === 'owner')
+      clock.setTimeout(() => {
+        const still = shared.state().calls.find((other) => other.id === call.id && other.moreTime === call.moreTime);
+        if (still !== undefined && !isOutcomeMissing(still)) void submitWrapUp(still, texts.wrapUpTimeUp);
+      }, submitForOthersMs);
+  }
+
+  async function open(target: PopTarget, wish: PopWish): Promise<boolean> {
+    if (!host.can.pops.includes(target.kind)) return false;
     try {
-      await host.pop({ kind: 'record', record });
+      await host.pop(target, wish);
       return true;
     } catch (error) {
+      const reason = error instanceof Error ? error.message : '';
+      const record = target.kind === 'record' ? target.record : null;
       notify(
         'warning',
-        texts.recordNotOpened(record.name ?? record.object, error instanceof Error ? error.message : ''),
+        record === null ? texts.notOpened(reason) : texts.recordNotOpened(record.name ?? record.object, reason),
       );
       return false;
     }
   }
 
-  async function openFor(call: CallId, record: RecordRef): Promise<void> {
-    if (await openRecord(record)) options.recordOpened(call, record);
+  async function openFor(call: CallId, target: PopTarget, stillWanted: () => boolean): Promise<void> {
+    let dropped = false;
+    const wanted = (): boolean => {
+      dropped = !stillWanted();
+      return !dropped;
+    };
+    if ((await open(target, { wanted })) && !dropped && target.kind === 'record')
+      options.recordOpened(call, target.record);
   }
 
   const stop = [
@@ -339,10 +418,14 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       if (next === 'owner') duties.start();
       else duties.stop();
     }),
+    options.profile.subscribe(() => wrapUpClock.follow(phone.peek())),
     startScreenPop({
       phone: shared,
       policy: () => options.profile.value.screenPop,
-      open: (call, record) => void openFor(call, record),
+      numbers: () => numbers.value,
+      shown: () => recordShown.value,
+      open: (call, target, wanted) => void openFor(call, target, wanted),
+      now: () => clock.now(),
     }),
   ];
   if (role.value === 'owner') duties.start();
@@ -361,6 +444,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     dialText,
     dialProblem,
     wrapUpProblem,
+    wrapUpWords: wrapUpClock.words,
+    related,
     recordShown,
     history,
     sound: options.sound === null ? null : createSoundSettings(options.sound),
@@ -423,30 +508,26 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     },
     async chooseRecord(call, record) {
       const result = await send({ type: 'call.choose-record', call, record, by: 'agent' });
-      if (result.ok) await openFor(call, record);
+      const inFront = recordShown.value;
+      // Opened again it might take an edit with it.
+      if (!result.ok || (inFront !== null && sameRecord(inFront, record))) return;
+      if (await open({ kind: 'record', record }, { byAgent: true })) options.recordOpened(call, record);
     },
     async openRecord(record) {
-      await openRecord(record);
+      await open({ kind: 'record', record }, { byAgent: true });
     },
+    associate: (call, record) => act({ type: 'call.associate', call, record }),
     noteOf: (call) => notes.drafts.value.get(call.id) ?? call.note,
     noteIsSaved: (call) => (notes.drafts.value.get(call.id) ?? call.note) === call.note,
     writeNote: notes.write,
     flushNote: notes.flush,
+    unsavedNotes: () => [...notes.drafts.peek()],
     async setDisposition(call, disposition) {
       wrapUpProblem.value = null;
       await act({ type: 'call.set-disposition', call, disposition });
     },
-    async submitWrapUp(call) {
-      const { dispositions, dispositionRequired } = options.profile.value;
-      if (dispositionRequired && dispositions.length > 0 && call.disposition === null) {
-        wrapUpProblem.value = texts.dispositionMissing;
-        return;
-      }
-      wrapUpProblem.value = null;
-      await notes.flush(call.id);
-      const result = await send({ type: 'call.submit-wrap-up', call: call.id });
-      if (result.ok) notify('info', texts.wrapUpSaved);
-    },
+    submitWrapUp: (call) => submitWrapUp(call),
+    moreTime: (call) => act({ type: 'call.more-time', call }),
     postponeWrapUp(call) {
       void notes.flush(call);
       postponed.value = new Set(postponed.value).add(call);
@@ -464,6 +545,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     close() {
       for (const end of stop) end();
       duties.stop();
+      wrapUpClock.stop();
       if (noticeTimer !== null) clock.clearTimeout(noticeTimer);
     },
   };

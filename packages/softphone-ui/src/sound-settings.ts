@@ -21,8 +21,8 @@ export interface SoundSettings {
 }
 
 /** Above this a voice is there, not only noise. */
-const heardLevel = 12;
-const measureEveryMs = 80;
+export const heardLevel = 12;
+export const measureEveryMs = 80;
 
 /** Reads nothing until `load`. */
 export function createSoundSettings(sound: SoundPort, openMeter: OpenMeter = openMicrophoneMeter): SoundSettings {
@@ -108,7 +108,8 @@ export interface Meter {
 }
 export type OpenMeter = (track: MediaStreamTrack) => Meter;
 
-function openMicrophoneMeter(track: MediaStreamTrack): Meter {
+/** Measures one track until it is closed. */
+export function openMicrophoneMeter(track: MediaStreamTrack): Meter {
   const context = new AudioContext();
   const analyser = context.createAnalyser();
   analyser.fftSize = 1_024;

@@ -73,6 +73,14 @@ export const texts = {
   hostNumberWaitsForCall: 'You are in a call. The number is ready to call when you are.',
   hostNumberWaitsForLine: 'The line is not ready. The number waits here; call when the line is back.',
 
+  // Wishes of the page around the phone
+  pageAsksToDial: (who: string) => `This page asks to call ${who}. The number is ready; press Call if you want to.`,
+  pageWhileTyping: 'The agent is typing a number.',
+  pageFloods: 'Too many commands at once. Wait ten seconds.',
+  pageMayNot: 'The phone does not take this from the page. An administrator can allow it (pageCommands).',
+  pageCallUnknown: 'This call is no longer there.',
+  dialTwice: 'The same click was heard twice.',
+
   // Recent
   recentLabel: 'Recent calls',
   filterLabel: 'Show',
@@ -146,8 +154,22 @@ export const texts = {
   chooseTitle: (count: number) => `${count} records have this number. Which one is it?`,
   changeRecord: 'Change',
   matchFromHost: 'Found by your CRM',
+  matchInFront: 'Open in front of you',
   useShownRecord: (name: string) => `Link to ${name}`,
   shownRecordFallback: 'the open record',
+
+  // What is it about
+  about: 'About',
+  aboutThis: (name: string) => `It is about ${name}`,
+  aboutChoose: 'What is it about?',
+  aboutChange: 'what the call is about',
+  aboutNothing: 'Nothing in particular',
+  aboutInFront: 'Open in front of you',
+  aboutChosen: 'Chosen for this call',
+  aboutLoading: 'Looking for open cases and deals…',
+  aboutNone: (name: string) => `Nothing is open for ${name}.`,
+  aboutFound: (count: number) => (count === 1 ? 'One record is open.' : `${count} records are open.`),
+  aboutFailed: 'Open cases and deals could not be loaded.',
 
   // Transfer
   transferTitle: (name: string) => `Transfer ${name}`,
@@ -178,6 +200,13 @@ export const texts = {
   wrapUpWaiting: (name: string) => `Wrap up the call with ${name}`,
   talked: (time: string) => `${time} talked`,
   neverAnswered: 'Not answered',
+  wrapUpTime: 'Time left for the wrap-up',
+  wrapUpTimeLeft: 'left',
+  wrapUpMoreTime: 'Need more time',
+  wrapUpBegins: (seconds: number) => `${seconds} seconds for the wrap-up.`,
+  wrapUpLeft: (seconds: number) => `${seconds} seconds left for the wrap-up.`,
+  wrapUpTimeUp: 'Time is up. What you had was saved.',
+  wrapUpTimeUpMissing: 'Time is up. Choose an outcome, then save.',
 
   // Settings
   soundTitle: 'Sound',
@@ -198,6 +227,69 @@ export const texts = {
   agent: 'Agent',
   extension: 'Extension',
   organisation: 'Organisation',
+
+  // Self-test
+  selfTest: {
+    title: 'Check the set-up',
+    groupTitle: 'Set-up',
+    groupAdvice: 'Looks at everything a call needs and says what is wrong.',
+    loading: 'Loading the checks…',
+    notLoaded: 'The checks can’t be loaded. Check your network, then try again.',
+    runAgain: 'Run again',
+    copy: 'Copy the result',
+    copied: 'Copied, without names and numbers.',
+    copyByHand: 'This page may not use the clipboard. The text is selected: copy it by hand.',
+    result: 'Result of the checks',
+    states: { waiting: 'Waiting', running: 'Checking', good: 'Good', bad: 'Wrong', unsure: 'Unclear' },
+    beginning: 'Getting ready…',
+    speak: 'Say something.',
+    progress: (title: string, step: number, all: number) => `Checking ${step} of ${all}: ${title}`,
+    allGood: 'Everything works.',
+    wrong: (wrong: number, unsure: number) =>
+      `${wrong === 1 ? 'One thing is' : `${wrong} things are`} wrong${unsure === 0 ? '.' : `, ${unsure === 1 ? 'one is' : `${unsure} are`} unclear.`}`,
+    unsure: (count: number) => `Nothing is wrong. ${count === 1 ? 'One thing is' : `${count} things are`} unclear.`,
+    tookTooLong: 'It did not come to an end.',
+    leftOut: 'The reason is left out, for it may carry a name. It is on the screen.',
+    noReason: 'It failed without a reason.',
+    again: 'Run the checks again.',
+    notYet: 'The phone has not started, so this can’t be seen yet.',
+    notYetAdvice: 'Put right what is wrong above, then run the checks again.',
+    relay: 'The relay',
+    relayAnswers: (ms: number) => `It answers after ${ms} ms.`,
+    relayAdvice: 'Check your network, VPN and firewall. If others have it too, tell your admin.',
+    clocksAgree: 'The clocks agree.',
+    clockOff: (seconds: number, behind: boolean) =>
+      `The clock of this computer is ${seconds} s ${behind ? 'slow' : 'fast'}.`,
+    clockAdvice: 'Let the computer set its time by itself, in the settings of the system.',
+    signIn: 'Your sign-in',
+    signedIn: (agent: string, tenant: string) => `You are ${agent} of ${tenant}.`,
+    signedOut: 'You are not signed in.',
+    signInAdvice: 'Sign in, then run the checks again. If you can’t, tell your admin.',
+    live: 'The live connection',
+    liveJoined: 'Connected: calls reach your CRM as they happen.',
+    liveAway: 'There is no live connection. Notes and logs are kept here until there is.',
+    liveAdvice: 'A proxy or firewall may refuse WebSockets (wss) to the relay. Tell your admin.',
+    line: 'The line',
+    lineReady: 'Registered with the phone system.',
+    lineReadyAt: (server: string) => `Registered with ${server}.`,
+    lineElsewhere: 'Registered. Another tab of this browser holds the line.',
+    lineRejectedAdvice: 'Your admin should check the extension and its password in the phone system.',
+    lineOffline: 'The phone is offline.',
+    lineOfflineAdvice: 'A message on top of the phone says why. Load the page anew; if it stays, tell your admin.',
+    microphonePolicy: 'The page around the phone keeps the microphone from it.',
+    microphoneTrustedUrl:
+      'An admin adds the phone’s address under Setup > Trusted URLs and ticks the microphone there. Then reload Salesforce.',
+    microphoneRefused: 'The browser, or the system, does not let the phone use the microphone.',
+    microphoneAllow:
+      'Allow it: click the icon left of the address bar, and look at the privacy settings of the system. Then reload.',
+    microphoneNone: 'There is no microphone.',
+    microphonePlug: 'Plug in the headset, then run the checks again.',
+    microphoneFailed: (reason: string) => `It can’t be opened. ${reason}`,
+    microphoneAsking: 'The browser asks whether the phone may use it, and nobody has answered.',
+    microphoneHeard: (level: number) => `It works: level ${level} of 100.`,
+    microphoneSilent: 'It opens, but nothing was heard.',
+    microphoneSpeak: 'Speak while it is checked. Is it muted, or is another one chosen in the settings?',
+  },
 
   // Help
   help: 'Help and quick keys',
@@ -223,6 +315,7 @@ export const texts = {
   hostRinging: (name: string) => `${name} is calling`,
   hostInCall: (name: string) => `In a call: ${name}`,
   hostWrapUp: 'Patchcord: wrap up',
+  notOpened: (reason: string) => `Nothing was opened for the call. ${reason}`.trim(),
   recordNotOpened: (name: string, reason: string) => `${name} was not opened. ${reason}`.trim(),
 
   // Screen reader

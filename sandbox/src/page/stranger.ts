@@ -2,7 +2,10 @@
 
 /** Sends the message from a frame with an opaque origin, as a foreign script on the page could. */
 export function strangerSays(message: unknown, target: HTMLIFrameElement | undefined): void {
-  const index = target ? [...document.querySelectorAll('iframe')].indexOf(target) : -1;
+  // Frames are numbered in the order they came, which is not the document's order once one was made anew.
+  const index = Array.from({ length: window.length }, (_, at) => window[at]).indexOf(
+    target?.contentWindow ?? undefined,
+  );
   const stranger = document.createElement('iframe');
   stranger.setAttribute('sandbox', 'allow-scripts');
   stranger.hidden = true;

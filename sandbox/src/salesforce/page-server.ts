@@ -8,10 +8,15 @@ import { isObject, json, objectBody, text } from '../http.ts';
 import { bundled } from '../page/bundle.ts';
 import { pageHtml } from '../page/html.ts';
 import { type CallMe, type CallMeRequest, type DemoPerson, unknownCaller } from '../people.ts';
-import { runApex } from './apex.ts';
-import { hostFaults } from './faults.ts';
-import type { OrgAuth, SalesforceUser } from './oauth.ts';
+import { viewOf } from './access.ts';
+import { callApex, runApex } from './apex.ts';
+import { hostFaults } from './host-faults.ts';
+import { lightningFile } from './lightning/page-files.ts';
+import type { OrgAuth } from './oauth.ts';
 import { type Records, Refusal } from './records.ts';
+import type { Rights } from './rights.ts';
+import { rowFaultsOf } from './row-faults.ts';
+import type { SalesforceUser } from './salesforce-user.ts';
 import { sObjectNamed } from './schema.ts';
 
 /** One message of the panel on the host wire, as a page reported it. */
@@ -32,6 +37,7 @@ export async function createPageServer(parts: {
   store: Records;
   users: readonly SalesforceUser[];
   auth: OrgAuth;
+  rights: Rights;
   faults: Faults;
   orgId: string;
   panelUrl: string;
@@ -39,6 +45,7 @@ export async function createPageServer(parts: {
   onCallMe: CallMe;
 }): Promise<PageServer> {
   const { store, users } = parts;
+  const apexOrg = { auth: parts.auth, store, rights: parts.rights };
   const [page, css, openCti] = await Promise.all([
     bundled(import.meta.url, './browser/main.ts'),
     bundled(import.meta.url, './browser/page.css'),
@@ -65,7 +72,20 @@ export async function createPageServer(parts: {
   function html(request: HttpRequest): HttpReply {
     const user = userNamed(request.query.get('user')) ?? users[0];
     if (!user) return text(500, 'text/plain', 'The sandbox org has no user.');
-    const setup = { panelUrl: parts.panelUrl, user: shownUser(user), orgId: parts.orgId, page: randomUUID() };
+    const standby = request.query.get('standby');
+    const setup = {
+      panelUrl: parts.panelUrl,
+      user: shownUser(user),
+      orgId: parts.orgId,
+      page: randomUUID(),
+      app: request.query.get('app') === 'console' ? 'console' : 'standard',
+      // `?standby=/path&timeout=ms` stands for a call center with reqStandbyUrl, on the phone's own host, and reqTimeout.
+      callCenter: {
+        standbyUrl:
+          standby === null ? null : new URL(parts.panelUrl).origin + new URL(standby, parts.panelUrl).pathname,
+        timeoutMs: Number(request.query.get('timeout')) || null,
+      },
+    };
     return text(200, 'text/html', pageHtml({ title: 'Sales desk (sandbox, not Salesforce)', setup }));
   }
 
@@ -75,8 +95,10 @@ export async function createPageServer(parts: {
     try {
       const object = sObjectNamed(typeof Id === 'string' ? (store.objectOf(Id) ?? '') : `${entityApiName}`);
       if (!object) throw new Refusal('INVALID_TYPE', 'saveLog needs an Id to update or an entityApiName to create.');
-      if (typeof Id === 'string') store.update(object, Id, values, user.id);
-      const recordId = typeof Id === 'string' ? Id : store.create(object, values, user.id);
+      // The page writes in the agent's name: their rights hold, and the faults that are on order for `HOST saveLog`.
+      const view = viewOf(store, parts.rights, user, rowFaultsOf(parts.faults, 'HOST saveLog'));
+      if (typeof Id === 'string') view.update(object, Id, values);
+      const recordId = typeof Id === 'string' ? Id : view.create(object, values);
       return { success: true, returnValue: { recordId }, errors: null };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -122,12 +144,20 @@ export async function createPageServer(parts: {
         const part = (name: string): string => (typeof args[name] === 'string' ? args[name] : '');
         return json(
           200,
-          runApex(parts.auth, user, {
+          await runApex(apexOrg, user, {
             apexClass: part('apexClass'),
             methodName: part('methodName'),
             methodParams: part('methodParams'),
           }),
         );
+      }
+      case '/sandbox/aura': {
+        const reply = await callApex(apexOrg, user, {
+          apexClass: `${args.apexClass}`,
+          methodName: `${args.methodName}`,
+          params: isObject(args.params) ? args.params : {},
+        });
+        return reply.ok ? json(200, { returnValue: reply.value ?? null }) : json(400, { message: reply.message });
       }
       case '/sandbox/log':
         return json(200, log(user, args));
@@ -150,12 +180,13 @@ export async function createPageServer(parts: {
 
   return {
     messages: () => [...messages],
-    handle(request) {
+    async handle(request) {
       if (request.method === 'POST') return act(request);
       if (request.path === '/page.js') return text(200, 'text/javascript', page);
       if (request.path === '/page.css') return text(200, 'text/css', css);
       const script = /^\/support\/api\/(\d{2})\.0\/lightning\/opencti(_min)?\.js$/.exec(request.path);
-      if (script?.[1] !== undefined)
+      // Versions the contract speaks of; an org answers 404 for what it does not have yet.
+      if (script?.[1] !== undefined && Number(script[1]) >= 42 && Number(script[1]) <= 68)
         return text(200, 'text/javascript', openCti.replaceAll('__API_VERSION__', script[1]));
       if (request.path === '/sandbox/state') {
         if (request.query.get('since') === `${version}`) return { status: 204 };
@@ -164,6 +195,8 @@ export async function createPageServer(parts: {
           accounts: store.all('Account'),
           contacts: store.all('Contact'),
           leads: store.all('Lead'),
+          cases: store.all('Case'),
+          opportunities: store.all('Opportunity'),
           tasks: store.all('Task'),
           users: users.filter((user) => !user.username.startsWith('relay.')).map(shownUser),
           unknownCaller,
@@ -171,8 +204,9 @@ export async function createPageServer(parts: {
         });
       }
       if (request.path === '/sandbox/host-messages') return json(200, { messages });
-      if (request.path === '/' || request.path.startsWith('/lightning')) return html(request);
-      return text(404, 'text/plain', 'Not here. The page is at /, REST under /services/.');
+      if (request.path === '/' || request.path.startsWith('/lightning/')) return html(request);
+      const file = await lightningFile(request, { store, rights: parts.rights, users });
+      return file ?? text(404, 'text/plain', 'Not here. The page is at /, REST under /services/.');
     },
   };
 }

@@ -1,26 +1,19 @@
 /**
- * Owns the records of the emulated org and the rules that a write meets: types, lengths, picklists, references, unique keys,
- * and what Task refuses (the Salesforce contract, section 1.7). Must never know HTTP or a query language.
+ * Owns the records of the emulated org and the rules that a write meets: known fields, references, unique keys, deleted records. What one
+ * value may be is in `values.ts`, what the platform fills in is in `record-rules.ts`. Must never know HTTP, a query language, or who may do what.
  */
-import { type Field, fieldNamed, type SObjectName, schema, sObjectNames } from './schema.ts';
+import { derive, type Neighbours } from './record-rules.ts';
+import { notFound, Refusal } from './refusal.ts';
+import { createSchema, type Field, fieldNamed, type Schema, type SObjectName, sObjectNames } from './schema.ts';
+import { personTwins } from './schema-person.ts';
+import { converted, eighteen, instant, type Row, type Value } from './values.ts';
 
-export type Value = string | number | boolean | null;
-export type Row = Readonly<Record<string, Value>>;
-
-/** A refusal in Salesforce's words: its code, its text, the fields concerned, and the HTTP status a single write gets. */
-export class Refusal extends Error {
-  readonly code: string;
-  readonly fields: readonly string[];
-  readonly status: number;
-  constructor(code: string, message: string, fields: readonly string[] = [], status = 400) {
-    super(message);
-    this.code = code;
-    this.fields = fields;
-    this.status = status;
-  }
-}
+export { notFound, Refusal } from './refusal.ts';
+export { eighteen, type Row } from './values.ts';
 
 export interface Records {
+  readonly schema: Schema;
+  now(): Date;
   all(object: SObjectName): readonly Row[];
   get(object: SObjectName, id: string): Row | undefined;
   /** Checks and inserts; answers the new 18-character id. Throws {@link Refusal}. */
@@ -29,15 +22,26 @@ export interface Records {
   remove(object: SObjectName, id: string): void;
   /** Puts a row in as it is, past every rule: for demo data and for tests that need an impossible state. */
   plant(object: SObjectName, row: Row): string;
+  /** Takes every row of an object out, as if it had never been; without an object, of all that a call can be about. */
+  clear(object?: SObjectName): void;
   objectOf(id: string): SObjectName | undefined;
+  /** When a record was last put in or changed, epoch ms; 0 when it is not there. */
+  touchedAt(id: string): number;
   /** Remembers everything; the answer puts it back. */
   savepoint(): () => void;
   /** Called after every change that stays. */
   onChange(listener: () => void): void;
 }
 
-export function createRecords(now: () => Date = () => new Date()): Records {
+/** What `clear()` without an object leaves: the org itself. */
+const orgObjects: readonly SObjectName[] = ['User', 'TaskStatus', 'Organization'];
+
+export function createRecords(options: { readonly now?: () => Date; readonly schema?: Schema } = {}): Records {
+  const schema = options.schema ?? createSchema();
+  const now = options.now ?? (() => new Date());
   const tables = new Map<SObjectName, Map<string, Row>>(sObjectNames.map((name) => [name, new Map<string, Row>()]));
+  const deleted = new Set<string>();
+  const touched = new Map<string, number>();
   const listeners: (() => void)[] = [];
   let serial = 0;
 
@@ -54,6 +58,15 @@ export function createRecords(now: () => Date = () => new Date()): Records {
     for (const listener of listeners) listener();
   };
   const get = (object: SObjectName, id: string): Row | undefined => table(object).get(eighteen(id));
+  const objectOf = (id: string): SObjectName | undefined =>
+    sObjectNames.find((name) => schema[name].prefix === id.slice(0, 3));
+  const neighbours: Neighbours = {
+    objectOf,
+    get,
+    all: (object) => [...table(object).values()],
+    now,
+    serial: () => serial,
+  };
 
   function checked(
     object: SObjectName,
@@ -63,25 +76,30 @@ export function createRecords(now: () => Date = () => new Date()): Records {
     const result: Record<string, Value> = {};
     for (const [given, value] of Object.entries(values)) {
       if (given === 'attributes') continue;
-      const found = fieldNamed(object, given);
+      const found = fieldNamed(schema, object, given);
       if (!found) throw new Refusal('INVALID_FIELD', `No such column '${given}' on sobject of type ${object}`);
       const { name, field } = found;
-      if (field.write === 'never' || (field.write === 'create' && !creating))
-        throw new Refusal(
-          'INVALID_FIELD_FOR_INSERT_UPDATE',
-          `Unable to create/update fields: ${name}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.`,
-          [name],
-        );
+      if (field.write === 'never' || (field.write === 'create' && !creating)) throw readOnly(name);
       result[name] = converted(name, field, value);
       const target = result[name];
-      if (field.type === 'reference' && typeof target === 'string' && target !== '') {
-        const to = objectOf(target);
-        if (!to || !(field.to ?? []).includes(to) || !get(to, target))
-          throw new Refusal('MALFORMED_ID', `${name}: id value of incorrect type: ${target}`, [name]);
-        result[name] = eighteen(target);
-      }
+      if (field.type === 'reference' && typeof target === 'string') result[name] = referenced(name, field, target);
     }
     return result;
+  }
+
+  /** The id a reference keeps; refused when it is of the wrong object, gone, or the owner can no longer own. */
+  function referenced(name: string, field: Field, target: string): string {
+    const to = objectOf(target);
+    if (!to || !(field.to ?? []).includes(to) || !/^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$/.test(target))
+      throw new Refusal('MALFORMED_ID', `${name}: id value of incorrect type: ${target}`, [name]);
+    const row = get(to, target);
+    if (deleted.has(eighteen(target))) throw new Refusal('ENTITY_IS_DELETED', 'entity is deleted', [name]);
+    if (!row) throw new Refusal('INVALID_CROSS_REFERENCE_KEY', 'invalid cross reference id', [name]);
+    if (name === 'OwnerId' && row.IsActive === false)
+      throw new Refusal('INACTIVE_OWNER_OR_USER', `operation performed with inactive user [${target}] as owner`, [
+        name,
+      ]);
+    return eighteen(target);
   }
 
   function refuseTwins(object: SObjectName, row: Row, self: string | undefined): void {
@@ -106,85 +124,102 @@ export function createRecords(now: () => Date = () => new Date()): Records {
       throw new Refusal('REQUIRED_FIELD_MISSING', `Required fields are missing: [${missing.join(', ')}]`, missing);
   }
 
-  function derived(object: SObjectName, row: Record<string, Value>): Record<string, Value> {
-    if (object === 'Contact' || object === 'Lead')
-      row.Name = [row.FirstName, row.LastName].filter((part) => typeof part === 'string' && part !== '').join(' ');
-    if (object === 'Patchcord_Call__c') row.Name ??= `CALL-${String(serial).padStart(6, '0')}`;
-    if (object !== 'Task') return row;
-    const who = typeof row.WhoId === 'string' && row.WhoId !== '' ? row.WhoId : undefined;
-    const whoObject = who === undefined ? undefined : objectOf(who);
-    if (whoObject === 'Lead' && typeof row.WhatId === 'string' && row.WhatId !== '')
-      throw new Refusal('FIELD_INTEGRITY_EXCEPTION', 'Related To ID: can not specify a What ID if Who is a Lead', [
-        'WhatId',
-      ]);
-    const what = typeof row.WhatId === 'string' && row.WhatId !== '' ? row.WhatId : undefined;
-    if (what !== undefined && objectOf(what) === 'Account') row.AccountId = what;
-    else row.AccountId = whoObject === 'Contact' && who !== undefined ? (get('Contact', who)?.AccountId ?? null) : null;
-    const closed = [...table('TaskStatus').values()].some((status) => status.ApiName === row.Status && status.IsClosed);
-    if (closed && row.IsClosed !== true) row.CompletedDateTime = instant(now());
-    if (!closed) row.CompletedDateTime = null;
-    row.IsClosed = closed;
+  function blank(object: SObjectName): Record<string, Value> {
+    const row: Record<string, Value> = {};
+    for (const [name, field] of Object.entries(schema[object].fields)) row[name] = field.default ?? null;
     return row;
   }
 
-  function objectOf(id: string): SObjectName | undefined {
-    return sObjectNames.find((name) => schema[name].prefix === id.slice(0, 3));
+  function put(object: SObjectName, id: string, row: Record<string, Value>): void {
+    table(object).set(id, Object.freeze(row));
+    touched.set(id, now().getTime());
+    if (object === 'Account' && row.IsPersonAccount === true) mirrorPerson(id, row);
+    changed();
+  }
+
+  /** The contact behind a person account: one record in two objects, as the platform keeps it. */
+  function mirrorPerson(accountId: string, account: Record<string, Value>): void {
+    const known = typeof account.PersonContactId === 'string' ? account.PersonContactId : undefined;
+    const id = known ?? newId('Contact');
+    const contact: Record<string, Value> = {
+      ...blank('Contact'),
+      ...(known === undefined ? {} : get('Contact', known)),
+    };
+    for (const [to, from] of personTwins) contact[to] = account[from] ?? null;
+    const { CreatedDate = null, LastModifiedDate = null, SystemModstamp = null } = account;
+    Object.assign(contact, { CreatedDate, LastModifiedDate, SystemModstamp });
+    Object.assign(contact, { Id: id, AccountId: accountId, IsPersonAccount: true });
+    derive('Contact', contact, neighbours);
+    table('Contact').set(id, Object.freeze(contact));
+    touched.set(id, now().getTime());
+    if (known === undefined) table('Account').set(accountId, Object.freeze({ ...account, PersonContactId: id }));
   }
 
   return {
-    all: (object) => [...table(object).values()],
+    schema,
+    now,
+    all: neighbours.all,
     get,
     objectOf,
+    touchedAt: (id) => touched.get(eighteen(id)) ?? 0,
     create(object, values, userId) {
       if (!schema[object].writable)
         throw new Refusal('CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY', `entity type ${object} does not support create`);
-      const given = checked(object, values, true);
+      const row = { ...blank(object), ...checked(object, values, true) };
       const at = instant(now());
-      const row: Record<string, Value> = {};
-      for (const [name, field] of Object.entries(schema[object].fields)) row[name] = field.default ?? null;
-      Object.assign(row, given);
       if ('OwnerId' in row) row.OwnerId ??= userId;
       const id = newId(object);
-      Object.assign(row, { Id: id, CreatedDate: at, LastModifiedDate: at, SystemModstamp: at, CreatedById: userId });
-      derived(object, row);
+      Object.assign(row, { Id: id, CreatedDate: at, LastModifiedDate: at, SystemModstamp: at });
+      Object.assign(row, { CreatedById: userId, LastModifiedById: userId });
+      derive(object, row, neighbours);
       refuseMissing(object, row);
       refuseTwins(object, row, undefined);
-      table(object).set(id, Object.freeze(row));
-      changed();
+      put(object, id, row);
       return id;
     },
-    update(object, id, values, _userId) {
+    update(object, id, values, userId) {
+      if (deleted.has(eighteen(id))) throw new Refusal('ENTITY_IS_DELETED', 'entity is deleted', [], 404);
       const before = get(object, id);
       if (!before) throw notFound();
       const at = instant(now());
       const row: Record<string, Value> = { ...before, ...checked(object, values, false) };
-      derived(object, row);
-      Object.assign(row, { LastModifiedDate: at, SystemModstamp: at });
+      Object.assign(row, { LastModifiedDate: at, SystemModstamp: at, LastModifiedById: userId });
+      derive(object, row, neighbours);
       refuseMissing(object, row);
       refuseTwins(object, row, eighteen(id));
-      table(object).set(eighteen(id), Object.freeze(row));
-      changed();
+      put(object, eighteen(id), row);
     },
     remove(object, id) {
+      if (deleted.has(eighteen(id))) throw new Refusal('ENTITY_IS_DELETED', 'entity is deleted', [], 404);
       if (!table(object).delete(eighteen(id))) throw notFound();
+      deleted.add(eighteen(id));
       changed();
     },
     plant(object, row) {
       const id = typeof row.Id === 'string' ? eighteen(row.Id) : newId(object);
       const at = instant(now());
-      const full: Record<string, Value> = {};
-      for (const [name, field] of Object.entries(schema[object].fields)) full[name] = field.default ?? null;
+      const full = blank(object);
       if ('CreatedDate' in full) Object.assign(full, { CreatedDate: at, LastModifiedDate: at, SystemModstamp: at });
+      // Its own number, were the next record made by a rule; an explicit id must not repeat it.
+      if (typeof row.Id === 'string') serial += 1;
       Object.assign(full, row, { Id: id });
-      if (object === 'Contact' || object === 'Lead') derived(object, full);
-      table(object).set(id, Object.freeze(full));
-      changed();
+      if (object !== 'Task') derive(object, full, neighbours);
+      deleted.delete(id);
+      put(object, id, full);
       return id;
+    },
+    clear(object) {
+      for (const name of object === undefined ? sObjectNames : [object])
+        if (object !== undefined || !orgObjects.includes(name)) table(name).clear();
+      changed();
     },
     savepoint() {
       const kept = [...tables].map(([name, rows]) => [name, new Map(rows)] as const);
+      const gone = [...deleted];
       return () => {
         for (const [name, rows] of kept) tables.set(name, rows);
+        deleted.clear();
+        for (const id of gone) deleted.add(id);
         changed();
       };
     },
@@ -194,68 +229,11 @@ export function createRecords(now: () => Date = () => new Date()): Records {
   };
 }
 
-export function notFound(): Refusal {
-  return new Refusal('NOT_FOUND', 'The requested resource does not exist', [], 404);
-}
-
-function converted(name: string, field: Field, value: unknown): Value {
-  if (value === null || value === '') return null;
-  const wrong = (wanted: string): Refusal =>
-    new Refusal(
-      'JSON_PARSER_ERROR',
-      `Cannot deserialize instance of ${wanted} from value ${JSON.stringify(value)} for field ${name}`,
-    );
-  switch (field.type) {
-    case 'int':
-      if (typeof value !== 'number' || !Number.isInteger(value)) throw wrong('int');
-      return value;
-    case 'double':
-      if (typeof value !== 'number' || !Number.isFinite(value)) throw wrong('double');
-      return value;
-    case 'boolean':
-      if (typeof value !== 'boolean') throw wrong('boolean');
-      return value;
-    case 'date':
-      if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(value)) throw wrong('date');
-      return value;
-    case 'datetime':
-      if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}T/.test(value) || Number.isNaN(Date.parse(value)))
-        throw wrong('datetime');
-      return instant(new Date(value));
-    default: {
-      if (typeof value !== 'string') throw wrong('string');
-      const limit = field.length ?? (field.type === 'picklist' ? 255 : 18);
-      if (value.length > limit)
-        throw new Refusal(
-          'STRING_TOO_LONG',
-          `${name}: data value too large: ${value.slice(0, 20)}… (max length=${limit})`,
-          [name],
-        );
-      if (field.restricted && !(field.values ?? []).includes(value))
-        throw new Refusal(
-          'INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST',
-          `${name}: bad value for restricted picklist field: ${value}`,
-          [name],
-        );
-      return value;
-    }
-  }
-}
-
-/** `2026-11-21T10:00:00.000+0000`: Salesforce's spelling of UTC. */
-function instant(date: Date): string {
-  return date.toISOString().replace('Z', '+0000');
-}
-
-/** The 18-character form of a 15-character id: three letters that carry which of the others are capitals. */
-export function eighteen(id: string): string {
-  if (id.length !== 15) return id;
-  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345';
-  let suffix = '';
-  for (let block = 0; block < 3; block += 1) {
-    let bits = 0;
-    for (let index = 0; index < 5; index += 1) if (/[A-Z]/.test(id.charAt(block * 5 + index))) bits |= 1 << index;
-    suffix += letters.charAt(bits);
-  }
-  return id + suffix;
+/** The refusal of a field that nobody, or not this user, may write. */
+export function readOnly(name: string): Refusal {
+  return new Refusal(
+    'INVALID_FIELD_FOR_INSERT_UPDATE',
+    `Unable to create/update fields: ${name}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.`,
+    [name],
+  );
 }

@@ -1,11 +1,15 @@
 /**
- * Owns the first content of the emulated org: its users, its task statuses and the demo people as Accounts, Contacts and Leads.
+ * Owns the first content of the emulated org: its users, its task statuses, the demo people as Accounts, Contacts and Leads, and what
+ * they have going on.
  * Must never write a Task: the timeline belongs to the calls of the demo.
  */
 import { randomBytes } from 'node:crypto';
 import { type DemoPerson, demoAgents } from '../people.ts';
-import type { SalesforceUser } from './oauth.ts';
 import { eighteen, type Records } from './records.ts';
+import type { SalesforceUser } from './salesforce-user.ts';
+
+/** The switch's extensions of the agents on the Salesforce page; who is not listed has none. */
+const extensions: Readonly<Record<string, string>> = { robin: '101', sam: '102' };
 
 const countries = { US: 'United States', GB: 'United Kingdom', DE: 'Germany' } as const;
 
@@ -27,6 +31,8 @@ export function seedUsers(records: Records): SalesforceUser[] {
       LastName: person.lastName,
       Email: person.email,
       CallCenterId: person.callCenterId,
+      Extension: extensions[person.key] ?? null,
+      Title: person.key in extensions ? 'Account executive' : null,
       TimeZoneSidKey: 'America/Los_Angeles',
     });
     return {
@@ -40,19 +46,27 @@ export function seedUsers(records: Records): SalesforceUser[] {
   });
 }
 
-export function seedOrg(records: Records, orgId: string, people: readonly DemoPerson[], ownerId: string): void {
-  records.plant('Organization', { Id: orgId, Name: 'Patchcord Sandbox', InstanceName: 'SBX0', IsSandbox: true });
-  for (const [index, status] of [
-    'Not Started',
-    'In Progress',
-    'Completed',
-    'Waiting on someone else',
-    'Deferred',
-  ].entries())
+export function seedOrg(
+  records: Records,
+  orgId: string,
+  people: readonly DemoPerson[],
+  ownerId: string,
+  statuses: readonly { readonly name: string; readonly closed: boolean }[],
+): void {
+  records.plant('Organization', {
+    Id: orgId,
+    Name: 'Patchcord Sandbox',
+    InstanceName: 'SBX0',
+    IsSandbox: true,
+    OrganizationType: 'Developer Edition',
+    TimeZoneSidKey: 'America/Los_Angeles',
+    DefaultLocaleSidKey: 'en_US',
+  });
+  for (const [index, { name, closed }] of statuses.entries())
     records.plant('TaskStatus', {
-      ApiName: status,
-      MasterLabel: status,
-      IsClosed: status === 'Completed',
+      ApiName: name,
+      MasterLabel: name,
+      IsClosed: closed,
       IsDefault: index === 0,
       SortOrder: index + 1,
     });
@@ -84,6 +98,43 @@ export function seedOrg(records: Records, orgId: string, people: readonly DemoPe
         OwnerId: ownerId,
       });
     accounts.set(person.company, account);
-    records.plant('Contact', { ...base, MailingCity: person.city, MailingCountry: country, AccountId: account });
+    const contact = records.plant('Contact', {
+      ...base,
+      MailingCity: person.city,
+      MailingCountry: country,
+      AccountId: account,
+    });
+    seedWork(records, person.key, { AccountId: account, OwnerId: ownerId }, contact);
+  }
+}
+
+/** What the demo people have going on: open cases, and deals with a close date ahead. */
+const cases: Readonly<Record<string, readonly { Subject: string; Status: string; Priority: string }[]>> = {
+  elena: [{ Subject: 'Three tripods arrived without plates', Status: 'Working', Priority: 'High' }],
+  mina: [{ Subject: 'Cannot open the May invoice', Status: 'New', Priority: 'Medium' }],
+  oliver: [
+    { Subject: 'Second shelf unit is the wrong height', Status: 'Waiting on Customer', Priority: 'Medium' },
+    { Subject: 'Change of the delivery address', Status: 'Closed', Priority: 'Low' },
+  ],
+};
+const opportunities: Readonly<
+  Record<string, readonly { Name: string; StageName: string; Amount: number; days: number }[]>
+> = {
+  elena: [{ Name: 'Northlight: spring order', StageName: 'Proposal/Price Quote', Amount: 18_400, days: 12 }],
+  theo: [{ Name: 'Harbor & Pine: fleet tracking', StageName: 'Negotiation/Review', Amount: 52_000, days: 5 }],
+  priya: [{ Name: 'Cedar Street: second location', StageName: 'Qualification', Amount: 9_600, days: 40 }],
+};
+
+function seedWork(records: Records, key: string, base: { AccountId: string; OwnerId: string }, contact: string): void {
+  for (const one of cases[key] ?? []) records.plant('Case', { ...base, ...one, Origin: 'Phone', ContactId: contact });
+  for (const { days, ...one } of opportunities[key] ?? []) {
+    const closes = new Date(records.now().getTime() + days * 86_400_000).toISOString().slice(0, 10);
+    const deal = records.plant('Opportunity', { ...base, ...one, CloseDate: closes, ContactId: contact });
+    records.plant('OpportunityContactRole', {
+      OpportunityId: deal,
+      ContactId: contact,
+      Role: 'Decision Maker',
+      IsPrimary: true,
+    });
   }
 }

@@ -4,7 +4,8 @@
  *
  * Rules. Events are ordered by their number in the id (`<callId>:<n>`) within one journal, journals by time. The first `call.started` and `call.answered` count, and
  * the first `call.ended` that a phone sent; one that the relay made by rule counts only while no phone sent any. Of the records chosen the
- * agent's own last choice wins over what the panel chose for them, and that over what the relay found. Of notes and dispositions the last one given counts, each for itself.
+ * agent's own last choice wins over what the panel chose for them, and that over what the relay found. Of notes and dispositions the last one given counts, each for itself,
+ * as of what the call was about; that it was about nothing after all counts too.
  *
  * What a phone system reported of the call fills what no phone said. The phone's own word and clock win: a report is told in spans from the
  * start, put onto the phone's clock by whatever moment both know. Its end counts where no phone sent one, and over an end by rule.
@@ -69,6 +70,8 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
   }
 
   const wrapUps = ordered.filter((event) => event.name === 'wrap-up.saved' || event.name === 'wrap-up.submitted');
+  const about = ordered.findLast((event): event is Named<'record.associated'> => event.name === 'record.associated')
+    ?.data.record;
   const submitted = wrapUps.some((event) => event.name === 'wrap-up.submitted');
 
   return {
@@ -86,6 +89,7 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     outcome: end?.outcome ?? null,
     reason: end?.reason ?? '',
     record: chosenRecord(ordered, byRule),
+    ...(about == null ? {} : { about }),
     note: lastGiven(wrapUps.map((event) => event.data.note)) ?? '',
     disposition: lastGiven(wrapUps.map((event) => event.data.disposition)) ?? null,
     transferredTo: transferredTo(ordered),

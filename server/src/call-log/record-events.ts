@@ -52,6 +52,7 @@ export class EventRecorder {
   readonly #now: () => number;
   readonly #effectsWait: () => void;
   readonly #toldOf: (logs: readonly CallLog[]) => void;
+  readonly #told: NonNullable<ConstructorParameters<typeof EventRecorder>[0]['told']>;
 
   constructor(options: {
     readonly store: CallStore;
@@ -60,6 +61,12 @@ export class EventRecorder {
     readonly now: () => number;
     /** Told after each commit that enqueued something. */
     readonly effectsWait: () => void;
+    /** Told after each commit what an agent's phone said of a call: how it stands now, what was known of it and what was new. */
+    readonly told?: (call: {
+      readonly log: CallLog;
+      readonly before: readonly WireEvent[];
+      readonly fresh: readonly WireEvent[];
+    }) => void;
     /** Told after each commit how the calls in it stand now. */
     readonly committed?: (logs: readonly CallLog[]) => void;
   }) {
@@ -69,6 +76,7 @@ export class EventRecorder {
     this.#now = options.now;
     this.#effectsWait = options.effectsWait;
     this.#toldOf = options.committed ?? (() => {});
+    this.#told = options.told ?? (() => {});
   }
 
   /**
@@ -253,6 +261,11 @@ export class EventRecorder {
         const change = this.#change(publisher, fresh, calls);
         if (!(await this.#store.commit(change))) continue;
         this.#committed(change, calls);
+        for (const { callId, log } of change.calls) {
+          const said = fresh.filter((one) => one.callId === callId).map(({ event }) => event);
+          if (log !== null && said.length > 0)
+            this.#told({ log, before: calls.get(callId)?.events ?? [], fresh: said });
+        }
       }
       refused.push(...barred);
       this.#metrics.events.inc({ result: 'stored' }, fresh.length);

@@ -1,58 +1,13 @@
 /** How the relay reaches a tenant's CRM, one variant per kind. */
 import * as v from 'valibot';
-import { encryptedUnlessLoopback, givenSecret, ms, text, url } from './fields.ts';
-
-const count = v.pipe(v.number('must be a number'), v.integer(), v.minValue(1));
-
-/**
- * How fast this CRM may be asked, all relays together. What is absent is what the CRM grants by contract, and what it says in its answers;
- * `delivery/crm-limits.ts` has the numbers.
- */
-const LimitsSchema = v.optional(
-  v.strictObject({
-    /** Requests in `perMs`. */
-    requests: v.exactOptional(count),
-    perMs: v.exactOptional(ms(100, 86_400_000)),
-    searchesPerSecond: v.exactOptional(count),
-    /** Requests under way at once. */
-    atOnce: v.exactOptional(count),
-    /** Share of the day's allowance that logs may use up; look-ups go on. */
-    dailyShare: v.exactOptional(v.pipe(v.number('must be a number'), v.minValue(0.01), v.maxValue(1))),
-  }),
-  {},
-);
+import { LimitsSchema } from './crm-limits.ts';
+import { encryptedUnlessLoopback, givenSecret, text, url } from './fields.ts';
+import { SalesforceSchema } from './salesforce.ts';
 
 export const CrmSchema = v.variant(
   'kind',
   [
-    v.strictObject({
-      kind: v.literal('salesforce'),
-      limits: LimitsSchema,
-      loginUrl: v.pipe(
-        url('where tokens come from, "https://login.salesforce.com" or your My Domain', 'https:', 'http:'),
-        encryptedUnlessLoopback,
-      ),
-      clientId: text('the consumer key of the connected app'),
-      privateKey: givenSecret('the private key (PEM) whose certificate the connected app holds'),
-      username: text('the integration user'),
-      /** Where agents open the org; absent: what the org says at sign-in. */
-      instanceUrl: v.exactOptional(
-        v.pipe(url('where agents open the org', 'https:', 'http:'), encryptedUnlessLoopback),
-      ),
-      /** IANA zone in which the day of a call is counted. */
-      timeZone: v.exactOptional(text('an IANA time zone, for instance "Europe/Berlin"')),
-      orgId: v.pipe(
-        text('the organisation id'),
-        v.regex(
-          /^00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?$/,
-          'must be an organisation id: "00D" and 12 or 15 letters and digits',
-        ),
-      ),
-      assertionPublicKey: v.pipe(
-        givenSecret('the certificate or public key (PEM) that Apex signs agent assertions with'),
-        v.startsWith('-----BEGIN', 'must be PEM: it starts with "-----BEGIN"'),
-      ),
-    }),
+    SalesforceSchema,
     v.strictObject({
       kind: v.literal('hubspot'),
       limits: LimitsSchema,
@@ -96,3 +51,11 @@ export const CrmSchema = v.variant(
   ],
   'must say its "kind": "salesforce", "hubspot" or "memory"',
 );
+
+/** Whether an administrator connects this CRM by its OAuth page, so that its tokens lie sealed in the store. */
+export function isConnectedByPage(
+  crm: v.InferOutput<typeof CrmSchema>,
+): crm is Extract<v.InferOutput<typeof CrmSchema>, { readonly kind: 'salesforce' | 'hubspot' }> {
+  if (crm.kind === 'salesforce') return crm.privateKey === undefined;
+  return crm.kind === 'hubspot' && crm.refreshToken === undefined;
+}

@@ -68,3 +68,15 @@ export const country = v.pipe(
 
 export const ms = (least: number, most: number) =>
   v.pipe(v.number('must be a number of milliseconds'), v.integer(), v.minValue(least), v.maxValue(most));
+
+/** An exact origin, or `https://*.example.com` where a CRM hands out one host name per customer. */
+export const hostOrigin = v.pipe(
+  text('the origin of the CRM page, for instance "https://acme.lightning.force.com"'),
+  v.check(
+    (value) =>
+      /^https?:\/\/(?:\*\.)?[a-z0-9.-]+(?::\d+)?$/i.test(value) &&
+      (!value.includes('*') || value.startsWith('https://*.')),
+    'must be an origin without a path, like "https://acme.lightning.force.com", or "https://*.hubspot.com" for all its subdomains',
+  ),
+  encryptedUnlessLoopback,
+);

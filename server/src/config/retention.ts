@@ -17,5 +17,7 @@ export const RetentionSchema = v.strictObject({
   eventDays: v.optional(days(1), 90),
   /** Who did what. */
   auditDays: v.optional(days(30), 800),
+  /** Which record agents chose for a number that several have, after the last choice. */
+  choiceDays: v.optional(days(1), 400),
 });
 export type RetentionSettings = v.InferOutput<typeof RetentionSchema>;

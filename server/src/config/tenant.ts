@@ -3,23 +3,12 @@ import { AgentIdSchema, AgentRoleSchema, TenantIdSchema } from '@patchcord/call-
 import * as v from 'valibot';
 import { AgentBrakesSchema, BrakesSchema } from './brakes.ts';
 import { CallRecordsSchema } from './call-records.ts';
+import { CallerSourcesSchema } from './caller-sources.ts';
 import { CrmSchema } from './crm.ts';
-import { country, encryptedUnlessLoopback, givenSecret, text, unique, url } from './fields.ts';
+import { country, encryptedUnlessLoopback, givenSecret, hostOrigin, text, unique, url } from './fields.ts';
 import { PageCommandsSetting, ScreenPopSetting } from './screen-pop.ts';
 import { SignInSchema } from './sign-in.ts';
 import { SipSchema, TurnSchema } from './sip.ts';
-
-/** An exact origin, or `https://*.example.com` where a CRM hands out one host name per customer. */
-const hostOrigin = v.pipe(
-  text('the origin of the CRM page, for instance "https://acme.lightning.force.com"'),
-  v.check(
-    (value) =>
-      /^https?:\/\/(?:\*\.)?[a-z0-9.-]+(?::\d+)?$/i.test(value) &&
-      (!value.includes('*') || value.startsWith('https://*.')),
-    'must be an origin without a path, like "https://acme.lightning.force.com", or "https://*.hubspot.com" for all its subdomains',
-  ),
-  encryptedUnlessLoopback,
-);
 
 const webhookSecret = v.pipe(
   givenSecret('the signing secret'),
@@ -59,6 +48,8 @@ export const TenantSchema = v.strictObject({
   countries: v.optional(v.array(country), []),
   hostOrigins: v.pipe(v.array(hostOrigin), v.minLength(1, 'needs the origin of the page that may frame the phone')),
   crm: CrmSchema,
+  /** Who a caller is where the CRM has nobody with the number. */
+  callerSources: v.optional(CallerSourcesSchema, {}),
   signIn: v.optional(SignInSchema, {}),
   sip: SipSchema,
   turn: v.optional(TurnSchema),

@@ -5,12 +5,13 @@
 import {
   type CallId,
   type CallLog,
+  type CrmName,
   errorCode,
   PatchcordError,
   type RecordRef,
   type TenantId,
 } from '@patchcord/call-protocol';
-import { type CrmAgent, type CrmRelay, type LogToWrite, type LogWritten, toE164 } from '@patchcord/crm-adapters/relay';
+import { type CrmAgent, type LogToWrite, type LogWritten, toE164 } from '@patchcord/crm-adapters/relay';
 import { isReportedCall } from '../call-log/call-report.ts';
 import type { CrmLogPayload } from '../call-log/effects.ts';
 import { webhookEffects } from '../call-log/effects.ts';
@@ -84,13 +85,13 @@ async function prepareLog(
   if (whose.is === 'none') return nothingToWrite(whose.reason);
   const { tenant, crmAgent } = writerOf(effect, parts.tenants);
   if (found.call.log.record === null) {
-    const match = await onlyMatch(tenant.crm, found.call.log, tenant.config.country, effect.attempts);
+    const match = await onlyMatch(tenant, crmAgent, found.call.log, effect.attempts);
     // Kept before it is written: another search may find two, or none, and must not take the log off its record.
     if (match !== null) found = (await parts.recorder.keepOnlyMatch(callId, match)) ?? found;
   }
   const { call } = found;
   if (call.log === null || !mayBelong(call)) return nothingToWrite();
-  const log = whose.writtenAs === callId ? call.log : { ...call.log, callId: whose.writtenAs };
+  const log = inTheCrm({ ...call.log, callId: whose.writtenAs }, tenant.config.crm.kind);
   return {
     ready: {
       effect,
@@ -99,6 +100,26 @@ async function prepareLog(
       takenOver: whose.takenOver ? whose.writtenAs : null,
       write: { log, agent: crmAgent, logId: whose.logId },
     },
+  };
+}
+
+/**
+ * The log with what its CRM has records of. A colleague, a name out of a directory or of a number service is known to the agent, and is nothing a
+ * log can go on: the name stays.
+ */
+function inTheCrm(log: CallLog, crm: CrmName): CallLog {
+  const stays = (record: RecordRef | null | undefined): boolean =>
+    record !== null &&
+    record !== undefined &&
+    record.object !== 'User' &&
+    (record.crm === crm || (crm === 'memory' && record.object !== 'Caller'));
+  const { about, record, ...rest } = log;
+  const name = log.farSide.name ?? record?.name;
+  return {
+    ...rest,
+    record: stays(record) ? record : null,
+    ...(name === undefined || stays(record) ? {} : { farSide: { ...log.farSide, name } }),
+    ...(about !== undefined && stays(about) ? { about } : {}),
   };
 }
 
@@ -195,11 +216,16 @@ function writerOf(effect: LeasedEffect, tenants: Tenants): { readonly tenant: Te
  * The record of a call whose panel could not say: it rang too briefly, or nobody had one open. Only a single match counts; a choice between
  * several is the agent's. A search that keeps failing must not hold the log back for ever.
  */
-async function onlyMatch(crm: CrmRelay, log: CallLog, country: string, attempts: number): Promise<RecordRef | null> {
+async function onlyMatch(
+  { crm, config: { country } }: Tenant,
+  agent: CrmAgent,
+  log: CallLog,
+  attempts: number,
+): Promise<RecordRef | null> {
   const number = log.farSide.e164 ?? toE164(log.farSide.number, country);
   if (number === null) return null;
   try {
-    const matches = await crm.findByNumber(number, country, { urgent: false });
+    const matches = await crm.findByNumber(number, country, { urgent: false, agent });
     return matches.length === 1 ? (matches[0]?.record ?? null) : null;
   } catch (error) {
     const mayWorkLater = error instanceof PatchcordError && error.retryable;

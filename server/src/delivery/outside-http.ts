@@ -1,5 +1,5 @@
 /**
- * The one door to addresses that a tenant's configuration names: webhooks today. Owns that such a request never reaches what only this
+ * The one door to addresses that a tenant's configuration names: webhooks, a number service. Owns that such a request never reaches what only this
  * machine or its network may (SSRF), never follows a redirect, and never waits or reads without a bound. The address is resolved once and
  * that very address is connected to, so that a name cannot point elsewhere between the check and the connection. Must never be given a URL
  * that the relay itself needs inside (an edge's control port).
@@ -11,6 +11,8 @@ import { BlockList, isIP } from 'node:net';
 import { PatchcordError } from '@patchcord/call-protocol';
 
 export interface OutsideRequest {
+  /** Default `POST`. With `GET` the body must be empty. */
+  readonly method?: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** For all of it: resolving, connecting, sending, reading the answer. */
@@ -74,11 +76,12 @@ export function isOutside(address: string): boolean {
 }
 
 /**
- * Posts to an address that somebody else chose.
+ * Asks or tells an address that somebody else chose.
  * @throws PatchcordError `config.invalid` when the address is not one we send to; `crm.unavailable` (retryable) when nobody answered in time
  */
-export async function postOutside(url: string, options: OutsideRequest): Promise<OutsideAnswer> {
+export async function sendOutside(url: string, options: OutsideRequest): Promise<OutsideAnswer> {
   const target = readTarget(url, options.allowPrivate === true);
+  const method = options.method ?? 'POST';
   const deadline = AbortSignal.timeout(options.timeoutMs);
   const address = await pickAddress(target, options, deadline);
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -94,8 +97,11 @@ export async function postOutside(url: string, options: OutsideRequest): Promise
     const request = send(
       target,
       {
-        method: 'POST',
-        headers: { ...options.headers, 'content-length': String(Buffer.byteLength(options.body)) },
+        method,
+        headers:
+          method === 'GET'
+            ? options.headers
+            : { ...options.headers, 'content-length': String(Buffer.byteLength(options.body)) },
         signal: deadline,
         // a connection of its own: one that is kept might have been made to another address of that name
         agent: false,
@@ -125,8 +131,13 @@ export async function postOutside(url: string, options: OutsideRequest): Promise
       },
     );
     request.on('error', fail);
-    request.end(options.body);
+    request.end(method === 'GET' ? undefined : options.body);
   });
+}
+
+/** Posts to an address that somebody else chose; see `sendOutside`. */
+export function postOutside(url: string, options: Omit<OutsideRequest, 'method'>): Promise<OutsideAnswer> {
+  return sendOutside(url, options);
 }
 
 function readTarget(url: string, allowPrivate: boolean): URL {

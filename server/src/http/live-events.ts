@@ -4,6 +4,7 @@
  */
 import { Router } from 'express';
 import { type StreamReader, toPassingMessage } from '../live/stream.ts';
+import { isPassing } from '../live/transcripts.ts';
 import { tooMany } from './errors.ts';
 import { withSession } from './guards.ts';
 import type { RelayParts } from './parts.ts';
@@ -84,8 +85,10 @@ export function liveEventRoutes(parts: RelayParts): Router {
         parts.hub.add(session.tenant, session.agent, {
           device: session.device,
           watchesTenant,
-          // What belongs to a call comes from the store, in order.
-          tell: ({ event }) => void (event.subject === undefined && write(toPassingMessage(event))),
+          // What belongs to a call comes from the store, in order, unless it is told and not kept.
+          tell: ({ event }) => {
+            if (event.subject === undefined || isPassing(event)) write(toPassingMessage(event));
+          },
           close: end,
         }),
         parts.streams.onClose(() => end(1012, 'the relay is restarting')),

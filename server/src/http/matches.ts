@@ -1,5 +1,5 @@
-/** `GET /v1/matches?number=`: records of the agent's CRM whose number equals this one. */
-import { E164Schema, type Matches, PatchcordError } from '@patchcord/call-protocol';
+/** `GET /v1/matches?number=`: who has this number, or this extension: records of the agent's CRM, colleagues, and what else the tenant asks. */
+import { E164Schema, ExtensionSchema, type Match, type Matches, PatchcordError } from '@patchcord/call-protocol';
 import { Router } from 'express';
 import * as v from 'valibot';
 import { tooMany } from './errors.ts';
@@ -10,17 +10,24 @@ export function matchRoutes(parts: RelayParts): Router {
   return Router().get(
     '/v1/matches',
     withSession(parts, async (session, request, response) => {
-      const asked = request.query.number;
       // An unescaped "+" in a query means a space.
-      const number = v.safeParse(E164Schema, typeof asked === 'string' ? asked.replace(/^ /, '+') : undefined);
-      if (!number.success) {
-        throw new PatchcordError('number.invalid', '"number" must be in E.164: "+" and 7 to 15 digits.');
+      const asked = typeof request.query.number === 'string' ? request.query.number.replace(/^ /, '+') : undefined;
+      const number = v.safeParse(E164Schema, asked);
+      const extension = v.safeParse(ExtensionSchema, asked);
+      if (!number.success && !extension.success) {
+        throw new PatchcordError(
+          'number.invalid',
+          '"number" must be in E.164: "+" and 7 to 15 digits; or an extension: 1 to 6 digits.',
+        );
       }
       if (!(await parts.limits.take('matches', `${session.tenant} ${session.agent}`))) throw tooMany(60_000);
-      const { tenant } = parts.tenants.knownAgent(session.tenant, session.agent);
-      const matches = await tenant.crm.findByNumber(number.output, tenant.config.country);
-      const body: Matches = { number: number.output, matches: [...matches] };
-      response.json(body);
+      const { tenant, agent } = parts.tenants.knownAgent(session.tenant, session.agent);
+      const answer = (found: readonly Match[], to: Matches['number']): void => {
+        response.json({ number: to, matches: [...found] } satisfies Matches);
+      };
+      if (number.success) answer(await parts.whoIs.find(tenant, agent, number.output), number.output);
+      else if (extension.success)
+        answer(await parts.whoIs.findExtension(tenant, agent, extension.output), extension.output);
     }),
   );
 }

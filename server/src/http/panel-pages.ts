@@ -6,6 +6,7 @@
 import type { CrmName } from '@patchcord/call-protocol';
 import { salesforceScriptOrigins } from '@patchcord/crm-adapters/relay';
 import { type RequestHandler, type Response, Router } from 'express';
+import { framesOfMyDomain } from '../config/salesforce.ts';
 import type { TenantConfig } from '../config.ts';
 import type { Panel } from '../panel-assets.ts';
 import type { RelayParts } from './parts.ts';
@@ -49,7 +50,8 @@ export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
 
   function send(response: Response, host: PageHost, tenants: readonly TenantConfig[]): void {
     framed(response, contentPolicy(host, tenants, parts.publicUrl()));
-    if (panel === null) {
+    const entry = panel?.scripts.get(host);
+    if (panel === null || entry === undefined) {
       response
         .status(503)
         .type('html')
@@ -58,10 +60,14 @@ export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
     }
     // Who may talk to the panel is an exact origin; a wildcard only says who may frame it.
     const origins = exactOrigins(tenants).join(' ');
-    const attributes = `data-host="${host}" data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"`;
+    const script = scriptHostsOf(tenants);
+    const attributes =
+      `data-host="${host}" data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"` +
+      (script.length === 1 ? ` data-script-host="${escapeHtml(script.join(''))}"` : '');
     const styles = panel.styles.map((style) => `<link rel="stylesheet" href="/assets/${escapeHtml(style)}">`).join('');
-    const script = `<script type="module" src="/assets/${escapeHtml(panel.script)}"></script>`;
-    response.type('html').send(page('', attributes, styles + script));
+    response
+      .type('html')
+      .send(page('', attributes, `${styles}<script type="module" src="/assets/${escapeHtml(entry)}"></script>`));
   }
 
   router.get('/assets/:name', (request, response, next) => {
@@ -94,7 +100,7 @@ function framed(response: Response, policy: string): void {
 
 /** Whether the same origins frame all of these, so that a page for all of them gives none of them away. */
 function frameOneAnother(tenants: readonly TenantConfig[]): boolean {
-  return new Set(tenants.map(({ hostOrigins }) => [...hostOrigins].sort().join(' '))).size <= 1;
+  return new Set(tenants.map((tenant) => [...framing(tenant)].sort().join(' '))).size <= 1;
 }
 
 /** Tenants without a CRM use the plain page. */
@@ -104,14 +110,14 @@ function pageOf(tenant: TenantConfig): PageHost {
 
 /** The policy of one page. Exported for its test. */
 export function contentPolicy(host: PageHost, tenants: readonly TenantConfig[], publicUrl: string): string {
-  const origins = [...new Set(tenants.flatMap((tenant) => tenant.hostOrigins))];
+  const origins = [...new Set(tenants.flatMap(framing))];
   const servers = [...new Set(tenants.flatMap((tenant) => tenant.sip.servers.map((server) => new URL(server).origin)))];
   const live = publicUrl.replace(/^http/, 'ws');
   const list = (...values: string[]): string => values.join(' ');
   const directives: Record<string, string> = {
     'default-src': "'none'",
     // Open CTI's own script comes from the organisation's hosts: only there, only exact hosts.
-    'script-src': list("'self'", ...(host === 'salesforce' ? salesforceScriptOrigins(exactOrigins(tenants)) : [])),
+    'script-src': list("'self'", ...(host === 'salesforce' ? scriptOrigins(tenants) : [])),
     'style-src': "'self'",
     'img-src': list("'self'", 'data:'),
     'font-src': "'self'",
@@ -126,6 +132,24 @@ export function contentPolicy(host: PageHost, tenants: readonly TenantConfig[], 
   return Object.entries(directives)
     .map(([name, value]) => `${name} ${value}`)
     .join('; ');
+}
+
+/** Where the script of the host may come from: the page's My Domain, and what the configuration names. */
+function scriptOrigins(tenants: readonly TenantConfig[]): readonly string[] {
+  return [...new Set([...scriptHostsOf(tenants), ...salesforceScriptOrigins(exactOrigins(tenants))])];
+}
+
+function scriptHostsOf(tenants: readonly TenantConfig[]): readonly string[] {
+  const named = tenants.flatMap(({ crm }) =>
+    crm.kind === 'salesforce' && crm.scriptHost !== undefined ? [crm.scriptHost] : [],
+  );
+  return [...new Set(named)];
+}
+
+/** Who may frame the panel of a tenant: its host origins, and the other forms of the same Salesforce My Domain. */
+function framing({ crm, hostOrigins }: TenantConfig): readonly string[] {
+  if (crm.kind !== 'salesforce') return hostOrigins;
+  return [...new Set([...hostOrigins, ...(crm.frameAlso ?? hostOrigins.flatMap(framesOfMyDomain))])];
 }
 
 function exactOrigins(tenants: readonly TenantConfig[]): readonly string[] {

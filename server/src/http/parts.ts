@@ -19,6 +19,7 @@ import type { Metrics } from '../metrics.ts';
 import type { OutboxWatch } from '../observed.ts';
 import type { Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
+import type { WhoIs } from '../who-is/who-is.ts';
 
 export interface RelayParts {
   readonly config: RelayConfig;
@@ -28,6 +29,7 @@ export interface RelayParts {
   readonly origins: () => readonly string[];
   readonly store: Store;
   readonly tenants: Tenants;
+  readonly whoIs: WhoIs;
   readonly audit: Audit;
   readonly possessions: Possessions;
   readonly signIns: SignIns;

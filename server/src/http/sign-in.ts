@@ -1,6 +1,6 @@
 /**
  * The sign-in window: `GET /v1/sign-in/ways`, `GET /v1/sign-in/:tenant/:way` (to the provider), `GET /v1/sign-in/callback` (back from it), and
- * `POST /v1/admin/connect/:tenant` (an administrator connects the CRM). Owns these pages and their policy: they open nothing and frame nothing;
+ * `POST` and `DELETE /v1/admin/connect/:tenant` (an administrator connects the CRM, or undoes it). Owns these pages and their policy: they open nothing and frame nothing;
  * the opener must stay reachable, so they are the only ones without a strict COOP.
  */
 import { randomBytes } from 'node:crypto';
@@ -64,6 +64,19 @@ export function signInRoutes(parts: RelayParts): Router {
     response.status(201).json({ url: url.href, expiresAt: parts.now() + 600_000 });
   });
 
+  router.delete('/v1/admin/connect/:tenant', adminOnly(parts), async (request, response) => {
+    const { tenant } = request.params as { tenant: string };
+    const { connected, givenBack } = await parts.signIns.disconnect(tenant);
+    await parts.audit.note({
+      tenant: tenant as TenantId,
+      actor: actorOf(response),
+      act: 'connection.ended',
+      data: { connected, givenBack },
+      at: parts.now(),
+    });
+    response.json({ tenant, connected, givenBack });
+  });
+
   /** Every failure becomes a page in words. What no window asked for takes nothing from those who share its address. */
   async function answering(request: Request, response: Response, work: () => Promise<void>): Promise<void> {
     const address = request.ip ?? '';
@@ -91,6 +104,7 @@ export function signInRoutes(parts: RelayParts): Router {
       parts.log.warn({ err: error, address }, 'a sign-in window ended with a refusal');
       const statuses: Record<string, number> = {
         'identity.refused': 403,
+        'crm.not-authentic': 403,
         'request.invalid': 400,
         'request.too-many': 429,
         'crm.unavailable': 502,

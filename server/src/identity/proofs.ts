@@ -86,13 +86,15 @@ export class Proofs {
     for (const tenant of this.#tenants.all()) {
       const { crm } = tenant.config;
       if (crm.kind !== 'salesforce' || crm.orgId.slice(0, 15) !== claimed) continue;
-      const identity = await verifySalesforceAssertion({
-        assertion,
-        audience: this.#audience(),
-        orgId: crm.orgId,
-        publicKeyPem: crm.assertionPublicKey,
-        now: this.#now(),
-      });
+      const identity = await byAnyKey(crm.assertionPublicKeys, (publicKeyPem) =>
+        verifySalesforceAssertion({
+          assertion,
+          audience: this.#audience(),
+          orgId: crm.orgId,
+          publicKeyPem,
+          now: this.#now(),
+        }),
+      );
       const key = `salesforce ${crm.orgId.slice(0, 15)} ${identity.jti}`;
       // A minute longer than it lives, for the clock tolerance of the check.
       if (!(await this.#ledger.use(key, identity.expiresAt + 60_000))) {
@@ -147,6 +149,24 @@ export class Proofs {
     }
     return { tenant, agent };
   }
+}
+
+/**
+ * Checks with each key until one fits: while an org renews its certificate, it may sign with either. What is wrong with an assertion beside its
+ * signature is told as it is.
+ */
+async function byAnyKey<T>(keys: readonly string[], check: (key: string) => Promise<T>): Promise<T> {
+  let refusal: unknown = null;
+  for (const key of keys) {
+    try {
+      return await check(key);
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as { readonly code?: unknown };
+      if (code !== 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED') throw error;
+      refusal = error;
+    }
+  }
+  throw refusal;
 }
 
 /** The organisation an assertion says it comes from, unchecked: it only chooses the key. */

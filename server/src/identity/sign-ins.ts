@@ -23,20 +23,12 @@ import type { CrmTokens } from '../crm-tokens.ts';
 import type { IdentityStore } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
 import type { Vault } from '../vault.ts';
+import { anotherAccount, CrmConnections, type Disconnected } from './crm-connections.ts';
 import type { OpenIdProvider, SignInChecks } from './oidc.ts';
 
 export const callbackPath = '/v1/sign-in/callback';
 const attemptMs = 10 * 60_000;
 const claimMs = 2 * 60_000;
-/** What connecting an account asks HubSpot for (HubSpot contract, section 2.8). */
-const connectScopes = [
-  'oauth',
-  'crm.objects.contacts.read',
-  'crm.objects.contacts.write',
-  'crm.objects.companies.read',
-  'crm.objects.owners.read',
-];
-
 type WayName = 'oidc' | 'salesforce' | 'hubspot' | 'connect';
 
 /** What is sealed while a person is at the provider's page. */
@@ -55,7 +47,7 @@ export class SignIns {
   readonly #tenants: Tenants;
   readonly #store: IdentityStore;
   readonly #vault: Vault;
-  readonly #crmTokens: CrmTokens;
+  readonly #connections: CrmConnections;
   readonly #publicUrl: () => string;
   readonly #now: () => number;
   readonly #providers = new Map<string, OpenIdProvider>();
@@ -71,9 +63,13 @@ export class SignIns {
     this.#tenants = options.tenants;
     this.#store = options.store;
     this.#vault = options.vault;
-    this.#crmTokens = options.crmTokens;
     this.#publicUrl = options.publicUrl;
     this.#now = options.now;
+    this.#connections = new CrmConnections({
+      tokens: options.crmTokens,
+      redirectUri: () => this.#redirectUri(),
+      now: options.now,
+    });
   }
 
   /** The ways of the tenants whose page this is, as far as the page can say: only what leads to a sign-in, nothing that is proven by it. */
@@ -111,11 +107,21 @@ export class SignIns {
    * @throws PatchcordError `request.invalid` where the CRM is not connected this way
    */
   async beginConnection(tenantId: string): Promise<URL> {
+    return await this.#remember(this.#existing(tenantId), 'connect', '', null);
+  }
+
+  /**
+   * Undoes the connection of a tenant's CRM account.
+   * @throws PatchcordError `request.invalid` where the CRM is not connected this way, `store.unavailable`
+   */
+  disconnect(tenantId: string): Promise<Disconnected> {
+    return this.#connections.disconnect(this.#existing(tenantId).config);
+  }
+
+  #existing(tenantId: string): Tenant {
     const tenant = this.#tenants.find(tenantId);
-    if (tenant?.config.crm.kind !== 'hubspot') {
-      throw new PatchcordError('request.invalid', 'Only a HubSpot account is connected this way. Check the tenant.');
-    }
-    return await this.#remember(tenant, 'connect', '', null);
+    if (tenant !== undefined) return tenant;
+    throw new PatchcordError('request.invalid', 'The configuration has no such tenant. Check the id.');
   }
 
   /**
@@ -137,7 +143,10 @@ export class SignIns {
     }
     const tenant = this.#tenants.find(attempt.tenant);
     if (tenant === undefined) throw refused('The configuration of the phone service has changed. Begin again.');
-    if (attempt.way === 'connect') return await this.#connect(tenant, address);
+    if (attempt.way === 'connect') {
+      await this.#connections.connect(tenant.config, codeOf(address), memory.verifier);
+      return { kind: 'connected', tenant: attempt.tenant };
+    }
     const { agent, role } = await this.#agentOf(tenant, attempt.way, address, { ...memory, state });
     const claim = randomBytes(32).toString('base64url');
     await this.#store.addClaim({
@@ -170,12 +179,13 @@ export class SignIns {
   }
 
   #authorizeUrl(config: TenantConfig, way: WayName, checks: SignInChecks): URL | Promise<URL> {
-    if ((way === 'hubspot' || way === 'connect') && config.crm.kind === 'hubspot') {
+    if (way === 'connect') return this.#connections.authorizeUrl(config, checks);
+    if (way === 'hubspot' && config.crm.kind === 'hubspot') {
       return hubSpotAuthorizeUrl({
         uiUrl: config.crm.uiUrl ?? 'https://app.hubspot.com',
         clientId: config.crm.clientId,
         redirectUri: this.#redirectUri(),
-        scopes: way === 'connect' ? connectScopes : ['oauth'],
+        scopes: ['oauth'],
         state: checks.state,
       });
     }
@@ -192,13 +202,13 @@ export class SignIns {
     if (way === 'hubspot' && crm.kind === 'hubspot') {
       const tokens = await exchangeHubSpotCode({ ...crm, code: codeOf(address), redirectUri: this.#redirectUri() });
       const user = await hubSpotUserOf(crm, tokens.accessToken);
-      if (user.portalId !== crm.portalId || user.appId !== crm.appId) throw wrongAccount('HubSpot account');
+      if (user.portalId !== crm.portalId || user.appId !== crm.appId) throw anotherAccount('HubSpot account');
       return { agent: found(this.#tenants.agentOfCrmUser(tenant, user.userId)), role: null };
     }
     const claims = await (await this.#provider(tenant.config, way)).claimsOf(this.#returned(address), checks);
     if (way === 'salesforce' && crm.kind === 'salesforce') {
       const user = salesforceUserOf(claims.sub);
-      if (user.orgId.slice(0, 15) !== crm.orgId.slice(0, 15)) throw wrongAccount('Salesforce organisation');
+      if (user.orgId.slice(0, 15) !== crm.orgId.slice(0, 15)) throw anotherAccount('Salesforce organisation');
       return { agent: found(this.#tenants.agentOfCrmUser(tenant, user.userId)), role: null };
     }
     const { oidc } = signIn;
@@ -217,28 +227,18 @@ export class SignIns {
     return { agent: found(agent), role: oidc.role === undefined ? null : roleIn(claims, oidc.role) };
   }
 
-  async #connect(tenant: Tenant, address: URL): Promise<Finished> {
-    const { crm, id } = tenant.config;
-    if (crm.kind !== 'hubspot') throw refused('The configuration of the phone service has changed. Begin again.');
-    const tokens = await exchangeHubSpotCode({
-      ...crm,
-      code: codeOf(address),
-      redirectUri: this.#redirectUri(),
-      now: this.#now(),
-    });
-    const user = await hubSpotUserOf(crm, tokens.accessToken);
-    if (user.portalId !== crm.portalId || user.appId !== crm.appId) throw wrongAccount('HubSpot account');
-    await this.#crmTokens.connect(id as TenantId, tokens);
-    return { kind: 'connected', tenant: id as TenantId };
-  }
-
   async #provider({ id, crm, signIn }: TenantConfig, way: string): Promise<OpenIdProvider> {
     const name = `${id} ${way}`;
     const known = this.#providers.get(name);
     if (known !== undefined) return known;
     const settings =
       way === 'salesforce' && crm.kind === 'salesforce'
-        ? { issuer: crm.loginUrl, clientId: crm.clientId, clientSecret: signIn.clientSecret, scopes: ['openid'] }
+        ? {
+            issuer: crm.loginUrl,
+            clientId: crm.clientId,
+            clientSecret: crm.clientSecret ?? signIn.clientSecret,
+            scopes: ['openid'],
+          }
         : signIn.oidc;
     if (settings === undefined) throw refused('The configuration of the phone service has changed. Begin again.');
     // Only now: a relay whose agents sign in otherwise starts without it.
@@ -300,10 +300,6 @@ function codeOf(address: URL): string {
 function found(agent: AgentConfig | undefined): AgentConfig {
   if (agent !== undefined) return agent;
   throw refused('You were recognised, but no phone is set up for you. Ask your administrator to add you as an agent.');
-}
-
-function wrongAccount(what: string): PatchcordError {
-  return refused(`This is another ${what} than the one your phone belongs to. Choose the right one and sign in again.`);
 }
 
 function refused(message: string): PatchcordError {

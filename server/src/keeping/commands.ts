@@ -5,7 +5,10 @@ import type { RelayConfig, TenantConfig } from '../config.ts';
 import { loadConfig } from '../config.ts';
 import { maskNumber } from '../logging.ts';
 import { openPostgres, openSqlite } from '../store/database.ts';
+import { createVaultStore } from '../store/kysely-vault.ts';
 import { openStore, type StoreLocation } from '../store/open.ts';
+import { encryptionKeys, Vault } from '../vault.ts';
+import { NumberHashes } from '../who-is/number-hash.ts';
 import { backUp, type Rows, restore } from './backup.ts';
 import { erasePerson } from './erasure.ts';
 import { mentionsOf, withoutPerson } from './person.ts';
@@ -58,6 +61,8 @@ export function addKeepingCommands(program: Command): void {
         location.kind === 'sqlite' ? await openSqlite(location.folder) : await openPostgres(location.url);
       try {
         const dryRun = options.dryRun ?? false;
+        const vault = new Vault(createVaultStore(database), () => encryptionKeys(config), Date.now);
+        const rememberedAs = await new NumberHashes(vault).known(tenant.id as TenantId, number);
         const { id, ...counts } = await erasePerson(database, {
           tenant: tenant.id,
           number,
@@ -65,6 +70,7 @@ export function addKeepingCommands(program: Command): void {
           reason: options.reason,
           actor: 'admin',
           dryRun,
+          rememberedAs,
           now: Date.now(),
         });
         say(`${dryRun ? 'Would erase' : `Erased (${id})`}: ${described(counts)}.`);

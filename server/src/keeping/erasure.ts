@@ -4,12 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { CallId, E164, TenantId } from '@patchcord/call-protocol';
-import { sql } from 'kysely';
+import { type ExpressionBuilder, sql } from 'kysely';
 import type { AuditEntry, LegalHold, StoredCall } from '../store/contract.ts';
 import { asking, type Database } from '../store/database.ts';
 import { auditStatement } from '../store/kysely-audit.ts';
 import { createKeepingStore } from '../store/kysely-keeping.ts';
 import { toCall } from '../store/statements.ts';
+import type { Tables } from '../store/tables.ts';
 import { dataTables, pagesOf, type Row, type TableShape } from '../store/whole-tables.ts';
 import { isReadable, isWith, holds as mentionedIn, mentionsOf, withoutPerson } from './person.ts';
 import { isHeld } from './retention.ts';
@@ -23,6 +24,8 @@ export interface ErasureOptions {
   readonly reason: string;
   readonly actor: string;
   readonly dryRun: boolean;
+  /** Under which hash choices for the number are kept; `unreadable`: its key is lost, and then all of the tenant's go. */
+  readonly rememberedAs: { readonly hash: string } | 'nothing' | 'unreadable';
   /** Epoch ms. */
   readonly now: number;
 }
@@ -37,6 +40,8 @@ export interface Erasure {
   readonly blanked: number;
   /** Of the calls, those whose log was not in the CRM yet: it will not be written. */
   readonly unwritten: number;
+  /** Records that agents chose for the number, as far as the relay remembered it. */
+  readonly choices: number;
   /** What stays because of a legal hold. */
   readonly held: number;
   /** Calls that are under way: erase again when they are over. */
@@ -104,11 +109,13 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
     }
   }
 
+  const choices = numberIsHeld ? 0 : await asking(() => forgetChoices(database, options));
   const erasure: Erasure = {
     id,
     calls,
     rows,
     blanked,
+    choices,
     unwritten: numberIsHeld
       ? 0
       : found.free.filter(({ logState }) => logState === 'waiting' || logState === 'failed').length,
@@ -119,6 +126,16 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
   await note(database, options, erasure, mentions);
   await asking(() => sweepFiles(database));
   return erasure;
+}
+
+/** The number itself stands nowhere in that table: only its hash finds it. */
+async function forgetChoices({ db }: Database, { tenant, rememberedAs, dryRun }: ErasureOptions): Promise<number> {
+  if (rememberedAs === 'nothing') return 0;
+  const of = (row: ExpressionBuilder<Tables, 'record_choices'>) =>
+    row.and({ tenant, ...(rememberedAs === 'unreadable' ? {} : { number: rememberedAs.hash }) });
+  const found = await db.selectFrom('record_choices').select('record_id').where(of).execute();
+  if (!dryRun) await db.deleteFrom('record_choices').where(of).execute();
+  return found.length;
 }
 
 async function findCalls(
@@ -187,13 +204,13 @@ async function blankRow({ db }: Database, table: TableShape, row: Row, changes: 
 }
 
 async function note(database: Database, options: ErasureOptions, erasure: Erasure, mentions: RegExp): Promise<void> {
-  const { calls, rows, blanked, unwritten, held, live, id } = erasure;
+  const { calls, rows, blanked, choices, unwritten, held, live, id } = erasure;
   const entry: AuditEntry = {
     tenant: options.tenant,
     actor: options.actor,
     act: 'person.erased',
     subject: id,
-    data: { reason: withoutPerson(options.reason, mentions), calls, rows, blanked, unwritten, held, live },
+    data: { reason: withoutPerson(options.reason, mentions), calls, rows, blanked, choices, unwritten, held, live },
     at: options.now,
   };
   await asking(() => database.batch([auditStatement(database.db, entry)]));

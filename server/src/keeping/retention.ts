@@ -21,10 +21,12 @@ export interface Forgotten {
   /** Given up, and of no call. */
   readonly webhooks: number;
   readonly audit: number;
+  /** Records remembered for a number. */
+  readonly choices: number;
 }
 
 export class Retention {
-  readonly #store: Pick<Store, 'keeping' | 'audit'>;
+  readonly #store: Pick<Store, 'keeping' | 'audit' | 'choices'>;
   readonly #tenants: Pick<Tenants, 'find'>;
   readonly #settings: RetentionSettings;
   readonly #log: Log;
@@ -34,7 +36,7 @@ export class Retention {
   #place: OldCallsPlace | null = null;
 
   constructor(options: {
-    readonly store: Pick<Store, 'keeping' | 'audit'>;
+    readonly store: Pick<Store, 'keeping' | 'audit' | 'choices'>;
     readonly tenants: Pick<Tenants, 'find'>;
     readonly settings: RetentionSettings;
     readonly log: Log;
@@ -63,8 +65,10 @@ export class Retention {
     }
     const webhooks = await this.#store.keeping.forgetDeadWebhooks(now - this.#settings.eventDays * dayMs);
     const audit = await this.#store.audit.forgetBefore(now - this.#settings.auditDays * dayMs);
-    const forgotten: Forgotten = { calls, events, webhooks, audit };
-    if (calls + events + webhooks + audit > 0) this.#log.info(forgotten, 'forgot what is older than it may be');
+    const choices = await this.#store.choices.forgetBefore(now - this.#settings.choiceDays * dayMs);
+    const forgotten: Forgotten = { calls, events, webhooks, audit, choices };
+    if (calls + events + webhooks + audit + choices > 0)
+      this.#log.info(forgotten, 'forgot what is older than it may be');
     return forgotten;
   }
 

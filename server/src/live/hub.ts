@@ -96,6 +96,15 @@ export class LiveHub {
     else this.#options.feed.seqOf(event.source, event.id).then(tell, () => tell(null));
   }
 
+  /** Tells an agent's readers and those who watch the tenant, once each, what no store has. */
+  tellPassing(tenant: TenantId, agent: AgentId, event: Envelope): void {
+    const told = new Told(event, null);
+    const own = this.#agents.get(`${tenant} ${agent}`) ?? [];
+    for (const reader of new Set([...own, ...(this.#watchers.get(tenant) ?? [])])) reader.tell(told);
+    this.#backplane.publish(agentChannel(tenant, agent), { kind: 'event', tenant, agent, event, seq: null });
+    this.#backplane.publish(tenantChannel(tenant), { kind: 'event', tenant, agent: null, event, seq: null });
+  }
+
   /** Tells those who watch the tenant: boards, supervisors. */
   tellTenant(tenant: TenantId, event: Envelope): void {
     this.#tellHere(tenant, null, event, null);

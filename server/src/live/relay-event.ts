@@ -21,6 +21,8 @@ export const relayOnly: ReadonlySet<PhoneEvent['name']> = new Set([
   'call.reported',
   'credential.revoked',
   'profile.changed',
+  'transcript.partial',
+  'transcript.final',
 ]);
 
 /** @param id Same fact, same id, so that saying it twice stores it once; random when absent. */

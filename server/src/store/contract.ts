@@ -8,6 +8,7 @@ import type { AlertStore } from './contract/alerts.ts';
 import type { AuditStore } from './contract/audit.ts';
 import type { BrakeStore } from './contract/brakes.ts';
 import type { CallStore } from './contract/calls.ts';
+import type { ChoiceStore } from './contract/choices.ts';
 import type { CredentialStore } from './contract/credentials.ts';
 import type { FeedStore } from './contract/feed.ts';
 import type { IdentityStore } from './contract/identity.ts';
@@ -21,6 +22,7 @@ export type * from './contract/alerts.ts';
 export type * from './contract/audit.ts';
 export type * from './contract/brakes.ts';
 export type * from './contract/calls.ts';
+export type * from './contract/choices.ts';
 export type * from './contract/credentials.ts';
 export type * from './contract/feed.ts';
 export type * from './contract/identity.ts';
@@ -44,6 +46,7 @@ export interface Store {
   readonly revocations: RevocationStore;
   readonly brakes: BrakeStore;
   readonly alerts: AlertStore;
+  readonly choices: ChoiceStore;
   /** Throws `store.unavailable` when the database does not take a write or is behind on migrations. */
   check(): Promise<void>;
   /** Forgets what has expired: sessions, codes, proofs, credentials. */

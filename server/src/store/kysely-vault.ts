@@ -65,7 +65,13 @@ export function createVaultStore({ db }: Database): VaultStore {
 
     remove: (tenant, kind) =>
       asking(async () => {
-        await db.deleteFrom('vault').where('tenant', '=', tenant).where('kind', '=', kind).execute();
+        const rows = await db
+          .deleteFrom('vault')
+          .where('tenant', '=', tenant)
+          .where('kind', '=', kind)
+          .returning('kind')
+          .execute();
+        return rows.length > 0;
       }),
   };
 }

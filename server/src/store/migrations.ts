@@ -14,6 +14,7 @@ import { issuedDevices } from './migrations/issued-devices.ts';
 import { legalHolds } from './migrations/legal-holds.ts';
 import { liveFeed } from './migrations/live-feed.ts';
 import { outboxOrder } from './migrations/outbox-order.ts';
+import { recordChoices } from './migrations/record-choices.ts';
 import { writeProbe } from './migrations/write-probe.ts';
 
 /** Imported objects, not files found at run time: they survive bundling. Names sort in the order they run. */
@@ -32,5 +33,6 @@ export const migrations: MigrationProvider = {
       '2026-11-22-outbox-order': outboxOrder,
       '2026-11-22-write-probe': writeProbe,
       '2026-11-23-forgetting-indexes': forgettingIndexes,
+      '2026-11-24-record-choices': recordChoices,
     }),
 };

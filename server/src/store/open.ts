@@ -6,6 +6,7 @@ import { createAlertStore } from './kysely-alerts.ts';
 import { createAuditStore } from './kysely-audit.ts';
 import { createBrakeStore } from './kysely-brakes.ts';
 import { createCallStore } from './kysely-calls.ts';
+import { createChoiceStore } from './kysely-choices.ts';
 import { createCredentialStore } from './kysely-credentials.ts';
 import { createFeedStore } from './kysely-feed.ts';
 import { createIdentityStore } from './kysely-identity.ts';
@@ -46,6 +47,7 @@ function storeOver(database: Database): Store {
     revocations: createRevocationStore(database),
     brakes: createBrakeStore(database),
     alerts: createAlertStore(database),
+    choices: createChoiceStore(database),
     check: () => checkStore(database),
     forgetExpired: (now) =>
       asking(async () => {

@@ -159,6 +159,17 @@ export interface Tables {
     acknowledged_at: number | null;
     acknowledged_by: string | null;
   };
+  record_choices: {
+    tenant: string;
+    /** Keyed hash. */
+    number: string;
+    crm: string;
+    object: string;
+    record_id: string;
+    times: number;
+    last_at: number;
+    last_by: string;
+  };
   legal_holds: { tenant: string; kind: string; subject: string; reason: string; at: number };
   write_probe: { id: number; at: number };
   revocations: {

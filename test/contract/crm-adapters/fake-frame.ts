@@ -14,6 +14,10 @@ export function fakeFrame(options: {
   readonly origin: string;
   readonly framed: boolean;
   readonly search?: string;
+  /** The panel's own address, without its query. */
+  readonly url?: string;
+  /** What the browser says of the frames around; null: it does not say. */
+  readonly ancestors?: readonly string[] | null;
   readonly extras?: Readonly<Record<string, unknown>>;
 }): FakeFrame {
   const target = new EventTarget();
@@ -23,10 +27,12 @@ export function fakeFrame(options: {
       posted.push({ message: structuredClone(message), targetOrigin });
     },
   };
+  const { origin, pathname, protocol } = new URL(options.url ?? 'https://phone.example.com/');
+  const ancestorOrigins = options.ancestors === undefined ? [options.origin] : (options.ancestors ?? undefined);
   const window: Record<string, unknown> = {
     addEventListener: target.addEventListener.bind(target),
     removeEventListener: target.removeEventListener.bind(target),
-    location: { search: options.search ?? '', protocol: 'https:', ancestorOrigins: [options.origin] },
+    location: { search: options.search ?? '', origin, pathname, protocol, ancestorOrigins },
     ...options.extras,
   };
   window.parent = options.framed ? parent : window;

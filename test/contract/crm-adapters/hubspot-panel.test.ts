@@ -2,11 +2,9 @@
 
 import type { RecordRef } from '@patchcord/call-protocol';
 import type { HostCall } from '@patchcord/crm-adapters/panel';
-import { panelHosts } from '@patchcord/crm-adapters/panel';
+import { createHubSpotPanel } from '@patchcord/crm-adapters/panel';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type HostPage, panelHostContract } from './panel-host-contract.ts';
-
-const createHost = await panelHosts.hubspot();
 
 const origin = 'https://app-eu1.hubspot.com';
 const portalId = 24_500_123;
@@ -49,7 +47,7 @@ function hubspotPage(
       usesCallingWindow: true,
       ...options.sync,
     });
-  const host = createHost({
+  const host = createHubSpotPanel({
     window,
     hostOrigins: [origin],
     audience: 'https://relay.example',

@@ -1,17 +1,15 @@
 // @vitest-environment jsdom
 import type { RecordRef } from '@patchcord/call-protocol';
-import { panelHosts } from '@patchcord/crm-adapters/panel';
+import { createPagePanel } from '@patchcord/crm-adapters/panel';
 import { describe, expect, it } from 'vitest';
 import { type FakeFrame, fakeFrame } from './fake-frame.ts';
 import { type HostPage, panelHostContract } from './panel-host-contract.ts';
-
-const createHost = await panelHosts.page();
 
 const origin = 'https://intranet.example';
 const record: RecordRef = { crm: 'page', object: 'customer', id: 'c-17', name: 'Elena Marchetti' };
 
 function pageAround(frame: FakeFrame, hostTimeoutMs: number, greeting = true): HostPage {
-  const host = createHost({
+  const host = createPagePanel({
     window: frame.window,
     hostOrigins: [origin],
     audience: 'https://relay.example',

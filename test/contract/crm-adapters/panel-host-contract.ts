@@ -3,7 +3,7 @@
  * adapter. Must never know a wire: the subject translates.
  */
 import { errorCode, newCallId, type RecordRef } from '@patchcord/call-protocol';
-import type { DialRequest, HostCall, PanelHost } from '@patchcord/crm-adapters/panel';
+import type { DialRequest, HostCall, PanelHost, PopTarget } from '@patchcord/crm-adapters/panel';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** A host page around one panel. */
@@ -129,6 +129,57 @@ export function panelHostContract(name: string, subject: PanelHostSubject): void
       if (made.refuseNextRecord === undefined) return;
       made.refuseNextRecord();
       expect(await codeOf(made.host.pop({ kind: 'record', record: subject.record }))).toBe('host.refused');
+    });
+
+    it('refuses to open what it does not name', async () => {
+      const { host } = await started();
+      const targets: readonly PopTarget[] = [
+        { kind: 'search', text: 'Marchetti' },
+        { kind: 'new-record', object: 'Contact', fields: {} },
+        { kind: 'flow', name: 'Greeting', variables: {} },
+        { kind: 'url', url: '/home' },
+      ];
+      for (const target of targets)
+        if (!host.can.pops.includes(target.kind))
+          expect(await codeOf(host.pop(target)), target.kind).toBe('host.refused');
+    });
+
+    it('has a message channel that never fails, or none', async () => {
+      const early = open(subject.framed({ greeting: true, hostTimeoutMs: 2_000 }));
+      const { channel } = early.host;
+      const heard: unknown[] = [];
+      const leave = channel?.onCommand((command) => heard.push(command));
+      const tell = (): void => channel?.publish({ type: 'result', id: 'x', ok: true, reason: '' });
+      tell();
+      const starting = early.host.start();
+      early.greet();
+      await starting;
+      tell();
+      leave?.();
+      early.host.stop();
+      tell();
+      expect(heard).toEqual([]);
+    });
+
+    it('can be looked at whatever state it is in, and never throws', async () => {
+      for (const made of [
+        subject.alone(),
+        subject.foreign(),
+        subject.framed({ greeting: false, hostTimeoutMs: 20 }),
+        subject.framed({ greeting: true, hostTimeoutMs: 2_000 }),
+      ]) {
+        open(made);
+        const checks = (await made.host.selfChecks?.()) ?? [];
+        expect(new Set(checks.map(({ id }) => id)).size).toBe(checks.length);
+        for (const check of checks) {
+          const { verdict, found, advice } = await check.run();
+          expect(check.title).not.toBe('');
+          expect(found).not.toBe('');
+          expect(verdict === 'good' || (advice ?? '') !== '', check.id).toBe(true);
+        }
+        made.host.stop();
+        made.close();
+      }
     });
 
     it('takes the life of a call at any time, in any order, more than once', async () => {

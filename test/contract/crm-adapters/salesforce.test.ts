@@ -32,8 +32,11 @@ relayCrmContract('Salesforce', async () => {
     ownerName: robin.id,
     writeRequests: 1,
     batchRequests: 1,
-    // a contact that is not there
-    poisoned: (log) => ({ ...log, record: { crm: 'salesforce', object: 'Contact', id: '003000000000000AAA' } }),
+    // a validation rule of the org stops this one
+    poisoned: (log) => {
+      org.faults.add({ fault: 'validation-rule', on: 'POST */composite*', when: { record: log.callId } });
+      return log;
+    },
     requests: () => org.requests().length,
     logs: () =>
       org.records.Task.map((task) => {

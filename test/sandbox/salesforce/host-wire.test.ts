@@ -69,8 +69,18 @@ describe('the script of the org', () => {
     const settings = await ask('getCallCenterSettings');
     expect(settings).toMatchObject({
       success: true,
-      returnValue: { '/reqGeneralInfo/reqAdapterUrl': `${panel.origin}/salesforce/` },
+      returnValue: {
+        '/reqGeneralInfo/reqAdapterUrl': `${panel.origin}/salesforce/`,
+        '/reqGeneralInfo/reqAdapterUrl/label': 'CTI Adapter URL',
+        '/reqDialingOptions/reqOutsidePrefix/sortOrder': '0.0',
+        '/Patchcord/label': 'Patchcord',
+        '/Patchcord/RelayUrl': panel.origin,
+        // Values that look like a number come decorated.
+        '/Patchcord/HelpDesk': '(415) 555-1212 (tel:4155551212)',
+      },
     });
+    expect(query.get('nonce')).toMatch(/^[0-9a-f]{32}$/);
+    expect(query.get('ltn_app_id')).toMatch(/^06m/);
   });
 
   it('throws a string when the page was not opened by a host, and stays there doing nothing', async () => {
@@ -92,16 +102,6 @@ describe('the script of the org', () => {
     });
     expect(await page.evaluate('typeof thrown')).toBe('string');
     expect(await page.evaluate('typeof sforce.opencti.enableClickToDial')).toBe('function');
-  });
-
-  it('checks its arguments', async () => {
-    const refusal = (code: string): Promise<string> =>
-      frame.evaluate(`(() => { try { ${code}; return 'fine'; } catch (error) { return error.message; } })()`);
-    expect(await refusal('sforce.opencti.getAppViewInfo()')).toContain('exactly one object');
-    expect(await refusal('sforce.opencti.getAppViewInfo({ a: 1 })')).toContain('callback');
-    expect(await refusal('sforce.opencti.saveLog({ value: 1 })')).toContain('value');
-    expect(await refusal('sforce.opencti.subscribe({ listener() {} })')).toContain('channelName');
-    expect(await refusal('sforce.opencti.enableClickToDial()')).toBe('fine');
   });
 });
 
@@ -194,7 +194,96 @@ describe('records', () => {
   });
 });
 
+describe('where the agent is', () => {
+  const views = async (count: number): Promise<Record<string, unknown>[]> => {
+    await frame.waitForFunction((least) => heard.views.length >= least, count);
+    return frame.evaluate(() => heard.views.splice(0));
+  };
+  const toList = () => open.page.click('nav a.tab');
+  const form = () => open.page.locator('form[role="dialog"]');
+  const newRecord = (phone: string) =>
+    ask('screenPop', {
+      type: 'newRecord',
+      params: { entityName: 'Contact', defaultFieldValues: { Phone: phone } },
+    });
+  const nowhere = { recordId: '', recordName: '', objectType: '' };
+
+  it('is told by a standard app for records, lists by their address alone, focus, and a form that opens and closes', async () => {
+    await open.page.click(`[data-record="${idOf('Mina Sato')}"]`);
+    expect(await views(1)).toMatchObject([{ recordId: idOf('Mina Sato'), objectType: 'Contact' }]);
+    await toList();
+    expect(await views(1)).toEqual([{ url: '/lightning/o/Contact/list' }]);
+    await open.page.evaluate('sandbox.fireNavigation()');
+    expect(await views(1)).toEqual([{ url: '/lightning/o/Contact/list', ...nowhere }]);
+    await open.page.click(`[data-record="${idOf('Mina Sato')}"]`);
+    await views(1);
+    await newRecord('1');
+    expect(await views(1)).toEqual([{ url: '/lightning/o/Contact/new', ...nowhere }]);
+    expect(await ask('getAppViewInfo')).toMatchObject({ returnValue: { url: '/lightning/o/Contact/new', ...nowhere } });
+    await form().getByText('Cancel').click();
+    expect(await views(1)).toMatchObject([{ recordId: idOf('Mina Sato') }]);
+  });
+
+  it('is told by a console app for its tabs, and neither for a list nor for a form', async () => {
+    await open.page.goto(`${sandbox.url}?app=console`);
+    frame = await open.panel('typeof ready === "object"');
+    await open.page.click(`[data-record="${idOf('Mina Sato')}"]`);
+    await open.page.click(`[data-record="${idOf('Theo Okafor')}"]`);
+    await open.page.click(`[data-workspace-tab="${idOf('Mina Sato')}"]`);
+    await toList();
+    await newRecord('1');
+    await form().getByText('Cancel').click();
+    await open.page.evaluate('sandbox.refreshTab()');
+    const told = (await views(4)).map((view) => view.recordName);
+    expect(told.slice(0, 3)).toEqual(['Mina Sato', 'Theo Okafor', 'Mina Sato']);
+    expect(await open.page.locator('[data-workspace-tab]').count()).toBe(2);
+  });
+
+  it('is a form that a second pop replaces, with what the agent had typed', async () => {
+    await newRecord('+14155550187');
+    await form().locator('input[name="LastName"]').fill('Novak');
+    await newRecord('+14155550188');
+    expect(await form().count()).toBe(1);
+    expect(await form().locator('input[name="Phone"]').inputValue()).toBe('+14155550188');
+    expect(await form().locator('input[name="LastName"]').inputValue()).toBe('');
+  });
+});
+
+describe('screen pops', () => {
+  it('open an object’s home, a list, an address of the org and a flow, and refuse what does not fit', async () => {
+    const pop = async (type: string, params: unknown) => (await ask('screenPop', { type, params })).errors?.[0]?.code;
+    expect(await pop('objecthome', { scope: 'Account' })).toBeUndefined();
+    await open.page.waitForURL(/\/lightning\/o\/Account\/home/);
+    expect(await pop('list', { listViewId: '00BPc0000001', scope: 'Lead' })).toBeUndefined();
+    await open.page.waitForURL(/\/lightning\/o\/Lead\/list\?filterName=00BPc0000001/);
+    expect(await pop('url', { url: `/${idOf('Mina Sato')}` })).toBeUndefined();
+    await open.page.waitForSelector(`[data-shown="${idOf('Mina Sato')}"]`);
+    const flowArgs = [{ name: 'Number', type: 'String', value: '+14155550103' }];
+    expect(await pop('flow', { flowDevName: 'Caller_Check', flowArgs })).toBeUndefined();
+    expect(await open.page.locator('[data-variable="Number"]').textContent()).toBe('Number (String)+14155550103');
+    for (const [type, params] of [
+      ['objecthome', {}],
+      ['list', { scope: 'Lead' }],
+      ['url', { url: 'https://example.com' }],
+      ['url', { url: '//example.com' }],
+      ['search', { searchString: 'ab' }],
+      ['newRecord', {}],
+      ['flow', { flowDevName: 'Caller_Check', flowArgs: [{ value: 'no name' }] }],
+      ['sObject', { recordId: idOf('Mina Sato') }],
+    ] as const)
+      expect([type, await pop(type, params)]).toEqual([type, 'INVALID_PARAM']);
+    expect(await pop('flow', { flowDevName: 'Inactive_Flow' })).toBe('GENERIC_ERROR');
+  });
+});
+
 describe('runApex', () => {
+  it('gets its parameters as a query string, in which a bare plus is a space', async () => {
+    const answer = await mint('PatchcordIdentity', 'audience=https://relay.example/+a%2Bb');
+    const { assertion } = JSON.parse(`${answer.returnValue?.runApex}`) as { assertion: string };
+    const claims = JSON.parse(Buffer.from(`${assertion.split('.')[1]}`, 'base64url').toString()) as { aud: string };
+    expect(claims.aud).toBe('https://relay.example/ a+b');
+  });
+
   const mint = (apexClass: string, methodParams = `audience=${encodeURIComponent('https://relay.example/?a=b&c')}`) =>
     ask('runApex', { apexClass, methodName: 'mintAssertion', methodParams });
 
@@ -238,7 +327,18 @@ describe('the panel around the phone', () => {
     await ask('setSoftphonePanelVisibility', { visible: false });
     expect(await ask('isSoftphonePanelVisible')).toMatchObject({ returnValue: { visible: false } });
     await ask('setSoftphonePanelVisibility', { visible: true });
-    expect(await ask('setSoftphonePanelHeight', { heightPX: 100 })).toMatchObject({ success: false });
+    for (const [method, name, low, high] of [
+      ['setSoftphonePanelHeight', 'heightPX', 240, 2560],
+      ['setSoftphonePanelWidth', 'widthPX', 200, 1920],
+    ] as const)
+      for (const [pixels, fits] of [
+        [low - 1, false],
+        [low, true],
+        [high, true],
+        [high + 1, false],
+        ['480', false],
+      ] as const)
+        expect([method, pixels, (await ask(method, { [name]: pixels })).success]).toEqual([method, pixels, fits]);
     await ask('setSoftphonePanelHeight', { heightPX: 480 });
     await ask('setSoftphoneItemLabel', { label: 'On a call' });
     expect(await open.page.locator('.utility-item').textContent()).toContain('On a call');
@@ -279,7 +379,35 @@ describe('message channels', () => {
     });
     expect(await open.page.evaluate('sandbox.publish("Cti_Call__c", { dial: "1" })')).toBe(true);
     await frame.waitForFunction(() => heard.messages.length === 1);
+    const page = await open.page.evaluate(async () => {
+      const { sandbox: here } = window as unknown as {
+        sandbox: {
+          channel: {
+            subscribe(name: string, hear: (message: unknown) => void): () => void;
+            publish(name: string, message: unknown): void;
+          };
+        };
+      };
+      const told: unknown[] = [];
+      const stop = here.channel.subscribe('Cti_Call__c', (message) => told.push(['one', message]));
+      here.channel.subscribe('Cti_Call__c', (message) => told.push(['other', message]));
+      here.channel.subscribe('Else__c', (message) => told.push(['elsewhere', message]));
+      const message = { at: new Date(0), run: () => 1 };
+      here.channel.publish('Cti_Call__c', message);
+      stop();
+      Object.assign(window, { told });
+      return told;
+    });
+    // JSON on every way: a date is text, a function is gone.
+    const clone = { at: '1970-01-01T00:00:00.000Z' };
+    expect(page).toEqual([
+      ['one', clone],
+      ['other', clone],
+    ]);
+    await frame.waitForFunction(() => heard.messages.length === 2);
+    expect(await frame.evaluate(() => heard.messages[1])).toEqual(clone);
     await ask('publish', { channelName: 'Cti_Call__c', message: { state: 'ringing' } });
+    expect(await open.page.evaluate('told.slice(2)')).toEqual([['other', { state: 'ringing' }]]);
     expect(await open.page.evaluate('sandbox.events()')).toEqual([
       { channel: 'Cti_Call__c', text: '{"state":"ringing"}' },
     ]);

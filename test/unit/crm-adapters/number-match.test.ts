@@ -53,6 +53,27 @@ describe('reading a number as a person typed it', () => {
     expect(isNumber('030 23125007', london, 'US')).toBe(false);
   });
 
+  it('reads several numbers of one field, and never makes one of two ends', () => {
+    const is = (text: string, number: string, country = 'US') => isNumber(text, strictE164(number), country);
+    expect(is('415 555 0133 / 415 555 0134', '+14155550133')).toBe(true);
+    expect(is('415 555 0133 / 415 555 0134', '+14155550134')).toBe(true);
+    expect(is('415-555-0133; (415) 555-0134 or 415.555.0135', '+14155550135')).toBe(true);
+    expect(is('415 555 0133 / 0134', '+14155550133')).toBe(true);
+    expect(is('415 555 0133 / 0134', '+14155550134')).toBe(false);
+    // One number in two parts: the second alone would be somebody in Dortmund.
+    expect(is('030 / 23125007', '+493023125007', 'DE')).toBe(true);
+    expect(is('030 / 23125007', '+4923125007', 'DE')).toBe(false);
+    expect(is('030 23125007 / 23125008', '+4923125008', 'DE')).toBe(false);
+  });
+
+  it('reads the ways out of other countries, and Mexico as it was until 2019', () => {
+    expect(toE164('0044 20 7946 0958', 'US')).toBe('+442079460958');
+    expect(toE164('001 415 555 0101', 'US')).toBe('+14155550101');
+    expect(toE164('+52 1 55 1234 5678', 'MX')).toBe('+525512345678');
+    expect(toE164('01 55 1234 5678', 'MX')).toBe('+525512345678');
+    expect(toE164('0000 1234', 'US')).toBeNull();
+  });
+
   it('knows an extension before it parses anything', () => {
     for (const text of ['1', '101', '112', ' 4711 ', '123456']) expect(isExtension(text)).toBe(true);
     for (const text of ['', '1234567', '+101', '10a', '1 0 1']) expect(isExtension(text)).toBe(false);
@@ -101,6 +122,7 @@ describe('the spellings to search for', () => {
       trunk: '02079460958',
       international: '00442079460958',
       printed: '020 7946 0958',
+      others: ['4402079460958', '02079460958', '011442079460958'],
     });
   });
 

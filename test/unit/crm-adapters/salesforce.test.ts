@@ -5,6 +5,7 @@ import { type CallLog, type E164, errorCode } from '@patchcord/call-protocol';
 import { createSalesforceRelay } from '@patchcord/crm-adapters/relay';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { scriptOrigins, scriptUrls } from '../../../packages/crm-adapters/src/salesforce/host-address.ts';
 import { fromRefusal } from '../../../packages/crm-adapters/src/salesforce/refusals.ts';
 import {
   escapeSosl,
@@ -13,7 +14,7 @@ import {
   sosl,
 } from '../../../packages/crm-adapters/src/salesforce/search.ts';
 import { taskFields } from '../../../packages/crm-adapters/src/salesforce/task.ts';
-import { readOutcome, scriptOrigins, scriptUrls } from '../../../packages/crm-adapters/src/salesforce/wire.ts';
+import { readOutcome } from '../../../packages/crm-adapters/src/salesforce/wire.ts';
 import { finishedCall } from '../../contract/crm-adapters/call-log-fixture.ts';
 
 const agent = { crmUserId: '005Pc0000000001IAA', name: 'Robin Avery' };
@@ -109,7 +110,7 @@ describe('the search for a caller', () => {
 
   it('asks for every spelling, and only for what the org has', () => {
     expect(sosl('+442079460958' as E164, objects)).toBe(
-      'FIND {442079460958 OR 2079460958 OR 02079460958 OR 00442079460958 OR "020 7946 0958"} IN PHONE FIELDS RETURNING ' +
+      'FIND {442079460958 OR 2079460958 OR 02079460958 OR 00442079460958 OR 4402079460958 OR 011442079460958 OR "020 7946 0958"} IN PHONE FIELDS RETURNING ' +
         'Contact(Id,Name,Title,AccountId,Account.Name,Phone,MobilePhone,AssistantPhone), ' +
         'Lead(Id,Name,Company,Title,Phone WHERE IsConverted = false), ' +
         'Account(Id,Name,IsPersonAccount,PersonContactId,Phone) LIMIT 50',
@@ -234,6 +235,10 @@ describe('a Salesforce that does not behave', () => {
     });
     return { relay, seen };
   }
+  /** An org that describes every object with the fields of a log. */
+  const described = JSON.stringify({
+    fields: ['Id', 'Subject', 'Status', 'Call_Key__c', 'Task_Id__c', 'Last_Written__c'].map((name) => ({ name })),
+  });
   const write = (relay: ReturnType<typeof createSalesforceRelay>) =>
     relay.writeLog(finishedCall(), agent, null).then(
       () => 'works',
@@ -260,20 +265,22 @@ describe('a Salesforce that does not behave', () => {
         ? { status: 200, body: '{"records":[]}' }
         : {
             status: 200,
-            body: JSON.stringify({
-              compositeResponse: [
-                {
-                  referenceId: 'marker',
-                  httpStatusCode: 404,
-                  body: [{ errorCode: 'NOT_FOUND', message: 'The requested resource does not exist' }],
-                },
-                {
-                  referenceId: 'task',
-                  httpStatusCode: 400,
-                  body: [{ errorCode: 'PROCESSING_HALTED', message: 'halted' }],
-                },
-              ],
-            }),
+            body: url.endsWith('/describe')
+              ? described
+              : JSON.stringify({
+                  compositeResponse: [
+                    {
+                      referenceId: 'marker',
+                      httpStatusCode: 404,
+                      body: [{ errorCode: 'NOT_FOUND', message: 'The requested resource does not exist' }],
+                    },
+                    {
+                      referenceId: 'task',
+                      httpStatusCode: 400,
+                      body: [{ errorCode: 'PROCESSING_HALTED', message: 'halted' }],
+                    },
+                  ],
+                }),
           },
     );
     expect(await write(relay)).toMatchObject({
@@ -288,15 +295,17 @@ describe('a Salesforce that does not behave', () => {
         ? { status: 200, body: '{"records":[{"ApiName":"Closed"}]}' }
         : {
             status: 200,
-            body: JSON.stringify({
-              compositeResponse: [
-                {
-                  referenceId: 'marker',
-                  httpStatusCode: 400,
-                  body: [{ errorCode: 'UNABLE_TO_LOCK_ROW', message: 'locked' }],
-                },
-              ],
-            }),
+            body: url.endsWith('/describe')
+              ? described
+              : JSON.stringify({
+                  compositeResponse: [
+                    {
+                      referenceId: 'marker',
+                      httpStatusCode: 400,
+                      body: [{ errorCode: 'UNABLE_TO_LOCK_ROW', message: 'locked' }],
+                    },
+                  ],
+                }),
           },
     );
     expect(await write(relay)).toMatchObject({ code: 'crm.unavailable', retryable: true });

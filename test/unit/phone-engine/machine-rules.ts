@@ -13,6 +13,7 @@ import { ada, bob } from './phone-fixture.ts';
 
 const at = 1_700_000_000_000;
 const recordOfAda = { crm: 'salesforce', object: 'Contact', id: '003' } as const;
+const caseOfAda = { crm: 'salesforce', object: 'Case', id: '500' } as const;
 
 export const lineInputs: readonly Input[] = [
   { type: 'line.connect', at },
@@ -31,6 +32,7 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
   return [
     { type: 'call.dial', call, target: '1', farSide: ada, at },
     { type: 'call.dial', call, target: '1', farSide: bob, consultFor: other, at },
+    { type: 'call.dial', call, target: '1', farSide: ada, about: caseOfAda, at },
     { type: 'call.answer', call, at },
     { type: 'call.decline', call, at },
     { type: 'call.hang-up', call, at },
@@ -44,6 +46,9 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'call.complete-transfer', call, at },
     { type: 'call.found', call, matches: [], at },
     { type: 'call.choose-record', call, record: recordOfAda, by: 'agent', at },
+    { type: 'call.associate', call, record: caseOfAda, at },
+    { type: 'call.associate', call, record: null, at },
+    { type: 'call.more-time', call, at },
     { type: 'call.write-note', call, note: 'n', at },
     { type: 'call.set-disposition', call, disposition: 'd', at },
     { type: 'call.submit-wrap-up', call, at },
@@ -134,11 +139,25 @@ function checkCall(
 
   if (was?.phase === 'ended') {
     if (is === undefined) return input.type === 'call.submit-wrap-up' ? null : 'an ended call left without its wrap-up';
-    const { note, disposition, matches, record, ...rest } = is;
-    const { note: n, disposition: d, matches: m, record: r, ...restBefore } = was;
+    const { note, disposition, matches, unknown, record, about, moreTime, wrapUpSince, ...rest } = is;
+    const {
+      note: n,
+      disposition: d,
+      matches: m,
+      unknown: u,
+      record: r,
+      about: a,
+      moreTime: t,
+      wrapUpSince: s,
+      ...restBefore
+    } = was;
     if (JSON.stringify(rest) !== JSON.stringify(restBefore)) return 'ended is not final';
   }
   if (is?.phase === 'ended' && (is.end === null || is.endedAt === null)) return 'an ended call does not say how';
+  if (is !== undefined && (is.phase === 'ended') !== (is.wrapUpSince !== null)) return 'a wrap-up begins with the end';
+  const associated =
+    JSON.stringify(was?.about ?? null) !== JSON.stringify(is?.about ?? null) && is !== undefined ? 1 : 0;
+  if (count('record.associated') !== associated) return 'what a call is about is told once whenever it changes';
   if (is !== undefined && is.phase !== 'active' && is.phase !== 'ending' && is.hold !== 'off')
     return 'a hold without a call';
   return null;

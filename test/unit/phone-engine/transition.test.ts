@@ -801,6 +801,15 @@ describe('records and wrap-up', () => {
     expect(phone.call(a).record?.crm).toBe('hubspot');
   });
 
+  it('knows that nobody has the number, until somebody is found, and tells no event of nobody', () => {
+    const phone = inCall();
+    expect(phone.call(a).unknown).toBeUndefined();
+    expect(phone.take({ type: 'call.found', call: a, matches: [] }).effects).toEqual([]);
+    expect(phone.call(a)).toMatchObject({ matches: [], unknown: true });
+    phone.take({ type: 'call.found', call: a, matches: [match] });
+    expect(phone.call(a)).toMatchObject({ matches: [match], unknown: false });
+  });
+
   it('learns the name of a record that was chosen by its id alone', () => {
     const { name: _, ...nameless } = ada003;
     const phone = inCall().take({ type: 'call.choose-record', call: a, record: nameless, by: 'dialled-from' });
@@ -833,6 +842,76 @@ describe('records and wrap-up', () => {
     );
     expect(phone.effects).toMatchObject([{ event: { name: 'wrap-up.saved', data: { note: '' } } }]);
     expect(phone.take({ type: 'call.write-note', call: a, note: 'x'.repeat(32_001) }).refusal).toContain('32000');
+  });
+});
+
+describe('what a call is about', () => {
+  const case500 = { crm: 'salesforce', object: 'Case', id: '500', name: 'Case 00001026' } as const;
+  const about = (record: typeof case500 | null): Command => ({ type: 'call.associate', call: a, record });
+
+  it('can be said, changed and taken back from the first ring until the wrap-up is submitted', () => {
+    const moments: readonly (() => Stepping)[] = [
+      () => ready().take(dial(a)),
+      () => ready().take(invited(a)),
+      () => ready().take(invited(a), { type: 'call.answer', call: a }),
+      () => inCall(),
+      () => inCall().take({ type: 'call.hold', call: a }),
+      () => inCall().take({ type: 'call.hang-up', call: a }),
+      () => inCall().take(ended(a)),
+    ];
+    for (const moment of moments) {
+      const phone = moment().take(about(case500));
+      expect(phone.call(a).about).toEqual(case500);
+      expect(phone.event('record.associated', a).data).toEqual({ record: case500 });
+      expect(phone.take(about(case500)).effects).toEqual([]);
+      phone.take(about(null));
+      expect(phone.call(a).about).toBeNull();
+      expect(phone.effects).toMatchObject([{ event: { name: 'record.associated', data: { record: null } } }]);
+    }
+    const over = inCall().take(ended(a), { type: 'call.submit-wrap-up', call: a });
+    expect(over.take(about(case500)).refusal).toContain('no longer there');
+  });
+
+  it('leaves the record alone', () => {
+    const phone = inCall().take({ type: 'call.choose-record', call: a, record: ada003, by: 'agent' }, about(case500));
+    expect(phone.call(a)).toMatchObject({ record: ada003, about: case500 });
+  });
+
+  it('is the record it was dialled from, when that is no person', () => {
+    const phone = ready().take(dial(a, { about: case500 }));
+    expect(phone.call(a)).toMatchObject({ record: null, about: case500 });
+    expect(phone.event('dial.requested').data).toMatchObject({ record: case500 });
+    expect(phone.event('record.associated', a).data).toEqual({ record: case500 });
+    expect(phone.names()).not.toContain('record.chosen');
+  });
+});
+
+describe('the time for the wrap-up', () => {
+  it('begins with the end of the call', () => {
+    const phone = inCall();
+    expect(phone.call(a).wrapUpSince).toBeNull();
+    phone.take(ended(a));
+    expect(phone.call(a).wrapUpSince).toBe(phone.call(a).endedAt);
+  });
+
+  it('begins anew when another talk came between, not for a caller who was not answered', () => {
+    const phone = inCall().take(ended(a));
+    const first = phone.call(a).wrapUpSince;
+    phone.take(invited(b), ended(b));
+    expect(phone.call(a).wrapUpSince).toBe(first);
+    phone.take(invited(c), { type: 'call.answer', call: c }, { type: 'sip.answered', call: c }, ended(c));
+    expect(phone.call(a).wrapUpSince).toBe(phone.call(c).endedAt);
+    expect(phone.call(a).endedAt).toBe(first);
+  });
+
+  it('can be given again three times, once the call has ended', () => {
+    const more: Command = { type: 'call.more-time', call: a };
+    const phone = inCall();
+    expect(phone.take(more).refusal).toContain('not ended yet');
+    phone.take(ended(a), more, more, more);
+    expect(phone.call(a).moreTime).toBe(3);
+    expect(phone.take(more).refusal).toContain('no more time');
+    expect(phone.call(a).moreTime).toBe(3);
   });
 });
 

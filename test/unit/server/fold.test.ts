@@ -143,6 +143,17 @@ describe('the fold', () => {
     expect(log).toMatchObject({ note: 'second', disposition: 'won', stage: 'final' });
   });
 
+  it('keeps what the call was about as it was said last, and nothing once that was taken back', () => {
+    const about = (n: number, id: string | null) =>
+      event(n, 'record.associated', { record: id === null ? null : { crm: 'salesforce', object: 'Case', id } });
+    const first = about(4, '500A');
+    const second = about(5, '500B');
+    expect(fold(started, answered, second, first).about).toMatchObject({ id: '500B' });
+    expect(fold(started, first, about(6, null), second)).not.toHaveProperty('about');
+    const chosen = event(7, 'record.chosen', { record: contact('003'), by: 'agent' });
+    expect(fold(started, first, chosen, ended)).toMatchObject({ about: { id: '500A' }, record: { id: '003' } });
+  });
+
   it('lets an agent clear a note', () => {
     expect(
       fold(started, event(4, 'wrap-up.saved', { note: 'oops' }), event(5, 'wrap-up.saved', { note: '' })).note,

@@ -8,6 +8,8 @@ import { type RelayInTest, startRelayInTest, testConfig, testTenant } from './re
 const publicUrl = 'https://phone.example.com';
 const orgId = '00D000000000001AAA';
 const keys = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+/** The org is renewing its certificate: it may sign with either. */
+const renewed = generateKeyPairSync('rsa', { modulusLength: 2_048 });
 const clientSecret = 'a-hubspot-client-secret';
 
 let one: RelayInTest;
@@ -24,7 +26,9 @@ beforeAll(async () => {
             privateKey: 'not used here',
             username: 'relay@acme.example',
             orgId,
-            assertionPublicKey: keys.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+            assertionPublicKeys: [keys, renewed].map(({ publicKey }) =>
+              publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+            ),
           },
         }),
         testTenant({
@@ -72,6 +76,13 @@ describe('a Salesforce assertion', () => {
     expect(again.status).toBe(403);
     expect((await refusalOf(again)).message).toContain('used before');
     expect((await signInWith(await sign({ sub: '005000000000002' }))).status).toBe(201);
+  });
+
+  it('signs in whoever comes with either certificate of an org that renews it', async () => {
+    expect((await signInWith(await sign({}, renewed.privateKey))).status).toBe(201);
+    // The reason is that of the key it is signed with.
+    const late = await signInWith(await sign({ exp: Math.floor(Date.now() / 1_000) - 60 }, renewed.privateKey));
+    expect((await refusalOf(late)).message).toContain('it has expired');
   });
 
   it('signs in one of two that come with the same assertion at once', async () => {

@@ -60,7 +60,7 @@ export interface RelayInTest {
   readonly folder: string;
   readonly closed: () => Promise<void>;
   fetch(path: string, init?: RequestInit & { readonly token?: string; readonly json?: unknown }): Promise<Response>;
-  signIn(agent?: string, device?: string): Promise<Session & { readonly device: string }>;
+  signIn(agent?: string, device?: string, tenant?: string): Promise<Session & { readonly device: string }>;
   connect(token: string): Promise<Panel>;
   /** The message that authenticates a socket, with a proof of its own. */
   authentication(token: string): { readonly type: 'authenticate'; readonly token: string; readonly proof: string };
@@ -68,7 +68,8 @@ export interface RelayInTest {
 
 export async function startRelayInTest(
   config: RelayConfigInput = testConfig(),
-  dependencies: RelayDependencies & { readonly folder?: string } = {},
+  /** `configuredCrm`: each tenant's own, as the configuration names it, in the place of one in memory. */
+  dependencies: RelayDependencies & { readonly folder?: string; readonly configuredCrm?: boolean } = {},
 ): Promise<RelayInTest> {
   const folder = dependencies.folder ?? (await mkdtemp(join(tmpdir(), 'patchcord-relay-')));
   const crm = createMemoryRelay({
@@ -79,7 +80,11 @@ export async function startRelayInTest(
   };
   const relay = await startRelay(
     { dataDir: folder, ...config },
-    { connectCrm: () => crm, log: createLog('silent'), ...dependencies },
+    {
+      ...(dependencies.configuredCrm === true ? {} : { connectCrm: () => crm }),
+      log: createLog('silent'),
+      ...dependencies,
+    },
   ).catch(async (error: unknown) => {
     await clean();
     throw error;
@@ -114,8 +119,8 @@ export async function startRelayInTest(
           ...(init.headers as Record<string, string> | undefined),
         },
       }),
-    signIn: async (agent = 'ada', device = randomUUID()) => {
-      const { code } = await relay.createPairingCode('acme', agent);
+    signIn: async (agent = 'ada', device = randomUUID(), tenant = 'acme') => {
+      const { code } = await relay.createPairingCode(tenant, agent);
       const response = await self.fetch('/v1/sessions', { json: { device, proof: { kind: 'pairing-code', code } } });
       if (response.status !== 201) throw new Error(`sign-in answered ${response.status}: ${await response.text()}`);
       return { ...((await response.json()) as Session), device };

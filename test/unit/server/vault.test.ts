@@ -100,7 +100,7 @@ describe('tokens of a connected account', () => {
       };
       const { exchangeHubSpotCode } = await import('@patchcord/crm-adapters/relay');
       const tokens = await exchangeHubSpotCode({ ...app, code: await code(), redirectUri: 'http://127.0.0.1:9/' });
-      await relays[0]?.connect(acme, { ...tokens, expiresAt: Date.now() });
+      await relays[0]?.connect(acme, 'hubspot', { ...tokens, expiresAt: Date.now() });
       const sources = relays.map((relay) => relay.hubSpot(acme, app));
       const given = await Promise.all([...sources, ...sources].map((source) => source()));
       expect(new Set(given).size).toBe(1);

@@ -82,6 +82,15 @@ describe('a country whose numbering plan did not travel along', () => {
     expect(german.read('+81 3 1234 5678')).toMatchObject({ ok: true, target: '+81312345678', e164: '+81312345678' });
   });
 
+  it('reads what stands behind the country’s own way out', () => {
+    expect(german.toE164('0044 20 7946 0958')).toBe('+442079460958');
+    expect(american.toE164('01181312345678')).toBe('+81312345678');
+    expect(german.toE164('030 901820')).toBe('+4930901820');
+    // Out of Germany one dials 00, and out of America 011.
+    expect(german.toE164('01181312345678')).not.toBe('+81312345678');
+    expect(american.toE164('0044 20 7946 0958')).toBeNull();
+  });
+
   it('dials national digits as typed when there is no plan at all', () => {
     expect(bare.read('(415) 555-0101')).toMatchObject({ ok: true, target: '4155550101', e164: null });
     expect(bare.read('+14155550101')).toMatchObject({ ok: true, target: '+14155550101', e164: '+14155550101' });

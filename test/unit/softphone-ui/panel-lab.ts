@@ -9,6 +9,7 @@ import { FakeChannels, FakeClock, FakeLocks, FakeSip, FakeSound } from '@patchco
 import { signal } from '@preact/signals';
 import { onTestFinished } from 'vitest';
 import { openJournal } from '../../../packages/softphone-ui/src/journal.ts';
+import type { LeftNotes } from '../../../packages/softphone-ui/src/left-notes.ts';
 import type { MicrophonePermission } from '../../../packages/softphone-ui/src/microphone-permission.ts';
 import { createPanel, type Panel } from '../../../packages/softphone-ui/src/panel.ts';
 import { createRelayClient, type RelayClient } from '../../../packages/softphone-ui/src/relay-client.ts';
@@ -50,6 +51,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
   const clock = new FakeClock();
   const relay = new FakeRelay({ profile: { ...profile, ...options.profile }, now: () => clock.now() });
   relay.matches = [ada, ...sharers];
+  const left: LeftNotes = { keep: () => () => undefined, take: () => null };
   const channels = new FakeChannels();
   const locks = new FakeLocks();
   const microphone = signal<MicrophonePermission>('allowed');
@@ -97,6 +99,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       },
       openJournal: (agent) =>
         openJournal({ name: `${storageName}:${agent.id}`, source: `/devices/${device}`, now: () => clock.now() }),
+      leftNotes: () => left,
       missedMark: () => ({ read: () => 0, write: () => undefined }),
       microphone,
       ticker: { now: signal(clock.now()), watch: () => () => undefined },

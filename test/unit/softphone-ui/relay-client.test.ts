@@ -10,7 +10,7 @@ import { FakeClock } from '@patchcord/phone-engine/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createRelayClient, type RelayClient } from '../../../packages/softphone-ui/src/relay-client.ts';
 import { FakeRelay, fakeSessionKey } from '../../panel/fake-relay.ts';
-import { profile } from '../../panel/sample-profile.ts';
+import { ada, profile, relatedToAda } from '../../panel/sample-profile.ts';
 import { settle, until } from './panel-lab.ts';
 
 const code: IdentityProof = { kind: 'pairing-code', code: 'K7M2QX' };
@@ -24,7 +24,7 @@ function open(proof: IdentityProof | null = code) {
     device: crypto.randomUUID() as DeviceId,
     clock,
     random: () => 1,
-    fetch: relay.fetch,
+    fetch: (input, init) => relay.fetch(input, init),
     openSocket: relay.openSocket,
     openKey: () => Promise.resolve(fakeSessionKey),
     proveIdentity: proofs,
@@ -50,6 +50,33 @@ describe('requests', () => {
     expect((await client.profile()).agent.name).toBe('Maria Santos');
     expect(relay.requests).toEqual(['POST /v1/sessions', 'GET /v1/profile']);
     expect(JSON.stringify(sent.mock.calls.map(([url]) => url))).not.toContain(session.token);
+  });
+
+  it('ask for what a call with a record may be about, by its object and id', async () => {
+    const { client, relay } = open();
+    const sent = vi.spyOn(relay, 'fetch');
+    relay.related = { [ada.record.id]: relatedToAda };
+    await client.signIn(code);
+    expect(await client.related(ada.record)).toEqual(relatedToAda);
+    expect(sent.mock.lastCall?.[0]).toBe(
+      `https://relay.example.test/v1/records/related?object=Contact&id=${ada.record.id}`,
+    );
+    relay.related = { [ada.record.id]: [{ record: { crm: 'salesforce' } } as never] };
+    expect(await codeOf(client.related(ada.record))).toBe('internal');
+  });
+
+  it('look whether the relay is there and how its clock is, without a token', async () => {
+    const { client, relay } = open();
+    const sent = vi.spyOn(relay, 'fetch');
+    relay.aheadMs = 90_000;
+    const { aheadMs } = await client.probe();
+    // The header has no parts of a second.
+    expect(Math.abs((aheadMs ?? 0) - 90_000)).toBeLessThan(1_000);
+    expect(JSON.stringify(sent.mock.lastCall)).not.toContain('authorization');
+    relay.failures.set('/healthz', { status: 502, code: 'x', message: 'a proxy' });
+    expect(await codeOf(client.probe())).toBe('relay.unreachable');
+    relay.goAway();
+    expect(await codeOf(client.probe())).toBe('relay.unreachable');
   });
 
   it('renew a session that is about to run out before using it', async () => {

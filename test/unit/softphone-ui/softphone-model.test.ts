@@ -307,7 +307,7 @@ describe('during a call', () => {
     await model.completeTransfer(consult.id);
     expect(frame.sip.sent('transfer-attended')[0]).toMatchObject({ call, consult: consult.id });
     frame.sip.acceptTransfer(call);
-    await until(() => model.layout.value.screen.kind === 'wrap-up');
+    await until(() => model.layout.value.screen.kind === 'wrap-up' && model.phone.value.calls.length === 1);
     expect(onlyCall(frame).id).toBe(call);
   });
 

@@ -3,6 +3,7 @@
  * section 3.2). Pure; must never talk to Salesforce.
  */
 import { PatchcordError } from '@patchcord/call-protocol';
+import { type Refusal, refusalOf } from './refusals.ts';
 import { isSalesforceId } from './task.ts';
 
 export interface SubRequest {
@@ -18,10 +19,8 @@ export interface SubAnswer {
   readonly body: unknown;
 }
 
-export interface SubRefusal {
+export interface SubRefusal extends Refusal {
   readonly referenceId: string;
-  readonly code: string;
-  readonly message: string;
   readonly status: number;
 }
 
@@ -49,13 +48,7 @@ export function graphAnswer(value: unknown): GraphAnswer {
 }
 
 export function refusalIn(answer: SubAnswer): SubRefusal {
-  const first: unknown = Array.isArray(answer.body) ? answer.body[0] : answer.body;
-  return {
-    referenceId: answer.referenceId,
-    status: answer.status,
-    code: isObject(first) ? text(first.errorCode) : '',
-    message: isObject(first) ? text(first.message) : '',
-  };
+  return { ...refusalOf(answer.body, answer.status), referenceId: answer.referenceId, status: answer.status };
 }
 
 /** The refusal that stopped the transaction, not the ones that only followed from it. */

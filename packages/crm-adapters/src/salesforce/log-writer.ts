@@ -1,32 +1,23 @@
 /**
- * Owns writing calls as Tasks, each beside one record of ours whose unique key is the call id: one call in one composite transaction, many
- * calls as many graphs of one request, each graph a transaction of its own (Salesforce contract, sections 2.5 and 3.4; "Composite Graph" of the
- * REST API guide: at most 75 graphs and 500 nodes). What the fields mean stands in task.ts. Must never write a field that a person edited,
- * and never write twice: the unique key decides, not a search.
+ * Owns writing calls as Tasks, each beside one record of ours whose unique key is the call id: in whose name each is written, and that one
+ * call and many are written alike. How one user's logs are written stands in log-rounds.ts. Must never lose a call because its agent was
+ * refused a right, and must never get round a rule of the org by another user.
  */
 import { type CallLog, PatchcordError } from '@patchcord/call-protocol';
-import { type Fields, fingerprints, fromStored, ownChanges, toStored } from '../last-written.ts';
 import type { CrmAgent, LogToWrite, LogWritten } from '../relay-contract.ts';
-import {
-  firstFailure,
-  type GraphAnswer,
-  graphAnswer,
-  idOf,
-  isObject,
-  listOf,
-  refusalIn,
-  type SubAnswer,
-  type SubRefusal,
-  type SubRequest,
-  subAnswer,
-  text,
-} from './composite.ts';
-import { dataPath, type SalesforceConnection } from './connection.ts';
-import { fromRefusal } from './refusals.ts';
-import { callFields, isSalesforceId, taskFields, taskSpelling } from './task.ts';
+import type { Agents, Voice } from './agents.ts';
+import { framesOf, type Users } from './log-frame.ts';
+import { callObjectNames } from './log-requests.ts';
+import { creating, unanswered, writeAs } from './log-rounds.ts';
+import { isAboutRights, refusalBehind, unseen } from './refusals.ts';
+import { isSalesforceId } from './task.ts';
 
 /** Logs of one request: three nodes each, and the org's triggers run for every one of them within one deadline. */
 export const logsAtOnce = 25;
+/** How long an agent who may not write is not asked to. */
+const speechlessForMs = 600_000;
+/** Agents remembered as such; more than any org of this relay has. */
+const speechlessKept = 2_000;
 
 export interface LogWriter {
   writeLog(log: CallLog, agent: CrmAgent, logId: string | null): Promise<string>;
@@ -34,296 +25,132 @@ export interface LogWriter {
 }
 
 export function createLogWriter(options: {
-  readonly connection: SalesforceConnection;
+  readonly agents: Agents;
   /** The package's namespace with its underscores, or nothing. */
   readonly prefix: string;
+  /** Where a call's day is counted for an agent whose zone the org does not tell. */
   readonly timeZone: string;
-  readonly closedStatus: () => Promise<string>;
 }): LogWriter {
-  const { connection, prefix, timeZone, closedStatus } = options;
-  const callObject = `${prefix}Patchcord_Call__c`;
-  const keyField = `${prefix}Call_Key__c`;
-  const taskField = `${prefix}Task_Id__c`;
-  const writtenField = `${prefix}Last_Written__c`;
-  const creating = 'to log the call';
-  const reading = 'to read the logged call';
-  const updating = 'to update the logged call';
+  const { agents, prefix } = options;
+  const names = callObjectNames(prefix);
+  const parts = { frames: framesOf({ ...options, names }), names, prefix };
+  const speechless = new Map<string, number>();
 
-  /** Several writes in one transaction: all or none. */
-  async function composite(requests: readonly SubRequest[], doing: string): Promise<readonly SubAnswer[]> {
-    const answer = await connection.request(
-      'POST',
-      '/composite',
-      { allOrNone: requests.some((one) => one.method !== 'GET'), compositeRequest: requests },
-      doing,
-    );
-    return listOf(answer, 'compositeResponse').map(subAnswer);
+  /** Whoever speaks for each agent: themselves, or the integration user for one who is refused. */
+  async function voicesOf(batch: readonly LogToWrite[]): Promise<readonly (Voice | PatchcordError)[]> {
+    const found = new Map<string, Promise<Voice | PatchcordError>>();
+    for (const { agent } of batch) if (!found.has(agent.crmUserId)) found.set(agent.crmUserId, voiceFor(agent));
+    return await Promise.all(batch.map(({ agent }) => found.get(agent.crmUserId) ?? agents.integration));
   }
 
-  /** Many transactions in one request. What the answer says nothing of is absent. */
-  async function graphs(
-    transactions: ReadonlyMap<number, readonly SubRequest[]>,
-    doing: string,
-  ): Promise<ReadonlyMap<number, GraphAnswer>> {
-    const body = {
-      graphs: [...transactions].map(([index, compositeRequest]) => ({ graphId: `log${index}`, compositeRequest })),
-    };
-    const answer = await connection.request('POST', '/composite/graph', body, doing);
-    return new Map(
-      listOf(answer, 'graphs').map((one) => {
-        const graph = graphAnswer(one);
-        return [Number(graph.graphId.slice('log'.length)), graph];
+  async function voiceFor(agent: CrmAgent): Promise<Voice | PatchcordError> {
+    if ((speechless.get(agent.crmUserId) ?? 0) > Date.now()) return agents.integration;
+    try {
+      const voice = await agents.voiceOf(agent);
+      if (!('refused' in voice)) return voice;
+      agents.spokenFor(agent, voice.refused);
+      return agents.integration;
+    } catch (error) {
+      if (error instanceof PatchcordError) return error;
+      throw error;
+    }
+  }
+
+  /** One group, and those of it whom Salesforce refused a right once more by the integration user. */
+  async function writeGroup(voice: Voice, batch: readonly LogToWrite[], users: Users): Promise<readonly LogWritten[]> {
+    let results: readonly LogWritten[];
+    try {
+      results = await writeAs(voice, batch, users, parts);
+    } catch (error) {
+      if (!(error instanceof PatchcordError) || voice.as === 'integration' || !isAboutRights(error)) throw error;
+      results = batch.map(() => ({ error }));
+    }
+    if (voice.as === 'integration') return results;
+    const refused = results.flatMap((one, index) => {
+      const write = batch[index];
+      return 'error' in one && write !== undefined && isAboutRights(one.error)
+        ? [{ index, write, error: one.error }]
+        : [];
+    });
+    if (refused.length === 0) return results;
+    for (const { write, error } of refused) {
+      // Gone, or only out of this agent's sight (somebody else owns it now): whoever sees more decides. No lack of theirs.
+      if (refusalBehind(error)?.code === unseen) continue;
+      if (speechless.size >= speechlessKept) speechless.clear();
+      speechless.set(write.agent.crmUserId, Date.now() + speechlessForMs);
+      agents.spokenFor(write.agent, error);
+    }
+    const written = await writeGroup(
+      agents.integration,
+      refused.map(({ write }) => write),
+      users,
+    );
+    const instead = new Map(refused.map(({ index }, at) => [index, written[at]]));
+    return results.map((one, index) => instead.get(index) ?? one);
+  }
+
+  async function writeLogs(batch: readonly LogToWrite[]): Promise<readonly LogWritten[]> {
+    const results: LogWritten[] = batch.map(({ logId }) => ({
+      error: logId === null || isSalesforceId(logId) ? unanswered(creating) : notAnId(logId),
+    }));
+    const good = batch.flatMap((write, index) =>
+      write.logId === null || isSalesforceId(write.logId) ? [{ write, index }] : [],
+    );
+    if (good.length === 0) return results;
+    const users = await usersOf(good.map(({ write }) => write));
+    const voices = await voicesOf(good.map(({ write }) => write));
+    const groups = new Map<Voice, typeof good>();
+    good.forEach((one, at) => {
+      const voice = voices[at];
+      if (voice instanceof PatchcordError) results[one.index] = { error: voice };
+      else if (voice !== undefined) groups.set(voice, [...(groups.get(voice) ?? []), one]);
+    });
+    // What is true of a whole group is thrown when nothing else is known: the caller then tries each log for itself.
+    const thrown: PatchcordError[] = [];
+    await Promise.all(
+      [...groups].map(async ([voice, group]) => {
+        try {
+          const written = await writeGroup(
+            voice,
+            group.map(({ write }) => write),
+            users,
+          );
+          group.forEach(({ index }, at) => {
+            results[index] = written[at] ?? { error: unanswered(creating) };
+          });
+        } catch (error) {
+          if (!(error instanceof PatchcordError)) throw error;
+          thrown.push(error);
+          for (const { index } of group) results[index] = { error };
+        }
       }),
     );
+    const [first] = thrown;
+    if (first !== undefined && thrown.length === groups.size && good.length === batch.length) throw first;
+    return results;
   }
 
-  /** Our record first: its unique key stops a repeat before a Task could start anybody's automation. */
-  function creation(log: CallLog, task: Fields): readonly SubRequest[] {
-    return [
-      {
-        method: 'POST',
-        url: `${dataPath}/sobjects/${callObject}`,
-        referenceId: 'marker',
-        body: {
-          ...present(callFields(log, prefix)),
-          [keyField]: log.callId,
-          [writtenField]: toStored(fingerprints(task, taskSpelling)),
-        },
-      },
-      {
-        method: 'POST',
-        url: `${dataPath}/sobjects/Task`,
-        referenceId: 'task',
-        body: { TaskSubtype: 'Call', ...present(task) },
-      },
-      {
-        method: 'PATCH',
-        url: `${dataPath}/sobjects/${callObject}/@{marker.id}`,
-        referenceId: 'link',
-        body: { [taskField]: '@{task.id}' },
-      },
-    ];
-  }
-
-  /** @returns the Task's id, or null when this call was logged before */
-  function created(answers: readonly SubAnswer[]): string | null {
-    const failure = firstFailure(answers);
-    if (failure === null)
-      return idOf(
-        answers.find((one) => one.referenceId === 'task'),
-        creating,
-      );
-    if (wasLoggedBefore(failure)) return null;
-    if (failure.referenceId !== 'task' && (failure.code === 'INVALID_TYPE' || failure.status === 404))
-      throw new PatchcordError(
-        'crm.invalid',
-        `The object ${callObject} is missing in this org, or the integration user may not write it. Deploy Patchcord's metadata and assign its permission set.`,
-      );
-    throw fromRefusal(failure, creating);
-  }
-
-  /** What an update writes: only fields of ours that a person did not touch. */
-  function changesOf(
-    log: CallLog,
-    wanted: Fields,
-    marker: Readonly<Record<string, unknown>> | null,
-    task: Readonly<Record<string, unknown>>,
-    taskId: string,
-  ): readonly SubRequest[] {
-    const before = fromStored(marker === null ? null : marker[writtenField]);
-    const { changes, written } = ownChanges(wanted, task, before, taskSpelling);
-    const writes: SubRequest[] = [];
-    if (Object.keys(changes).length > 0)
-      writes.push({ method: 'PATCH', url: `${dataPath}/sobjects/Task/${taskId}`, referenceId: 'task', body: changes });
-    if (marker !== null)
-      writes.push({
-        method: 'PATCH',
-        url: `${dataPath}/sobjects/${callObject}/${text(marker.Id)}`,
-        referenceId: 'marker',
-        body: { ...callFields(log, prefix), [writtenField]: toStored(written) },
-      });
-    return writes;
-  }
-
-  function updated(answers: readonly SubAnswer[]): void {
-    const failure = firstFailure(answers);
-    // Deleted by a person meanwhile: it stays deleted.
-    if (failure === null || failure.code === 'ENTITY_IS_DELETED') return;
-    throw fromRefusal(failure, updating);
-  }
-
-  /** Brings an existing Task up to date; leaves what a person edited, and leaves a deleted Task deleted. */
-  async function update(log: CallLog, agent: CrmAgent, logId: string | null): Promise<string> {
-    const wanted = taskFields(log, agent, { closedStatus: await closedStatus(), timeZone });
-    const marker = `${dataPath}/sobjects/${callObject}/${keyField}/${log.callId}?fields=Id,${taskField},${writtenField}`;
-    const [markerAnswer, taskAnswer] = await composite(
-      [
-        { method: 'GET', url: marker, referenceId: 'marker' },
-        {
-          method: 'GET',
-          url: `${dataPath}/sobjects/Task/${logId ?? `@{marker.${taskField}}`}?fields=Id,${Object.keys(wanted).join(',')}`,
-          referenceId: 'task',
-        },
-      ],
-      reading,
-    );
-    const known = markerAnswer !== undefined && markerAnswer.status < 300 ? markerAnswer.body : null;
-    if (known === null && markerAnswer !== undefined && markerAnswer.status !== 404)
-      throw fromRefusal(refusalIn(markerAnswer), reading);
-    const taskId = logId ?? (isObject(known) ? text(known[taskField]) : '');
-    if (!isSalesforceId(taskId)) throw withoutTask();
-    if (taskAnswer === undefined || taskAnswer.status === 404) return taskId;
-    if (taskAnswer.status >= 300) throw fromRefusal(refusalIn(taskAnswer), reading);
-    const current = isObject(taskAnswer.body) ? taskAnswer.body : {};
-    const writes = changesOf(log, wanted, isObject(known) ? known : null, current, taskId);
-    if (writes.length > 0) updated(await composite(writes, updating));
-    return taskId;
-  }
-
-  /** Rows of a query by one field, under that field's value in lower case. */
-  async function rowsBy(
-    field: string,
-    values: readonly string[],
-    columns: readonly string[],
-    object: string,
-  ): Promise<ReadonlyMap<string, Record<string, unknown>>> {
-    const safe = values.filter((value) => /^[\w-]+$/.test(value)).map((value) => `'${value}'`);
-    if (safe.length === 0) return new Map();
-    const query = `SELECT ${columns.join(',')} FROM ${object} WHERE ${field} IN (${safe.join(',')})`;
-    const answer = await connection.request('GET', `/query?q=${encodeURIComponent(query)}`, undefined, reading);
-    return new Map(
-      listOf(answer, 'records')
-        .filter(isObject)
-        .map((row) => [keyOf(text(row[field])), row]),
-    );
-  }
-
-  /** `update`, for many at once: two queries and one request of graphs. */
-  async function updateAll(batch: readonly LogToWrite[]): Promise<readonly LogWritten[]> {
-    const wording = { closedStatus: await closedStatus(), timeZone };
-    const wanted = batch.map(({ log, agent }) => taskFields(log, agent, wording));
-    const markers = await rowsBy(
-      keyField,
-      batch.map(({ log }) => log.callId),
-      ['Id', keyField, taskField, writtenField],
-      callObject,
-    );
-    const markerOf = (log: CallLog): Record<string, unknown> | null => markers.get(keyOf(log.callId)) ?? null;
-    const taskIds = batch.map(({ log, logId }) => logId ?? text(markerOf(log)?.[taskField]));
-    const columns = ['Id', ...new Set(wanted.flatMap((fields) => Object.keys(fields)))];
-    const tasks = await rowsBy('Id', taskIds.filter(isSalesforceId), columns, 'Task');
-    const writes = new Map<number, readonly SubRequest[]>();
-    const results = batch.map(({ log }, index): LogWritten => {
-      const taskId = taskIds[index] ?? '';
-      if (!isSalesforceId(taskId)) return { error: withoutTask() };
-      const task = tasks.get(keyOf(taskId));
-      // A Task that is gone was deleted by a person: it stays deleted.
-      if (task === undefined) return { logId: taskId };
-      const changes = changesOf(log, wanted[index] ?? {}, markerOf(log), task, taskId);
-      if (changes.length > 0) writes.set(index, changes);
-      return { logId: taskId };
-    });
-    if (writes.size === 0) return results;
-    const answers = await graphs(writes, updating);
-    return results.map((result, index) =>
-      writes.has(index)
-        ? settled(answers.get(index), updating, (graph) => {
-            updated(graph);
-            return result;
-          })
-        : result,
-    );
+  /** Who the agents are; where the integration user may not read users, everything of theirs is guessed from the relay's configuration. */
+  async function usersOf(batch: readonly LogToWrite[]): Promise<Users> {
+    try {
+      return await agents.usersOf(batch.map(({ agent }) => agent.crmUserId));
+    } catch (error) {
+      if (error instanceof PatchcordError && refusalBehind(error) !== null && error.code === 'crm.invalid') return null;
+      throw error;
+    }
   }
 
   return {
+    writeLogs,
     async writeLog(log, agent, logId) {
-      if (logId === null) {
-        const task = taskFields(log, agent, { closedStatus: await closedStatus(), timeZone });
-        const id = created(await composite(creation(log, task), creating));
-        if (id !== null) return id;
-      } else if (!isSalesforceId(logId)) {
-        throw notAnId(logId);
-      }
-      return await update(log, agent, logId);
-    },
-
-    async writeLogs(batch) {
-      const wording = { closedStatus: await closedStatus(), timeZone };
-      const results: (LogWritten | null)[] = batch.map(({ logId }) =>
-        logId === null || isSalesforceId(logId) ? null : { error: notAnId(logId) },
-      );
-      const fresh = new Map<number, readonly SubRequest[]>();
-      batch.forEach(({ log, agent, logId }, index) => {
-        if (logId === null) fresh.set(index, creation(log, taskFields(log, agent, wording)));
-      });
-      if (fresh.size > 0) {
-        const answers = await graphs(fresh, creating);
-        for (const index of fresh.keys())
-          results[index] = settled(answers.get(index), creating, (graph) => {
-            const logId = created(graph);
-            return logId === null ? null : { logId };
-          });
-      }
-      const known = batch.flatMap((one, index) => (results[index] === null ? [{ one, index }] : []));
-      if (known.length > 0) {
-        try {
-          const written = await updateAll(known.map(({ one }) => one));
-          known.forEach(({ index }, at) => {
-            results[index] = written[at] ?? { error: unanswered(updating) };
-          });
-        } catch (error) {
-          // What was created above is known all the same.
-          if (!(error instanceof PatchcordError) || fresh.size === 0) throw error;
-          for (const { index } of known) results[index] = { error };
-        }
-      }
-      return results.map((result) => result ?? { error: unanswered(creating) });
+      const [written] = await writeLogs([{ log, agent, logId }]);
+      if (written === undefined) throw unanswered(creating);
+      if ('error' in written) throw written.error;
+      return written.logId;
     },
   };
 }
 
-/** Reads one graph's answer; what it throws is that log's error. */
-function settled<T extends LogWritten | null>(
-  graph: GraphAnswer | undefined,
-  doing: string,
-  read: (answers: readonly SubAnswer[]) => T,
-): T | { readonly error: PatchcordError } {
-  try {
-    if (graph === undefined) throw unanswered(doing);
-    return read(graph.answers);
-  } catch (error) {
-    if (error instanceof PatchcordError) return { error };
-    throw error;
-  }
-}
-
-function wasLoggedBefore(failure: SubRefusal): boolean {
-  return failure.referenceId === 'marker' && failure.code === 'DUPLICATE_VALUE';
-}
-
-/** Salesforce compares keys without case; of an id the first 15 characters count, and those with it. */
-function keyOf(value: string): string {
-  return isSalesforceId(value) ? value.slice(0, 15) : value.toLowerCase();
-}
-
-function withoutTask(): PatchcordError {
-  return new PatchcordError('crm.unavailable', 'Salesforce knows this call but not yet its Task. It is tried again.', {
-    retryable: true,
-    retryAfterMs: 1_000,
-  });
-}
-
 function notAnId(logId: string): PatchcordError {
   return new PatchcordError('crm.invalid', `"${logId.slice(0, 40)}" is not a Salesforce id.`);
-}
-
-function unanswered(doing: string): PatchcordError {
-  return new PatchcordError('crm.unavailable', `Salesforce did not answer ${doing}. It is tried again.`, {
-    retryable: true,
-  });
-}
-
-/** Fields without a value are left out of an insert. */
-function present(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }

@@ -1,25 +1,19 @@
 /**
- * Owns the panel half of the Salesforce adapter: Open CTI in Lightning Experience. Registers each listener once, wraps every call with our own
- * deadline (the script has none: an unanswered call never ends), and takes late or doubled answers calmly. The wire's shapes stand in wire.ts.
+ * Owns the panel half of the Salesforce adapter: Open CTI in Lightning Experience. The door; behind it each thing has its own module: who frames
+ * us (host-address.ts), the script (script.ts), calling it (opencti.ts), reading it (wire.ts), what is opened (pops.ts), the message channel
+ * (page-channel.ts), what can be looked at (self-checks.ts). Registers each listener once per page, because there is no way to unregister.
  * Must never write a log: the relay does.
  */
 import { PatchcordError, type RecordRef } from '@patchcord/call-protocol';
 import type { DialRequest, PanelHost, PanelHostOptions } from '../panel-contract.ts';
-import { listeners, listenersOfState, settledOnce, withDeadline } from '../waiting.ts';
-import { loadOpenCti } from './script.ts';
-import {
-  isId,
-  type OpenCti,
-  type OpenCtiCalls,
-  type OpenCtiMethods,
-  type Outcome,
-  readAssertion,
-  readClick,
-  readHostAddress,
-  readOutcome,
-  readShown,
-  scriptUrls,
-} from './wire.ts';
+import { listeners, listenersOfState } from '../waiting.ts';
+import { isScriptHost, readHostAddress, scriptUrls } from './host-address.ts';
+import { type OpenCti, openCtiPort } from './opencti.ts';
+import { channelName, createSalesforceChannel } from './page-channel.ts';
+import { createPops } from './pops.ts';
+import { type LoadedScript, loadOpenCti } from './script.ts';
+import type { SelfCheckSubject } from './self-checks.ts';
+import { readAssertion, readClick, readPixels, readSettings, readShown } from './wire.ts';
 
 /** Icons of Salesforce's own set, by what the phone does. */
 const icons = {
@@ -37,96 +31,123 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
   const timeoutMs = options.hostTimeoutMs ?? defaultTimeoutMs;
   const dialled = listeners<readonly [DialRequest]>();
   const shown = listenersOfState<RecordRef | null>((one, other) => one?.id === other?.id);
-  let opencti: OpenCti | null = null;
+  let script: OpenCti | null = null;
+  let connected = false;
   let starting: Promise<void> | null = null;
+  const listening = new Set<string>();
+  let navigated = false;
   let clickable = true;
   let told = '';
   let stopped = false;
+  let settings: ReadonlyMap<string, string> | null = null;
+  const port = openCtiPort(() => script, timeoutMs);
+  const pops = createPops(port);
+  const channel = createSalesforceChannel(port);
+  const scriptHosts = (window.document?.documentElement?.dataset?.scriptHost ?? '').split(/\s+/).filter(Boolean);
 
-  /** One Open CTI call. The first answer counts; what comes after it or after the deadline is dropped. */
-  function ask<M extends keyof OpenCtiCalls>(
-    method: M,
-    call: OpenCtiCalls[M],
-    cti: OpenCti | null = opencti,
-  ): Promise<Outcome> {
-    if (cti === null)
-      return Promise.reject(
-        new PatchcordError('host.silent', 'The phone is not connected to the Salesforce page yet.'),
-      );
-    const answered = settledOnce<Outcome>();
-    try {
-      const methods: OpenCtiMethods = cti;
-      methods[method]({ ...call, callback: (response) => answered.resolve(readOutcome(response)) });
-    } catch (error) {
-      answered.reject(
-        new PatchcordError('host.refused', `Salesforce's phone script refused ${method}.`, { cause: error }),
-      );
-    }
-    return withDeadline(
-      answered.promise,
-      timeoutMs,
-      () =>
-        new PatchcordError('host.silent', `The Salesforce page did not answer (${method}). Reload the page.`, {
-          retryable: true,
-        }),
-    );
-  }
+  const address = () => readHostAddress(window, options.hostOrigins);
+  const channelOf = (set: ReadonlyMap<string, string>) => channelName(set.get('/Patchcord/MessageChannel'));
 
-  /** For what is nice to have: a label that stays old must not disturb a call. */
-  function tell<M extends keyof OpenCtiCalls>(method: M, call: OpenCtiCalls[M]): void {
-    ask(method, call).catch(() => {});
-  }
-
-  async function connect(): Promise<void> {
+  /** As far as the script; its being there proves nothing yet. @throws PatchcordError `host.*` */
+  async function reach(): Promise<LoadedScript> {
     if (window.parent === window)
       throw new PatchcordError(
         'host.absent',
         'This page is the phone inside Salesforce. Open Salesforce and start the phone from the utility bar.',
       );
-    const address = readHostAddress(window.location.search, options.hostOrigins);
-    if (!address.ok) throw new PatchcordError(address.code, address.reason);
-    // Chromium and Safari say who really frames us; the query alone is only a claim.
-    const framing = window.location.ancestorOrigins?.[0];
-    if (framing !== undefined && framing !== address.origin)
-      throw new PatchcordError(
-        'host.not-authentic',
-        'The page that frames the phone is not the Salesforce page it names.',
-      );
-    const cti = await loadOpenCti(window, scriptUrls(address.origin), timeoutMs);
-    // Only an answered call proves a host: a refused script is silent.
-    const settings = await ask('getCallCenterSettings', {}, cti);
-    if (!settings.ok)
-      throw new PatchcordError(
-        'host.refused',
-        `Salesforce has no call center for you (${settings.reason}). An administrator adds you under Setup > Call Centers > Manage Call Center Users.`,
-      );
-    opencti = cti;
-    // There is no way to unregister, so each is registered once for the life of the page.
-    cti.onClickToDial({
-      listener: (payload) => {
-        const request = readClick(payload);
-        if (request !== null && !stopped) dialled.tell(request);
-      },
+    const read = address();
+    if (!read.ok) throw new PatchcordError(read.code, read.reason);
+    const loaded = await loadOpenCti(window, scriptUrls(read.origin, scriptHosts), timeoutMs);
+    script = loaded.opencti;
+    return loaded;
+  }
+
+  /** Only an answered call proves a host: a refused script is silent. @throws PatchcordError `host.*` */
+  async function askSettings(): Promise<ReadonlyMap<string, string>> {
+    // The first answer may be a late one from before the page was loaded anew: what is no map is not believed, and asked for again.
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const answer = await port.ask('getCallCenterSettings', {});
+      if (!answer.ok)
+        throw new PatchcordError(
+          'host.refused',
+          `Salesforce has no call center for you (${answer.reason}). An administrator adds you under Setup > Call Centers > Manage Call Center Users.`,
+        );
+      const read = readSettings(answer.value);
+      if (read !== null) return read;
+    }
+    throw new PatchcordError(
+      'host.silent',
+      'Salesforce answered without the settings of a call center. Reload the page. If it stays, an administrator should look at the call center under Setup > Call Centers.',
+      { retryable: true },
+    );
+  }
+
+  /** Each once per page, whatever of an earlier start failed: there is no way to unregister. */
+  function listen(opencti: OpenCti): void {
+    const on = (method: 'onClickToDial' | 'onNavigationChange', listener: (payload: unknown) => void): void => {
+      if (listening.has(method)) return;
+      opencti[method]({
+        listener(payload) {
+          if (!stopped) listener(payload);
+        },
+      });
+      listening.add(method);
+    };
+    on('onClickToDial', (payload) => {
+      const request = readClick(payload);
+      if (request !== null && clickable) dialled.tell(request);
     });
-    cti.onNavigationChange({
-      listener: (payload) => {
-        if (!stopped) shown.tell(readShown(payload));
-      },
+    on('onNavigationChange', (payload) => {
+      navigated = true;
+      pops.navigated(payload);
+      shown.tell(readShown(payload));
     });
-    if (clickable) tell('enableClickToDial', {});
-    ask('getAppViewInfo', {}).then(
+  }
+
+  async function connect(): Promise<void> {
+    const { opencti } = await reach();
+    settings = await askSettings();
+    try {
+      listen(opencti);
+    } catch (error) {
+      throw new PatchcordError('host.refused', 'Salesforce’s phone script takes no listeners. Reload the page.', {
+        cause: error,
+      });
+    }
+    connected = true;
+    const height = readPixels(settings.get('/reqGeneralInfo/reqSoftphoneHeight'), 240, 2_560);
+    const width = readPixels(settings.get('/reqGeneralInfo/reqSoftphoneWidth'), 200, 1_920);
+    if (height !== null) port.tell('setSoftphonePanelHeight', { heightPX: height });
+    if (width !== null) port.tell('setSoftphonePanelWidth', { widthPX: width });
+    if (clickable) port.tell('enableClickToDial', {});
+    port.ask('getAppViewInfo', {}).then(
       (view) => {
-        if (view.ok && !stopped) shown.tell(readShown(view.value));
+        // A navigation that was heard meanwhile is newer.
+        if (view.ok && !stopped && !navigated) shown.tell(readShown(view.value));
       },
       () => {},
     );
+    channel.open(channelOf(settings));
     // Without this the page would show its standby address after a while.
-    cti.notifyInitializationComplete();
+    port.tell('notifyInitializationComplete', {});
   }
+
+  const mintAssertion = () =>
+    port.ask('runApex', {
+      apexClass: 'PatchcordIdentity',
+      methodName: 'mintAssertion',
+      methodParams: `audience=${encodeURIComponent(options.audience)}`,
+    });
 
   return {
     crm: 'salesforce',
-    can: { proveIdentity: true, pops: ['record'], clickToDial: true, raise: true },
+    can: {
+      proveIdentity: true,
+      pops: ['record', 'search', 'new-record', 'flow', 'url'],
+      clickToDial: true,
+      raise: true,
+    },
+    channel,
     start() {
       starting ??= connect().catch((error: unknown) => {
         starting = null;
@@ -135,11 +156,7 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
       return starting;
     },
     async proveIdentity() {
-      const answer = await ask('runApex', {
-        apexClass: 'PatchcordIdentity',
-        methodName: 'mintAssertion',
-        methodParams: `audience=${encodeURIComponent(options.audience)}`,
-      });
+      const answer = await mintAssertion();
       if (!answer.ok)
         throw new PatchcordError(
           'host.refused',
@@ -156,35 +173,42 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
     showAvailability({ signedIn }) {
       if (signedIn === clickable) return;
       clickable = signedIn;
-      if (opencti !== null) tell(signedIn ? 'enableClickToDial' : 'disableClickToDial', {});
+      if (connected) port.tell(signedIn ? 'enableClickToDial' : 'disableClickToDial', {});
     },
-    async pop(target) {
-      if (target.kind !== 'record')
-        throw new PatchcordError('host.refused', `Salesforce cannot open a ${target.kind}.`);
-      const { record } = target;
-      if (record.crm !== 'salesforce' || !isId(record.id))
-        throw new PatchcordError('crm.not-found', 'This record is not in Salesforce.');
-      const answer = await ask('screenPop', { type: 'sobject', params: { recordId: record.id } });
-      if (!answer.ok)
-        throw new PatchcordError(
-          /not found|does not exist|invalid.*id|deleted/i.test(answer.reason) ? 'crm.not-found' : 'host.refused',
-          `Salesforce did not open the record (${answer.reason}).`,
-        );
+    pop: pops.pop,
+    async selfChecks() {
+      const subject: SelfCheckSubject = {
+        window,
+        audience: options.audience,
+        impossibleScriptHosts: scriptHosts.filter((host) => !isScriptHost(host)),
+        port,
+        address,
+        reach,
+        settings: async () => settings ?? (await reach().then(askSettings)),
+        channelName: channelOf,
+        mintAssertion,
+        isAssertion: (value) => readAssertion(value) !== null,
+      };
+      return (await import('./self-checks.ts')).salesforceSelfChecks(subject);
     },
     callStarted() {},
     callAnswered() {},
     callEnded() {},
     callCompleted() {},
-    logSaved() {
-      tell('refreshView', {});
+    logSaved(call, logId) {
+      port.tell('refreshView', {});
+      channel.publish({ type: 'logged', call: call.id, logId });
     },
     showState(state, label) {
-      if (opencti === null || told === `${state} ${label}`) return;
+      if (!connected || told === `${state} ${label}`) return;
       const rings = state === 'ringing' && !told.startsWith('ringing ');
       told = `${state} ${label}`;
-      tell('setSoftphoneItemLabel', { label });
-      tell('setSoftphoneItemIcon', { key: icons[state] });
-      if (rings) tell('setSoftphonePanelVisibility', { visible: true });
+      const key = icons[state];
+      port.tell('setSoftphoneItemLabel', { label });
+      port.tell('setSoftphoneItemIcon', { key });
+      port.tell('setSoftphonePanelLabel', { label });
+      port.tell('setSoftphonePanelIcon', { key });
+      if (rings) port.tell('setSoftphonePanelVisibility', { visible: true });
     },
     onDialRequested: dialled.add,
     onRecordShown: shown.add,
@@ -193,7 +217,9 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
     stop() {
       if (stopped) return;
       stopped = true;
-      if (opencti !== null) tell('disableClickToDial', {});
+      pops.stop();
+      channel.close();
+      if (connected) port.tell('disableClickToDial', {});
       dialled.clear();
       shown.clear();
     },

@@ -1,29 +1,31 @@
 /**
- * Owns the relay half of the Salesforce adapter: what the org says of itself, and finding a caller (Salesforce contract, sections 3.1 and
- * 3.4). How a call becomes a Task stands in log-writer.ts. Must never write.
+ * Owns the relay half of the Salesforce adapter as one thing: how an org is reached, and whose eyes a caller is looked up with (Salesforce
+ * contract, sections 3.1, 3.3 and 3.4). How a call becomes a Task stands in log-writer.ts. Must never write, and must never show an agent
+ * more than Salesforce shows them.
  */
-import { type Match, PatchcordError } from '@patchcord/call-protocol';
-import type { CrmRelay } from '../relay-contract.ts';
-import type { RequestGate } from '../request-gate.ts';
+import { type Extension, type Match, PatchcordError } from '@patchcord/call-protocol';
+import type { CrmAgent, CrmRelay } from '../relay-contract.ts';
+import type { GatedRequest, RequestGate } from '../request-gate.ts';
+import { agentsOf, type Voice } from './agents.ts';
 import { isObject, listOf, text } from './composite.ts';
-import { connectToSalesforce } from './connection.ts';
+import { connectToSalesforce, type OrgDoor } from './connection.ts';
 import { createLogWriter, logsAtOnce } from './log-writer.ts';
-import { ranked, type SearchableObject, type SearchedObject, sosl } from './search.ts';
+import { isOrgAddress } from './oauth.ts';
+import { openWorkOf, relatedWork } from './open-work.ts';
+import { escapeSoql, type OrgKnowledge } from './org.ts';
+import { refusalBehind } from './refusals.ts';
+import { ranked, type SearchableObject, searchableOf, searchedObjects, sosl } from './search.ts';
+import { jwtSignIn, type Session } from './sign-in.ts';
+import { isSalesforceId } from './task.ts';
 
-export interface SalesforceRelayOptions {
+interface OrgOptions {
   /** `https://login.salesforce.com`, `https://test.salesforce.com` or the org's My Domain. */
   readonly loginUrl: string;
-  /** Consumer key of the External Client App. */
-  readonly clientId: string;
-  /** Private key that belongs to the certificate of the External Client App, PEM. */
-  readonly privateKeyPem: string;
-  /** User name of the integration user. */
-  readonly username: string;
   /** Where agents open the org, for links; the address the org gives at sign-in when absent. */
   readonly instanceUrl?: string;
   /** Deadline of one request, ms. Default 10,000. */
   readonly timeoutMs?: number;
-  /** IANA zone in which a call's day is counted. Default `UTC`. */
+  /** IANA zone in which a call's day is counted where the org does not tell the agent's. Default `UTC`. */
   readonly timeZone?: string;
   /** Namespace of the installed package, without underscores; absent when deployed from source. */
   readonly namespace?: string;
@@ -33,81 +35,123 @@ export interface SalesforceRelayOptions {
   readonly headers?: () => Readonly<Record<string, string>>;
   /** Asked before every request; without one, requests go out at once. */
   readonly gate?: RequestGate;
+  /** Hears, once each, what an administrator should know although calls are logged: rights and fields that are missing. */
+  readonly notice?: (text: string) => void;
 }
 
-const searched: readonly SearchedObject[] = ['Contact', 'Lead', 'Account'];
+/** An org reached with a key: as the integration user, and in the agents' names. */
+export interface SalesforceKeyOptions extends OrgOptions {
+  /** Consumer key of the External Client App. */
+  readonly clientId: string;
+  /** Private key that belongs to the certificate of the External Client App, PEM. */
+  readonly privateKeyPem: string;
+  /** User name of the integration user. */
+  readonly username: string;
+  /** In whose name callers are looked up and calls are written. Default `agent`. */
+  readonly actAs?: 'agent' | 'integration';
+  readonly accessToken?: undefined;
+}
 
-/** Connects the relay to one org. Nothing is sent before the first call. */
+/** An org that an administrator connected on its OAuth page: everything happens as the user who said yes. */
+export interface SalesforceTokenOptions extends OrgOptions {
+  /** A token and where it is good; `refused` is one that the org no longer takes, or null. */
+  readonly accessToken: (refused: string | null) => Promise<Session>;
+  readonly actAs?: 'agent' | 'integration';
+  readonly clientId?: string;
+  readonly privateKeyPem?: undefined;
+  readonly username?: undefined;
+}
+
+export type SalesforceRelayOptions = SalesforceKeyOptions | SalesforceTokenOptions;
+
+/** Beyond this share of the day's API calls only what nobody can do without is asked. */
+const sparingFrom = 0.8;
+const mostColleagues = 20;
+
+/**
+ * Connects the relay to one org. Nothing is sent before the first call.
+ * @throws PatchcordError `config.invalid` when the private key cannot be read
+ */
 export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay {
-  const connection = connectToSalesforce({
-    loginUrl: options.loginUrl,
-    clientId: options.clientId,
-    privateKeyPem: options.privateKeyPem,
-    username: options.username,
+  const door: OrgDoor = {
     timeoutMs: options.timeoutMs ?? 10_000,
+    usage: { day: null },
     ...(options.headers === undefined ? {} : { headers: options.headers }),
     ...(options.gate === undefined ? {} : { gate: options.gate }),
-  });
-  const timeZone = options.timeZone ?? 'UTC';
-  const prefix = options.namespace === undefined || options.namespace === '' ? '' : `${options.namespace}__`;
+  };
+  const asUser = options.accessToken === undefined ? jwtSignIn(options) : null;
+  const signIn = asUser === null ? trustedToken(options) : () => asUser(options.username ?? '');
+  const connection = connectToSalesforce(door, signIn);
   const keepMs = options.describeForMs ?? 3_600_000;
-  const searchable = kept(keepMs, describeObjects);
-  const closedStatus = kept(keepMs, readClosedStatus);
+  const agents = agentsOf({
+    door,
+    integration: connection,
+    signInAs: (options.actAs ?? 'agent') === 'agent' ? asUser : null,
+    keepMs,
+    notice: options.notice ?? (() => {}),
+  });
+  const prefix = options.namespace === undefined || options.namespace === '' ? '' : `${options.namespace}__`;
+  const writer = createLogWriter({ agents, prefix, timeZone: options.timeZone ?? 'UTC' });
 
-  async function describeObjects(): Promise<readonly SearchableObject[]> {
-    const described = await Promise.all(
-      searched.map(async (object): Promise<SearchableObject | null> => {
-        try {
-          const answer = await connection.request(
-            'GET',
-            `/sobjects/${object}/describe`,
-            undefined,
-            `to describe ${object}`,
-          );
-          const fields = listOf(answer, 'fields').filter(isObject);
-          const phoneFields = fields
-            .filter((field) => field.type === 'phone' && !/fax/i.test(text(field.name)))
-            .map((field) => text(field.name));
-          const hasPersonAccounts = fields.some((field) => field.name === 'IsPersonAccount');
-          return phoneFields.length === 0 ? null : { object, phoneFields, hasPersonAccounts };
-        } catch (error) {
-          // An org without Leads, or a user without rights on them, still has Contacts.
-          if (error instanceof PatchcordError && error.code === 'crm.not-found') return null;
-          throw error;
-        }
-      }),
-    );
-    const found = described.filter((one) => one !== null);
-    if (found.length === 0)
+  /** Runs a look-up with the agent's eyes; nobody's name, or no agents at all: with the integration user's. */
+  async function lookUp<T>(
+    agent: CrmAgent | undefined,
+    run: (voice: Voice, org: OrgKnowledge, ownEyes: boolean) => Promise<T>,
+  ): Promise<T> {
+    const voice = agent === undefined ? agents.integration : await agents.voiceOf(agent);
+    if ('refused' in voice)
       throw new PatchcordError(
-        'crm.invalid',
-        'The integration user can read neither Contact, Lead nor Account. Assign the permission set of Patchcord to it.',
+        voice.refused.code,
+        `Nothing was looked up in Salesforce, for an agent finds only what they may see. ${voice.refused.message}`,
       );
-    return found;
+    const shared = voice.as === 'agent' && voice.org === agents.integration.org;
+    try {
+      return await run(voice, voice.org, !shared);
+    } catch (error) {
+      // The integration user sees a field or an object that this agent does not: asked once more, with their own eyes.
+      if (!shared || !isHidden(error)) throw error;
+      return await run(voice, voice.ownOrg(), true);
+    }
   }
 
-  async function readClosedStatus(): Promise<string> {
-    const query = encodeURIComponent(
-      'SELECT ApiName, SortOrder FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder',
-    );
-    const answer = await connection.request('GET', `/query?q=${query}`, undefined, 'to list the task statuses');
-    const names = listOf(answer, 'records').map((row) => (isObject(row) ? text(row.ApiName) : ''));
-    return names.find((name) => name === 'Completed') ?? names.find((name) => name !== '') ?? 'Completed';
-  }
-
-  const writer = createLogWriter({ connection, prefix, timeZone, closedStatus });
+  const isSparing = (): boolean => {
+    const { day } = door.usage;
+    return day !== null && day.used >= day.limit * sparingFrom;
+  };
 
   return {
     crm: 'salesforce',
     can: { atomicLog: true, recordings: false, batch: logsAtOnce },
-    async findByNumber(number, country, { urgent = true } = {}): Promise<readonly Match[]> {
-      const objects = await searchable();
-      const query = encodeURIComponent(sosl(number, objects));
-      const answer = await connection.request('GET', `/search?q=${query}`, undefined, 'to search for the caller', {
-        search: true,
-        urgent,
+    findByNumber(number, country, { urgent = true, agent } = {}): Promise<readonly Match[]> {
+      const gated: GatedRequest = { search: true, urgent };
+      return lookUp(agent, async (voice, org, ownEyes) => {
+        const objects = await searchable(org);
+        const query = encodeURIComponent(sosl(number, objects));
+        const answer = await voice.connection.request(
+          'GET',
+          `/search?q=${query}`,
+          undefined,
+          'to search for the caller',
+          gated,
+        );
+        const rows = listOf(answer, 'searchRecords');
+        const matches = ranked(rows, number, country, objects);
+        // One match needs no comparison, and without a person who waits nobody chooses.
+        if (matches.length < 2 || !urgent || isSparing()) return matches;
+        try {
+          const work = await openWorkOf(matches, voice.connection, org, { urgent }, ownEyes);
+          return work.size === 0 ? matches : ranked(rows, number, country, objects, work);
+        } catch (error) {
+          if (!ownEyes && isHidden(error)) throw error;
+          return matches;
+        }
       });
-      return ranked(listOf(answer, 'searchRecords'), number, country, objects);
+    },
+    relatedTo(record, agent) {
+      return lookUp(agent, (voice, org, ownEyes) => relatedWork(record, voice.connection, org, ownEyes));
+    },
+    findByExtension(extension, agent) {
+      return lookUp(agent, (voice, org) => colleagues(extension, voice, org));
     },
     writeLog: writer.writeLog,
     writeLogs: writer.writeLogs,
@@ -119,17 +163,60 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
   };
 }
 
-/** Asks once and keeps the answer for a while; a failure is not kept. */
-function kept<T>(forMs: number, ask: () => Promise<T>): () => Promise<T> {
-  let answer: { readonly at: number; readonly value: Promise<T> } | null = null;
-  return () => {
-    if (answer === null || Date.now() - answer.at > forMs) {
-      const asked = { at: Date.now(), value: ask() };
-      answer = asked;
-      asked.value.catch(() => {
-        if (answer === asked) answer = null;
-      });
-    }
-    return answer.value;
+/** Whether something does not exist in the eyes of this user. */
+function isHidden(error: unknown): boolean {
+  return /^INVALID_(?:FIELD|TYPE)$/.test(refusalBehind(error)?.code ?? '');
+}
+
+async function searchable(org: OrgKnowledge): Promise<readonly SearchableObject[]> {
+  const described = await Promise.all(
+    searchedObjects.map(async (object) => searchableOf(object, await org.describe(object))),
+  );
+  const found = described.filter((one) => one !== null);
+  if (found.length === 0)
+    throw new PatchcordError(
+      'crm.invalid',
+      "The user can read neither Contact, Lead nor Account in Salesforce, so no caller can be found. Assign Patchcord's permission sets.",
+    );
+  return found;
+}
+
+/** Active users whose extension is exactly this one. */
+async function colleagues(extension: Extension, voice: Voice, org: OrgKnowledge): Promise<readonly Match[]> {
+  const user = await org.describe('User');
+  if (user?.has('Extension') !== true) return [];
+  const fields = ['Title', 'Department'].filter((field) => user.has(field));
+  const query = `SELECT ${['Id', 'Name', 'Extension', ...fields].join(', ')} FROM User WHERE IsActive = true AND Extension = '${escapeSoql(extension)}' ORDER BY Name LIMIT ${mostColleagues}`;
+  const answer = await voice.connection.request(
+    'GET',
+    `/query?q=${encodeURIComponent(query)}`,
+    undefined,
+    'to look up the extension',
+    { urgent: true },
+  );
+  return listOf(answer, 'records')
+    .filter(isObject)
+    .filter((row) => isSalesforceId(text(row.Id)) && text(row.Extension).trim() === extension)
+    .map((row) => {
+      const detail = [text(row.Title), text(row.Department)].filter((part) => part !== '').join(', ');
+      return {
+        record: { crm: 'salesforce', object: 'User', id: text(row.Id), name: text(row.Name).slice(0, 255) },
+        number: extension,
+        ...(detail === '' ? {} : { detail: detail.slice(0, 255) }),
+        reason: `Colleague with extension ${extension}`,
+      };
+    });
+}
+
+/** The relay's own tokens, never sent to an address that is no Salesforce host. */
+function trustedToken(options: SalesforceRelayOptions): (refused: string | null) => Promise<Session> {
+  return async (refused) => {
+    const session = await options.accessToken?.(refused);
+    if (session !== undefined && isOrgAddress(session.instanceUrl, [options.loginUrl, options.instanceUrl ?? '']))
+      return session;
+    throw new PatchcordError(
+      'crm.not-authentic',
+      'The address kept for this org is not one of Salesforce. An administrator connects the org again.',
+    );
   };
 }

@@ -4,6 +4,8 @@
  */
 import type { E164, Match } from '@patchcord/call-protocol';
 import { isNumber, searchForms } from '../number-match.ts';
+import { isObject, text } from './composite.ts';
+import type { DescribedObject } from './org.ts';
 import { isSalesforceId } from './task.ts';
 
 export type SearchedObject = 'Contact' | 'Lead' | 'Account';
@@ -13,6 +15,25 @@ export interface SearchableObject {
   readonly object: SearchedObject;
   readonly phoneFields: readonly string[];
   readonly hasPersonAccounts: boolean;
+}
+
+/** What is searched, best evidence first. */
+export const searchedObjects: readonly SearchedObject[] = ['Contact', 'Lead', 'Account'];
+
+/** What of an object is searched: its phone fields (faxes left out); null where it has none. */
+export function searchableOf(object: SearchedObject, described: DescribedObject | null): SearchableObject | null {
+  const phoneFields = [...(described ?? [])]
+    .filter(([name, field]) => field.type === 'phone' && !/fax/i.test(name))
+    .map(([name]) => name);
+  return phoneFields.length === 0
+    ? null
+    : { object, phoneFields, hasPersonAccounts: described?.has('IsPersonAccount') === true };
+}
+
+/** Open work of a record: what raises it among others with the same number. */
+export interface OpenWork {
+  readonly cases: number;
+  readonly opportunities: number;
 }
 
 const perSearch = 50;
@@ -25,7 +46,7 @@ export function escapeSosl(text: string): string {
 /** The SOSL query for every spelling of a number. Only digits and an escaped printed form come from outside. */
 export function sosl(number: E164, objects: readonly SearchableObject[]): string {
   const forms = searchForms(number);
-  const digits = [...new Set([forms.full, forms.national, forms.trunk, forms.international])];
+  const digits = [...new Set([forms.full, forms.national, forms.trunk, forms.international, ...forms.others])];
   const terms = [...digits, `"${escapeSosl(forms.printed)}"`];
   const returning = objects.map((one) => `${one.object}(${fieldsOf(one).join(',')}${filterOf(one)})`);
   return `FIND {${terms.join(' OR ')}} IN PHONE FIELDS RETURNING ${returning.join(', ')} LIMIT ${perSearch}`;
@@ -34,7 +55,7 @@ export function sosl(number: E164, objects: readonly SearchableObject[]): string
 function fieldsOf(one: SearchableObject): readonly string[] {
   const own =
     one.object === 'Contact'
-      ? ['Title', 'AccountId', 'Account.Name']
+      ? ['Title', 'AccountId', 'Account.Name', ...(one.hasPersonAccounts ? ['IsPersonAccount'] : [])]
       : one.object === 'Lead'
         ? ['Company', 'Title']
         : one.hasPersonAccounts
@@ -51,47 +72,51 @@ interface Candidate {
   readonly match: Match;
   readonly object: SearchedObject;
   readonly fieldRank: number;
+  readonly hasOpenWork: boolean;
   readonly accountId: string | null;
 }
 
 /**
- * The records that really have this number, best first: people before leads before companies, a person's mobile before a shared line, a
- * company right after its own people.
+ * The records that really have this number, best first: people before leads before companies; among the same kind one with open work first,
+ * then a person's mobile before a shared line; a company right after its own people.
+ * @param openWork by the first 15 characters of the record's id
  */
 export function ranked(
   rows: readonly unknown[],
   number: E164,
   country: string,
   objects: readonly SearchableObject[],
+  openWork: ReadonlyMap<string, OpenWork> = new Map(),
 ): readonly Match[] {
   const found = rows
-    .map((row) => candidate(row, number, country, objects))
+    .map((row) => candidate(row, number, country, objects, openWork))
     .filter((one): one is Candidate => one !== null);
   const people = found.filter((one) => one.object !== 'Account').sort(byEvidence);
   const accounts = found.filter((one) => one.object === 'Account').sort(byEvidence);
-  const ids = new Set(people.map((one) => one.match.record.id));
   const result: Match[] = [];
   const placed = new Set<string>();
   const place = (one: Candidate): void => {
-    if (placed.has(one.match.record.id)) return;
-    placed.add(one.match.record.id);
+    // A person account comes as Account and as Contact; one of them is enough.
+    const id = one.match.record.id.slice(0, 15);
+    if (placed.has(id)) return;
+    placed.add(id);
     result.push(one.match);
   };
   for (const [index, person] of people.entries()) {
     place(person);
     const last = people.findLastIndex((other) => other.accountId === person.accountId);
     if (person.accountId === null || last !== index) continue;
-    for (const account of accounts) if (account.match.record.id === person.accountId) place(account);
+    for (const account of accounts)
+      if (account.match.record.id.slice(0, 15) === person.accountId.slice(0, 15)) place(account);
   }
-  // A person account comes as Account and as Contact; one of them is enough.
-  for (const account of accounts) if (!ids.has(account.match.record.id)) place(account);
+  for (const account of accounts) place(account);
   return result;
 }
 
 function byEvidence(one: Candidate, other: Candidate): number {
-  const order: readonly SearchedObject[] = ['Contact', 'Lead', 'Account'];
   return (
-    order.indexOf(one.object) - order.indexOf(other.object) ||
+    searchedObjects.indexOf(one.object) - searchedObjects.indexOf(other.object) ||
+    Number(other.hasOpenWork) - Number(one.hasOpenWork) ||
     one.fieldRank - other.fieldRank ||
     (one.match.record.name ?? '').localeCompare(other.match.record.name ?? '') ||
     (one.match.record.id < other.match.record.id ? -1 : 1)
@@ -99,7 +124,16 @@ function byEvidence(one: Candidate, other: Candidate): number {
 }
 
 /** Fields in order of how surely the caller is this person. */
-const fieldOrder = ['MobilePhone', 'Phone', 'HomePhone', 'OtherPhone'];
+const fieldOrder = [
+  'MobilePhone',
+  'PersonMobilePhone',
+  'Phone',
+  'HomePhone',
+  'PersonHomePhone',
+  'OtherPhone',
+  'PersonOtherPhone',
+];
+const lastFields = ['AssistantPhone', 'PersonAssistantPhone'];
 const fieldWords: Readonly<Record<string, string>> = {
   MobilePhone: 'mobile number',
   Phone: 'phone number',
@@ -113,6 +147,7 @@ function candidate(
   number: E164,
   country: string,
   objects: readonly SearchableObject[],
+  openWork: ReadonlyMap<string, OpenWork>,
 ): Candidate | null {
   if (!isObject(row) || !isObject(row.attributes)) return null;
   const type = row.attributes.type;
@@ -126,38 +161,36 @@ function candidate(
   if (field === undefined) return null;
   const isPersonAccount = row.IsPersonAccount === true && isSalesforceId(text(row.PersonContactId));
   const object = isPersonAccount ? 'Contact' : searched.object;
-  const company = text(isObject(row.Account) ? row.Account.Name : row.Company);
+  // The account of a person account is the person again.
+  const company = row.IsPersonAccount === true ? '' : text(isObject(row.Account) ? row.Account.Name : row.Company);
   const detail = [text(row.Title), company].filter((part) => part !== '').join(', ');
   const noun = object === 'Contact' ? 'Contact' : object === 'Lead' ? 'Lead' : 'Account';
-  const reason = `${noun}${company === '' ? '' : ` at ${company}`}: ${fieldWords[field] ?? `number in ${field}`}`;
-  const accountId = text(row.AccountId);
+  const ownId = isPersonAccount ? text(row.PersonContactId) : id;
+  const work = openWork.get(ownId.slice(0, 15)) ?? { cases: 0, opportunities: 0 };
+  const evidence = [
+    fieldWords[field.replace(/^Person/, '')] ?? `number in ${field}`,
+    ...(work.cases > 0 ? [`${work.cases} open ${work.cases === 1 ? 'case' : 'cases'}`] : []),
+    ...(work.opportunities > 0
+      ? [`${work.opportunities} open ${work.opportunities === 1 ? 'opportunity' : 'opportunities'}`]
+      : []),
+  ];
+  const at = company === '' ? '' : ` at ${company.slice(0, 120)}`;
+  const accountId = isPersonAccount ? id : text(row.AccountId);
   return {
     object,
     fieldRank: fieldRank(field),
+    hasOpenWork: work.cases + work.opportunities > 0,
     accountId: isSalesforceId(accountId) ? accountId : null,
     match: {
-      record: {
-        crm: 'salesforce',
-        object,
-        id: isPersonAccount ? text(row.PersonContactId) : id,
-        name: text(row.Name).slice(0, 255),
-      },
+      record: { crm: 'salesforce', object, id: ownId, name: text(row.Name).slice(0, 255) },
       number,
       ...(detail === '' ? {} : { detail: detail.slice(0, 255) }),
-      reason: reason.slice(0, 255),
+      reason: `${noun}${at}: ${evidence.join(', ')}`.slice(0, 255),
     },
   };
 }
 
 function fieldRank(field: string): number {
   const at = fieldOrder.indexOf(field);
-  return at >= 0 ? at : field === 'AssistantPhone' ? 99 : fieldOrder.length;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+  return at >= 0 ? at : lastFields.includes(field) ? 99 : fieldOrder.length;
 }

@@ -8,64 +8,166 @@ import { fromAndTo, resultOf, textOf, titleOf } from '../log-words.ts';
 import { isExtension } from '../number-match.ts';
 import type { CrmAgent } from '../relay-contract.ts';
 
-/** A Description holds this many characters. */
-const longestDescription = 32_000;
+/** A Description and a long text of ours hold this many characters. */
+const longestText = 32_000;
 
 export interface TaskWording {
   /** A Status that counts as closed in this org. */
   readonly closedStatus: string;
-  /** IANA zone in which a call's day is counted. */
+  /** IANA zone in which the call's day is counted: the agent's. */
   readonly timeZone: string;
+  /** Whether the org knows the Type "Call". */
+  readonly hasCallType?: boolean;
+  /** Whose the log is; the agent when absent, nobody (so the user who writes it) when null. */
+  readonly owner?: string | null;
+  /** Lines of their own below the note: what could not be linked, and why. */
+  readonly lines?: readonly string[];
+  /** Records that Salesforce refused to link, as the first 15 characters of their ids. */
+  readonly unlinked?: ReadonlySet<string>;
+  /** The contact behind a person account, by the first 15 characters of the account's id. */
+  readonly personContacts?: ReadonlyMap<string, string>;
+}
+
+/** Whom a call was with and what it was about, as Salesforce can hold it. */
+interface Links {
+  /** Contact or Lead. */
+  readonly who: string | null;
+  /** Anything else, never beside a Lead. */
+  readonly what: string | null;
+  /** Field of our own record → id. */
+  readonly lookups: Readonly<Record<string, string | null>>;
+  /** What has no place in a Task, in words. */
+  readonly lines: readonly string[];
+}
+
+const lookupOf: Readonly<Record<string, string>> = {
+  Contact: 'Contact__c',
+  Lead: 'Lead__c',
+  Account: 'Account__c',
+  Opportunity: 'Opportunity__c',
+  Case: 'Case__c',
+};
+
+/** Who and what, from the record and from what the call was about. */
+export function linksOf(log: CallLog, wording: Pick<TaskWording, 'unlinked' | 'personContacts'>): Links {
+  const usable = (record: RecordRef | null | undefined): RecordRef | null =>
+    record?.crm === 'salesforce' && isSalesforceId(record.id) && wording.unlinked?.has(record.id.slice(0, 15)) !== true
+      ? record
+      : null;
+  const record = usable(log.record);
+  const about = usable(log.about);
+  const personOf = (one: RecordRef | null): RecordRef | null => {
+    if (one === null || isPerson(one)) return one;
+    const contact = wording.personContacts?.get(one.id.slice(0, 15));
+    return one.object === 'Account' && contact !== undefined ? { ...one, object: 'Contact', id: contact } : null;
+  };
+  const person = personOf(record) ?? (about !== null && isPerson(about) ? about : null);
+  const things = [about, record].filter((one): one is RecordRef => one !== null && personOf(one) === null);
+  const thing = things[0] ?? null;
+  // A Task takes a Lead alone: with a Lead in WhoId the platform refuses any WhatId.
+  const alone = person?.object === 'Lead';
+  const lookups: Record<string, string | null> = Object.fromEntries(
+    Object.values(lookupOf).map((field) => [field, null]),
+  );
+  for (const one of [record, about, person]) {
+    const field = one === null ? undefined : lookupOf[one.object];
+    if (one !== null && field !== undefined) lookups[field] = one.id;
+  }
+  return {
+    who: person?.id ?? null,
+    what: alone ? null : (thing?.id ?? null),
+    lookups,
+    lines: alone && thing !== null ? [`About ${nameOf(thing)}`] : [],
+  };
 }
 
 /** The Task fields we own. A field the call has no value for is null, so that a later write can clear it. */
 export function taskFields(log: CallLog, agent: CrmAgent, wording: TaskWording): Fields {
-  const about = log.record?.crm === 'salesforce' && isSalesforceId(log.record.id) ? log.record : null;
+  const links = linksOf(log, wording);
+  const owner = ownerOf(agent, wording);
   return {
     Subject: titleOf(log),
     Status: wording.closedStatus,
-    CallType: isInternal(log) ? 'Internal' : log.direction === 'inbound' ? 'Inbound' : 'Outbound',
+    ...(wording.hasCallType === true ? { Type: 'Call' } : {}),
+    CallType: directionOf(log),
     CallDurationInSeconds: Math.round(log.talkMs / 1000),
     CallDisposition: (log.disposition ?? resultOf(log)).slice(0, 255) || null,
     CallObject: log.callId,
     ActivityDate: dayOf(log.startedAt, wording.timeZone),
-    Description: textOf(log, longestDescription) || null,
-    // A Task takes a Lead alone: with a Lead in WhoId the platform refuses any WhatId.
-    WhoId: about !== null && isPerson(about) ? about.id : null,
-    WhatId: about !== null && !isPerson(about) ? about.id : null,
-    ...(agent.crmUserId.startsWith('005') && isSalesforceId(agent.crmUserId) ? { OwnerId: agent.crmUserId } : {}),
+    Description: textOf(log, longestText, [...links.lines, ...(wording.lines ?? [])]) || null,
+    WhoId: links.who,
+    WhatId: links.what,
+    ...(owner === null ? {} : { OwnerId: owner }),
   };
 }
 
 /** The fields of our own record beside the Task: what reports need and a Task has no place for. `prefix` is a namespace, e.g. `acme__`. */
-export function callFields(log: CallLog, prefix: string): Fields {
+export function callFields(
+  log: CallLog,
+  agent: CrmAgent,
+  prefix: string,
+  wording: Omit<TaskWording, 'closedStatus'>,
+): Fields {
   const { from, to } = fromAndTo(log);
+  const owner = ownerOf(agent, wording);
+  const at = (time: number | null): string | null => (time === null ? null : new Date(time).toISOString());
+  const fields: Fields = {
+    Direction__c: directionOf(log),
+    From_Number__c: from.slice(0, 40) || null,
+    To_Number__c: to.slice(0, 40) || null,
+    Far_Side_Name__c: (log.farSide.name ?? '').trim().slice(0, 255) || null,
+    Started_At__c: at(log.startedAt),
+    Answered_At__c: at(log.answeredAt),
+    Ended_At__c: at(log.endedAt),
+    Duration_Seconds__c: Math.round(log.talkMs / 1000),
+    Outcome__c: log.outcome,
+    Disposition__c: log.disposition?.slice(0, 255) || null,
+    Note__c: log.note.trim().slice(0, longestText) || null,
+    Transferred_To__c: log.transferredTo?.slice(0, 80) || null,
+    Conversation__c: log.conversation?.slice(0, 255) || null,
+    Agent__c: isUserId(agent.crmUserId) ? agent.crmUserId : null,
+    ...linksOf(log, wording).lookups,
+  };
   return {
-    [`${prefix}Direction__c`]: log.direction === 'inbound' ? 'Inbound' : 'Outbound',
-    [`${prefix}From_Number__c`]: from.slice(0, 40) || null,
-    [`${prefix}To_Number__c`]: to.slice(0, 40) || null,
-    [`${prefix}Started_At__c`]: new Date(log.startedAt).toISOString(),
-    [`${prefix}Ended_At__c`]: log.endedAt === null ? null : new Date(log.endedAt).toISOString(),
-    [`${prefix}Duration_Seconds__c`]: Math.round(log.talkMs / 1000),
-    [`${prefix}Outcome__c`]: log.outcome,
+    ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [`${prefix}${name}`, value])),
+    ...(owner === null ? {} : { OwnerId: owner }),
   };
 }
 
-/** Ids come back with 18 characters whatever was sent; the first 15 are the id. */
-export const taskSpelling: Spelling = (field, value) =>
-  field.endsWith('Id') ? plainSpelling(field, value).slice(0, 15) : plainSpelling(field, value);
+/** Ids come back with 18 characters whatever was sent, and times in the platform's own spelling of UTC. */
+export const taskSpelling: Spelling = (field, value) => {
+  const plain = plainSpelling(field, value);
+  if (/Id$|(?:Agent|Contact|Lead|Account|Opportunity|Case)__c$/.test(field)) return plain.slice(0, 15);
+  const time = /_At__c$/.test(field) ? Date.parse(plain.replace(/\+0000$/, 'Z')) : Number.NaN;
+  // A Date/Time field keeps whole seconds: what is finer is nobody's edit.
+  return Number.isNaN(time) ? plain : new Date(Math.floor(time / 1000) * 1000).toISOString();
+};
 
 /** 15 or 18 letters and digits; nothing else may stand in a URL or a query of ours. */
 export function isSalesforceId(text: string): boolean {
   return /^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?$/.test(text);
 }
 
+function isUserId(text: string): boolean {
+  return text.startsWith('005') && isSalesforceId(text);
+}
+
+function ownerOf(agent: CrmAgent, { owner }: Pick<TaskWording, 'owner'>): string | null {
+  const wanted = owner === undefined ? agent.crmUserId : owner;
+  return wanted !== null && isUserId(wanted) ? wanted : null;
+}
+
 function isPerson(record: RecordRef): boolean {
   return record.object === 'Contact' || record.object === 'Lead';
 }
 
-function isInternal(log: CallLog): boolean {
-  return log.farSide.e164 === undefined && isExtension(log.farSide.number);
+function nameOf(record: RecordRef): string {
+  return `${record.object} ${record.name ?? record.id}`.slice(0, 300);
+}
+
+function directionOf(log: CallLog): 'Inbound' | 'Outbound' | 'Internal' {
+  if (log.farSide.e164 === undefined && isExtension(log.farSide.number)) return 'Internal';
+  return log.direction === 'inbound' ? 'Inbound' : 'Outbound';
 }
 
 /** `YYYY-MM-DD` of an instant in a zone. */

@@ -3,13 +3,25 @@ import type { CallState } from '@patchcord/phone-engine';
 import { useSignal } from '@preact/signals';
 import { sameRecord } from '../call-duties.ts';
 import { Icon } from '../icon.tsx';
+import { rankedMatches } from '../record-evidence.ts';
+import { isSubject } from '../related-records.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 
 export function RecordChoice({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const changing = useSignal(false);
   const lookup = model.lookups.value.get(call.id);
-  const { record, matches } = call;
+  const { record } = call;
+  const inFront = model.recordShown.value;
+  const matches = rankedMatches(call.matches, inFront);
+  // What is no person is what a call is about, which is another choice.
+  const shown = inFront === null || isSubject(inFront) || call.phase === 'incoming' ? null : inFront;
+  const link = shown !== null && (record === null || !sameRecord(record, shown)) && (
+    <button type="button" class="button-link" onClick={() => void model.chooseRecord(call.id, shown)}>
+      <Icon name="open" size={14} />
+      {texts.useShownRecord(shown.name ?? texts.shownRecordFallback)}
+    </button>
+  );
 
   if (matches.length > 1 && (record === null || changing.value)) {
     return (
@@ -48,30 +60,27 @@ export function RecordChoice({ model, call }: { readonly model: SoftphoneModel; 
     );
   }
   if (record !== null) {
-    if (matches.length < 2) return null;
+    if (matches.length < 2 && (link === false || call.phase !== 'ended')) return null;
     return (
       <p class="quiet-line">
         <span>{record.object}</span>
-        <button type="button" class="button-link" onClick={() => (changing.value = true)}>
-          {texts.changeRecord}
-        </button>
+        {matches.length > 1 && (
+          <button type="button" class="button-link" onClick={() => (changing.value = true)}>
+            {texts.changeRecord}
+          </button>
+        )}
+        {call.phase === 'ended' && link}
       </p>
     );
   }
   if (matches.length === 1) return null;
   if (lookup === 'searching') return <p class="quiet-line">{texts.searching}</p>;
   if (lookup === 'failed') return <p class="quiet-line">{texts.lookupFailed}</p>;
-  const shown = model.recordShown.value;
-  if (lookup !== 'none' && shown === null) return null;
+  if (lookup !== 'none' && link === false) return null;
   return (
     <p class="quiet-line">
       {lookup === 'none' && <span>{texts.notFound}</span>}
-      {shown !== null && call.phase !== 'incoming' && (
-        <button type="button" class="button-link" onClick={() => void model.chooseRecord(call.id, shown)}>
-          <Icon name="open" size={14} />
-          {texts.useShownRecord(shown.name ?? texts.shownRecordFallback)}
-        </button>
-      )}
+      {link}
     </p>
   );
 }

@@ -1,6 +1,7 @@
 /** A call in progress: who, how long, what can be done. Sheets (keypad, transfer, second call) lie where the note is. */
 import type { CallState } from '@patchcord/phone-engine';
 import { Icon, type IconName } from '../icon.tsx';
+import { AboutChoice } from '../parts/about-choice.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
 import { BesideCalls } from '../parts/call-strips.tsx';
 import { CallTimer } from '../parts/call-timer.tsx';
@@ -27,6 +28,7 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
         </p>
         {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
         <RecordChoice model={model} call={call} />
+        {call.phase === 'active' && <AboutChoice model={model} call={call} folded />}
       </section>
       <BesideCalls model={model} />
       {call.consultFor !== null && <ConsultActs model={model} call={call} />}

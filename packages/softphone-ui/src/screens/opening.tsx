@@ -2,6 +2,7 @@
 import { Mark } from '../icon.tsx';
 import type { Panel, Stage } from '../panel.ts';
 import { CodeForm } from '../parts/code-form.tsx';
+import { SelfTestDoor } from '../parts/self-test-door.tsx';
 import { texts } from '../texts.ts';
 
 const steps = {
@@ -30,9 +31,12 @@ export function Opening({
           <h1 class="unseen">{texts.product}</h1>
           <p class="stage-line">{steps[stage.step]}</p>
           {stage.problem !== null && (
-            <p class="stage-problem">
-              {stage.problem} {texts.retrying}
-            </p>
+            <>
+              <p class="stage-problem">
+                {stage.problem} {texts.retrying}
+              </p>
+              <SelfTestDoor panel={panel} />
+            </>
           )}
         </div>
       );
@@ -69,9 +73,10 @@ export function Opening({
           </span>
           <h1 class="stage-title">{stage.kind === 'outside' ? texts.outsideTitle : texts.haltedTitle}</h1>
           <p class="stage-advice">{stage.message}</p>
-          <button type="button" class="button" onClick={reload}>
+          <button type="button" class="button button-primary" onClick={reload}>
             {texts.tryAgain}
           </button>
+          <SelfTestDoor panel={panel} />
         </div>
       );
   }

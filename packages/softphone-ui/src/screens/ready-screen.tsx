@@ -1,6 +1,7 @@
 /** The phone at rest: keypad, recent calls, settings, behind one row of tabs. */
 import { useRef } from 'preact/hooks';
 import { Icon, type IconName } from '../icon.tsx';
+import type { Panel } from '../panel.ts';
 import type { SoftphoneModel, Tab } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 import { KeypadScreen } from './keypad-screen.tsx';
@@ -13,7 +14,7 @@ const tabs: readonly { readonly tab: Tab; readonly icon: IconName; readonly labe
   { tab: 'settings', icon: 'settings', label: texts.tabSettings },
 ];
 
-export function ReadyScreen({ model }: { readonly model: SoftphoneModel }) {
+export function ReadyScreen({ panel, model }: { readonly panel: Panel; readonly model: SoftphoneModel }) {
   const tab = model.tab.value;
   return (
     <div class="ready">
@@ -26,7 +27,7 @@ export function ReadyScreen({ model }: { readonly model: SoftphoneModel }) {
       >
         {tab === 'keypad' && <KeypadScreen model={model} />}
         {tab === 'recent' && <RecentScreen model={model} />}
-        {tab === 'settings' && <SettingsScreen model={model} />}
+        {tab === 'settings' && <SettingsScreen panel={panel} model={model} />}
       </div>
       <Tabs model={model} />
     </div>

@@ -1,11 +1,13 @@
 /** Devices and the test of the microphone; whose phone this is. */
 import type { SoundDevice, SoundDevices } from '@patchcord/phone-engine';
 import { useEffect, useId } from 'preact/hooks';
+import type { Panel } from '../panel.ts';
+import { SelfTestDoor } from '../parts/self-test-door.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import type { SoundSettings } from '../sound-settings.ts';
 import { texts } from '../texts.ts';
 
-export function SettingsScreen({ model }: { readonly model: SoftphoneModel }) {
+export function SettingsScreen({ panel, model }: { readonly panel: Panel; readonly model: SoftphoneModel }) {
   const { agent, tenant } = model.profile.value;
   const sound = model.role.value === 'mirror' ? null : model.sound;
   return (
@@ -13,6 +15,11 @@ export function SettingsScreen({ model }: { readonly model: SoftphoneModel }) {
       <section class="group">
         <h2 class="group-title">{texts.soundTitle}</h2>
         {sound === null ? <p class="quiet">{texts.soundElsewhere}</p> : <SoundGroup sound={sound} />}
+      </section>
+      <section class="group">
+        <h2 class="group-title">{texts.selfTest.groupTitle}</h2>
+        <p class="quiet">{texts.selfTest.groupAdvice}</p>
+        <SelfTestDoor panel={panel} />
       </section>
       <section class="group">
         <h2 class="group-title">{texts.accountTitle}</h2>

@@ -1,24 +1,36 @@
 /** After the call: what it was, the note, the outcome; saved as it is filled in, finished by the agent. */
-import type { CallState } from '@patchcord/phone-engine';
-import { useId } from 'preact/hooks';
+import { type CallState, mostMoreTime } from '@patchcord/phone-engine';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { AboutChoice } from '../parts/about-choice.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import { NoteField } from '../parts/note-field.tsx';
 import { RecordChoice } from '../parts/record-choice.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
+import { wrapUpEndsAt } from '../wrap-up-clock.ts';
 
 /** More outcomes than this are a list, not buttons. */
 const mostPills = 6;
 
 export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const talked = call.answeredAt === null || call.endedAt === null ? 0 : call.endedAt - call.answeredAt;
+  const problem = useId();
+  const form = useRef<HTMLFormElement>(null);
+
+  async function submit(): Promise<void> {
+    await model.submitWrapUp(call);
+    // What is missing is where the agent goes on.
+    if (model.wrapUpProblem.value !== null) form.current?.querySelector<HTMLElement>('[data-outcome]')?.focus();
+  }
+
   return (
     <form
+      ref={form}
       class="wrap-up"
       onSubmit={(event) => {
         event.preventDefault();
-        void model.submitWrapUp(call);
+        void submit();
       }}
     >
       <section class="call-card" aria-label={texts.wrapUpTitle}>
@@ -30,9 +42,11 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
         <RecordChoice model={model} call={call} />
       </section>
       <NoteField model={model} call={call} />
-      <Dispositions model={model} call={call} />
+      <Dispositions model={model} call={call} problem={problem} />
+      <AboutChoice model={model} call={call} />
       <div class="foot">
-        <p class="foot-says" role="alert">
+        <TimeLeft model={model} call={call} />
+        <p class="foot-says" role="alert" id={problem}>
           {model.wrapUpProblem.value}
         </p>
         <div class="button-row is-uneven">
@@ -48,8 +62,41 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
   );
 }
 
-function Dispositions({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+/** How much time is left, where the tenant gives only so much. Announced by the panel at the start and near the end, not every second. */
+function TimeLeft({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const { ticker, profile } = model;
+  useEffect(() => ticker.watch(), [ticker]);
+  const endsAt = wrapUpEndsAt(call, profile.value.wrapUpSeconds);
+  const left = endsAt === null ? 0 : endsAt - ticker.now.value;
+  if (left <= 0) return null;
+  return (
+    <p class="time-left">
+      <span>
+        <span class="timer digits" role="timer" aria-live="off" aria-label={texts.wrapUpTime}>
+          {formatDuration(left + 999)}
+        </span>{' '}
+        {texts.wrapUpTimeLeft}
+      </span>
+      {call.moreTime < mostMoreTime && (
+        <button type="button" class="button button-small" onClick={() => void model.moreTime(call.id)}>
+          {texts.wrapUpMoreTime}
+        </button>
+      )}
+    </p>
+  );
+}
+
+function Dispositions({
+  model,
+  call,
+  problem,
+}: {
+  readonly model: SoftphoneModel;
+  readonly call: CallState;
+  readonly problem: string;
+}) {
   const id = useId();
+  const described = model.wrapUpProblem.value === null ? undefined : problem;
   const { dispositions, dispositionRequired } = model.profile.value;
   if (dispositions.length === 0) return null;
   const choose = (value: string) => void model.setDisposition(call.id, value);
@@ -69,6 +116,8 @@ function Dispositions({ model, call }: { readonly model: SoftphoneModel; readonl
           <select
             id={id}
             class="select"
+            data-outcome
+            aria-describedby={described}
             value={call.disposition ?? ''}
             onChange={(event) => choose(event.currentTarget.value)}
           >
@@ -83,13 +132,14 @@ function Dispositions({ model, call }: { readonly model: SoftphoneModel; readonl
           </select>
         </div>
       ) : (
-        <fieldset class="pills">
+        <fieldset class="pills" aria-describedby={described}>
           <legend class="field-label">{label}</legend>
           {dispositions.map(({ value, label: name }) => (
             <label key={value} class="pill">
               <input
                 type="radio"
                 class="pill-input"
+                data-outcome
                 name={id}
                 value={value}
                 checked={call.disposition === value}

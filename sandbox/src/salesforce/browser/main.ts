@@ -4,11 +4,18 @@
  */
 import { avatar, banner, callMeCard, followState, h, type IconName, icon, postJson } from '../../page/dom.ts';
 import { strangerSays } from '../../page/stranger.ts';
+import { createAppViews } from './app-views.ts';
+import { createChannelBus } from './channel-bus.ts';
+import type { Desk } from './desk.ts';
+import { flowPanel } from './flow-panel.ts';
 import { createHostWire } from './host-wire.ts';
-import { type Desk, perform } from './methods.ts';
+import { perform } from './methods.ts';
+import { keeping, type Move, navigationPayload, pagePath } from './navigation.ts';
 import { newRecordModal } from './new-record.ts';
 import { type OrgRecord, type OrgState, type PageSetup, recordAt, recordsIn, text, viewInfo } from './org-state.ts';
+import { createPhoneFrame } from './phone-frame.ts';
 import { companyOf, following, recordView } from './record-view.ts';
+import { createWorkspaceTabs } from './workspace-tabs.ts';
 
 const setup = JSON.parse(document.getElementById('setup')?.textContent ?? '{}') as PageSetup;
 const panelOrigin = new URL(setup.panelUrl).origin;
@@ -18,13 +25,17 @@ let state = empty;
 let shownId = idInPath();
 let filter = '';
 let dialing = false;
-let frame: HTMLIFrameElement | undefined;
+/** The address while a form covers the page. */
+let covering: string | undefined;
 const events: { at: Date; channel: string; text: string }[] = [];
 
 const listPart = h('div', {});
 const recordPart = h('div', { class: 'record' });
 const sidePart = h('div', { class: 'side' });
 const modalPart = h('div', {});
+const flowPart = h('div', {});
+const tabs = createWorkspaceTabs((id) => navigate(id));
+const views = createAppViews({ username: setup.user.username, people: () => desk.search('') });
 const itemLabel = h('span', { class: 'label' }, 'Phone');
 const itemIcon = h('span', { class: 'icon' }, icon('phone', 16));
 const titleLabel = h('span', {}, 'Phone');
@@ -80,21 +91,26 @@ function shown(): OrgRecord | undefined {
   return shownId === undefined ? undefined : recordAt(state, shownId);
 }
 
-function navigate(id: string | undefined): void {
+function navigate(id: string | undefined, path?: string): void {
+  views.people();
   shownId = id;
+  covering = undefined;
+  modalPart.replaceChildren();
   const record = shown();
-  history.pushState(
-    null,
-    '',
-    `${record ? `/lightning/r/${record.kind}/${record.id}/view` : '/lightning/o/Contact/list'}?user=${encodeURIComponent(setup.user.username)}`,
-  );
+  history.pushState(null, '', keeping(path ?? pagePath(record), setup.user.username, setup.app));
+  if (setup.app === 'console') tabs.show(record);
   draw();
-  navigated();
+  navigated(record ? 'record' : path === undefined ? 'list' : 'elsewhere');
 }
 
-function navigated(): void {
-  const record = shown();
-  wire.fire('onNavigationChange', record ? viewInfo(record, location.pathname) : { url: location.pathname });
+/** Tells the phone where the agent is, as this kind of app does after such a move. */
+function navigated(move: Move): void {
+  const payload = navigationPayload(setup.app, move, covering === undefined ? shown() : undefined, whereabouts());
+  if (payload) wire.fire('onNavigationChange', payload);
+}
+
+function whereabouts(): string {
+  return covering ?? location.pathname;
 }
 
 /** A click on a number: the record it belongs to, as Open CTI tells it. Never reaches the panel while click-to-dial is off. */
@@ -105,15 +121,27 @@ function dial(number: string, record: OrgRecord): boolean {
   return wire.fire('onClickToDial', { number, ...ref });
 }
 
+/** Numbers of the page and of its components become links, or stop being ones. */
+function allowDialing(enabled: boolean): void {
+  dialing = enabled;
+  document.body.dataset.clickToDial = enabled ? 'enabled' : 'disabled';
+  window.dispatchEvent(new CustomEvent('sandbox-click-to-dial'));
+}
+
 const desk: Desk = {
   setup,
   state: () => state,
-  shown,
-  url: () => location.pathname,
+  shown: () => (covering === undefined ? shown() : undefined),
+  url: whereabouts,
   open: navigate,
   search(term) {
     filter = term;
     navigate(undefined);
+  },
+  goTo(path) {
+    const id = /\b([a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?)\b/.exec(path)?.[1];
+    if (id !== undefined && recordAt(state, id)) navigate(id);
+    else navigate(undefined, path);
   },
   newRecord(entity, defaults) {
     const values = Object.fromEntries(Object.entries(defaults).map(([key, given]) => [key, `${given as string}`]));
@@ -121,11 +149,19 @@ const desk: Desk = {
       await follower.refresh();
       navigate(id);
     };
-    modalPart.replaceChildren(newRecordModal({ entity, values }, setup.user.username, saved));
-    navigated();
+    // One form at a time: a second takes the place of the first, and what was typed there is lost. Reported from the field.
+    modalPart.replaceChildren(
+      newRecordModal({ entity, values }, setup.user.username, saved, () => {
+        covering = undefined;
+        navigated('record');
+      }),
+    );
+    covering = `/lightning/o/${entity}/new`;
+    navigated('new-record-modal');
   },
+  flow: (name, variables) => flowPart.replaceChildren(flowPanel(name, variables)),
   clickToDial(enabled) {
-    dialing = enabled;
+    allowDialing(enabled);
     draw();
   },
   panel: {
@@ -143,45 +179,36 @@ const desk: Desk = {
       if (label !== undefined) titleLabel.textContent = label;
       if (key !== undefined) titleIcon.replaceChildren(icon(utilityIcons[key] ?? 'phone', 16));
     },
-    ready: () => item.classList.add('ready'),
+    ready() {
+      phone.ready();
+      item.classList.add('ready');
+    },
   },
   refresh: () => follower.refresh(),
   published(channel, message) {
     events.push({ at: new Date(), channel, text: JSON.stringify(message) });
-    wire.fire('subscribe', message, channel);
+    bus.publish(channel, message);
     draw();
   },
 };
 
+const phone = createPhoneFrame(setup, frameHolder, () => {
+  wire.forget();
+  allowDialing(false);
+});
+const bus = createChannelBus((channel, message) => wire.fire('subscribe', message, channel));
 const wire = createHostWire({
-  frame: () => frame,
+  frame: phone.current,
   panelOrigin,
   page: setup.page,
   user: setup.user.username,
   perform: (request) => perform(desk, request),
+  reload: mountPhone,
 });
 
-/** Mounts the phone's frame, as Lightning does: a new nonce every time, nothing remembered of the last one. */
-function mountFrame(): void {
-  if (!setup.user.callCenterId) return;
-  wire.forget();
-  dialing = false;
-  const query = new URLSearchParams({
-    mode: 'Lightning',
-    ltn_app_id: '06mPc0000000001AAA',
-    isdtp: 'vw',
-    sfdcIframeOrigin: location.origin,
-    clc: '1',
-    nonce: crypto.randomUUID().replaceAll('-', ''),
-  });
-  frame = h('iframe', {
-    class: 'openctiSoftPhone',
-    title: 'Phone',
-    name: 'softphone',
-    allow: 'microphone; autoplay; speaker-selection',
-    src: `${setup.panelUrl}${setup.panelUrl.includes('?') ? '&' : '?'}${query.toString()}`,
-  });
-  frameHolder.replaceChildren(frame);
+function mountPhone(): void {
+  if (setup.user.callCenterId) phone.mount();
+  draw();
 }
 
 // ── Drawing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,6 +258,7 @@ function drawList(): void {
 
 function drawRecord(): void {
   const record = shown();
+  views.beside(record);
   if (record) {
     recordPart.replaceChildren(
       ...recordView(state, record, { dialing, open: navigate, dial: (number, callee) => void dial(number, callee) }),
@@ -284,17 +312,21 @@ document.body.append(
     { class: 'app' },
     h('span', { class: 'mark', 'aria-hidden': 'true' }),
     h('strong', {}, 'Sales desk'),
-    h(
-      'nav',
-      { 'aria-label': 'Workspace' },
-      h('a', { href: '#', class: 'tab', 'aria-current': 'page', onclick: following(() => desk.search('')) }, 'People'),
-    ),
+    views.nav,
+    tabs.element,
     h('span', { class: 'push' }),
     search,
     avatar(setup.user.name),
   ),
-  h('main', {}, h('aside', { 'aria-label': 'People' }, listPart, sidePart), recordPart),
+  h(
+    'main',
+    {},
+    h('aside', { 'aria-label': 'People' }, listPart, sidePart),
+    h('div', { class: 'workspace' }, recordPart, views.components),
+    views.elsewhere,
+  ),
   setup.user.callCenterId ? panel : '',
+  flowPart,
   h(
     'footer',
     { class: 'utility-bar' },
@@ -322,11 +354,21 @@ const follower = followState<OrgState>('/sandbox/state', (next) => {
 window.addEventListener('popstate', () => {
   shownId = idInPath();
   draw();
-  navigated();
+  navigated(shown() ? 'record' : 'list');
 });
-// A standard app also tells when the page is looked at again.
-window.addEventListener('focus', navigated);
-mountFrame();
+// Both kinds of app also tell when the page is looked at again.
+window.addEventListener('focus', () => navigated('focus'));
+// A number in a component was clicked: it names its record itself.
+window.addEventListener('sandbox-dial', (event) => {
+  const { number, recordId } = (event as CustomEvent<{ number: string; recordId: string }>).detail;
+  const record = recordAt(state, recordId);
+  if (record) dial(number, record);
+  else if (dialing) {
+    show(true);
+    wire.fire('onClickToDial', { number, recordId: '', recordName: '', objectType: '' });
+  }
+});
+mountPhone();
 
 /** What a test can do to the page beyond clicking. */
 Object.assign(window, {
@@ -336,16 +378,25 @@ Object.assign(window, {
       return record ? dial(number, record) : false;
     },
     open: navigate,
-    fireNavigation: navigated,
+    fireNavigation: () => navigated('focus'),
+    /** Refreshes the tab in front, which a console tells the phone. */
+    refreshTab: () => navigated('tab-refresh'),
     /** Puts a new frame in place of the phone's, as a page refresh of the utility does. */
-    recreateFrame: () => {
-      mountFrame();
-      draw();
+    recreateFrame: mountPhone,
+    /** Closes the utility. */
+    dropFrame: phone.drop,
+    onStandby: phone.onStandby,
+    /** Delivers the answers that the fault `host-held` kept, into the frame there is now. */
+    releaseAnswers: wire.release,
+    /** The page's message channels, as `lightning/messageService` reaches them. */
+    channel: {
+      subscribe: bus.subscribe,
+      publish: (name: string, message: unknown): void => void bus.publish(name, message),
     },
-    /** Publishes on a message channel as another component of the page would. */
-    publish: (channel: string, message: unknown) => wire.fire('subscribe', message, channel),
+    /** Publishes on a message channel as another component of the page would; answers whether the phone listens. */
+    publish: bus.publish,
     /** Sends any message into the panel from a foreign origin. */
-    strangerSays: (message: unknown) => strangerSays(message, frame),
+    strangerSays: (message: unknown) => strangerSays(message, phone.current()),
     events: () => events.map(({ channel, text: said }) => ({ channel, text: said })),
   },
 });

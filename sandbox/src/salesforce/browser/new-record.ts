@@ -1,11 +1,12 @@
 /** Owns the form that `screenPop` opens for a record that is not there yet. */
 import { h, postJson } from '../../page/dom.ts';
 
-/** The modal of a new record, prefilled; `saved` gets the new id. It takes itself off the page. */
+/** The modal of a new record, prefilled; `saved` gets the new id, `cancelled` hears that none was wanted. It takes itself off the page. */
 export function newRecordModal(
   open: { readonly entity: string; readonly values: Readonly<Record<string, string>> },
   user: string,
   saved: (id: string) => Promise<void>,
+  cancelled: () => void,
 ): HTMLElement {
   const names = [
     ...new Set([
@@ -45,7 +46,18 @@ export function newRecordModal(
     h(
       'div',
       { class: 'buttons' },
-      h('button', { type: 'button', class: 'plain', onclick: close }, 'Cancel'),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'plain',
+          onclick: () => {
+            close();
+            cancelled();
+          },
+        },
+        'Cancel',
+      ),
       h('button', { type: 'submit', class: 'primary' }, 'Save'),
     ),
   );

@@ -24,8 +24,11 @@ interface WireReply {
 /** Replaced by the server with the number in the script's own URL. */
 declare const __API_VERSION__: number;
 
+/** Which pages may be the host. The list grew; what is known of 42 and 43 knew two domains only. */
 const realHost =
-  /^http[s]?:\/\/[\w\-.]+(\.((my-)?visual)?force\.com|\.my-lightning\.com|\.(my-)?salesforce\.com|\.(salesforce|crmforce)\.(mil|ms))(:\d+)?$/;
+  __API_VERSION__ >= 55
+    ? /^http[s]?:\/\/[\w\-.]+(\.((my-)?visual)?force\.com|\.my-lightning\.com|\.(my-)?salesforce\.com|\.(salesforce|crmforce)\.(mil|ms))(:\d+)?$/
+    : /^http[s]?:\/\/[\w\-.]+\.(force|salesforce)\.com(:\d+)?$/;
 const sandboxHost = /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?$/;
 
 (() => {
@@ -38,13 +41,15 @@ const sandboxHost = /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?$/;
   let callId = 0;
   let hostOrigin: string | null = null;
 
+  /** `null` gets a TypeError out of `Object.keys`, as in an org. */
   const only = (args: unknown): Arguments => {
-    if (typeof args !== 'object' || args === null || Array.isArray(args) || Object.keys(args).length === 0)
-      throw new Error('This Open CTI method takes exactly one object with its arguments.');
+    if (typeof args !== 'object' || Object.keys(args as object).length === 0)
+      throw new Error('Must pass in only one object which holds arguments to this API method call.');
     return args as Arguments;
   };
+  const missing = (name: string): Error => new Error(`Missing the required argument \`${name}\`!`);
   const handler = (value: unknown, name: string): Handler => {
-    if (typeof value !== 'function') throw new Error(`The required argument \`${name}\` is missing.`);
+    if (typeof value !== 'function') throw missing(name);
     return value as Handler;
   };
 
@@ -153,56 +158,68 @@ const sandboxHost = /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?$/;
     setSoftphoneItemLabel: passing('setSoftphoneItemLabel', 'label'),
     saveLog: (args?: unknown) => {
       const given = only(args);
-      if (typeof given.value !== 'object') throw new Error('The required argument `value` must be an object.');
+      if (typeof given.value !== 'object') throw missing('value object');
       send('saveLog', given, { object: given.value });
     },
-    publish: (args?: unknown) => {
-      const given = only(args);
-      const message: unknown = given.message === undefined ? undefined : JSON.parse(JSON.stringify(given.message));
-      send('publish', given, { eventName: channelName(given), message });
-    },
-    subscribe: (args?: unknown) => {
-      const given = only(args);
-      const channel = channelName(given);
-      const listener = handler(given.listener, 'listener');
-      listen(channel, listener);
-      const answered = (response: unknown): void => {
-        const answer = response as { success?: boolean; subscription?: object };
-        if (answer.success) {
-          answer.subscription = Object.freeze({});
-          channels.set(answer.subscription, { channel, listener });
-        } else dropListener(channel, listener);
-        if (typeof given.callback === 'function') (given.callback as Handler)(answer);
-      };
-      send('subscribe', { callback: answered, listener }, { eventName: channel, subscription: {} });
-    },
-    unsubscribe: (args?: unknown) => {
-      const given = only(args);
-      if (typeof given.subscription !== 'object' || given.subscription === null)
-        throw new Error('The argument `subscription` must be an object.');
-      const known = channels.get(given.subscription);
-      if (!known) return;
-      channels.delete(given.subscription);
-      dropListener(known.channel, known.listener);
-      if (!listeners.has(known.channel)) send('unsubscribe', given, { eventName: known.channel });
-    },
-    hvs: { onWorkStart: listening('onWorkStart'), completeWork: passing('completeWork', 'workId', 'attributes') },
+    ...(apiVersion >= 47 ? messageChannels() : {}),
+    ...(apiVersion >= 46
+      ? {
+          hvs: { onWorkStart: listening('onWorkStart'), completeWork: passing('completeWork', 'workId', 'attributes') },
+        }
+      : {}),
   };
+
+  /** Since 47. */
+  function messageChannels(): Record<string, (args?: unknown) => void> {
+    return {
+      publish: (args?: unknown) => {
+        const given = only(args);
+        const message: unknown = given.message === undefined ? undefined : JSON.parse(JSON.stringify(given.message));
+        send('publish', given, { eventName: channelName(given), message });
+      },
+      subscribe: (args?: unknown) => {
+        const given = only(args);
+        const channel = channelName(given);
+        const listener = handler(given.listener, 'listener');
+        listen(channel, listener);
+        const answered = (response: unknown): void => {
+          const answer = response as { success?: boolean; subscription?: object };
+          if (answer.success) {
+            answer.subscription = Object.freeze({});
+            channels.set(answer.subscription, { channel, listener });
+          } else dropListener(channel, listener);
+          if (typeof given.callback === 'function') (given.callback as Handler)(answer);
+        };
+        send('subscribe', { callback: answered, listener }, { eventName: channel, subscription: {} });
+      },
+      unsubscribe: (args?: unknown) => {
+        const given = only(args);
+        if (typeof given.subscription !== 'object' || given.subscription === null)
+          throw new Error('The argument `subscription` must be an object!');
+        const known = channels.get(given.subscription);
+        if (!known) return;
+        channels.delete(given.subscription);
+        dropListener(known.channel, known.listener);
+        if (!listeners.has(known.channel)) send('unsubscribe', given, { eventName: known.channel });
+      },
+    };
+  }
 
   function channelName(given: Arguments): string {
     if (typeof given.channelName !== 'string' || given.channelName === '')
-      throw new Error('The argument `channelName` must be a non-empty string.');
+      throw new Error('The argument `channelName` must be a non-empty string!');
     return given.channelName;
   }
 
+  /** Runs by itself. `mode` is read by the real one too, but nothing depends on it here. */
   function initialize(): void {
-    const parameters = new URLSearchParams(window.location.search);
-    const origins = parameters.getAll('sfdcIframeOrigin');
+    const origins = new URLSearchParams(window.location.search).getAll('sfdcIframeOrigin');
+    // A parameter that stands there twice becomes a list, which is no origin.
     const origin = origins.length === 1 ? (origins[0] ?? '') : '';
     const known = realHost.test(origin) || sandboxHost.test(origin);
-    if (!known || origin.indexOf(window.location.protocol) !== 0 || parameters.get('mode') !== 'Lightning')
+    if (!known || origin.indexOf(window.location.protocol) !== 0)
       // A bare string, as the real script throws it: catching code must not expect an Error.
-      throw 'Failed to initialize Open CTI: the page was not loaded by a known host with mode and sfdcIframeOrigin in its URL.';
+      throw 'Failed to initialize Open CTI. Ensure that it is loaded from the right frame with correct URL parameters';
     hostOrigin = origin;
   }
 

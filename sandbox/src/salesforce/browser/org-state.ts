@@ -19,6 +19,9 @@ export interface PageSetup {
   readonly user: OrgState['users'][number];
   readonly orgId: string;
   readonly page: string;
+  readonly app: 'standard' | 'console';
+  /** `reqStandbyUrl` and `reqTimeout` of the call center; null where it has none. */
+  readonly callCenter: { readonly standbyUrl: string | null; readonly timeoutMs: number | null };
 }
 
 export type RecordKind = 'Account' | 'Contact' | 'Lead' | 'Task';
@@ -56,4 +59,8 @@ export function viewInfo(record: OrgRecord | undefined, url: string): Record<str
   const info: Record<string, string> = { url, recordId: record.id, recordName: record.name, objectType: record.kind };
   if (record.kind === 'Contact' && text(record.fields.AccountId) !== '') info.accountId = text(record.fields.AccountId);
   return info;
+}
+
+export function isRecord(given: unknown): given is Record<string, unknown> {
+  return typeof given === 'object' && given !== null && !Array.isArray(given);
 }

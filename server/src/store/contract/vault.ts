@@ -21,5 +21,6 @@ export interface VaultStore {
   sealedOtherwise(keyId: string, limit: number): Promise<readonly SealedSecret[]>;
   /** How many secrets each key seals. */
   countByKey(): Promise<ReadonlyMap<string, number>>;
-  remove(tenant: TenantId, kind: string): Promise<void>;
+  /** False when there was none. */
+  remove(tenant: TenantId, kind: string): Promise<boolean>;
 }

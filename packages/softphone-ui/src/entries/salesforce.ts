@@ -1,0 +1,5 @@
+/** The panel inside Salesforce. */
+import { createSalesforcePanel } from '@patchcord/crm-adapters/panel';
+import { openPanel } from '../main.tsx';
+
+openPanel(createSalesforcePanel);
