@@ -2,14 +2,20 @@
  * Runs the tests and counts them. `npm test` runs every project, the lab ones inside their own network namespaces; `npm run test:unit` runs
  * what needs only Node. The last line is `N passed, N failed`; a project that dies without a report counts as one failure.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeAsteriskRoot } from './asterisk-root.ts';
 import { installSystemPackages } from './system-packages.ts';
 
 const projects = ['unit', 'lwc', 'store', 'browser', 'lab'] as const;
+type Project = (typeof projects)[number];
+/**
+ * What runs side by side. The first of a stage is shown as it runs. Browsers and databases wait more than they work, so that two cores take both;
+ * calls on real servers have the machine for themselves.
+ */
+const stages: readonly (readonly Project[])[] = [['unit'], ['browser', 'store'], ['lwc'], ['lab']];
 const help = `Usage: npm test [-- PROJECT…] [-- --help]
 Projects: ${projects.join(', ')} (all when none is named). One file: npx vitest run --project unit test/unit/…`;
 
@@ -38,7 +44,17 @@ if (chosen.some((project) => project !== 'unit' && project !== 'lwc')) {
 const reports = mkdtempSync(join(tmpdir(), 'patchcord-test-'));
 let passed = 0;
 let failed = 0;
-for (const project of chosen) {
+for (const stage of stages) {
+  const [shown, ...quiet] = stage.filter((project) => chosen.includes(project));
+  if (shown === undefined) continue;
+  await Promise.all([run(shown), ...quiet.map((project) => run(project, join(reports, `${project}.log`)))]);
+}
+rmSync(reports, { recursive: true, force: true });
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);
+
+/** Runs one project and adds up its counts. With `log` its output is kept there and shown when it is done. */
+async function run(project: Project, log?: string): Promise<void> {
   const report = join(reports, `${project}.json`);
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', project];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
@@ -48,21 +64,30 @@ for (const project of chosen) {
       : project === 'lab'
         ? ['test/sip-lab/run-in-lab.ts', '--', process.execPath, ...vitest, ...reporters]
         : [...vitest, ...reporters];
-  console.log(`\n── ${project} ──`);
-  const run = spawnSync(process.execPath, command, { stdio: 'inherit' });
+  console.log(log === undefined ? `\n── ${project} ──` : `\n── ${project} ── runs beside it; what it says follows`);
+  const ended = await output(command, log);
+  if (log !== undefined) console.log(`\n── ${project} ──\n${readFileSync(log, 'utf8')}`);
   const counts = readCounts(report);
   passed += counts.passed;
   failed += counts.failed;
-  if (run.status !== 0 && counts.failed === 0) {
-    console.error(
-      `The project "${project}" ended with ${run.status ?? run.signal} although no test failed: counted as one failure.`,
-    );
+  if (ended !== 0 && counts.failed === 0) {
+    console.error(`The project "${project}" ended with ${ended} although no test failed: counted as one failure.`);
     failed += 1;
   }
 }
-rmSync(reports, { recursive: true, force: true });
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exit(failed === 0 && passed > 0 ? 0 : 1);
+
+/** The exit code, or the signal that ended it. */
+function output(command: readonly string[], log: string | undefined): Promise<number | string> {
+  const file = log === undefined ? null : openSync(log, 'w');
+  const child = spawn(process.execPath, command, {
+    stdio: file === null ? 'inherit' : ['ignore', file, file],
+  });
+  if (file !== null) closeSync(file);
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 1));
+  });
+}
 
 function readCounts(file: string): { passed: number; failed: number } {
   try {
