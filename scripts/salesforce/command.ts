@@ -2,19 +2,25 @@
  * The command line of `npm run salesforce`: reads and checks the options, builds the CLI, runs one command, turns failures into words and an exit
  * code. Knows no org.
  */
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { install } from './install.ts';
-import { createSf, OrgFailure } from './sf-cli.ts';
+import { createSf, OrgFailure, type StartSf, startedApart } from './sf-cli.ts';
 import { smoke } from './smoke.ts';
 import { uninstall } from './uninstall.ts';
 
 export interface CommandSurroundings {
   /** Folder of the checkout. */
   readonly root: string;
+  /** Where files for the administrator are left; the working folder when it is not given. */
+  readonly folder?: string;
   readonly log: (line: string) => void;
   /** For tests: the network. */
   readonly fetcher?: typeof fetch;
+  /** For tests: how the CLI is run. */
+  readonly start?: StartSf;
 }
 
 const help = `npm run salesforce -- <command> --target-org <alias> [options]
@@ -26,15 +32,16 @@ install     deploys the source with your relay's address, assigns permission set
   --managers a@x  --admins a@x         who sees the board and reports; who may check the set-up
   --relay-user patchcord@x             the integration user
   --replace-call-center                takes agents out of another call centre
+  --people-only                        deploys nothing: people, call centre and what is left to do
   --dry-run                            tries the deployment, changes nothing
 smoke       answers what only an org knows, cleans up, writes a report
   --report <file>                      where to (patchcord-smoke.md)
   --client-id, --key-file, --agent     also tries the relay's sign-in as this agent; --login-url for a sandbox
   --search-minutes 5                   how long a new contact may stay unfound
-uninstall   shows who uses the phone
+uninstall   shows who uses the phone; writes a project that would delete the metadata and the calls, and never runs it
   --yes                                takes permission sets and call centre from them
 
-All of it may be run again: each step looks first. --sf <path> names another Salesforce CLI than "sf".
+All of it may be run again. install writes the whole source again (it says what that overwrites) unless you say --people-only. --sf <path> names another Salesforce CLI than "sf".
 Sign in first: sf org login web --alias <alias>`;
 
 const options = {
@@ -49,6 +56,7 @@ const options = {
   admins: { type: 'string', multiple: true },
   'relay-user': { type: 'string' },
   'replace-call-center': { type: 'boolean' },
+  'people-only': { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   report: { type: 'string' },
   'client-id': { type: 'string' },
@@ -62,7 +70,7 @@ const options = {
 /** @returns exit code: 0 done, 1 not all of it, 2 the command line is wrong */
 export async function salesforceCommand(
   args: readonly string[],
-  { root, log, fetcher }: CommandSurroundings,
+  { root, folder = process.cwd(), log, fetcher, start }: CommandSurroundings,
 ): Promise<number> {
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
@@ -75,18 +83,22 @@ export async function salesforceCommand(
       throw new UsageError(`"${positionals.join(' ')}" is not a command: install, smoke or uninstall`);
     const targetOrg = values['target-org'];
     if (targetOrg === undefined) throw new UsageError('--target-org is missing: the alias you signed in with');
-    const sf = createSf(values.sf ?? 'sf', targetOrg);
-    if (command === 'uninstall') return (await uninstall(sf, { targetOrg, yes: values.yes === true, log })) ? 0 : 1;
+    const sf = createSf(values.sf ?? 'sf', targetOrg, start ?? (command === 'smoke' ? startedApart : undefined));
+    if (command === 'uninstall') {
+      const good = await uninstall(sf, { root, targetOrg, yes: values.yes === true, folder, log });
+      return good ? 0 : 1;
+    }
     if (command === 'smoke') {
-      const good = await smoke(sf, {
+      const given = {
         targetOrg,
-        report: values.report ?? 'patchcord-smoke.md',
+        report: values.report ?? join(folder, 'patchcord-smoke.md'),
         jwt: jwtOptions(values),
         searchPatienceMs: minutes(values['search-minutes'] ?? '5') * 60_000,
         searchPauseMs: 10_000,
         ...(fetcher === undefined ? {} : { fetcher }),
         log,
-      });
+      };
+      const good = await interruptible((signal) => smoke(sf, { ...given, signal }));
       return good ? 0 : 1;
     }
     const file = values['agents-file'];
@@ -95,11 +107,13 @@ export async function salesforceCommand(
       targetOrg,
       relay: relayOrigin(values.relay),
       tenant: tenantId(values.tenant),
-      agents: [...names(values.agents), ...(file === undefined ? [] : names([readFileSync(file, 'utf8')]))],
+      agents: [...names(values.agents), ...(file === undefined ? [] : names([contentOf('--agents-file', file)]))],
       managers: names(values.managers),
       admins: names(values.admins),
       relayUser: names([values['relay-user'] ?? ''])[0],
       dryRun: values['dry-run'] === true,
+      peopleOnly: values['people-only'] === true,
+      folder,
       replaceCallCenter: values['replace-call-center'] === true,
       log,
     });
@@ -119,6 +133,35 @@ export async function salesforceCommand(
 
 class UsageError extends Error {}
 
+const interruptions = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Turns the first interruption into a signal; the second ends the process as ever. */
+async function interruptible(run: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
+  const controller = new AbortController();
+  const stop = () => {
+    for (const name of interruptions) process.off(name, stop);
+    controller.abort();
+  };
+  for (const name of interruptions) process.on(name, stop);
+  try {
+    return await run(controller.signal);
+  } finally {
+    for (const name of interruptions) process.off(name, stop);
+  }
+}
+
+/** @throws UsageError when the file an option names can't be read */
+function contentOf(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(
+      `${option} ${path} can't be read: ${why}. Correct the path; it is taken from ${process.cwd()}.`,
+    );
+  }
+}
+
 type Values = ReturnType<typeof parseArgs<{ readonly options: typeof options }>>['values'];
 
 function jwtOptions(values: Values) {
@@ -127,7 +170,24 @@ function jwtOptions(values: Values) {
   if (given.length === 0) return undefined;
   if (clientId === undefined || keyFile === undefined || username === undefined)
     throw new UsageError('--client-id, --key-file and --agent belong together');
-  return { clientId, keyFile, username, loginUrl: loginUrl ?? 'https://login.salesforce.com' };
+  const privateKeyPem = rsaKey(keyFile, contentOf('--key-file', keyFile));
+  return { clientId, privateKeyPem, username, loginUrl: loginUrl ?? 'https://login.salesforce.com' };
+}
+
+/** @throws UsageError unless it is the key that signs; never shows any of it */
+function rsaKey(path: string, pem: string): string {
+  const type = () => {
+    try {
+      return createPrivateKey(pem).asymmetricKeyType;
+    } catch {
+      return undefined;
+    }
+  };
+  if (type() !== 'rsa')
+    throw new UsageError(
+      `--key-file ${path} holds no unencrypted RSA private key in PEM. Give the relay's salesforce.key, not its certificate.`,
+    );
+  return pem;
 }
 
 /** @throws UsageError unless it is an https origin that is not the example */
@@ -154,7 +214,7 @@ function names(given: readonly string[] | undefined): readonly string[] {
   for (const name of all)
     if (!/^[^\s'"\\@]+@[^\s'"\\@]+$/.test(name))
       throw new UsageError(`"${name}" is not a user name (they look like an e-mail address)`);
-  return [...new Set(all)];
+  return [...new Map(all.map((name) => [name.toLowerCase(), name])).values()];
 }
 
 function minutes(given: string): number {

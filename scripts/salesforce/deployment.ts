@@ -1,6 +1,8 @@
 /**
  * Brings the source into the org: a copy with the relay's own address, all of it in one deployment with its Apex tests; when the org refuses
- * that, part by part, so that a utility bar or a report it does not take costs no more than itself. Touches nothing in the checkout.
+ * that, part by part, so that a utility bar or a report it does not take costs no more than itself. What is in the org already is overwritten
+ * (`--ignore-conflicts`): the copy is a new project each time, which knows nothing of earlier deployments, so that an org with source tracking
+ * would call its own state a conflict. Touches nothing in the checkout.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +24,9 @@ export interface RefusedPart {
 
 interface Part {
   readonly name: string;
-  /** Folders below `main/default`, or files in them. */
+  /** Names of earlier parts without which the org can't take this one. */
+  readonly buildsOn: readonly string[];
+  /** Folders below `main/default`; pages are divided between "flexipages" and "utility bars". */
   readonly paths: readonly string[];
   readonly tests: boolean;
   /** Without it the phone does not work at all. */
@@ -30,13 +34,16 @@ interface Part {
   readonly instead: string;
 }
 
+const firstPart = 'object, classes, components and permission sets';
+
 /** In the order in which they build on each other. The first is without apps: permission sets get them with the third. */
 const parts: readonly Part[] = [
   {
-    name: 'object, classes, components and permission sets',
+    name: firstPart,
+    buildsOn: [],
     paths: [
       ...['objects', 'layouts', 'classes', 'lwc', 'customPermissions', 'messageChannels', 'permissionsets', 'tabs'],
-      'flexipages/Patchcord_Board.flexipage-meta.xml',
+      'flexipages',
     ],
     tests: true,
     needed: true,
@@ -44,6 +51,7 @@ const parts: readonly Part[] = [
   },
   {
     name: 'call centre',
+    buildsOn: [],
     paths: ['callCenters'],
     tests: false,
     needed: false,
@@ -51,18 +59,15 @@ const parts: readonly Part[] = [
   },
   {
     name: 'apps and utility bars',
-    paths: [
-      'flexipages/Patchcord_UtilityBar.flexipage-meta.xml',
-      'flexipages/Patchcord_Standard_UtilityBar.flexipage-meta.xml',
-      'applications',
-      'permissionsets',
-    ],
+    buildsOn: [firstPart],
+    paths: ['utility bars', 'applications', 'permissionsets'],
     tests: false,
     needed: false,
     instead: 'Setup > App Manager > your Lightning app > Edit > Utility Items > Add > Open CTI Softphone.',
   },
   {
     name: 'Trusted URL',
+    buildsOn: [],
     paths: ['cspTrustedSites'],
     tests: false,
     needed: false,
@@ -70,6 +75,7 @@ const parts: readonly Part[] = [
   },
   {
     name: 'reports',
+    buildsOn: [firstPart],
     paths: ['reportTypes', 'reports'],
     tests: false,
     needed: false,
@@ -126,12 +132,20 @@ export async function deploy(
   const whole = await deployed(sf, source.folder, [main], tests, dryRun);
   if (whole.length === 0) return { refused: [] };
   for (const problem of whole) log(`  ✘ ${problem}`);
-  log('  the org did not take all of it; now part by part, so that the rest gets there');
+  log(
+    dryRun
+      ? '  the org would not take all of it; now each part with those it builds on, as a trial too'
+      : '  the org did not take all of it; now part by part, so that the rest gets there',
+  );
   const refused: RefusedPart[] = [];
   for (const part of parts) {
-    const undo = part.needed ? withoutApps(join(main, 'default/permissionsets')) : () => {};
-    const paths = part.paths.map((path) => join(main, 'default', path)).filter((path) => exists(path));
-    const problems = await deployed(sf, source.folder, paths, part.tests ? tests : [], dryRun);
+    // A trial keeps nothing: what a part builds on is not in the org unless it is sent along.
+    const sent = dryRun ? [...parts.filter(({ name }) => part.buildsOn.includes(name)), part] : [part];
+    const paths = pathsOf(main, sent);
+    const undo = sent.some(({ paths }) => paths.includes('applications'))
+      ? () => {}
+      : withoutApps(join(main, 'default/permissionsets'));
+    const problems = await deployed(sf, source.folder, paths, sent.some((one) => one.tests) ? tests : [], dryRun);
     undo();
     log(problems.length === 0 ? `  ✔ ${part.name}` : `  ✘ ${part.name}`);
     if (problems.length === 0) continue;
@@ -139,6 +153,20 @@ export async function deploy(
     refused.push({ name: part.name, problems, instead: part.instead });
   }
   return { refused };
+}
+
+/** Files and folders of some parts, each once. Utility bars go with the apps, every other page with the first part. */
+function pathsOf(main: string, some: readonly Part[]): readonly string[] {
+  const pages = filesBelow(join(main, 'default/flexipages'));
+  const isBar = (path: string) => path.endsWith('UtilityBar.flexipage-meta.xml');
+  const paths = some
+    .flatMap((part) => part.paths)
+    .flatMap((path) => {
+      if (path === 'flexipages') return pages.filter((page) => !isBar(page));
+      if (path === 'utility bars') return pages.filter(isBar);
+      return [join(main, 'default', path)].filter((folder) => filesBelow(folder).length > 0);
+    });
+  return [...new Set(paths)];
 }
 
 /** Problems of one deployment; none when it succeeded. */
@@ -151,7 +179,7 @@ async function deployed(
 ): Promise<readonly string[]> {
   const answer = await sf.run(
     [
-      ...['project', 'deploy', 'start', '--wait', '60'],
+      ...['project', 'deploy', 'start', '--wait', '60', '--ignore-conflicts'],
       ...paths.flatMap((path) => ['--source-dir', path]),
       ...(tests.length === 0
         ? []
@@ -185,8 +213,4 @@ function withoutApps(folder: string): () => void {
   return () => {
     for (const [path, xml] of before) writeFileSync(path, xml);
   };
-}
-
-function exists(path: string): boolean {
-  return filesBelow(path).length > 0 || path.endsWith('.xml');
 }

@@ -1,6 +1,7 @@
 /**
- * Installs into one org: deploys, assigns permission sets and the call centre, says what is left to do by hand. Every step looks first and
- * changes only what differs, so that the same command can be run again after a failure.
+ * Installs into one org: deploys, assigns permission sets and the call centre, says what is left to do by hand. May be run again after a failure:
+ * people are looked up first and only who lacks something is changed. A deployment always writes the whole source; it keeps the org's sharing of
+ * the object and says what else it overwrites. `peopleOnly` goes without one.
  */
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,10 @@ import {
   type PermissionSetName,
   usersNamed,
 } from './org.ts';
+import { overwrittenBy } from './overwritten.ts';
+import { relayConfiguration } from './relay-configuration.ts';
 import { isRow, OrgFailure, quoted, rows, type Sf, text } from './sf-cli.ts';
+import { isInOrg, keepSharing, type Sharing, sharingInOrg, sharingInSource } from './sharing.ts';
 
 export interface InstallOptions {
   readonly root: string;
@@ -27,6 +31,10 @@ export interface InstallOptions {
   readonly admins: readonly string[];
   readonly relayUser: string | undefined;
   readonly dryRun: boolean;
+  /** Deploys nothing: only permission sets, call centre and what is told. */
+  readonly peopleOnly: boolean;
+  /** Where a file for the administrator is left. */
+  readonly folder: string;
   /** Takes agents out of another call centre. */
   readonly replaceCallCenter: boolean;
   readonly log: (line: string) => void;
@@ -49,21 +57,7 @@ export async function install(sf: Sf, options: InstallOptions): Promise<boolean>
   ];
   const users = await usersNamed(sf, [...new Set(wanted.flatMap(([, names]) => names))]);
 
-  log(`2. ${dryRun ? 'A trial of the deployment, nothing is kept' : 'The deployment'}`);
-  const source = prepareSource(options.root, options.relay, options.tenant);
-  let refused: readonly RefusedPart[];
-  try {
-    ({ refused } = await deploy(sf, source, options));
-    if (refused.length === 0) log('  ✔ everything');
-    if (refused.some((part) => part.name === 'call centre') && !dryRun) {
-      const kept = join(process.cwd(), 'patchcord-call-center.xml');
-      copyFileSync(source.importFile, kept);
-      log(`  the call centre to import lies in ${kept}`);
-    }
-  } finally {
-    source.remove();
-  }
-  for (const part of refused) log(`  by hand, for ${part.name}: ${part.instead}`);
+  const refused = await deployment(sf, options);
 
   log('3. Permission sets');
   let done = refused.length === 0;
@@ -82,7 +76,7 @@ export async function install(sf: Sf, options: InstallOptions): Promise<boolean>
   log('5. By hand');
   for (const line of await byHand(sf, org, options)) log(`  ${line}`);
   log("6. For the relay's configuration");
-  for (const line of configuration(org, of(options.agents), options).split('\n')) log(`  ${line}`);
+  for (const line of relayConfiguration(org, of(options.agents), options.relayUser).split('\n')) log(`  ${line}`);
   log('');
   if (dryRun) log('A trial: nothing was changed.');
   else
@@ -92,6 +86,50 @@ export async function install(sf: Sf, options: InstallOptions): Promise<boolean>
         : 'Not all of it was done (✘ above). Mend it and run the same command again.',
     );
   return done;
+}
+
+/** The second step. @returns parts that the org refused */
+async function deployment(sf: Sf, options: InstallOptions): Promise<readonly RefusedPart[]> {
+  const { log, dryRun } = options;
+  log(`2. ${dryRun && !options.peopleOnly ? 'A trial of the deployment, nothing is kept' : 'The deployment'}`);
+  if (options.peopleOnly) {
+    if (!(await isInOrg(sf)))
+      throw new OrgFailure(
+        'Patchcord is not in this org yet, so there is nothing to assign. Run it without --people-only.',
+      );
+    log('  left out (--people-only)');
+    return [];
+  }
+  const sharing = await sharingInOrg(sf);
+  const source = prepareSource(options.root, options.relay, options.tenant);
+  try {
+    if (sharing !== undefined) {
+      const brought = sharingInSource(source.folder);
+      keepSharing(source.folder, sharing);
+      log(`  Patchcord is in this org already. Its sharing of Patchcord Calls stays: ${shown(sharing)}`);
+      if (shown(brought) !== shown(sharing)) log(`  (a new org would get ${shown(brought)})`);
+      log(
+        `  What ${dryRun ? 'a deployment sets' : 'is set'} back to the source's state, also where an administrator changed it:`,
+      );
+      for (const line of overwrittenBy(source.folder)) log(`    ${line}`);
+      log('  Copies under names of your own stay. For people alone: --people-only');
+    }
+    const { refused } = await deploy(sf, source, options);
+    if (refused.length === 0) log('  ✔ everything');
+    if (refused.some((part) => part.name === 'call centre') && !dryRun) {
+      const kept = join(options.folder, 'patchcord-call-center.xml');
+      copyFileSync(source.importFile, kept);
+      log(`  the call centre to import lies in ${kept}`);
+    }
+    for (const part of refused) log(`  by hand, for ${part.name}: ${part.instead}`);
+    return refused;
+  } finally {
+    source.remove();
+  }
+}
+
+function shown({ internal, external }: Sharing): string {
+  return `${internal} inside, ${external || 'no default'} outside`;
 }
 
 async function assign(
@@ -164,60 +202,59 @@ export function said(body: unknown): string {
 }
 
 async function byHand(sf: Sf, org: Org, { relay }: InstallOptions): Promise<readonly string[]> {
-  const certificate = await looked(
+  const certificates = await looked(
     sf,
     "SELECT DeveloperName, ExpirationDate FROM Certificate WHERE DeveloperName = 'Patchcord'",
   );
   const trusted = await looked(
     sf,
-    `SELECT EndpointUrl, IsActive FROM CspTrustedSite WHERE EndpointUrl = ${quoted(relay)}`,
+    `SELECT EndpointUrl, IsActive, CanAccessMicrophone FROM CspTrustedSite WHERE EndpointUrl = ${quoted(relay)}`,
   );
-  const expires = text(certificate?.[0]?.ExpirationDate).slice(0, 10);
   return [
-    certificate === undefined || certificate.length === 0
-      ? '[ ] Setup > Certificate and Key Management > Create Self-Signed Certificate: unique name "Patchcord". Download it for the relay.' +
-        (certificate === undefined ? ' (Whether it is there, this org does not say.)' : '')
-      : `[x] certificate "Patchcord"${expires === '' ? '' : `, good until ${expires}`}; download it for the relay`,
+    certificateLine(certificates),
     '[ ] Setup > External Client App Manager: one app with JWT bearer flow; policy "Admin approved users are pre-authorized" with the',
     '    permission sets Patchcord Agent and Patchcord Relay (docs/guides/salesforce.md, step 4)',
-    trusted === undefined || trusted.length === 0
-      ? `[ ] Setup > Trusted URLs: see that ${relay} is there, with microphone`
-      : `[x] Trusted URL ${relay}`,
+    trustedLine(trusted, relay),
     `[ ] ${org.instanceUrl}: Setup > Session Settings > Browser Feature Policies: microphone not "never"`,
   ];
 }
 
+/** Ticked only where the org says that it is good today. */
+function certificateLine(found: Looked): string {
+  const where = 'Setup > Certificate and Key Management';
+  const make = `[ ] ${where} > Create Self-Signed Certificate: unique name "Patchcord". Download it for the relay.`;
+  if (found === undefined) return `${make} (Whether it is there, this org does not say.)`;
+  const [certificate] = found;
+  if (certificate === undefined) return make;
+  const expires = text(certificate.ExpirationDate);
+  const day = expires.slice(0, 10);
+  const at = Date.parse(expires);
+  if (Number.isNaN(at)) return `[ ] ${where}: "Patchcord" is there; see that it has not expired (the org does not say)`;
+  return at > Date.now()
+    ? `[x] certificate "Patchcord", good until ${day}; download it for the relay`
+    : `[ ] ${where}: "Patchcord" expired on ${day}, nobody can sign in; make a new one (docs/guides/salesforce.md, step 1)`;
+}
+
+/** Ticked only for an entry that is switched on and may use the microphone. */
+function trustedLine(found: Looked, relay: string): string {
+  const where = 'Setup > Trusted URLs';
+  const [first] = found ?? [];
+  if (first === undefined) return `[ ] ${where}: see that ${relay} is there, with microphone`;
+  const active = found?.filter((row) => row.IsActive === true) ?? [];
+  if (active.length === 0) return `[ ] ${where}: ${relay} is there, but not active`;
+  return active.some((row) => row.CanAccessMicrophone === true)
+    ? `[x] Trusted URL ${relay}`
+    : `[ ] ${where}: ${relay} is there, without microphone`;
+}
+
+type Looked = readonly Readonly<Record<string, unknown>>[] | undefined;
+
 /** Rows of a query that not every org answers; undefined when this one does not. */
-async function looked(sf: Sf, soql: string): Promise<readonly Readonly<Record<string, unknown>>[] | undefined> {
+async function looked(sf: Sf, soql: string): Promise<Looked> {
   try {
     return await sf.query(soql, { tooling: true });
   } catch (error) {
     if (error instanceof OrgFailure) return undefined;
     throw error;
   }
-}
-
-function configuration(org: Org, agents: readonly OrgUser[], { relayUser }: InstallOptions): string {
-  return JSON.stringify(
-    {
-      hostOrigins: [org.lightningOrigin || 'https://YOUR-DOMAIN.lightning.force.com'],
-      crm: {
-        kind: 'salesforce',
-        loginUrl: org.sandbox ? 'https://test.salesforce.com' : 'https://login.salesforce.com',
-        clientId: 'the consumer key of the External Client App',
-        privateKey: { file: '/etc/patchcord/secrets/salesforce.key' },
-        username: relayUser ?? 'the integration user',
-        orgId: org.id,
-        assertionPublicKeys: [{ file: '/etc/patchcord/secrets/salesforce-org.crt' }],
-      },
-      agents: agents.map((user) => ({
-        id: (user.username.split('@')[0] ?? '').toLowerCase(),
-        name: user.name,
-        extension: 'their extension',
-        crmUserId: user.id,
-      })),
-    },
-    null,
-    2,
-  );
 }

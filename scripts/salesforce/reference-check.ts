@@ -1,9 +1,10 @@
 /**
  * Names in the Salesforce source that lead nowhere: a field in a layout, a class in a permission set, a column in a report, an Apex method in a
- * component. An org would refuse the whole deployment over one of them. Names that an org brings itself are not judged.
+ * component; and rights that lack another they depend on. An org would refuse the whole deployment over one of them. Names that an org brings itself are not judged.
  */
 import { objectsOfLwc } from './lwc-references.ts';
 import { type CheckResult, childrenOf, deepOf, shown, textOf, textsOf, type XmlElement } from './metadata-xml.ts';
+import { missingPermissions } from './permission-dependencies.ts';
 import { objectOf, readInventory, reportName, type SourceFile, type SourceInventory } from './source-inventory.ts';
 
 /** Fields every custom object has, as layouts, compact layouts and report types name them. */
@@ -94,6 +95,7 @@ function permissionSets(source: SourceInventory): readonly Failure[] {
       for (const name of childrenOf(xml, element).map((grant) => textOf(grant, key)))
         if (!name.startsWith('standard-') && !source.has(type, name))
           failures.push([path, `${element}: there is no ${type} ${name}`]);
+    for (const missing of missingPermissions(xml)) failures.push([path, missing]);
     if (textOf(xml, 'description').length > 255) failures.push([path, 'description: longer than 255 characters']);
     const granted = new Map<string, XmlElement>();
     for (const grant of childrenOf(xml, 'fieldPermissions')) granted.set(textOf(grant, 'field'), grant);

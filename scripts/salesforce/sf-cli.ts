@@ -57,9 +57,9 @@ export type StartSf = (
 /**
  * @param command the executable, normally `sf`
  * @param targetOrg alias or user name the CLI knows; goes with every command
- * @param start for tests
+ * @param start how the executable is run; `startedApart`, or a test's own
  */
-export function createSf(command: string, targetOrg: string, start: StartSf = started): Sf {
+export function createSf(command: string, targetOrg: string, start: StartSf = (...asked) => started(...asked)): Sf {
   const org = ['--target-org', targetOrg];
 
   async function run(args: readonly string[], { timeoutMs = 5 * minuteMs, cwd }: RunOptions = {}): Promise<SfAnswer> {
@@ -148,14 +148,19 @@ function restAnswer(stdout: string): RestAnswer | undefined {
   }
 }
 
+/** For a command that tidies up when it is interrupted: Ctrl-C reaches this process only, the CLI ends what it is doing. */
+export const startedApart: StartSf = (command, args, timeoutMs, cwd) => started(command, args, timeoutMs, cwd, true);
+
 function started(
   command: string,
   args: readonly string[],
   timeoutMs: number,
   cwd?: string,
+  detached = false,
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...args], {
+      detached,
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(cwd === undefined ? {} : { cwd }),
       env: {

@@ -24,6 +24,8 @@ export interface Trial {
   /** How long a search may be behind. */
   readonly searchPatienceMs: number;
   readonly searchPauseMs: number;
+  /** Aborted when the trial is to end early. */
+  readonly signal: AbortSignal;
 }
 
 const calls = 'Patchcord_Call__c';
@@ -109,7 +111,7 @@ export async function searchFindsSpellings(trial: Trial): Promise<Finding> {
     for (const spelling of spellings) table.set(spelling, await foundBy(trial.sf, spelling, ids));
     const all = saved.every((phone) => [...table.values()].some((found) => found.includes(phone)));
     if (all || Date.now() >= until) break;
-    await wait(trial.searchPauseMs);
+    await wait(trial.searchPauseMs, undefined, { signal: trial.signal });
   }
   const rest = saved.filter((phone) => ![...table.values()].some((found) => found.includes(phone)));
   const seen = [...table].map(([spelling, found]) => `${spelling} → ${found.join(' and ') || 'nothing'}`).join(' · ');
@@ -216,17 +218,6 @@ export const signingApex =
   "String answer = PatchcordIdentity.mintAssertion('https://phone.example.com');\n" +
   'Map<String, Object> read = (Map<String, Object>) JSON.deserializeUntyped(answer);\n' +
   "System.assertEquals(3, String.valueOf(read.get('assertion')).split('\\\\.').size());\n";
-
-/** Deletes what the trial made; what could not be deleted comes back. */
-export async function cleanUp({ sf, made }: Trial): Promise<readonly string[]> {
-  const left: string[] = [];
-  for (const { object, id } of made.toReversed()) {
-    const answer = await sf.rest('DELETE', `sobjects/${object}/${id}`);
-    if (answer.status >= 300 && answer.status !== 404) left.push(`${object} ${id}: ${said(answer.body)}`);
-  }
-  made.length = 0;
-  return left;
-}
 
 function task(): Row {
   return {

@@ -1,10 +1,11 @@
 /**
  * Tries an org out after the installation and writes a report to hand on: it answers, with the org's own words, what nobody could know without an
- * org. Whatever it makes it deletes again; what it could not delete it names.
+ * org. Whatever it makes it deletes again, also when it is interrupted; what it could not delete it names. There is always a report.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { said } from './install.ts';
 import { connectedOrg, type Org } from './org.ts';
 import { OrgFailure, type Sf } from './sf-cli.ts';
 import { agentSignsIn, type JwtTrial, scriptHosts } from './smoke-network.ts';
@@ -12,7 +13,6 @@ import {
   callCenterIsThere,
   callTaskIsTaken,
   certificateSigns,
-  cleanUp,
   compositeIsTaken,
   type Finding,
   graphIsTaken,
@@ -31,11 +31,13 @@ export interface SmokeOptions {
   /** Where the report is written. */
   readonly report: string;
   /** The relay's own way in; undefined: not tried. */
-  readonly jwt: (Omit<JwtTrial, 'privateKeyPem'> & { readonly keyFile: string }) | undefined;
+  readonly jwt: JwtTrial | undefined;
   /** How long a new contact may stay unfound. */
   readonly searchPatienceMs: number;
   readonly searchPauseMs: number;
   readonly fetcher?: typeof fetch;
+  /** Aborted: ask nothing more, clean up, report. */
+  readonly signal?: AbortSignal;
   readonly log: (line: string) => void;
 }
 
@@ -50,17 +52,21 @@ const byEye = [
   'Reports: open the four reports of the folder Patchcord. Which one shows an error, and which?',
 ];
 
-/** @returns whether no answer was bad */
+/**
+ * @returns whether no answer was bad, nothing is left and it came to its end
+ * @throws OrgFailure when the CLI is not signed in: then nothing was made
+ */
 export async function smoke(sf: Sf, options: SmokeOptions): Promise<boolean> {
-  const { log } = options;
+  const { log, signal = new AbortController().signal } = options;
   const org = await connectedOrg(sf, options.targetOrg);
   log(`${org.name || 'org'} (${org.id}). The trial makes a few records and deletes them.`);
   const folder = mkdtempSync(join(tmpdir(), 'patchcord-smoke-'));
   const apexFile = join(folder, 'sign.apex');
   writeFileSync(apexFile, signingApex);
   const trial: Trial = {
-    sf,
+    sf: untilAborted(sf, signal),
     made: [],
+    signal,
     searchPatienceMs: options.searchPatienceMs,
     searchPauseMs: options.searchPauseMs,
   };
@@ -79,41 +85,76 @@ export async function smoke(sf: Sf, options: SmokeOptions): Promise<boolean> {
     ['api usage', () => usageIsTold(trial)],
     ['search', () => searchFindsSpellings(trial)],
     ['Open CTI script', () => scriptHosts(origins, options.fetcher)],
-    ...(jwt === undefined
-      ? []
-      : [
-          [
-            'agent sign-in',
-            () =>
-              agentSignsIn({ ...jwt, privateKeyPem: readFileSync(jwt.keyFile, 'utf8') }, Date.now(), options.fetcher),
-          ] as const,
-        ]),
+    ...(jwt === undefined ? [] : [['agent sign-in', () => agentSignsIn(jwt, Date.now(), options.fetcher)] as const]),
   ];
   const findings: Finding[] = [];
-  let left: readonly string[] = [];
-  try {
-    for (const [topic, ask] of questions) {
-      const finding = await answered(topic, ask);
-      findings.push(finding);
-      log(`${mark(finding)} ${finding.question}\n    ${finding.seen}`);
-    }
-  } finally {
-    left = await cleanUp(trial);
-    rmSync(folder, { recursive: true, force: true });
+  for (const [topic, ask] of questions) {
+    if (signal.aborted) break;
+    const finding = await answered(topic, ask);
+    findings.push(finding);
+    log(`${mark(finding)} ${finding.question}\n    ${finding.seen}`);
   }
+  const stopped = signal.aborted;
+  if (stopped)
+    log(
+      'Interrupted: no more questions; deleting what was made. Interrupted again, it ends at once and leaves the rest.',
+    );
+  const left = await cleanUp(sf, trial.made);
+  rmSync(folder, { recursive: true, force: true });
   for (const line of left) log(`✘ not deleted: ${line}`);
-  writeFileSync(options.report, report(org, findings, left, jwt !== undefined));
-  log(`The report is in ${options.report}. Look through it, then attach it to an issue, also when everything is good.`);
-  return findings.every((finding) => finding.verdict !== 'bad') && left.length === 0;
+  handOver(report(org, findings, left, { jwtTried: jwt !== undefined, stopped }), options);
+  return !stopped && findings.every((finding) => finding.verdict !== 'bad') && left.length === 0;
 }
 
-/** A question that breaks is an open answer, not the end of the trial. */
+/**
+ * Deletes what the trial made, the last one first; a record that can't be deleted is no reason to leave the others.
+ * @param sf not the trial's own, which may be stopped
+ * @returns what is left, each with its object, id and why
+ */
+async function cleanUp(sf: Sf, made: Trial['made']): Promise<readonly string[]> {
+  const left: string[] = [];
+  for (const { object, id } of made.toReversed()) {
+    try {
+      const answer = await sf.rest('DELETE', `sobjects/${object}/${id}`);
+      if (answer.status >= 300 && answer.status !== 404) left.push(`${object} ${id}: ${said(answer.body)}`);
+    } catch (error) {
+      left.push(`${object} ${id}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  made.length = 0;
+  return left;
+}
+
+/** A report that can't be written is shown instead: it may name records that are left in the org. */
+function handOver(text: string, { report: path, log }: SmokeOptions): void {
+  try {
+    writeFileSync(path, text);
+    log(`The report is in ${path}. Look through it, then attach it to an issue, also when everything is good.`);
+  } catch (error) {
+    log(
+      `✘ ${path} can't be written (${error instanceof Error ? error.message : String(error)}). The report:\n\n${text}`,
+    );
+  }
+}
+
+/** Refuses to ask anything new once the trial is interrupted; what is under way ends, so that its record is known. */
+function untilAborted(sf: Sf, signal: AbortSignal): Sf {
+  const stop = () => (signal.aborted ? Promise.reject(new OrgFailure('interrupted')) : undefined);
+  return {
+    run: (...asked) => stop() ?? sf.run(...asked),
+    query: (...asked) => stop() ?? sf.query(...asked),
+    rest: (...asked) => stop() ?? sf.rest(...asked),
+  };
+}
+
+/** A question that breaks is an answer too, not the end of the trial: open when the org or the CLI broke it, bad when the script did. */
 async function answered(topic: string, ask: () => Promise<Finding>): Promise<Finding> {
   try {
     return await ask();
   } catch (error) {
-    if (!(error instanceof OrgFailure)) throw error;
-    return { question: topic, verdict: 'open', seen: error.message };
+    const seen = error instanceof Error ? error.message : String(error);
+    const open = error instanceof OrgFailure || (error instanceof Error && error.name === 'AbortError');
+    return { question: topic, verdict: open ? 'open' : 'bad', seen };
   }
 }
 
@@ -121,13 +162,19 @@ function mark(finding: Finding): string {
   return { good: '✔', bad: '✘', open: '?' }[finding.verdict];
 }
 
-function report(org: Org, findings: readonly Finding[], left: readonly string[], jwtTried: boolean): string {
+function report(
+  org: Org,
+  findings: readonly Finding[],
+  left: readonly string[],
+  { jwtTried, stopped }: { readonly jwtTried: boolean; readonly stopped: boolean },
+): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
   return [
     '# Patchcord in a Salesforce org: what the smoke test saw',
     '',
     `${new Date().toISOString().slice(0, 10)} · organisation ${org.id.slice(0, 15)}${org.sandbox ? ' (sandbox)' : ''} · ${org.instanceUrl}`,
     '',
+    ...(stopped ? ['**Interrupted**: not every question was asked.', ''] : []),
     '| | Question | Seen |',
     '| --- | --- | --- |',
     ...findings.map((finding) => `| ${mark(finding)} | ${cell(finding.question)} | ${cell(finding.seen)} |`),

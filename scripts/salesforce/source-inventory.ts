@@ -20,6 +20,7 @@ export interface FieldFacts {
 }
 
 export interface SourceInventory {
+  readonly files: readonly SourceFile[];
   /** Every file of one metadata type, by its root element. */
   of(type: string): readonly SourceFile[];
   has(type: string, name: string): boolean;
@@ -54,6 +55,7 @@ export function readInventory(root: string, unreadable: (path: string) => void =
     });
   const classes = new Map(of('ApexClass').map((file) => [file.name, file.path.replace(/-meta\.xml$/, '')]));
   return {
+    files,
     of,
     has: (type, name) => of(type).some((file) => file.name === name),
     fields,

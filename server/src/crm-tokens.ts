@@ -3,9 +3,9 @@
  * so one relay renews, keeps what it got before anybody uses it, and the others wait for that. Must never log a token.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import { errorCode, PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import { refreshHubSpotTokens, refreshSalesforceToken, type SalesforceApp } from '@patchcord/crm-adapters/relay';
-import type { Vault } from './vault.ts';
+import type { KeptSecret, Vault } from './vault.ts';
 
 /** What a CRM gave for an account. */
 export interface ConnectedTokens {
@@ -15,6 +15,13 @@ export interface ConnectedTokens {
   readonly expiresAt: number | null;
   /** Where the API of this account is, for a CRM that says so with its tokens. */
   readonly instanceUrl?: string;
+}
+
+/** What `disconnect` found. */
+export interface EndedConnection {
+  readonly connected: boolean;
+  /** What was kept, to be given back to the CRM; null when there was nothing, or no key opens it any more. */
+  readonly tokens: ConnectedTokens | null;
 }
 
 /** What is sealed. */
@@ -33,42 +40,48 @@ export type ConnectedCrm = keyof typeof kinds;
 const renewBeforeMs = 60_000;
 const leaseMs = 20_000;
 const lookMs = 100;
+/** What is held is compared with what is kept this often: another relay may have disconnected the account, or connected it anew. */
+const heldMs = 60_000;
 
 export class CrmTokens {
   readonly #vault: Vault;
   readonly #now: () => number;
   /** What this relay has opened, by tenant and CRM. */
-  readonly #held = new Map<string, Kept>();
+  readonly #held = new Map<string, { readonly kept: Kept; readonly seenAt: number }>();
 
   constructor(vault: Vault, now: () => number) {
     this.#vault = vault;
     this.#now = now;
   }
 
-  /** Keeps what an installation gave, in the place of whatever was there. */
-  async connect(tenant: TenantId, crm: ConnectedCrm, tokens: ConnectedTokens): Promise<void> {
+  /** Keeps what an installation gave, in the place of whatever was there. @returns what was there, to be given back to the CRM */
+  async connect(tenant: TenantId, crm: ConnectedCrm, tokens: ConnectedTokens): Promise<ConnectedTokens | null> {
     const kind = kinds[crm].sealedAs;
     for (;;) {
-      const before = await this.#vault.read(tenant, kind).catch((error: unknown) => {
-        // What no key opens any more is replaced like anything else.
-        if (error instanceof PatchcordError && error.code === 'config.invalid') return null;
-        throw error;
-      });
+      const before = await this.#readable(tenant, kind);
       const kept: Kept = { ...tokens, renewingUntil: 0 };
       if (before === null) await this.#vault.remove(tenant, kind);
       if (!(await this.#vault.put(tenant, kind, JSON.stringify(kept), before?.version ?? 0))) continue;
       this.#held.delete(`${tenant} ${crm}`);
-      return;
+      return before === null ? null : (JSON.parse(before.text) as Kept);
     }
   }
 
-  /** Forgets the tokens of an account. @returns what was kept, to be given back to the CRM: relays use what they hold until it is refused; null when there was nothing */
-  async disconnect(tenant: TenantId, crm: ConnectedCrm): Promise<ConnectedTokens | null> {
+  /** Forgets the tokens of an account, also those that no key opens any more. Other relays notice within a minute. */
+  async disconnect(tenant: TenantId, crm: ConnectedCrm): Promise<EndedConnection> {
     const kind = kinds[crm].sealedAs;
     this.#held.delete(`${tenant} ${crm}`);
-    const found = await this.#vault.read(tenant, kind);
-    const wasThere = await this.#vault.remove(tenant, kind);
-    return found === null || !wasThere ? null : (JSON.parse(found.text) as Kept);
+    const found = await this.#readable(tenant, kind);
+    const connected = await this.#vault.remove(tenant, kind);
+    return { connected, tokens: found === null || !connected ? null : (JSON.parse(found.text) as Kept) };
+  }
+
+  /** What is kept; null also where no key opens it. */
+  #readable(tenant: TenantId, kind: string): Promise<KeptSecret | null> {
+    return this.#vault.read(tenant, kind).catch((error: unknown) => {
+      if (errorCode(error) === 'config.invalid') return null;
+      throw error;
+    });
   }
 
   /** A source of access tokens for one HubSpot account. `refused`: a token the CRM no longer takes, whatever its life was to be. */
@@ -110,7 +123,12 @@ export class CrmTokens {
 
     const renew = async (refused: string | null): Promise<Kept> => {
       for (;;) {
-        const found = await this.#vault.read(tenant, kind);
+        const found = await this.#vault.read(tenant, kind).catch((error: unknown) => {
+          // Logs must outlive this, as any other time without access: they wait until an administrator has put it right.
+          if (error instanceof PatchcordError && error.code === 'config.invalid')
+            throw new PatchcordError('crm.not-authentic', error.message, { cause: error });
+          throw error;
+        });
         if (found === null) {
           this.#held.delete(key);
           throw new PatchcordError(
@@ -143,15 +161,24 @@ export class CrmTokens {
 
     return async (refused) => {
       const held = this.#held.get(key);
-      if (held !== undefined && good(held, refused)) return held;
+      const isGood = held !== undefined && good(held.kept, refused);
+      const ageMs = this.#now() - (held?.seenAt ?? 0);
+      if (isGood && ageMs >= 0 && ageMs < heldMs) return held.kept;
       // Who asked before us may have known of another refusal: then it is asked once more.
       for (let time = 1; ; time += 1) {
         asking ??= renew(refused).finally(() => {
           asking = null;
         });
-        const kept = await asking;
+        let kept: Kept;
+        try {
+          kept = await asking;
+        } catch (error) {
+          // A store that is away says nothing of the account.
+          if (isGood && errorCode(error) === 'store.unavailable') return held.kept;
+          throw error;
+        }
         if (kept.accessToken === refused && time === 1) continue;
-        this.#held.set(key, kept);
+        this.#held.set(key, { kept, seenAt: this.#now() });
         return kept;
       }
     };

@@ -156,7 +156,8 @@ async function assemble(
   const vault = new Vault(store.vault, () => encryptionKeys(config), now);
   const crmTokens = new CrmTokens(vault, now);
   const tenants = new Tenants(config.tenants, (tenant) => observedCrm(connect(tenant), tenant.id, metrics));
-  const choices = new Choices({ store: store.choices, hashes: new NumberHashes(vault), log });
+  const hashes = new NumberHashes(vault);
+  const choices = new Choices({ store: store.choices, hashes, log });
   const whoIs = new WhoIs({
     choices,
     log,
@@ -182,8 +183,10 @@ async function assemble(
       effectsWait: () => delivery.wake(),
       told: ({ log: call, before, fresh }) => {
         const { tenant, agent, farSide } = call;
-        const number = farSide.e164 ?? toE164(farSide.number, tenants.find(tenant)?.config.country ?? 'US');
-        if (number !== null) void choices.take(tenant, agent, number, before, fresh);
+        const config = tenants.find(tenant)?.config;
+        const number = farSide.e164 ?? toE164(farSide.number, config?.country ?? 'US');
+        if (number !== null && config !== undefined)
+          void choices.take({ id: tenant, crm: config.crm.kind }, agent, number, before, fresh);
       },
       committed: (logs) => {
         for (const call of logs) void brakes.hearLog(call);
@@ -298,6 +301,7 @@ async function assemble(
   const retention = new Retention({
     store,
     tenants,
+    hashes,
     settings: config.retention,
     log,
     now: () => clock.passed(),

@@ -43,7 +43,8 @@ interface Found {
   readonly auditLines: number;
 }
 
-async function eraseOne(location: StoreLocation, seed: number, calls: number): Promise<Found> {
+/** @param cache Where the commands keep what they compiled: each is a process of its own, and half of its time went into that */
+async function eraseOne(location: StoreLocation, seed: number, calls: number, cache: string): Promise<Found> {
   const random = seeded(seed);
   const folder = await mkdtemp(join(tmpdir(), 'patchcord-s13-'));
   const erased = person(random);
@@ -55,7 +56,7 @@ async function eraseOne(location: StoreLocation, seed: number, calls: number): P
   await writeFile(path, JSON.stringify(config), { mode: 0o600 });
   let said = '';
   const command = async (...args: string[]): Promise<void> => {
-    const env = { PATH: process.env.PATH ?? '', PATCHCORD_CONFIG: path };
+    const env = { PATH: process.env.PATH ?? '', PATCHCORD_CONFIG: path, NODE_COMPILE_CACHE: cache };
     const { stdout, stderr } = await run(process.execPath, [main, ...args], { env });
     said += stdout + stderr;
   };
@@ -159,7 +160,7 @@ export const drill: Drill = {
         { kind: 'sqlite', folder: join(folder, 'data') },
         { kind: 'postgres', url: await postgres.createDatabase() },
       ] as const) {
-        const one = await eraseOne(location, seed, calls);
+        const one = await eraseOne(location, seed, calls, join(folder, 'compiled'));
         say(
           `${location.kind}: ${one.calls} calls erased, ${one.traces} traces left, ${one.lostOfOthers} calls of others harmed`,
         );

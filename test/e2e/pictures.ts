@@ -51,10 +51,7 @@ try {
 
   await ring(stranger);
   await button('Answer').waitFor();
-  await panel
-    .getByText('Not in your CRM')
-    .first()
-    .waitFor();
+  await panel.getByText('Not in your CRM').first().waitFor();
   await take(page, 'salesforce-no-match');
   await declined();
 

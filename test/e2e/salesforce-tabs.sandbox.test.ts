@@ -42,7 +42,11 @@ beforeEach(() => {
 
 async function openTab(): Promise<Tab> {
   const page = await browser.newPage();
-  return { page, panel: await crm.open(page) };
+  const panel = await crm.open(page);
+  // Driven pages all claim the focus at once. An agent has one in front.
+  const devtools = await browser.context.newCDPSession(page);
+  await devtools.send('Emulation.setFocusEmulationEnabled', { enabled: false });
+  return { page, panel };
 }
 
 const counts = () => ({
@@ -76,10 +80,16 @@ test.each([
   async (_which, looked) => {
     const seen = looked();
     const other = seen === first ? second : first;
-    await crm.showRecord(other.page, 'Theo Okafor');
-    await crm.showRecord(seen.page, 'Elena Marchetti');
+    for (const [tab, person] of [
+      [seen, 'Elena Marchetti'],
+      [other, 'Theo Okafor'],
+    ] as const) {
+      await tab.page.bringToFront();
+      await crm.showRecord(tab.page, person);
+    }
     const tonesBefore = (await ringIn(second)).started;
-    await seen.panel.getByRole('textbox', { name: 'Number' }).click();
+    // The agent works in Salesforce and does not touch the phone.
+    await seen.page.bringToFront();
     await telephony.call(telephony.first, crm.extension);
     for (const tab of [first, second]) await tab.panel.getByText('Incoming call', { exact: true }).waitFor();
 

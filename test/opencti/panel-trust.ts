@@ -47,7 +47,12 @@ export function panelTrust(bench: PanelBench): void {
         fault(name, 'getCallCenterSettings', { message: 'No luck.' });
         expect([name, await bench.adapter.host('start')]).toMatchObject([
           name,
-          { ok: false, code: 'host.refused', message: expect.stringContaining(`(${words})`) },
+          {
+            ok: false,
+            // A page that is still being built refuses nothing.
+            code: name === 'host-container-error' ? 'host.silent' : 'host.refused',
+            message: expect.stringContaining(`(${words})`),
+          },
         ]);
       }
       await bench.adapter.start();
@@ -121,16 +126,11 @@ export function panelTrust(bench: PanelBench): void {
         await lost(bench.adapter.host(method === 'runApex' ? 'proveIdentity' : 'start'));
         bench.adapter = await bench.host.adapter();
         await bench.adapter.start();
-        if (method === 'runApex') {
-          expect(await bench.adapter.host('proveIdentity')).toMatchObject({ ok: true });
-          expect(said(method)).toHaveLength(asked + 2);
-          expect(said(method)[asked]?.callId).toBe(said(method)[asked + 1]?.callId);
-        } else
-          expect(
-            said(method)
-              .slice(asked)
-              .map(({ callId }) => callId),
-          ).toEqual([0, 0]);
+        if (method === 'runApex') expect(await bench.adapter.host('proveIdentity')).toMatchObject({ ok: true });
+        // The old page's answer may be taken for the new page's before the host has seen the new question.
+        await eventually(() => said(method).length - asked).toBe(2);
+        const [first, second] = said(method).slice(asked);
+        expect(second?.callId).toBe(first?.callId);
       }
       expect(await bench.adapter.host('pop', recordPop('Mina Sato'))).toMatchObject({ ok: true });
     });

@@ -32,6 +32,7 @@ export class FakeHost implements PanelHost {
   stopped = false;
   readonly #dial = new Set<(request: DialRequest) => void>();
   readonly #shown = new Set<(record: RecordRef | null) => void>();
+  readonly #looked = new Set<() => void>();
   readonly #hangUp = new Set<() => void>();
   readonly #commands = new Set<(command: PageCommand) => void>();
   readonly channel: PageChannel = {
@@ -101,6 +102,10 @@ export class FakeHost implements PanelHost {
     return subscribe(this.#shown, listener);
   }
 
+  onLookedAt(listener: () => void): () => void {
+    return subscribe(this.#looked, listener);
+  }
+
   onHangUpRequested(listener: () => void): () => void {
     return subscribe(this.#hangUp, listener);
   }
@@ -121,6 +126,11 @@ export class FakeHost implements PanelHost {
   /** Pedal: another record comes in front of the agent. */
   show(record: RecordRef | null): void {
     for (const listener of this.#shown) listener(record);
+  }
+
+  /** Pedal: the page around the phone gets the focus. */
+  lookAt(): void {
+    for (const listener of this.#looked) listener();
   }
 
   /** Pedal: a component of the page wishes something. */

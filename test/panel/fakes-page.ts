@@ -26,8 +26,6 @@ export async function serveFakesPage(): Promise<FakesPage> {
     entryPoints: ['test/panel/panel-on-fakes.tsx'],
     bundle: true,
     format: 'esm',
-    splitting: true,
-    chunkNames: 'chunk-[hash]',
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -36,12 +34,7 @@ export async function serveFakesPage(): Promise<FakesPage> {
     logLevel: 'warning',
   });
   const output = (ending: string) => outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '';
-  const chunks = outputFiles.flatMap(({ path, text }) => {
-    const name = /\/chunk-\w+\.js$|\/[\w-]+-screen-\w+\.js$/.exec(path)?.[0];
-    return name === undefined ? [] : [[name, ['text/javascript', text]] as const];
-  });
   const files: Readonly<Record<string, readonly [string, string]>> = {
-    ...Object.fromEntries(chunks),
     '/': [
       'text/html; charset=utf-8',
       '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +

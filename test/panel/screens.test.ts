@@ -264,6 +264,25 @@ async function tooWide({ page }: PanelPage): Promise<readonly string[]> {
   );
 }
 
+/** Parts that scroll inside of one that scrolls too, and feet that are not in reach. The text of a note scrolls by itself. */
+async function scrolledTwice({ page }: PanelPage): Promise<readonly string[]> {
+  return await page.evaluate(() => {
+    const scrolls = (element: Element): boolean =>
+      element.scrollHeight > element.clientHeight + 1 &&
+      (element === document.documentElement || /auto|scroll/.test(getComputedStyle(element).overflowY));
+    const within = (element: Element | null): boolean =>
+      element !== null && (scrolls(element) || within(element.parentElement));
+    const nameOf = (element: Element) => element.className || element.tagName;
+    const feet = [...document.querySelectorAll('.foot')].filter(
+      (foot) => foot.getBoundingClientRect().bottom > innerHeight + 1,
+    );
+    const inner = [...document.querySelectorAll('body *:not(textarea)')].filter(
+      (element) => scrolls(element) && within(element.parentElement),
+    );
+    return [...feet, ...inner].map(nameOf);
+  });
+}
+
 let chromium: PanelBrowser;
 
 beforeAll(async () => {
@@ -278,9 +297,16 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     await keepPicture(panel.page, `${screen.replaceAll(/[^a-z]+/g, '-')}-${colorScheme}`);
     expect(await violationsOf(panel.page)).toEqual([]);
     expect(panel.complaints).toEqual([]);
-    for (const width of [400, 320]) {
-      await panel.page.setViewportSize({ width, height: 560 });
+    for (const [width, height] of [
+      [400, 560],
+      [360, 560],
+      [320, 560],
+      [320, 480],
+    ] as const) {
+      await panel.page.setViewportSize({ width, height });
       expect(await tooWide(panel)).toEqual([]);
+      expect(await scrolledTwice(panel), `${width} x ${height}`).toEqual([]);
+      await keepPicture(panel.page, `${screen.replaceAll(/[^a-z]+/g, '-')}-${colorScheme}-${width}-${height}`);
     }
     await panel.close();
   });

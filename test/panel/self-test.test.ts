@@ -1,6 +1,13 @@
 /** The self-test in a real browser: every way to it, by keyboard and by link, what it says, and the text that is copied. */
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PanelBrowser, startPanelBrowser } from './panel-in-browser.ts';
+
+declare global {
+  interface Window {
+    opened: number;
+  }
+}
 
 let chromium: PanelBrowser;
 
@@ -9,10 +16,24 @@ beforeAll(async () => {
 });
 afterAll(() => chromium.close());
 
+/** How often the microphone is opened from now on. */
+async function countMicrophone(page: Page): Promise<() => Promise<number>> {
+  await page.evaluate(() => {
+    const { sound } = window.lab;
+    const open = sound.microphone.bind(sound);
+    window.opened = 0;
+    sound.microphone = () => {
+      window.opened += 1;
+      return open();
+    };
+  });
+  return () => page.evaluate(() => window.opened);
+}
+
 it('opens by its link, where a phone works and where none started, and closes to what was there', async () => {
   const panel = await chromium.open('#self-test');
   const { page } = panel;
-  await page.getByRole('status').getByText('Everything works.').waitFor();
+  await page.getByRole('status').getByText('One thing is unclear.').waitFor();
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Check the set-up');
   await page.keyboard.press('Escape');
   await page.getByRole('tab', { name: 'Keypad' }).waitFor();
@@ -54,7 +75,7 @@ it('opens from the settings and is run again after the trouble is mended', async
 
 it('copies the result without the agent’s name, or selects it where the clipboard is kept from the page', async () => {
   const allowed = await chromium.open('#self-test', { permissions: ['clipboard-read', 'clipboard-write'] });
-  await allowed.page.getByText('Everything works.').waitFor();
+  await allowed.page.getByText('One thing is unclear.').waitFor();
   await allowed.page.getByText('Maria Santos').waitFor();
   await allowed.page.getByRole('button', { name: 'Copy the result' }).click();
   await allowed.page.getByText('Copied, without names and numbers').waitFor();
@@ -64,7 +85,7 @@ it('copies the result without the agent’s name, or selects it where the clipbo
   await allowed.close();
 
   const kept = await chromium.open('#self-test');
-  await kept.page.getByText('Everything works.').waitFor();
+  await kept.page.getByText('One thing is unclear.').waitFor();
   await kept.page.evaluate(() => {
     navigator.clipboard.writeText = () => Promise.reject(new DOMException('blocked', 'NotAllowedError'));
   });
@@ -75,29 +96,53 @@ it('copies the result without the agent’s name, or selects it where the clipbo
   await kept.close();
 });
 
-it('steps aside for a call and is there again after it', async () => {
+it('is gone with the call that took its place: nothing runs, and nothing has the focus, after the wrap-up', async () => {
   const panel = await chromium.open('#self-test');
   const { page } = panel;
+  await page.getByRole('button', { name: 'Run again' }).click();
   await page.getByText('Everything works.').waitFor();
+  const opened = await countMicrophone(page);
   await panel.talk();
   await page.getByRole('timer').waitFor();
-  expect(await page.getByText('Everything works.').count()).toBe(0);
   await page.keyboard.press('Alt+x');
   await page.getByRole('button', { name: 'Save and finish' }).click();
-  await page.getByText('Everything works.').waitFor();
+  await page.getByRole('tab', { name: 'Keypad' }).waitFor();
+  expect(await page.getByRole('heading', { name: 'Check the set-up' }).count()).toBe(0);
+  expect(new URL(page.url()).hash).toBe('');
+  expect(await opened()).toBe(0);
   await panel.close();
 });
 
-it('says so when its part of the phone can’t be loaded, and the phone goes on', async () => {
+it('opened by a link, or beside a call, leaves the microphone alone until the agent says so', async () => {
+  const panel = await chromium.open('#self-test');
+  const { page } = panel;
+  await page.getByText('One thing is unclear.').waitFor();
+  await page.getByText('Press “Run again” to check it.').waitFor();
+  const opened = await countMicrophone(page);
+  await page.getByRole('button', { name: 'Run again' }).click();
+  await page.getByText('Everything works.').waitFor();
+  expect(await opened()).toBe(1);
+  await panel.close();
+
+  const busy = await chromium.open();
+  await busy.page.getByRole('tab', { name: 'Settings' }).click();
+  const heard = await countMicrophone(busy.page);
+  await busy.ring();
+  await busy.page.getByRole('button', { name: 'Check the set-up' }).click();
+  await busy.page.getByText('One thing is unclear.').waitFor();
+  expect(await heard()).toBe(0);
+  await busy.close();
+});
+
+it('takes no focus from the page around it', async () => {
   const panel = await chromium.open();
   const { page } = panel;
-  await page.route('**/*-screen-*.js', (route) => route.abort());
-  await page.route('**/chunk-*.js', (route) => route.abort());
-  await page.getByRole('tab', { name: 'Settings' }).click();
-  await page.getByRole('button', { name: 'Check the set-up' }).click();
-  await page.getByText('The checks can’t be loaded').waitFor();
-  await page.getByRole('button', { name: 'Close' }).click();
-  await page.getByRole('tab', { name: 'Settings' }).waitFor();
+  await page.evaluate(() => {
+    document.hasFocus = () => false;
+    location.hash = '#self-test';
+  });
+  await page.getByText('One thing is unclear.').waitFor();
+  expect(await page.evaluate(() => document.activeElement === document.body)).toBe(true);
   await panel.close();
 });
 
@@ -111,7 +156,9 @@ it.each([
   ],
   ['is refused by the browser', '?real-sound', [], /does not let the phone use the microphone/],
 ] as const)('tells that the real microphone %s', async (_, query, permissions, words) => {
-  const panel = await chromium.open(`${query}#self-test`, { permissions: [...permissions] });
+  const panel = await chromium.open(query, { permissions: [...permissions] });
+  await panel.page.getByRole('tab', { name: 'Settings' }).click();
+  await panel.page.getByRole('button', { name: 'Check the set-up' }).click();
   await panel.page.locator('.check-found').getByText(words).waitFor();
   await panel.close();
 });

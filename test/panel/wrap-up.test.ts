@@ -1,4 +1,5 @@
 /** The end of a call in a real browser: what it was about by keyboard, an outcome that is needed, the clock, and a page that is loaded anew. */
+import type { Match } from '@patchcord/call-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PanelBrowser, type PanelPage, startPanelBrowser } from './panel-in-browser.ts';
 
@@ -95,6 +96,63 @@ describe('what a call is about', () => {
     await page.getByRole('button', { name: 'Link to Bruno Keller' }).click();
     await page.getByRole('heading', { name: 'Bruno Keller' }).waitFor();
     await page.getByText('Nothing is open for Bruno Keller').waitFor();
+    await panel.close();
+  });
+});
+
+describe('whom a call was with', () => {
+  const named = (name: string, source: 'directory' | 'enrichment', number: string): Match => ({
+    record: { crm: 'page', object: 'Caller', id: name, name },
+    number: number as Match['number'],
+    reason: `Name from the ${source}`,
+    source,
+  });
+
+  it('is no name from a directory: it is shown, said not to be in the CRM, and the open record can be linked', async () => {
+    const panel = await chromium.open();
+    const { page } = panel;
+    await page.evaluate(
+      (match) => {
+        window.lab.relay.matches = [match];
+      },
+      named('Dora Directory', 'directory', '+14155550155'),
+    );
+    await panel.talk('+14155550155');
+    await page.getByRole('heading', { name: 'Dora Directory' }).waitFor();
+    await page.getByText('Not in your CRM').waitFor();
+    await page.keyboard.press('Alt+x');
+    await page.evaluate(() =>
+      window.lab.host.show({ crm: 'salesforce', object: 'Contact', id: '003000000000009AAA', name: 'Bruno Keller' }),
+    );
+    await page.getByRole('button', { name: 'Link to Bruno Keller' }).click();
+    await page.getByRole('heading', { name: 'Bruno Keller' }).waitFor();
+    expect(await told(panel, 'record.chosen')).toMatchObject({ record: { crm: 'salesforce' } });
+    await panel.close();
+  });
+
+  it('is chosen among records of the CRM only; other names are said beside', async () => {
+    const panel = await chromium.open();
+    const { page } = panel;
+    await page.evaluate(
+      (match) => {
+        window.lab.relay.matches = [match, ...window.lab.relay.matches];
+      },
+      named('Dora Directory', 'directory', '+14155550102'),
+    );
+    await panel.ring('+14155550102');
+    await page.getByText('3 records have this number. Which').waitFor();
+    expect(await page.locator('.choice-name bdi').allTextContents()).not.toContain('Dora Directory');
+    await page.evaluate(
+      (matches) => {
+        window.lab.relay.matches = matches;
+      },
+      [named('Dora Directory', 'directory', '+14155550156'), named('Dora & Sons', 'enrichment', '+14155550156')],
+    );
+    await page.keyboard.press('Alt+x');
+    await panel.ring('+14155550156');
+    await page.getByText('Not in your CRM').waitFor();
+    await page.locator('.quiet-line bdi').getByText('Dora Directory').waitFor();
+    await page.locator('.quiet-line bdi').getByText('Dora & Sons').waitFor();
     await panel.close();
   });
 });

@@ -126,17 +126,40 @@ describe('the memory of choices', () => {
     expect(names(await matchesOf(one, number))).toEqual(['Ann Lovelace', 'Grace Hopper']);
   });
 
-  it('keeps no number in the store', async () => {
-    const one = await start({ connectCrm: household, now: noon });
-    await live(one, [chosen(grace)]);
-    await until(one, ([first]) => first?.record.id === 'c2');
+  const rowsOf = async (one: RelayInTest): Promise<readonly Record<string, unknown>[]> => {
     const { DatabaseSync } = await import('node:sqlite');
     const { readdirSync } = await import('node:fs');
     const file = readdirSync(one.folder).find((name) => /\.(?:db|sqlite)$/.test(name)) ?? '';
     const database = new DatabaseSync(`${one.folder}/${file}`, { readOnly: true });
     const rows = database.prepare('select * from record_choices').all();
     database.close();
+    return rows;
+  };
+
+  it('keeps no number in the store', async () => {
+    const one = await start({ connectCrm: household, now: noon });
+    await live(one, [chosen(grace)]);
+    await until(one, ([first]) => first?.record.id === 'c2');
+    const rows = await rowsOf(one);
     expect(rows).toHaveLength(1);
     expect(JSON.stringify(rows)).not.toContain('4155550101');
+  });
+
+  it('keeps only records of the CRM, and takes an earlier choice back for one that is none', async () => {
+    const one = await start({ connectCrm: household, now: noon });
+    const desk: RecordRef = { crm: 'page', object: 'Person', id: 'ldap-of-the-desk', name: 'Front Desk' };
+    const panel = await one.connect(await tokenOf(one, 'ada'));
+    const call = newCallId();
+    panel.publish(...envelopes(call, [...answeredCall, chosen(grace)]));
+    await panel.acknowledged();
+    await until(one, ([first]) => first?.record.id === 'c2');
+    panel.publish(...envelopes(call, [chosen(desk)], 10));
+    await panel.acknowledged();
+    await until(one, ([first]) => first?.record.id === 'c1');
+    for (const other of [desk, { crm: 'memory', object: 'User', id: 'u1' }, { ...grace, crm: 'hubspot' }] as const)
+      await live(one, [chosen(other)], 'bob');
+    await live(one, [chosen(ann)]);
+    await until(one, ([first]) => first?.reason.endsWith('Chosen on 12 November') === true);
+    expect((await rowsOf(one)).map(({ record_id: id }) => id)).toEqual(['c1']);
   });
 });

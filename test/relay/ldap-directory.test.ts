@@ -1,4 +1,5 @@
 /** The company directory against a real OpenLDAP: who is found, who is not, and what happens when it does not answer. */
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { E164, Extension } from '@patchcord/call-protocol';
 import { errorCode } from '@patchcord/call-protocol';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -28,10 +29,45 @@ beforeAll(async () => {
       person('Front Desk', ['telephoneNumber: 1040']),
       person('Far Away', ['telephoneNumber: +61 415 555 010']),
       person('Bracket (*)(cn=*', ['telephoneNumber: +1 415 555 0150']),
+      person('Berlin', ['telephoneNumber: +49 (0)30.23125.007']),
+      person('Paris', ['telephoneNumber: 01.23.45.67.89']),
+      person('Paris too', ['mobile: +33.1.23.45.67.80']),
     ].join('\n'),
   );
 });
 afterAll(() => slapd.stop());
+
+/** Stands before a directory and keeps requests with these bytes to itself. */
+async function silentFor(
+  url: string,
+  bytes: Buffer,
+): Promise<{ readonly url: string; swallowed(): number; stop(): Promise<void> }> {
+  let swallowed = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const behind = connect(Number(new URL(url).port), '127.0.0.1');
+    for (const socket of [client, behind]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+    }
+    client.on('close', () => behind.destroy());
+    behind.on('close', () => client.destroy());
+    behind.pipe(client);
+    client.on('data', (request: Buffer) => {
+      if (request.includes(bytes)) swallowed += 1;
+      else behind.write(request);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `ldap://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    swallowed: () => swallowed,
+    stop: () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
 
 const opened: CallerDirectory[] = [];
 afterEach(async () => {
@@ -60,9 +96,12 @@ it('finds whoever has the number, however it is written, and nobody who only loo
   // The same last digits in another city are another number.
   expect(await names(one, '+12025550101')).toEqual([]);
   expect(await names(one, '+61415555010')).toEqual(['Far Away']);
-  expect(await one.find('+14155550101' as E164)).toEqual([
+  const found = await one.find('+14155550101' as E164);
+  // Neither the number nor the name stands in what is noted of a choice.
+  expect(found[0]?.record.id).toMatch(/^ldap-[\w-]{32}$/);
+  expect(found).toEqual([
     {
-      record: { crm: 'page', object: 'Person', id: 'ldap-+14155550101-Grace B. Hopper', name: 'Grace B. Hopper' },
+      record: { crm: 'page', object: 'Person', id: found[0]?.record.id, name: 'Grace B. Hopper' },
       number: '+14155550101',
       detail: 'Admiral',
       reason: 'Company directory',
@@ -76,6 +115,32 @@ it('finds a number whose punctuation no spelling has', async () => {
   expect(await one.find('+14155550101' as E164)).toMatchObject([
     { record: { name: 'Ann Lovelace' }, detail: 'Countess, Acme', reason: 'Acme people' },
   ]);
+  const other = directory();
+  expect(await names(other, '+493023125007')).toEqual(['Berlin']);
+  expect(await names(other, '+33123456789')).toEqual(['Paris']);
+  expect(await names(other, '+33123456780')).toEqual(['Paris too']);
+});
+
+it('still finds colleagues where the search among all punctuations takes too long, and leaves that out for an hour', async () => {
+  let now = 0;
+  // A directory without an index for it: what looks for "555" anywhere in a number gets no answer.
+  const large = await silentFor(slapd.url, Buffer.from([0x81, 3, ...Buffer.from('555')]));
+  try {
+    const one = directory({ url: large.url }, () => now);
+    expect(await names(one, '+14155550199')).toEqual([]);
+    expect(large.swallowed()).toBe(1);
+    expect(await names(one, '+14155550101')).toEqual(['Grace B. Hopper']);
+    now += 3_599_000;
+    expect(await names(one, '+14155550198')).toEqual([]);
+    expect(await names(one, '+14155550150')).toEqual(['Bracket (*)(cn=*']);
+    expect(large.swallowed()).toBe(1);
+    now += 2_000;
+    expect(await names(one, '+14155550199')).toEqual([]);
+    expect(large.swallowed()).toBe(2);
+    expect(await names(one, '+14155550101')).toEqual(['Grace B. Hopper']);
+  } finally {
+    await large.stop();
+  }
 });
 
 it('knows an extension as a whole, and as nothing but an extension', async () => {

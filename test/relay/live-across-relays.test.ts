@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { newCallId } from '@patchcord/call-protocol';
 import { Registry } from '@prometheus-io/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLiveMetrics } from '../../server/src/live/live-metrics.ts';
@@ -120,6 +121,36 @@ it('a log that one relay writes is told to the agent’s panel at the other', as
   panel.publish(...envelopes(call, answeredCall));
   const [one, other] = await Promise.all([panel.event('log.saved'), second.event('log.saved')]);
   expect(one).toEqual(other);
+});
+
+it('a supervisor at another relay hears their own call’s transcript once, and everybody else’s', async () => {
+  const [here, there] = await twoRelays(redis.url);
+  await Promise.all([here, there].map(joined));
+  const panel = await there.connect((await there.signIn('eve')).token);
+  const tell = (agent: string, line: number): void =>
+    here.relay.transcript.tell('acme', agent, newCallId(), {
+      line,
+      speaker: 'far-side',
+      text: 'Good morning',
+      startMs: 0,
+      endMs: 900,
+      final: false,
+    });
+  const next = async (): Promise<number> => ((await panel.event('transcript.partial')).data as { line: number }).line;
+  // Until the other relay hears: what is told before that is lost.
+  const heard: number[] = [];
+  void next().then((line) => heard.push(line));
+  await expect
+    .poll(() => {
+      tell('ada', 1);
+      return heard;
+    })
+    .toEqual([1]);
+  tell('eve', 7);
+  tell('ada', 8);
+  tell('eve', 9);
+  while (heard.at(-1) !== 9) heard.push(await next());
+  expect(heard.filter((line) => line > 1)).toEqual([7, 8, 9]);
 });
 
 describe('the Redis backplane', () => {

@@ -7,4 +7,5 @@ it('a person who is erased leaves no trace, and what is held or others’ stays'
     succeeded: 0,
     failed: 0,
   });
-});
+  // Ten commands as processes of their own and two databases: seconds by itself, minutes on a machine that is busy.
+}, 300_000);

@@ -89,10 +89,12 @@ it('knows a colleague by extension as the user they are, once', async () => {
       record: { crm: 'salesforce', object: 'User', id: userOf('sam').id, name: 'Sam' },
       number: '3002',
       reason: 'Colleague',
+      source: 'directory',
     },
   ]);
   const inOrg = String(org.records.User.find((row) => row.Id === userOf('sam').id)?.Extension ?? '');
   expect((await matchesOf(inOrg)).map(({ record }) => record.id.slice(0, 15))).toEqual([userOf('sam').id.slice(0, 15)]);
+  expect((await matchesOf(inOrg)).map(({ source }) => source)).toEqual(['directory']);
   expect(await matchesOf(inOrg, 'sam')).toEqual([]);
 });
 

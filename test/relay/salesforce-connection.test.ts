@@ -1,14 +1,17 @@
 /** An org that is connected by its OAuth page: how it is connected, what is kept of it, how its tokens are renewed, how it ends. */
-import { generateKeyPairSync } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Matches } from '@patchcord/call-protocol';
+import { type Matches, newCallId, type Unlogged } from '@patchcord/call-protocol';
 import { type SalesforceSandbox, startSalesforceSandbox } from '@patchcord/sandbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RelayConfigInput } from '../../server/src/index.ts';
 import { choose, comeBack } from '../attack/sign-in-window.ts';
 import {
   adminToken,
+  answeredCall,
+  envelopes,
   type RelayInTest,
   startRelayInTest,
   testConfig,
@@ -16,10 +19,26 @@ import {
 } from '../unit/server/relay-in-test.ts';
 
 let org: SalesforceSandbox;
+let folder = '';
 let one: RelayInTest;
 let two: RelayInTest;
+/** How far the relays' clocks are ahead. */
+let passedMs = 0;
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'patchcord-connection-'));
   org = await startSalesforceSandbox({ host: '127.0.0.1', panelUrl: 'http://127.0.0.1:9/salesforce/' });
+  one = await start();
+  two = await start();
+  org.connectedApp.requiresSecret = true;
+});
+afterAll(async () => {
+  await two.closed();
+  await one.closed();
+  await org.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function start(encryptionKeys?: RelayConfigInput['encryptionKeys']): Promise<RelayInTest> {
   const tenant = (id: string, crm: object): RelayConfigInput['tenants'][number] =>
     testTenant({
       id,
@@ -35,21 +54,15 @@ beforeAll(async () => {
       agents: [{ id: 'ada', name: 'Ada', extension: '1001', crmUserId: org.users[0]?.id ?? '' }],
     });
   const config = testConfig({
+    ...(encryptionKeys === undefined ? {} : { encryptionKeys }),
     tenants: [
       tenant('force', {}),
       tenant('elsewhere', { orgId: '00D000000000009' }),
       tenant('keyed', { privateKey: aKey(), username: 'relay@acme.example' }),
     ],
   });
-  one = await startRelayInTest(config, { configuredCrm: true });
-  two = await startRelayInTest(config, { configuredCrm: true, folder: one.folder });
-  org.connectedApp.requiresSecret = true;
-});
-afterAll(async () => {
-  await two.closed();
-  await one.closed();
-  await org.close();
-});
+  return startRelayInTest(config, { configuredCrm: true, folder, now: () => Date.now() + passedMs });
+}
 
 const admin = { token: adminToken } as const;
 const user = (): string => org.users[0]?.id ?? '';
@@ -147,6 +160,61 @@ it('ends with a word of the administrator, here or there, and can be connected a
     connected: false,
     givenBack: false,
   });
+});
+
+it('gives back what a new connection replaces, and nothing else', async () => {
+  const connect = async (): Promise<void> => {
+    expect((await comeBack(await choose(await begin('force'), user()), '')).status).toBe(200);
+  };
+  const revoked = (): number => org.requests().filter(({ path }) => path.includes('/oauth2/revoke')).length;
+  const before = revoked();
+  await connect();
+  expect(revoked() - before).toBe(0);
+  expect(await found(two)).toBeGreaterThan(0);
+  await connect();
+  expect(revoked() - before).toBe(1);
+  // The old session ended with it, and the new one is another.
+  for (const relay of [one, two]) expect(await found(relay)).toBeGreaterThan(0);
+});
+
+it('ends on all relays within a minute, also where the org could not be told', async () => {
+  for (const relay of [one, two]) expect(await found(relay)).toBeGreaterThan(0);
+  org.faults.add({ fault: 'unavailable', on: 'POST /services/oauth2/revoke' });
+  const ended = await one.fetch('/v1/admin/connect/force', { method: 'DELETE', ...admin });
+  expect(await ended.json()).toEqual({ tenant: 'force', connected: true, givenBack: false });
+  expect(await (await lookUp(one)).text()).toContain('not connected yet');
+  passedMs += 60_000;
+  const asked = org.requests().length;
+  const refused = await lookUp(two);
+  expect(await refused.json()).toMatchObject({
+    error: { code: 'crm.not-authentic', message: expect.stringContaining('POST /v1/admin/connect') as string },
+  });
+  expect(org.requests()).toHaveLength(asked);
+});
+
+it('lets logs wait while the key of its tokens is missing, and writes them when it is back', async () => {
+  expect((await comeBack(await choose(await begin('force'), user()), '')).status).toBe(200);
+  await one.closed();
+  await two.closed();
+  const old = { id: 'local', key: await readFile(join(folder, 'vault.key'), 'utf8') };
+  const fresh = { id: 'new', key: randomBytes(32).toString('base64') };
+  one = await start([fresh]);
+  const call = newCallId();
+  const panel = await one.connect((await one.signIn('ada', undefined, 'force')).token);
+  panel.publish(...envelopes(call, answeredCall));
+  await panel.acknowledged();
+  const unlogged = async (): Promise<Unlogged['calls']> => {
+    const answer = await one.fetch('/v1/admin/unlogged?tenant=force', admin);
+    return ((await answer.json()) as Unlogged).calls;
+  };
+  passedMs += 130_000;
+  await expect.poll(async () => (await unlogged())[0]?.logReason, { timeout: 20_000 }).toContain('sealed with the key');
+  expect(await unlogged()).toMatchObject([{ callId: call, log: 'waiting' }]);
+  await one.closed();
+  passedMs += 900_000;
+  one = await start([fresh, old]);
+  await expect.poll(async () => (await unlogged()).length, { timeout: 20_000 }).toBe(0);
+  two = await start([fresh, old]);
 });
 
 function aKey(): string {

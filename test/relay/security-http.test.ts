@@ -15,7 +15,7 @@ import {
 
 const panel = {
   files: new Map([
-    ['panel-page-0123456789ab.js', Buffer.from('1')],
+    ...['salesforce', 'hubspot', 'page'].map((crm) => [`panel-${crm}-0123456789ab.js`, Buffer.from('1')] as const),
     ['panel-0123456789ab.css', Buffer.from('a{}')],
   ]),
 };

@@ -72,7 +72,7 @@ describe('an extension', () => {
     ]);
     expect(asked).toEqual([['1002', '005000000000001']]);
     expect(await matchesOf(one, '1001')).toEqual([]);
-    expect(names(await matchesOf(one, '2002'))).toEqual(['Bob in the CRM']);
+    expect(await matchesOf(one, '2002')).toMatchObject([{ record: { name: 'Bob in the CRM' }, source: 'directory' }]);
   });
 
   it('is known without the CRM, and is an error of the CRM only where nobody else knows', async () => {
@@ -166,13 +166,7 @@ describe('a number service', () => {
     );
     expect(await matchesOf(one, stranger)).toEqual([]);
     expect(service.asked).toEqual([`POST /who - {"number":"${stranger}"}`]);
-    for (const [index, wrong] of [
-      { status: 500 },
-      { body: 'no JSON' },
-      { body: { name: '' } },
-      { body: { name: 'x'.repeat(5_000) } },
-      { status: 302 },
-    ].entries()) {
+    for (const [index, wrong] of [{ status: 500 }, { status: 429 }].entries()) {
       said = wrong;
       expect(await matchesOf(one, `+1415555020${index}`)).toEqual([]);
       expect(service.asked).toHaveLength(index + 2);
@@ -181,6 +175,28 @@ describe('a number service', () => {
       expect(service.asked).toHaveLength(index + 2);
       now += 31_000;
     }
+    const before = service.asked.length;
+    const nonsense = [{ body: 'no JSON' }, { body: { name: 'x'.repeat(5_000) } }, { body: {} }, { status: 302 }];
+    for (const [index, wrong] of nonsense.entries()) {
+      said = wrong;
+      expect(await matchesOf(one, `+1415555022${index}`)).toEqual([]);
+      // The next number is asked for all the same.
+      expect(service.asked).toHaveLength(before + index + 1);
+    }
+  });
+
+  it('may say that it knows nobody, which is remembered and keeps nobody else from being asked for', async () => {
+    let said: unknown = { name: null };
+    const service = await numberService(() => ({ body: said }));
+    const one = await start({ callerSources: { enrichment: { url: `${service.url}/{number}`, allowPrivate: true } } });
+    for (const [index, nobody] of [{ name: null }, { name: '' }, { name: '  ', company: 'Acme' }].entries()) {
+      said = nobody;
+      for (const agent of ['ada', 'bob'] as const)
+        expect(await matchesOf(one, `+1415555023${index}`, agent)).toEqual([]);
+      expect(service.asked).toHaveLength(index + 1);
+    }
+    said = { name: 'Ada Ltd' };
+    expect(names(await matchesOf(one, stranger))).toEqual(['Ada Ltd']);
   });
 
   it('is never asked on this machine or its networks unless that is meant', async () => {

@@ -59,8 +59,23 @@ export function choiceContract(current: () => Store): void {
       ] as const)
         await store.choices.remember(of(id), ada, at);
       await store.choices.forget(of('gone'));
-      expect(await store.choices.forgetBefore(20)).toBeGreaterThanOrEqual(1);
+      expect(await store.choices.forgetBefore(20, [])).toBeGreaterThanOrEqual(1);
       expect(await ids()).toEqual(['young']);
+    });
+
+    it('leaves what is held, of one number or of a whole tenant', async () => {
+      const other = { ...of('elsewhere'), tenant: `${tenant}-too` as TenantId };
+      const left = async () => [
+        ...(await ids()),
+        ...(await ids('hash two')),
+        ...(await store.choices.ofNumber(other.tenant, other.number)).map(({ id }) => id),
+      ];
+      for (const choice of [of('held'), of('free', 'hash two'), other]) await store.choices.remember(choice, ada, 10);
+      const oneNumber = { tenant, number: 'hash one' };
+      await store.choices.forgetBefore(20, [oneNumber, { tenant: other.tenant, number: null }]);
+      expect(await left()).toEqual(['held', 'elsewhere']);
+      await store.choices.forgetBefore(20, [oneNumber]);
+      expect(await left()).toEqual(['held']);
     });
   });
 }

@@ -89,6 +89,9 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       new Retention({
         store,
         tenants: { find: () => undefined },
+        hashes: {
+          known: (of, number) => Promise.resolve(of === tenant ? { hash: `hash of ${number}` } : 'unreadable'),
+        },
         settings: { callDays: 400, eventDays: 90, auditDays: 800, choiceDays: 400 },
         log: createLog('silent'),
         now: () => now,
@@ -148,6 +151,26 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       await store.choices.remember({ ...choice, id: 'young' }, agent, now - 399 * dayMs);
       expect(await retention().run()).toMatchObject({ choices: 1 });
       expect((await store.choices.ofNumber(tenant, 'hash')).map(({ id }) => id)).toEqual(['young']);
+    });
+
+    it('leaves what was chosen for a held number, and all of the customer’s where nobody can say which those are', async () => {
+      const keyless = 'keyless' as TenantId;
+      const choice = { crm: 'memory', object: 'Contact', id: 'old' } as const;
+      const all = [
+        { tenant, number: `hash of ${grace}` },
+        { tenant, number: `hash of ${other}` },
+        { tenant: keyless, number: 'hash of anybody' },
+      ];
+      for (const one of all) await store.choices.remember({ ...choice, ...one }, agent, now - 401 * dayMs);
+      for (const of of [tenant, keyless])
+        await store.keeping.addHold({ tenant: of, kind: 'number', subject: grace, reason: 'court', at: 1 });
+      const kept = async (): Promise<readonly number[]> =>
+        Promise.all(all.map(async (one) => (await store.choices.ofNumber(one.tenant, one.number)).length));
+      expect(await retention().run()).toMatchObject({ choices: 1 });
+      expect(await kept()).toEqual([1, 0, 1]);
+      for (const of of [tenant, keyless]) await store.keeping.releaseHold(of, 'number', grace);
+      expect(await retention().run()).toMatchObject({ choices: 2 });
+      expect(await kept()).toEqual([0, 0, 0]);
     });
   });
 

@@ -35,6 +35,8 @@ export type PageNews =
       readonly available: boolean;
       readonly agent: string;
       readonly calls: readonly PageCall[];
+      /** What a component may have the phone do (`pageCommands`): buttons for anything else would do nothing. `dial` also where it only asks. */
+      readonly allowed: readonly ('dial' | 'answer' | 'control')[];
       /** Epoch ms. */
       readonly at: number;
     }
@@ -65,7 +67,7 @@ const call = v.pipe(v.string(), v.uuid());
 
 /** From the page to the phone. `id` is the sender's own and comes back in the `result`. */
 export const PageCommandSchema = v.variant('command', [
-  /** Tell the state again. */
+  /** Tell the state again; any number of these within a moment is answered by one. */
   v.object({ command: v.literal('sync'), id }),
   v.object({
     command: v.literal('dial'),

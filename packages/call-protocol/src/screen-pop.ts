@@ -51,9 +51,9 @@ export type ScreenPop = v.InferOutput<typeof ScreenPopSchema>;
 export const PageCommandsSchema = v.object({
   /** A component of the page wishes to dial: `ask` puts the number before the agent, `allow` dials, `refuse` does nothing. */
   dial: v.picklist(['ask', 'allow', 'refuse'], 'must be "ask", "allow" or "refuse"'),
-  /** …to answer, which opens the microphone. */
+  /** …to answer or to unmute: both open the microphone. */
   answer: v.picklist(['allow', 'refuse'], 'must be "allow" or "refuse"'),
-  /** …to hold, resume, mute, unmute or hang up. */
+  /** …to hold, resume, mute or hang up. */
   control: v.picklist(['allow', 'refuse'], 'must be "allow" or "refuse"'),
 });
 /** What a component of the CRM's page may have the phone do: any script of the page can speak on its channel. */

@@ -15,6 +15,8 @@ import {
 const longestText = 64;
 /** ITU-T E.164 section 6.2.1: fewer digits than this is a local or internal number. */
 const fewestDigits = 7;
+/** Digits of a national number that is nobody's local number. */
+const fewestAbroad = 9;
 
 /**
  * The number in E.164, or null when the text is no complete telephone number (an extension, an emergency number, a vanity number, a
@@ -34,16 +36,21 @@ export function sameNumber(one: string, other: string, country: string): boolean
 }
 
 /**
- * Whether a text that stands in a record is this number. A text that is complete at home is a home number, whatever else it could be; one
- * that isn't, and has no country code, is read in the country of the number itself: "020 7946 0958" in a London contact of an American
- * company. So digits of two countries are never mixed up.
+ * Whether a text that stands in a record is this number. A text without a country code is read in the record's own country, else at home:
+ * where it is complete it is that number, whatever else it could be. One that is complete in neither is read in the country of the number
+ * itself ("020 7946 0958" in a London contact of an American company), but only with a trunk zero or nine digits: "581-2345" is somebody's
+ * local number, not one in Iceland. So digits of two countries are never mixed up.
  * @param country ISO 3166-1 alpha-2 home country of the tenant
+ * @param ownCountry ISO 3166-1 alpha-2 country of the record, where that is known
  */
-export function isNumber(text: string, number: E164, country: string): boolean {
-  const atHome = numbersIn(text, country);
-  if (atHome.length > 0) return atHome.includes(number);
-  const abroad = parsePhoneNumberFromString(number)?.country;
-  return abroad !== undefined && numbersIn(text, abroad).includes(number);
+export function isNumber(text: string, number: E164, country: string, ownCountry: string | null = null): boolean {
+  for (const where of [ownCountry, country]) {
+    const complete = where === null ? [] : numbersIn(text, where);
+    if (complete.length > 0) return complete.includes(number);
+  }
+  const { country: abroad, nationalNumber = '' } = parsePhoneNumberFromString(number) ?? {};
+  if (abroad === undefined || (nationalNumber.length < fewestAbroad && !/^\D*0/.test(text))) return false;
+  return numbersIn(text, abroad).includes(number);
 }
 
 /** What people put between two numbers of one field. A slash without spaces, as in `030/23125007`, belongs to one number. */

@@ -137,6 +137,8 @@ export interface PanelHost {
   onDialRequested(listener: (request: DialRequest) => void): () => void;
   /** The record in front of the agent changed; null when none is. Who listens late hears at once what is already known. */
   onRecordShown(listener: (record: RecordRef | null) => void): () => void;
+  /** The agent came to this page or does something on it, as far as the host tells; absent where it tells nothing. */
+  readonly onLookedAt?: (listener: () => void) => () => void;
   /** The host asks for the call to be ended (HubSpot END_CALL). */
   onHangUpRequested(listener: () => void): () => void;
   /** The host found records for a caller by itself (HubSpot caller-id match); `reason` says so. */

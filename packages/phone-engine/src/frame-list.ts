@@ -3,36 +3,50 @@
  * channels; it is told of both.
  */
 export interface FrameList {
-  /** A frame spoke. `focusedAt`: when the agent last looked at it (epoch ms), null when never. */
-  saw(frame: string, focusedAt: number | null): void;
+  /** A frame spoke. `lookedAt`: when the agent last looked at it (epoch ms), null when never; `visible`: its tab can be seen now. */
+  saw(frame: string, lookedAt: number | null, visible: boolean): void;
   gone(frame: string): void;
-  /** The frame looked at last; the owner while nobody looked at any. */
+  /** Of the frames that can be seen, or of all while none can, the one looked at last; the owner while nobody looked at any. */
   foremost(): string;
+}
+
+interface Look {
+  readonly at: number | null;
+  readonly visible: boolean;
 }
 
 /** @param onNewFrame called once for every other frame, so that its end can be watched */
 export function createFrameList(owner: string, onNewFrame: (frame: string) => void): FrameList {
-  const looked = new Map<string, number | null>([[owner, null]]);
+  const looks = new Map<string, Look>([[owner, { at: null, visible: false }]]);
   return {
-    saw(frame, focusedAt) {
-      const before = looked.get(frame);
+    saw(frame, lookedAt, visible) {
+      const before = looks.get(frame);
       if (before === undefined) onNewFrame(frame);
-      looked.set(frame, focusedAt === null ? (before ?? null) : Math.max(focusedAt, before ?? focusedAt));
+      const earlier = before?.at ?? null;
+      looks.set(frame, { at: lookedAt === null ? earlier : Math.max(lookedAt, earlier ?? lookedAt), visible });
     },
     gone(frame) {
-      looked.delete(frame);
+      looks.delete(frame);
     },
     foremost() {
       let best = owner;
-      let bestAt = looked.get(owner) ?? Number.NEGATIVE_INFINITY;
-      for (const [frame, at] of looked) {
+      let bestLook = looks.get(owner) ?? { at: null, visible: false };
+      for (const [frame, look] of looks) {
         // In the same millisecond any one will do, as long as it is one.
-        if (at !== null && (at > bestAt || (at === bestAt && frame > best))) {
+        const order = compared(look, bestLook);
+        if (order > 0 || (order === 0 && look.at !== null && frame > best)) {
           best = frame;
-          bestAt = at;
+          bestLook = look;
         }
       }
       return best;
     },
   };
+}
+
+/** Above 0: the first look comes before the other. */
+function compared(one: Look, other: Look): number {
+  if (one.visible !== other.visible) return one.visible ? 1 : -1;
+  if (one.at === other.at) return 0;
+  return (one.at ?? Number.NEGATIVE_INFINITY) - (other.at ?? Number.NEGATIVE_INFINITY);
 }

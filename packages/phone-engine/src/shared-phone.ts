@@ -16,8 +16,10 @@ export type PhoneRole = 'joining' | 'owner' | 'mirror';
 export interface SharedPhone extends Phone {
   role(): PhoneRole;
   onRole(listener: (role: PhoneRole) => void): () => void;
-  /** The frame the agent looked at last: the one that pops records. Exactly one frame of a partition says true. */
+  /** The frame the agent looked at last, of those that can be seen: the one that pops records. Exactly one frame of a partition says true. */
   isForemost(): boolean;
+  /** The page around this frame says that the agent looks at it: a frame of another origin has no focus of its own there. */
+  lookedAt(): void;
   /** The owned phone when this frame is the owner. */
   owned(): OwnedPhone | null;
   /** Leaves. An owner ends its calls first; then another frame takes over. */
@@ -31,8 +33,8 @@ export interface SharedPhoneOptions {
   readonly createOwner: () => OwnedPhone;
   readonly locks: Pick<LockManager, 'request'>;
   readonly openChannel: (name: string) => BroadcastChannel;
-  /** Focus of this frame; absent where there is no page. */
-  readonly page?: Pick<Document, 'hasFocus' | 'addEventListener' | 'removeEventListener'> & {
+  /** Focus and visibility of this frame; absent where there is no page. */
+  readonly page?: Pick<Document, 'visibilityState' | 'addEventListener' | 'removeEventListener'> & {
     readonly defaultView?: Window | null;
   };
   /** The browser's own clock when absent. */
@@ -132,7 +134,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     });
     phone.onEvent((event) => tell(eventListeners, event));
     frames = createFrameList(me, (frame) => watchFrame(phone, frame));
-    frames.saw(me, focusedAt);
+    frames.saw(me, focusedAt, isVisible());
     foremost = me;
     setRole('owner');
     tell(stateListeners, phone.state());
@@ -149,8 +151,8 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     post({ type: 'state', from: me, state: phone.state(), foremost });
   }
 
-  function sawFrame(phone: OwnedPhone, frame: string, at: number | null): void {
-    frames.saw(frame, at);
+  function sawFrame(phone: OwnedPhone, frame: string, at: number | null, visible: boolean): void {
+    frames.saw(frame, at, visible);
     postState(phone);
   }
 
@@ -207,7 +209,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
   // --- both
 
   function announce(): void {
-    if (present) post({ type: 'hello', from: me, focusedAt });
+    if (present) post({ type: 'hello', from: me, focusedAt, visible: isVisible() });
   }
 
   function setRole(next: PhoneRole): void {
@@ -221,10 +223,10 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     if (message === null || closing !== null) return;
     switch (message.type) {
       case 'hello':
-        if (owned !== null) sawFrame(owned, message.from, message.focusedAt);
+        if (owned !== null) sawFrame(owned, message.from, message.focusedAt, message.visible !== false);
         break;
       case 'focus':
-        if (owned !== null) sawFrame(owned, message.from, message.at);
+        if (owned !== null) sawFrame(owned, message.from, message.at, message.visible !== false);
         break;
       case 'command':
         if (owned !== null) void carryOut(message, owned);
@@ -238,14 +240,25 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     }
   }
 
-  function focused(): void {
+  function isVisible(): boolean {
+    return options.page?.visibilityState !== 'hidden';
+  }
+
+  /** The agent works in the page around this frame: being seen counts, not being clicked into. */
+  function lookedAt(): void {
+    if (!isVisible()) return;
     focusedAt = clock.now();
-    if (owned !== null) sawFrame(owned, me, focusedAt);
-    else if (present) post({ type: 'focus', from: me, at: focusedAt });
+    tellLook(focusedAt);
+  }
+
+  function tellLook(at: number): void {
+    if (owned !== null) sawFrame(owned, me, at, isVisible());
+    else if (present) post({ type: 'focus', from: me, at, visible: isVisible() });
   }
 
   function onVisible(): void {
-    if (options.page?.hasFocus()) focused();
+    if (isVisible()) lookedAt();
+    else if (focusedAt !== null) tellLook(focusedAt);
   }
 
   function join(): void {
@@ -288,8 +301,8 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     channel = null;
   }
 
-  if (options.page?.hasFocus()) focusedAt = clock.now();
-  options.page?.defaultView?.addEventListener('focus', focused);
+  if (options.page !== undefined && isVisible()) focusedAt = clock.now();
+  options.page?.defaultView?.addEventListener('focus', lookedAt);
   options.page?.addEventListener('visibilitychange', onVisible);
   join();
 
@@ -300,6 +313,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     onRole: (listener) => subscribe(roleListeners, listener),
     role: () => role,
     isForemost: () => foremost === me,
+    lookedAt,
     owned: () => owned,
     send(command) {
       if (closing !== null) return Promise.resolve(lost('This phone was closed. Open it again.'));
@@ -325,7 +339,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     },
     close() {
       closing ??= (async () => {
-        options.page?.defaultView?.removeEventListener('focus', focused);
+        options.page?.defaultView?.removeEventListener('focus', lookedAt);
         options.page?.removeEventListener('visibilitychange', onVisible);
         leaving.abort();
         for (const id of [...pending.keys()]) settle(id, lost('This phone was closed. Open it again.'));

@@ -10,8 +10,11 @@ import type { Command, PhoneState } from './state.ts';
 const version = 1;
 
 export type SharedMessage =
-  /** A frame is there and wants the state. `focusedAt`: when the agent last looked at it, epoch ms. */
-  | { readonly type: 'hello'; readonly from: string; readonly focusedAt: number | null }
+  /**
+   * A frame is there and wants the state. `focusedAt`: when the agent last looked at it, epoch ms. `visible`: false where its tab is hidden; an
+   * earlier version of this script does not say it.
+   */
+  | { readonly type: 'hello'; readonly from: string; readonly focusedAt: number | null; readonly visible?: boolean }
   /** The owner tells everything after every change. */
   | { readonly type: 'state'; readonly from: string; readonly state: PhoneState; readonly foremost: string }
   /** `until`: the sender gives up then (epoch ms); an owner that wakes later must not carry it out. */
@@ -23,7 +26,7 @@ export type SharedMessage =
       readonly command: Command;
     }
   | { readonly type: 'result'; readonly to: string; readonly id: string; readonly result: CommandResult }
-  | { readonly type: 'focus'; readonly from: string; readonly at: number };
+  | { readonly type: 'focus'; readonly from: string; readonly at: number; readonly visible?: boolean };
 
 export const toWire = (message: SharedMessage): unknown => ({ v: version, ...message });
 
@@ -155,9 +158,9 @@ const result: Check = (value) =>
   isObject(value) && (value.ok === true || (value.ok === false && id(value.code) && text(value.reason)));
 
 const messages: Readonly<Record<SharedMessage['type'], Check>> = {
-  hello: fields({ from: id, focusedAt: orNull(time) }),
+  hello: fields({ from: id, focusedAt: orNull(time), visible: maybe(flag) }),
   state: fields({ from: id, state, foremost: id }),
   command: fields({ from: id, id, until: time, command }),
   result: fields({ to: id, id, result }),
-  focus: fields({ from: id, at: time }),
+  focus: fields({ from: id, at: time, visible: maybe(flag) }),
 };

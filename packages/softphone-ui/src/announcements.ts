@@ -3,6 +3,7 @@
  * does with a control is said by the control itself and not repeated here.
  */
 import type { CallState, PhoneState } from '@patchcord/phone-engine';
+import { isRecord } from './record-evidence.ts';
 import { texts } from './texts.ts';
 
 export interface Announcement {
@@ -54,7 +55,8 @@ function sentenceFor(before: CallState | undefined, call: CallState, name: strin
   }
   if (before.farHold !== call.farHold) return call.farHold ? texts.announceFarHeld(name) : texts.announceResumed(name);
   if (before.muted !== call.muted) return call.muted ? texts.announceMuted : texts.announceUnmuted;
-  if (before.matches.length === 0 && call.matches.length > 1) return texts.announceMatches(call.matches.length);
+  const records = call.matches.filter(isRecord).length;
+  if (before.matches.length === 0 && records > 1) return texts.announceMatches(records);
   if (before.record === null && call.record !== null && call.record.name !== undefined)
     return texts.announceRecord(call.record.name);
   return null;

@@ -53,8 +53,9 @@ export function startHostBridge(options: HostBridgeOptions): () => void {
       if (step === 'answered' && before !== 'answered') host.callAnswered(toHostCall(call, options.numbers()));
     }
     for (const [id, { step, call }] of told) {
-      // A call that left without its end having been told (nobody answered) is completed when the end comes.
-      if (step !== 'ended' || state.calls.some((other) => other.id === id)) continue;
+      if (state.calls.some((other) => other.id === id)) continue;
+      // A call that left without its end having been told (nobody answered) is completed when the end comes; a mirror hears of none.
+      if (tells && step !== 'ended') continue;
       told.delete(id);
       if (tells) host.callCompleted(toHostCall(call, options.numbers()));
     }
@@ -85,6 +86,7 @@ export function startHostBridge(options: HostBridgeOptions): () => void {
     host.onHangUpRequested(options.hangUp),
     host.onRecordShown(options.recordShown),
     host.onMatchesFound(options.matchesFound),
+    host.onLookedAt?.(() => phone.lookedAt()) ?? (() => undefined),
   ];
   return () => {
     for (const end of stop) end();

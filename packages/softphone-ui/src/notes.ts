@@ -1,6 +1,6 @@
 /**
  * Notes while they are typed: what the agent sees is the draft, what the phone has follows half a second behind and at once on blur and
- * submit. A draft is let go when the phone has the same text. Must never overwrite what is being typed with what comes back.
+ * submit. A draft is let go when the phone has the same text, or the call is gone. Must never overwrite what is being typed with what comes back.
  */
 import type { CallId } from '@patchcord/call-protocol';
 import type { CallState, ClockPort, Phone } from '@patchcord/phone-engine';
@@ -10,8 +10,8 @@ export interface Notes {
   /** Drafts the phone does not have yet. */
   readonly drafts: ReadonlySignal<ReadonlyMap<CallId, string>>;
   write(call: CallId, text: string): void;
-  /** Resolves when the phone has what was typed. */
-  flush(call: CallId): Promise<void>;
+  /** Gives the phone what was typed, down to the last letter; resolves whether it has it. Never rejects: why not goes to `refused`. */
+  flush(call: CallId): Promise<boolean>;
   /** To be called with every new state. */
   settle(calls: readonly CallState[]): void;
 }
@@ -23,13 +23,20 @@ export function createNotes(phone: Pick<Phone, 'send'>, clock: ClockPort, refuse
   const drafts = signal<ReadonlyMap<CallId, string>>(new Map());
   const timers = new Map<CallId, unknown>();
 
-  async function flush(call: CallId): Promise<void> {
-    clock.clearTimeout(timers.get(call));
-    timers.delete(call);
-    const note = drafts.value.get(call);
-    if (note === undefined) return;
-    const result = await phone.send({ type: 'call.write-note', call, note });
-    if (!result.ok) refused(result.reason);
+  async function flush(call: CallId): Promise<boolean> {
+    for (let had: string | undefined; ; ) {
+      clock.clearTimeout(timers.get(call));
+      timers.delete(call);
+      const note = drafts.value.get(call);
+      // Typed on while the phone took the last text: that goes too.
+      if (note === undefined || note === had) return true;
+      const result = await phone.send({ type: 'call.write-note', call, note });
+      if (!result.ok) {
+        refused(result.reason);
+        return false;
+      }
+      had = note;
+    }
   }
 
   return {

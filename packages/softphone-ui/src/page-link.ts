@@ -8,6 +8,7 @@ import type { DialRequest, PageChannel } from '@patchcord/crm-adapters/panel';
 import type { CallState, ClockPort, Command, SharedPhone } from '@patchcord/phone-engine';
 import { hostState } from './host-bridge.ts';
 import type { Numbers } from './numbers.ts';
+import { isRecord } from './record-evidence.ts';
 import { type Granted, nameOfCall } from './softphone-model.ts';
 import { texts } from './texts.ts';
 
@@ -24,6 +25,8 @@ export interface PageLinkOptions {
 export interface PageLink {
   /** A line of a transcript came from the relay. */
   heard(event: WireEvent): void;
+  /** The profile changed: what the page may do can have. */
+  profileChanged(): void;
   stop(): void;
 }
 
@@ -43,19 +46,24 @@ export function startPageLink(options: PageLinkOptions): PageLink {
   let told = '';
   let toldAt = Number.NEGATIVE_INFINITY;
   let timer: unknown = null;
+  /** Somebody asked for the state, changed or not. */
+  let again = false;
+  let flooded = false;
 
-  function tellState(again = false): void {
+  function tellState(): void {
     const state = phone.state();
-    const { agent } = options.profile();
+    const { agent, pageCommands } = options.profile();
     const news = {
       type: 'state',
       phone: hostState(state, options.numbers()).kind,
       available: state.available && state.line.status === 'ready',
       agent: agent.name,
       calls: state.calls.map((call) => pageCall(call, options.numbers())),
+      allowed: (['dial', 'answer', 'control'] as const).filter((what) => pageCommands[what] !== 'refuse'),
     } as const;
     const text = JSON.stringify(news);
     if (text === told && !again) return;
+    again = false;
     told = text;
     toldAt = clock.now();
     channel.publish({ ...news, at: toldAt });
@@ -85,17 +93,24 @@ export function startPageLink(options: PageLinkOptions): PageLink {
     return false;
   }
 
-  async function grant(command: PageCommand): Promise<Granted> {
-    if (isFlood()) return refused(texts.pageFloods);
+  /** What becomes of a wish; null: nothing is said, because the page floods and has been told so. */
+  async function grant(command: PageCommand): Promise<Granted | null> {
+    if (command.command === 'sync') {
+      again = true;
+      changed();
+      return granted;
+    }
+    const refusedBefore = flooded;
+    flooded = isFlood();
+    if (flooded) return refusedBefore ? null : refused(texts.pageFloods);
     const { pageCommands } = options.profile();
     switch (command.command) {
-      case 'sync':
-        tellState(true);
-        return granted;
       case 'dial':
         if (pageCommands.dial === 'refuse') return refused(texts.pageMayNot);
         return options.dial(dialRequest(command, options.profile()), pageCommands.dial === 'ask');
       case 'answer':
+      // It opens the microphone as well.
+      case 'unmute':
         if (pageCommands.answer === 'refuse') return refused(texts.pageMayNot);
         break;
       default:
@@ -110,7 +125,9 @@ export function startPageLink(options: PageLinkOptions): PageLink {
   const stops = [
     phone.onState(changed),
     channel.onCommand((command) => {
-      void grant(command).then(({ ok, reason }) => channel.publish({ type: 'result', id: command.id, ok, reason }));
+      void grant(command).then((result) => {
+        if (result !== null) channel.publish({ type: 'result', id: command.id, ...result });
+      });
     }),
   ];
   changed();
@@ -121,6 +138,7 @@ export function startPageLink(options: PageLinkOptions): PageLink {
       const { call } = event;
       if (call !== undefined && mine.has(call)) channel.publish({ type: 'transcript', call, ...event.data });
     },
+    profileChanged: changed,
     stop() {
       for (const stop of stops) stop();
       if (timer !== null) clock.clearTimeout(timer);
@@ -171,6 +189,6 @@ function pageCall(call: CallState, numbers: Numbers): PageCall {
     endedAt: call.endedAt ?? 0,
     held: call.hold === 'on' || call.hold === 'placing',
     muted: call.muted,
-    matches: call.record === null ? call.matches.length : 0,
+    matches: call.record === null ? call.matches.filter(isRecord).length : 0,
   };
 }

@@ -31,7 +31,7 @@ import type { Trouble } from './troubles.ts';
 
 /**
  * ```
- * opening ─┬→ outside            the page around us is not the CRM, or does not answer
+ * opening ─┬→ outside            the page around us is not the CRM, or refuses; one that is silent is asked again
  *          ├→ code → opening     only the agent can say who they are: by a pairing code, or at an identity provider
  *          ├→ halted             something that trying again by itself won't mend
  *          └→ ready → left       stays until the agent signs out; troubles are banners from here on
@@ -145,7 +145,8 @@ export function createPanel(options: PanelOptions): Panel {
   async function start(): Promise<void> {
     opening('host');
     try {
-      await host.start();
+      // A page that is slow to start answers later; one that is not the CRM never will.
+      await insist('host', () => host.start());
     } catch (error) {
       stage.value = { kind: 'outside', message: messageOf(error) };
       return;
@@ -337,7 +338,10 @@ export function createPanel(options: PanelOptions): Panel {
       sound: options.sound,
       openMeter: options.openMeter ?? openMicrophoneMeter,
       clock,
-      startProblem: () => ('message' in stage.value ? stage.value.message : null),
+      startProblem: () => {
+        const { value } = stage;
+        return value.kind === 'opening' ? value.problem : 'message' in value ? value.message : null;
+      },
       phone: () =>
         stage.value.kind === 'ready'
           ? { state: stage.value.model.phone, held: stage.value.model.role.value === 'mirror' ? 'elsewhere' : 'here' }

@@ -198,6 +198,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   async function reloadProfile(): Promise<void> {
     try {
       profile.value = await relay.profile();
+      pageLink?.profileChanged();
     } catch {
       // The profile at hand stays good; the relay tells of the next change again.
     }

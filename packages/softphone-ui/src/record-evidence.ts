@@ -1,10 +1,21 @@
 /**
- * The record in front of the agent as evidence of who calls: where several match and it is one of them, it is offered first and says why. Must
- * never choose: what is open may have nothing to do with the call.
+ * What matches are worth: only records of the agent's CRM can be chosen, other names are merely known. The record in front of the agent is
+ * evidence too: where several match and it is one of them, it is offered first and says why. Must never choose: what is open may have nothing
+ * to do with the call.
  */
-import type { Match, RecordRef } from '@patchcord/call-protocol';
+import type { CrmName, Match, RecordRef } from '@patchcord/call-protocol';
 import { sameRecord } from './call-duties.ts';
 import { texts } from './texts.ts';
+
+/** What is known from a directory or an enrichment is a name, and no record. */
+export function isRecord({ source }: Match): boolean {
+  return source === undefined || source === 'crm';
+}
+
+/** Those a call can be with: records of this CRM. */
+export function recordsAmong(matches: readonly Match[], crm: CrmName): readonly Match[] {
+  return matches.filter((match) => isRecord(match) && match.record.crm === crm);
+}
 
 /** The matches in the order to offer them, best evidence first. */
 export function rankedMatches(matches: readonly Match[], inFront: RecordRef | null): readonly Match[] {

@@ -6,12 +6,12 @@
  */
 import type { CallId, Match, RecordRef, ScreenPop } from '@patchcord/call-protocol';
 import type { PopTarget } from '@patchcord/crm-adapters/panel';
-import { type CallState, isInProgress, type SharedPhone } from '@patchcord/phone-engine';
+import { type CallState, isInProgress, type PhoneState, type SharedPhone } from '@patchcord/phone-engine';
 import { sameRecord } from './call-duties.ts';
 import type { Numbers } from './numbers.ts';
 
 export interface ScreenPopOptions {
-  readonly phone: Pick<SharedPhone, 'state' | 'onState' | 'isForemost'>;
+  readonly phone: Pick<SharedPhone, 'state' | 'onState' | 'role' | 'isForemost'>;
   readonly policy: () => ScreenPop;
   readonly numbers: () => Numbers;
   /** The record in front of the agent, on the page of this frame. */
@@ -29,8 +29,11 @@ const comesBackMs = 120_000;
 export function startScreenPop(options: ScreenPopOptions): () => void {
   const { phone } = options;
   /** Calls that are decided, and what was decided. */
-  const decided = new Map<CallId, PopTarget | null>(phone.state().calls.map((call) => [call.id, null]));
-  const seen = new Set<CallId>(decided.keys());
+  const decided = new Map<CallId, PopTarget | null>();
+  /** Calls that were there: whose they are, and what the call opened whose place they took. */
+  const seen = new Map<CallId, { readonly number: string; readonly before: PopTarget | null }>();
+  /** While it joins a frame knows of no calls: those in the first state it gets were there before it. */
+  let watching = false;
   /** Numbers that were being transferred, and when that was last seen. */
   const transferred = new Map<string, number>();
 
@@ -39,45 +42,58 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
   }
 
   /** At first sight: whether this call goes on with something the agent has had in front. */
-  function continues(call: CallState): boolean {
+  function continues(call: CallState, before: PopTarget | null): boolean {
     if (call.direction === 'outbound') return call.record !== null || call.about !== null || call.consultFor !== null;
-    // What the replaced call opened stands for this one as well; where it opened nothing, this one may.
-    if (call.replaces !== null && (decided.get(call.replaces) ?? null) !== null) return true;
-    const at = transferred.get(numberOf(call));
+    const number = numberOf(call);
+    // What the replaced call opened stands for this one of the same person as well; where it opened nothing, this one may.
+    if (before !== null && call.replaces !== null && seen.get(call.replaces)?.number === number) return true;
+    const at = transferred.get(number);
     return at !== undefined && options.now() - at < comesBackMs;
   }
 
-  function wanted(id: CallId, target: PopTarget): boolean {
-    const call = phone.state().calls.find((one) => one.id === id);
-    if (call === undefined || !isInProgress(call)) return false;
-    // Who it is has been said meanwhile.
-    return call.record === null || (target.kind !== 'search' && target.kind !== 'new-record');
+  /** The record is in front of the agent already. */
+  function isShown(target: PopTarget): boolean {
+    const shown = options.shown();
+    return target.kind === 'record' && shown !== null && sameRecord(shown, target.record);
   }
 
-  return phone.onState((state) => {
+  /** Whether what was decided while the call was with `record` may open now. */
+  function wanted(id: CallId, target: PopTarget, record: RecordRef | null): boolean {
+    const call = phone.state().calls.find((one) => one.id === id);
+    if (call === undefined || !isInProgress(call) || isShown(target)) return false;
+    // Somebody may have said meanwhile who it is.
+    return record === null ? call.record === null : call.record !== null && sameRecord(call.record, record);
+  }
+
+  function see(state: PhoneState): void {
     for (const call of state.calls) {
-      if (!seen.has(call.id)) {
-        seen.add(call.id);
-        if (continues(call)) decided.set(call.id, null);
-      }
+      const known = seen.get(call.id);
+      // Whose place it takes is told at the beginning only.
+      const before = known?.before ?? (call.replaces === null ? null : (decided.get(call.replaces) ?? null));
+      if (known === undefined && continues(call, before)) decided.set(call.id, before);
+      seen.set(call.id, { number: numberOf(call), before });
       if (call.transfer !== null) transferred.set(numberOf(call), options.now());
       if (decided.has(call.id)) continue;
       const target = decide(call, options.policy(), options.numbers());
-      if (target === undefined) continue;
       // Decided now, for every frame alike: only the foremost acts, and none of them acts again.
-      decided.set(call.id, target);
-      if (target === null || !phone.isForemost()) continue;
-      const shown = options.shown();
-      if (target.kind === 'record' && shown !== null && sameRecord(shown, target.record)) continue;
-      options.open(call.id, target, () => wanted(call.id, target));
+      if (target !== undefined || !watching) decided.set(call.id, target ?? null);
+      if (!watching || target === undefined || target === null || !phone.isForemost()) continue;
+      const again = before?.kind === 'record' && target.kind === 'record' && sameRecord(before.record, target.record);
+      if (again || isShown(target)) continue;
+      const { record } = call;
+      options.open(call.id, target, () => wanted(call.id, target, record));
     }
-    for (const id of seen) {
+    for (const id of seen.keys()) {
       if (state.calls.some((call) => call.id === id)) continue;
       seen.delete(id);
       decided.delete(id);
     }
     for (const [number, at] of transferred) if (options.now() - at >= comesBackMs) transferred.delete(number);
-  });
+    watching = true;
+  }
+
+  if (phone.role() !== 'joining') see(phone.state());
+  return phone.onState(see);
 }
 
 /** What opens for a call; null: nothing, for good; undefined: nothing yet. */

@@ -1,6 +1,6 @@
 /**
  * The phone's own half of the self-test: microphone, relay, sign-in, live connection, line. Owns what is looked at and how long; says what was
- * found and what to do. Part of a chunk that is loaded when somebody looks. Must never show a token, nor wait without an end.
+ * found and what to do. Must never show a token, open the microphone unasked, nor wait without an end.
  */
 import { errorCode } from '@patchcord/call-protocol';
 import type { PanelHost, SelfCheck, SelfCheckResult } from '@patchcord/crm-adapters/panel';
@@ -44,13 +44,16 @@ const patienceMs = 6_000;
 const clockAdriftMs = 20_000;
 const clockAgreesMs = 3_000;
 
-/** Everything that can be looked at, host first, in the order in which one thing needs the other. */
-export async function selfChecksOf(subject: SelfTestSubject): Promise<readonly SelfCheck[]> {
+/**
+ * Everything that can be looked at, host first, in the order in which one thing needs the other. `listen`: the microphone may be opened; else it
+ * is looked at from outside.
+ */
+export async function selfChecksOf(subject: SelfTestSubject, listen: boolean): Promise<readonly SelfCheck[]> {
   const { host, clock } = subject;
   const ofHost = await (host.selfChecks?.() ?? Promise.resolve([])).catch(() => []);
   return [
     ...ofHost,
-    { id: 'microphone', title: texts.microphone, run: () => lookAtMicrophone(subject) },
+    { id: 'microphone', title: texts.microphone, run: () => lookAtMicrophone(subject, listen) },
     { id: 'relay', title: say.relay, run: () => lookAtRelay(subject) },
     { id: 'sign-in', title: say.signIn, run: () => lookAtSignIn(subject) },
     { id: 'live', title: say.live, run: () => lookAtLive(subject.relay.live, clock) },
@@ -58,13 +61,10 @@ export async function selfChecksOf(subject: SelfTestSubject): Promise<readonly S
   ];
 }
 
-async function lookAtMicrophone({
-  microphone,
-  sound,
-  openMeter,
-  clock,
-  host,
-}: SelfTestSubject): Promise<SelfCheckResult> {
+async function lookAtMicrophone(
+  { microphone, sound, openMeter, clock, host }: SelfTestSubject,
+  listen: boolean,
+): Promise<SelfCheckResult> {
   if (microphone.value === 'not-passed-on')
     return bad(
       say.microphonePolicy,
@@ -72,6 +72,7 @@ async function lookAtMicrophone({
     );
   if (microphone.value === 'refused') return bad(say.microphoneRefused, say.microphoneAllow);
   if (sound === null) return unsure(say.microphoneNone, say.microphonePlug);
+  if (!listen) return unsure(say.microphoneUnasked, say.microphoneRun);
   let late = false;
   const opening = sound.microphone();
   opening.then(

@@ -1,6 +1,6 @@
 /**
  * Runs the self-test: one check after the other, each with its own end, and what came out of it in words. Owns the state of the checks and the
- * text that can be passed on. Part of a chunk that is loaded when somebody looks. The text must never carry a number, a name or a secret.
+ * text that can be passed on. The text must never carry a number of a person, a name or a secret.
  */
 import type { SelfCheck, SelfCheckResult } from '@patchcord/crm-adapters/panel';
 import { type ReadonlySignal, signal } from '@preact/signals';
@@ -19,8 +19,8 @@ export interface CheckRow {
 export interface SelfTest {
   readonly rows: ReadonlySignal<readonly CheckRow[]>;
   readonly running: ReadonlySignal<boolean>;
-  /** Starts anew, whatever was under way. */
-  run(): Promise<void>;
+  /** Starts anew, whatever was under way. `listen`: the agent asked for it, so that the microphone may be opened. */
+  run(listen: boolean): Promise<void>;
   /** What came of it, to be passed on; `about` says where it was seen, in lines that carry no name. */
   asText(about: readonly string[], names: readonly string[]): string;
   stop(): void;
@@ -56,12 +56,12 @@ export function createSelfTest(subject: SelfTestSubject, checksOf = selfChecksOf
   return {
     rows,
     running,
-    async run() {
+    async run(listen) {
       turn += 1;
       const mine = turn;
       running.value = true;
       rows.value = [];
-      const checks = await checksOf(subject);
+      const checks = await checksOf(subject, listen);
       if (mine !== turn) return;
       rows.value = checks.map(({ id, title }) => ({ id, title, state: 'waiting', found: '', advice: '' }));
       for (const check of checks) {
@@ -102,17 +102,47 @@ export function verdictOf(rows: readonly CheckRow[]): { readonly state: CheckSta
     : { state: 'good', words: say.allGood };
 }
 
-/** Without numbers of people, names, addresses and anything that looks like a secret. Names of servers stay: they are what is looked for. */
+/** An address with whatever stands around it; a host or an octet group with its port; spans; what a server answered. */
+const address = /[a-z][a-z\d+.-]*:\/\/[^\s<>"'()]+/gi;
+const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const port = '(?::\\d{2,5}(?!\\d))?';
+const kept = [
+  '[a-z][a-z\\d+.-]*:\\/\\/[^\\s\\/]+',
+  `(?<![\\w.-])(?:(?:[a-z][a-z\\d-]*\\.)+[a-z]{2,}|localhost)${port}`,
+  `(?<![\\d.])${octet}(?:\\.${octet}){3}(?![\\d.]*\\d)${port}`,
+  '\\d+(?= ms\\b)',
+  '(?<= of )100\\b',
+  '[3-6]\\d\\d(?= (?:Bad|Unauth|Forbidden|Not|Request|Server|Service)\\b)',
+].join('|');
+const keptOrNumber = new RegExp(`(${kept})|(?:\\(\\d+\\)|\\+?\\d)(?:[ ().\\/-]*\\d)*`, 'gi');
+
+/**
+ * Without numbers of people, names, addresses and anything that looks like a secret. Names of servers stay: they are what is looked for. Of a
+ * web address origin and path are left, of a long number its last two digits.
+ */
 export function masked(text: string, names: readonly string[]): string {
   const clean = text
+    .replaceAll(address, originAndPath)
     .replaceAll(/eyJ[\w-]+(\.[\w-]+)*|(?<![\w-])[\w-]{40,}(?![\w-])/g, '[hidden]')
-    .replaceAll(/[^\s@<>()"]+@[^\s@<>()"]+\.\w+/g, '[email]')
-    .replaceAll(
-      /(?<![\w.:/-])(?:\(\d+\)|\+?\d)(?:[ ().-]*\d){6,}/g,
-      (number) => `•••${number.replaceAll(/\D/g, '').slice(-2)}`,
-    );
+    .replaceAll(/[?&;][\w.%-]+=[^\s<>"'()]*|\b[\w-]*(?:key|token|secret|pass\w*)=[^\s<>"'()]+/gi, '[hidden]')
+    .replaceAll(/[^\s@<>()"]+@[\w.:-]*\w/g, '[email]')
+    .replaceAll(keptOrNumber, (all, keep: string | undefined) => keep ?? maskedNumber(all));
   return names
     .flatMap((name) => [name, ...name.split(/\s+/)])
     .filter((name) => name.length > 2)
     .reduce((words, name) => words.replaceAll(name, '[name]'), clean);
+}
+
+function originAndPath(found: string): string {
+  const url = found.replace(/[.,;:!?]+$/, '');
+  if (!URL.canParse(url)) return '[hidden]';
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}${found.slice(url.length)}`;
+}
+
+/** Short ones that are no number of anybody ("2 of 7", "66.0") stay. */
+function maskedNumber(number: string): string {
+  const digits = number.replaceAll(/\D/g, '');
+  if (digits.length < 6 && !/\d{3}/.test(number)) return number;
+  return `•••${digits.length < 7 ? '' : digits.slice(-2)}`;
 }

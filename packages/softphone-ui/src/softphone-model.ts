@@ -23,6 +23,7 @@ import { type CallHistory, createCallHistory, type MissedMark } from './call-his
 import { type Layout, layoutOf } from './layout.ts';
 import { createNotes } from './notes.ts';
 import { createNumbers, type Numbers } from './numbers.ts';
+import { isRecord } from './record-evidence.ts';
 import { createRelatedRecords, isSubject, type RelatedRecords } from './related-records.ts';
 import type { RelayClient } from './relay-client.ts';
 import { startScreenPop } from './screen-pop.ts';
@@ -48,6 +49,11 @@ export interface Granted {
   readonly reason: string;
 }
 
+export interface WrapUpProblem {
+  readonly call: CallId;
+  readonly text: string;
+}
+
 export interface DialOptions {
   readonly record?: RecordRef;
   readonly country?: string;
@@ -70,8 +76,8 @@ export interface SoftphoneModel {
   /** What is in the number field of the keypad, of a transfer and of a second call. */
   readonly dialText: ReadonlySignal<string>;
   readonly dialProblem: ReadonlySignal<string | null>;
-  /** Why a wrap-up can't be saved yet. */
-  readonly wrapUpProblem: ReadonlySignal<string | null>;
+  /** Why the wrap-up of one call can't be saved yet. */
+  readonly wrapUpProblem: ReadonlySignal<WrapUpProblem | null>;
   /** What a screen reader is told of the time for the wrap-up. */
   readonly wrapUpWords: ReadonlySignal<string>;
   /** Open cases and deals of the records calls are with. */
@@ -119,11 +125,12 @@ export interface SoftphoneModel {
   noteOf(call: CallState): string;
   noteIsSaved(call: CallState): boolean;
   writeNote(call: CallId, text: string): void;
-  flushNote(call: CallId): Promise<void>;
+  /** Resolves whether the phone has what was typed. */
+  flushNote(call: CallId): Promise<boolean>;
   /** What was typed and the phone does not have yet. */
   unsavedNotes(): readonly (readonly [CallId, string])[];
   setDisposition(call: CallId, disposition: string): Promise<void>;
-  /** Resolves true when it was taken; else `wrapUpProblem` says why not. */
+  /** Resolves true when it was taken; else `wrapUpProblem` or a notice says why not, and the draft of the note stays. */
   submitWrapUp(call: CallState): Promise<boolean>;
   /** As much time for the wrap-up again. */
   moreTime(call: CallId): Promise<void>;
@@ -159,6 +166,8 @@ const doubleDialMs = 2_000;
 const noticeMs = 6_000;
 /** The frame that is looked at saves its draft and submits first; the owner does it for one that does not. */
 const submitForOthersMs = 3_000;
+/** What could not be saved when the time was up is tried again after this. */
+const submitAgainMs = 5_000;
 
 /** Builds the model over a phone that this frame has joined. */
 export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneModel {
@@ -170,7 +179,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   const sheet = signal<Sheet>('none');
   const dialText = signal('');
   const dialProblem = signal<string | null>(null);
-  const wrapUpProblem = signal<string | null>(null);
+  const wrapUpProblem = signal<WrapUpProblem | null>(null);
   const recordShown = signal<RecordRef | null>(null);
   const notice = signal<Notice | null>(null);
   const announcement = signal<Announcement | null>(null);
@@ -184,12 +193,20 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   const afterAnswer = new Map<CallId, string>();
   /** Consultation → the call to go back to when it is over. */
   const comeBack = new Map<CallId, CallId>();
-  /** The record a number in the field came with; gone as soon as the number is changed. */
-  let typedFor: { readonly text: string; readonly record: RecordRef | undefined } | null = null;
+  /** The record a number in the field came with, and on which sheet a component of the page asked for it; gone as soon as the number is changed. */
+  let typedFor: {
+    readonly text: string;
+    readonly record: RecordRef | undefined;
+    readonly askedOn: Sheet | null;
+  } | null = null;
   let lastHostDialAt = Number.NEGATIVE_INFINITY;
   let noticeTimer: unknown = null;
+  let closed = false;
 
-  const notes = createNotes(shared, clock, (reason) => notify('warning', reason));
+  const notes = createNotes(shared, clock, (reason) => {
+    // Tried again and again it is still the same news.
+    if (notice.value?.text !== reason) notify('warning', reason);
+  });
   const history = createCallHistory({
     fetch: options.relay.history,
     retry: options.relay.retryLog,
@@ -241,6 +258,9 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     notes.settle(state.calls);
     related.settle(state.calls);
     wrapUpClock.follow(state);
+    const problem = wrapUpProblem.value;
+    if (problem !== null && state.calls.find(({ id }) => id === problem.call)?.disposition !== null)
+      wrapUpProblem.value = null;
     for (const call of before.calls)
       if (stoppedRinging(call, state)) notify('info', texts.stoppedRinging(nameOf(call)));
     for (const call of state.calls) {
@@ -253,7 +273,6 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   function ended(call: CallState): void {
-    wrapUpProblem.value = null;
     const back = comeBack.get(call.id);
     comeBack.delete(call.id);
     const waiting = phone.value.calls.find((other) => other.id === back);
@@ -293,7 +312,9 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     const from = dialOptions.record;
     // From a case or a deal: that is what the call is about, whom it is with is found by the number.
     const about = from !== undefined && isSubject(from) ? from : undefined;
-    const record = about === undefined ? from : undefined;
+    // A colleague is a name: no CRM logs a call with one of its users.
+    const record = about === undefined && from?.object.toLowerCase() !== 'user' ? from : undefined;
+    const name = about === undefined ? from?.name : undefined;
     const call = newCallId();
     if (number.afterAnswer !== '') afterAnswer.set(call, number.afterAnswer);
     const result = await shared.send({
@@ -303,7 +324,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       farSide: {
         number: number.target,
         ...(number.e164 === null ? {} : { e164: number.e164 }),
-        ...(record?.name === undefined ? {} : { name: record.name }),
+        ...(name === undefined ? {} : { name }),
       },
       ...(record === undefined ? {} : { record }),
       ...(about === undefined ? {} : { about }),
@@ -328,7 +349,9 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   async function dialFromHost(request: DialRequest, ask = false): Promise<Granted> {
     const now = clock.now();
     if (!ask && now - lastHostDialAt < doubleDialMs) return { ok: false, reason: texts.dialTwice };
-    if (ask && dialText.value !== '' && typedFor === null) return { ok: false, reason: texts.pageWhileTyping };
+    // What the agent is about to use stays; the page may change its mind about what it asked for itself.
+    const isFree = sheet.value === 'none' && dialText.value === '';
+    if (ask && !isFree && typedFor?.askedOn !== sheet.value) return { ok: false, reason: texts.pageWhileTyping };
     if (!ask) lastHostDialAt = now;
     const number = numbers.value.read(request.number, request.country);
     if (!number.ok) {
@@ -346,10 +369,10 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     }
     // Not now: the number waits in the field, with its record, for the agent's own word.
     const text = number.display + number.afterAnswer;
-    typedFor = { text, record: request.record };
     dialText.value = text;
     tab.value = 'keypad';
     if (busy && layout.value.screen.kind === 'call') sheet.value = 'new-call';
+    typedFor = { text, record: request.record, askedOn: ask ? sheet.value : null };
     const who = request.record?.name === undefined ? text : `${request.record.name} (${text})`;
     const waits = busy ? texts.hostNumberWaitsForCall : texts.hostNumberWaitsForLine;
     const reason = ask ? texts.pageAsksToDial(who) : waits;
@@ -359,11 +382,11 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
 
   async function submitWrapUp(call: CallState, done: string = texts.wrapUpSaved): Promise<boolean> {
     if (isOutcomeMissing(call)) {
-      wrapUpProblem.value = texts.dispositionMissing;
+      wrapUpProblem.value = { call: call.id, text: texts.dispositionMissing };
       return false;
     }
-    wrapUpProblem.value = null;
-    await notes.flush(call.id);
+    // Submitted without it the note would be lost with its draft.
+    if (!(await notes.flush(call.id))) return false;
     const result = await send({ type: 'call.submit-wrap-up', call: call.id });
     if (result.ok) notify('info', done);
     return result.ok;
@@ -376,13 +399,20 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
 
   /** What is there is saved. Without a needed outcome the wrap-up stays open, and the agent in wrap-up, until they choose one. */
   function wrapUpTimeUp(call: CallState): void {
-    if (isOutcomeMissing(call)) wrapUpProblem.value = texts.wrapUpTimeUpMissing;
-    else if (shared.isForemost()) void submitWrapUp(call, texts.wrapUpTimeUp);
-    else if (role.value === 'owner')
-      clock.setTimeout(() => {
-        const still = shared.state().calls.find((other) => other.id === call.id && other.moreTime === call.moreTime);
-        if (still !== undefined && !isOutcomeMissing(still)) void submitWrapUp(still, texts.wrapUpTimeUp);
-      }, submitForOthersMs);
+    if (isOutcomeMissing(call)) wrapUpProblem.value = { call: call.id, text: texts.wrapUpTimeUpMissing };
+    else if (shared.isForemost()) void submitInTime(call);
+    else if (role.value === 'owner') later(call, submitForOthersMs);
+  }
+
+  async function submitInTime(call: CallState): Promise<void> {
+    if (!(await submitWrapUp(call, texts.wrapUpTimeUp))) later(call, submitAgainMs);
+  }
+
+  function later(call: CallState, ms: number): void {
+    clock.setTimeout(() => {
+      const still = shared.state().calls.find((other) => other.id === call.id && other.moreTime === call.moreTime);
+      if (!closed && still !== undefined && !isOutcomeMissing(still)) void submitInTime(still);
+    }, ms);
   }
 
   async function open(target: PopTarget, wish: PopWish): Promise<boolean> {
@@ -523,7 +553,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     flushNote: notes.flush,
     unsavedNotes: () => [...notes.drafts.peek()],
     async setDisposition(call, disposition) {
-      wrapUpProblem.value = null;
+      if (wrapUpProblem.value?.call === call) wrapUpProblem.value = null;
       await act({ type: 'call.set-disposition', call, disposition });
     },
     submitWrapUp: (call) => submitWrapUp(call),
@@ -543,6 +573,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       recordShown.value = record;
     },
     close() {
+      closed = true;
       for (const end of stop) end();
       duties.stop();
       wrapUpClock.stop();
@@ -553,6 +584,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
 
 /** The far side of a call for the eye: the chosen record, the only match, the caller's own name, the number. */
 export function nameOfCall(call: CallState, numbers: Numbers): string {
-  const only = call.matches.length === 1 ? call.matches[0]?.record.name : undefined;
+  const records = call.matches.filter(isRecord);
+  const best = records.length === 0 ? call.matches : records;
+  const only = best.length === 1 ? best[0]?.record.name : undefined;
   return call.record?.name ?? only ?? numbers.nameOf(call.farSide);
 }

@@ -233,8 +233,6 @@ export const texts = {
     title: 'Check the set-up',
     groupTitle: 'Set-up',
     groupAdvice: 'Looks at everything a call needs and says what is wrong.',
-    loading: 'Loading the checks…',
-    notLoaded: 'The checks can’t be loaded. Check your network, then try again.',
     runAgain: 'Run again',
     copy: 'Copy the result',
     copied: 'Copied, without names and numbers.',
@@ -283,6 +281,8 @@ export const texts = {
     microphoneAllow:
       'Allow it: click the icon left of the address bar, and look at the privacy settings of the system. Then reload.',
     microphoneNone: 'There is no microphone.',
+    microphoneUnasked: 'It was not opened, because nobody asked for it.',
+    microphoneRun: 'Press “Run again” to check it.',
     microphonePlug: 'Plug in the headset, then run the checks again.',
     microphoneFailed: (reason: string) => `It can’t be opened. ${reason}`,
     microphoneAsking: 'The browser asks whether the phone may use it, and nobody has answered.',

@@ -3,8 +3,7 @@
  * its own countries at a human pace, and no premium numbers.
  */
 import * as v from 'valibot';
-import { isTimeZone } from '../brakes/hours.ts';
-import { country, text } from './fields.ts';
+import { country, text, timeZone } from './fields.ts';
 
 const count = (least: number, most: number) =>
   v.pipe(
@@ -24,9 +23,7 @@ const time = v.pipe(v.string(), v.regex(/^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$/, '
 
 const HoursSchema = v.strictObject({
   /** Absent: the time zone of the tenant's brakes. */
-  timeZone: v.optional(
-    v.pipe(text('an IANA time zone'), v.check(isTimeZone, 'must be an IANA time zone, for instance "Europe/Berlin"')),
-  ),
+  timeZone: v.optional(timeZone),
   days: v.optional(
     v.pipe(
       v.array(
@@ -92,10 +89,7 @@ export const BrakesSchema = v.strictObject({
   /** `e164`: the edge hands the number that it judged to the PBX, as "+49…". `as-dialled`: what was typed, without separators. */
   numberForm: v.optional(v.picklist(['as-dialled', 'e164'], 'must be "as-dialled" or "e164"'), 'as-dialled'),
   /** IANA zone of days, hours and ceilings. */
-  timeZone: v.optional(
-    v.pipe(text('an IANA time zone'), v.check(isTimeZone, 'must be an IANA time zone, for instance "Europe/Berlin"')),
-    'UTC',
-  ),
+  timeZone: v.optional(timeZone, 'UTC'),
   /** When calls to outside are allowed. Absent: always. */
   hours: v.exactOptional(HoursSchema),
   /** What calls cost and how much of it is too much. Absent: nothing is priced. */

@@ -1,9 +1,15 @@
 /** The kinds of value a setting may have, and how each says what is wrong with it. Must never quote the value: it may be a secret. */
 import { isIP } from 'node:net';
 import * as v from 'valibot';
+import { isTimeZone } from '../brakes/hours.ts';
 
 export const text = (what: string) =>
   v.pipe(v.string(`must be text: ${what}`), v.minLength(1, `must not be empty: ${what}`));
+
+export const timeZone = v.pipe(
+  text('an IANA time zone'),
+  v.check(isTimeZone, 'must be an IANA time zone, for instance "Europe/Berlin"'),
+);
 
 export const url = (what: string, ...protocols: string[]) =>
   v.pipe(

@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { LimitsSchema } from './crm-limits.ts';
-import { encryptedUnlessLoopback, givenSecret, hostOrigin, text, url } from './fields.ts';
+import { encryptedUnlessLoopback, givenSecret, hostOrigin, text, timeZone, url } from './fields.ts';
 
 const certificate = v.pipe(
   givenSecret('the certificate or public key (PEM) that Apex signs agent assertions with'),
@@ -41,7 +41,7 @@ const settings = v.strictObject({
   /** Where agents open the org; absent: what the org says at sign-in. */
   instanceUrl: v.exactOptional(v.pipe(url('where agents open the org', 'https:', 'http:'), encryptedUnlessLoopback)),
   /** IANA zone in which the day of a call is counted. */
-  timeZone: v.exactOptional(text('an IANA time zone, for instance "Europe/Berlin"')),
+  timeZone: v.exactOptional(timeZone),
   orgId: v.pipe(
     text('the organisation id'),
     v.regex(

@@ -79,12 +79,15 @@ export class CrmConnections {
       throw anotherAccount('Salesforce organisation');
     }
     const { accessToken, refreshToken, instanceUrl } = given;
-    await this.#tokens.connect(id as TenantId, 'salesforce', {
+    const replaced = await this.#tokens.connect(id as TenantId, 'salesforce', {
       accessToken,
       refreshToken,
       instanceUrl,
       expiresAt: null,
     });
+    // Where the org does not hear of it, relays let go of the old connection within a minute all the same.
+    if (replaced !== null && replaced.refreshToken !== refreshToken)
+      await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: replaced.refreshToken }).catch(() => {});
   }
 
   /**
@@ -93,9 +96,8 @@ export class CrmConnections {
    */
   async disconnect({ id, crm }: TenantConfig): Promise<Disconnected> {
     if (!isConnectedByPage(crm)) throw notThisWay();
-    const tokens = await this.#tokens.disconnect(id as TenantId, crm.kind);
-    if (tokens === null) return { connected: false, givenBack: false };
-    if (crm.kind !== 'salesforce') return { connected: true, givenBack: false };
+    const { connected, tokens } = await this.#tokens.disconnect(id as TenantId, crm.kind);
+    if (tokens === null || crm.kind !== 'salesforce') return { connected, givenBack: false };
     try {
       await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: tokens.refreshToken });
       return { connected: true, givenBack: true };

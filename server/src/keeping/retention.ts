@@ -2,12 +2,13 @@
  * Deletes what is older than it may be. Owns the ages and the walk: small steps with room between them, so that no call waits for a cleaning.
  * Must never delete a call that lives, whose log is not written, or that is held.
  */
-import { type CallLog, PatchcordError } from '@patchcord/call-protocol';
+import { type CallLog, type E164, PatchcordError } from '@patchcord/call-protocol';
 import { toE164 } from '@patchcord/crm-adapters/relay';
 import type { RetentionSettings } from '../config/retention.ts';
 import type { Log } from '../logging.ts';
-import type { LegalHold, OldCallsPlace, Store, StoredCall } from '../store/contract.ts';
+import type { HeldChoices, LegalHold, OldCallsPlace, Store, StoredCall } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
+import type { NumberHashes } from '../who-is/number-hash.ts';
 
 const dayMs = 86_400_000;
 const atOnce = 200;
@@ -28,6 +29,7 @@ export interface Forgotten {
 export class Retention {
   readonly #store: Pick<Store, 'keeping' | 'audit' | 'choices'>;
   readonly #tenants: Pick<Tenants, 'find'>;
+  readonly #hashes: Pick<NumberHashes, 'known'>;
   readonly #settings: RetentionSettings;
   readonly #log: Log;
   readonly #now: () => number;
@@ -38,6 +40,8 @@ export class Retention {
   constructor(options: {
     readonly store: Pick<Store, 'keeping' | 'audit' | 'choices'>;
     readonly tenants: Pick<Tenants, 'find'>;
+    /** Under which hash choices for a held number are kept. */
+    readonly hashes: Pick<NumberHashes, 'known'>;
     readonly settings: RetentionSettings;
     readonly log: Log;
     readonly now: () => number;
@@ -46,6 +50,7 @@ export class Retention {
   }) {
     this.#store = options.store;
     this.#tenants = options.tenants;
+    this.#hashes = options.hashes;
     this.#settings = options.settings;
     this.#log = options.log;
     this.#now = options.now;
@@ -65,11 +70,26 @@ export class Retention {
     }
     const webhooks = await this.#store.keeping.forgetDeadWebhooks(now - this.#settings.eventDays * dayMs);
     const audit = await this.#store.audit.forgetBefore(now - this.#settings.auditDays * dayMs);
-    const choices = await this.#store.choices.forgetBefore(now - this.#settings.choiceDays * dayMs);
+    const choices = await this.#store.choices.forgetBefore(
+      now - this.#settings.choiceDays * dayMs,
+      await this.#heldChoices(),
+    );
     const forgotten: Forgotten = { calls, events, webhooks, audit, choices };
     if (calls + events + webhooks + audit + choices > 0)
       this.#log.info(forgotten, 'forgot what is older than it may be');
     return forgotten;
+  }
+
+  /** Choices are kept under a hash of their number: where that can't be made any more, all of the tenant's stay. */
+  async #heldChoices(): Promise<readonly HeldChoices[]> {
+    const held: HeldChoices[] = [];
+    for (const { tenant, kind, subject } of await this.#store.keeping.holds()) {
+      if (kind !== 'number') continue;
+      const known = await this.#hashes.known(tenant, subject as E164);
+      if (known === 'nothing') continue;
+      held.push({ tenant, number: known === 'unreadable' ? null : known.hash });
+    }
+    return held;
   }
 
   async #forgetCalls(before: number): Promise<number> {

@@ -16,6 +16,8 @@ const NewsSchema = v.variant('kind', [
     tenant: TenantIdSchema,
     /** Null: for those who watch the whole tenant. */
     agent: v.nullable(AgentIdSchema),
+    /** With null: whose readers hear it as theirs, on the agent's own channel. */
+    toldTo: v.exactOptional(AgentIdSchema),
     event: EnvelopeSchema,
     seq: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(1))),
   }),

@@ -98,11 +98,11 @@ export class LiveHub {
 
   /** Tells an agent's readers and those who watch the tenant, once each, what no store has. */
   tellPassing(tenant: TenantId, agent: AgentId, event: Envelope): void {
-    const told = new Told(event, null);
-    const own = this.#agents.get(`${tenant} ${agent}`) ?? [];
-    for (const reader of new Set([...own, ...(this.#watchers.get(tenant) ?? [])])) reader.tell(told);
+    this.#tellHere(tenant, agent, event, null);
+    this.#tellHere(tenant, null, event, null, agent);
     this.#backplane.publish(agentChannel(tenant, agent), { kind: 'event', tenant, agent, event, seq: null });
-    this.#backplane.publish(tenantChannel(tenant), { kind: 'event', tenant, agent: null, event, seq: null });
+    const besides = { kind: 'event', tenant, agent: null, toldTo: agent, event, seq: null } as const;
+    this.#backplane.publish(tenantChannel(tenant), besides);
   }
 
   /** Tells those who watch the tenant: boards, supervisors. */
@@ -150,15 +150,17 @@ export class LiveHub {
     };
   }
 
-  #tellHere(tenant: TenantId, agent: AgentId | null, event: Envelope, seq: number | null): void {
+  /** @param toldTo An agent whose readers hear it as theirs, and not once more as watchers */
+  #tellHere(tenant: TenantId, agent: AgentId | null, event: Envelope, seq: number | null, toldTo?: AgentId): void {
     const readers = agent === null ? this.#watchers.get(tenant) : this.#agents.get(`${tenant} ${agent}`);
     if (readers === undefined) return;
+    const already = toldTo === undefined ? undefined : this.#agents.get(`${tenant} ${toldTo}`);
     const told = new Told(event, seq);
-    for (const reader of readers) reader.tell(told);
+    for (const reader of readers) if (already?.has(reader) !== true) reader.tell(told);
   }
 
   #hear(news: News): void {
-    if (news.kind === 'event') this.#tellHere(news.tenant, news.agent, news.event, news.seq);
+    if (news.kind === 'event') this.#tellHere(news.tenant, news.agent, news.event, news.seq, news.toldTo);
     else if (news.kind === 'ended') this.endHere(news);
   }
 

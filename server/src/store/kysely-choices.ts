@@ -74,9 +74,17 @@ export function createChoiceStore(database: Database): ChoiceStore {
         await db.deleteFrom('record_choices').where(rowOf(choice)).execute();
       }),
 
-    forgetBefore: (at) =>
+    forgetBefore: (at, held) =>
       asking(async () => {
-        const result = await db.deleteFrom('record_choices').where('last_at', '<', at).executeTakeFirst();
+        const result = await db
+          .deleteFrom('record_choices')
+          .where('last_at', '<', at)
+          .where((row) =>
+            row.not(
+              row.or(held.map(({ tenant, number }) => row.and({ tenant, ...(number === null ? {} : { number }) }))),
+            ),
+          )
+          .executeTakeFirst();
         return Number(result.numDeletedRows);
       }),
   };

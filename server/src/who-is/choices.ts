@@ -4,6 +4,7 @@
  */
 import {
   type AgentId,
+  type CrmName,
   type E164,
   errorCode,
   type Match,
@@ -35,7 +36,7 @@ export class Choices {
    * @param before Events of the call that were known, oldest first
    */
   async take(
-    tenant: TenantId,
+    { id, crm }: { readonly id: TenantId; readonly crm: CrmName },
     agent: AgentId,
     number: E164,
     before: readonly WireEvent[],
@@ -44,10 +45,14 @@ export class Choices {
     const earlier = chosenIn(before);
     const now = chosenIn(fresh);
     if (now === null || (earlier !== null && isSame(earlier.record, now.record))) return;
+    // A colleague is not one of several customers; who stands only in a directory, or came from a number service, is no record of the CRM.
+    const counts = ({ record }: Chosen): boolean => record.crm === crm && record.object !== 'User';
+    const replaced = earlier !== null && counts(earlier) ? earlier : null;
+    if (replaced === null && !counts(now)) return;
     await this.#guarded(async () => {
-      const of = { tenant, number: await this.#hashes.of(tenant, number) };
-      if (earlier !== null) await this.#store.takeBack({ ...of, ...rowOf(earlier.record) });
-      await this.#store.remember({ ...of, ...rowOf(now.record) }, agent, now.at);
+      const of = { tenant: id, number: await this.#hashes.of(id, number) };
+      if (replaced !== null) await this.#store.takeBack({ ...of, ...rowOf(replaced.record) });
+      if (counts(now)) await this.#store.remember({ ...of, ...rowOf(now.record) }, agent, now.at);
     });
   }
 
@@ -99,12 +104,10 @@ interface Chosen {
   readonly at: number;
 }
 
-/** The last record an agent chose: what the phone chose by itself is no choice. A colleague is not one of several customers. */
+/** The last record an agent chose: what the phone chose by itself is no choice. */
 function chosenIn(events: readonly WireEvent[]): Chosen | null {
   const last = events.findLast((event) => event.name === 'record.chosen' && event.data.by === 'agent');
-  return last?.name === 'record.chosen' && last.data.record.object !== 'User'
-    ? { record: last.data.record, at: last.at }
-    : null;
+  return last?.name === 'record.chosen' ? { record: last.data.record, at: last.at } : null;
 }
 
 function rowOf({ crm, object, id }: RecordRef): Pick<RememberedChoice, 'crm' | 'object' | 'id'> {

@@ -2,22 +2,22 @@
  * A number service that may know who calls: one bounded HTTPS request for a caller nobody else knows, when the configuration switched it on. Owns
  * what is asked and what is believed of the answer. Must never write anything down: what it says is remembered for an hour, in memory.
  */
-import { type E164, type Match, PatchcordError } from '@patchcord/call-protocol';
+import { type E164, errorCode, type Match, PatchcordError } from '@patchcord/call-protocol';
 import * as v from 'valibot';
 import type { EnrichmentSettings } from '../config/caller-sources.ts';
 import { type OutsideRequest, sendOutside } from '../delivery/outside-http.ts';
 import { Remembered } from './remembered.ts';
 
-/** `name` is a person or a company; anything else the service says is not looked at. */
+/** `name` is a person or a company, null or empty for nobody; anything else the service says is not looked at. */
 const AnswerSchema = v.object({
-  name: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(200)),
+  name: v.nullable(v.pipe(v.string(), v.trim(), v.maxLength(200))),
   company: v.nullish(v.pipe(v.string(), v.trim(), v.maxLength(200))),
 });
 
 const deadlineMs = 2_000;
 const longestAnswer = 16_384;
 const rememberedMs = 3_600_000;
-/** A service that does not answer is left alone for this long: no caller waits two seconds for it again and again. */
+/** A service that does not answer, fails or is asked too much is left alone for this long: no caller waits two seconds for it again and again. */
 const restMs = 30_000;
 
 export class Enrichment {
@@ -36,7 +36,7 @@ export class Enrichment {
 
   /**
    * At most one match, never a record of the CRM.
-   * @throws PatchcordError `crm.unavailable`, `crm.invalid` when the answer can't be read; nothing is asked again for half a minute
+   * @throws PatchcordError `crm.unavailable`, and nothing is asked again for half a minute; `crm.invalid` when the answer can't be read
    */
   async find(number: E164): Promise<readonly Match[]> {
     if (this.#now() < this.#restUntil) return this.#remembered.known(number) ?? [];
@@ -44,7 +44,8 @@ export class Enrichment {
       try {
         return await this.#ask(number);
       } catch (error) {
-        this.#restUntil = this.#now() + restMs;
+        // An answer that can't be read says something of one number, not of the service.
+        if (errorCode(error) === 'crm.unavailable') this.#restUntil = this.#now() + restMs;
         throw error;
       }
     });
@@ -76,6 +77,7 @@ export class Enrichment {
       );
     }
     const { name, company } = answer.output;
+    if (name === null || name === '') return [];
     return [
       {
         record: { crm: 'page', object: 'Caller', id: number, name },

@@ -71,7 +71,9 @@ export class WhoIs {
     if (agent.extension === extension) return [];
     const configured = own.map((one) => colleague(config, one, extension));
     const asked = crm.findByExtension?.(extension, crmAgent(agent)) ?? Promise.resolve([]);
-    const inCrm = configured.length > 0 ? await this.#quietly(config, 'crm', asked) : await asked;
+    const found = configured.length > 0 ? await this.#quietly(config, 'crm', asked) : await asked;
+    // A colleague is a name to show, never the record of a call: no CRM logs a call with one of its users.
+    const inCrm = found.map((match): Match => ({ ...match, source: 'directory' }));
     const beside = directory === null ? [] : await this.#quietly(config, 'directory', directory.find(extension));
     return merged(
       merged(configured, inCrm).filter(({ record }) => !isSelf(config, agent, record)),
@@ -119,8 +121,7 @@ function colleague({ crm }: TenantConfig, agent: AgentConfig, extension: Extensi
     record: { crm: crm.kind, object: 'User', id: agent.crmUserId, name: agent.name },
     number: extension,
     reason: 'Colleague',
-    // Only Salesforce opens a user like any record.
-    ...(crm.kind === 'salesforce' ? {} : { source: 'directory' as const }),
+    source: 'directory',
   };
 }
 

@@ -277,10 +277,10 @@ describe('an org connected on its own page', () => {
     const log = finishedCall();
     await relay.writeLog(log, test.robin, null);
     expect(callOf(log.callId)).toMatchObject({ createdBy: test.integration.crmUserId, owner: test.robin.crmUserId });
-    expect(asked).toEqual([null]);
+    expect(new Set(asked)).toEqual(new Set([null]));
     test.org.connectedApp.expireSessions();
     expect(await relay.findByNumber(number, 'US', { agent: test.robin })).toHaveLength(1);
-    expect(asked).toEqual([null, given.accessToken]);
+    expect(new Set(asked)).toEqual(new Set([null, given.accessToken]));
   });
 
   it('takes the rotated refresh token, and says when the connection was revoked', async () => {

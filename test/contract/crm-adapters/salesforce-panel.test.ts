@@ -36,6 +36,7 @@ interface PageOptions {
   readonly hostTimeoutMs?: number;
   readonly framedBy?: string | null;
   readonly url?: string;
+  readonly visibility?: DocumentVisibilityState;
   readonly trustedTypes?: object;
   /** What the org's script throws, by method. */
   readonly throws?: Readonly<Record<string, unknown>>;
@@ -110,6 +111,7 @@ function salesforcePage(options: PageOptions) {
   const extras: Record<string, unknown> = {
     ...(options.trustedTypes === undefined ? {} : { trustedTypes: options.trustedTypes }),
     document: {
+      visibilityState: options.visibility ?? 'visible',
       documentElement: { dataset: options.scriptHost === undefined ? {} : { scriptHost: options.scriptHost } },
       createElement: () => ({ remove() {} }),
       head: {
@@ -380,10 +382,80 @@ describe('the Salesforce panel', () => {
     ]);
   });
 
-  it('refreshes the timeline when a log was saved', async () => {
+  it('tells an id of 15 characters as the relay does, with 18', async () => {
+    const page = salesforcePage({});
+    const shown: (RecordRef | null)[] = [];
+    const dialled: unknown[] = [];
+    page.host.onRecordShown((one) => shown.push(one));
+    page.host.onDialRequested(({ record: one }) => dialled.push(one?.id));
+    await page.host.start();
+    for (const [short, long] of [
+      ['003Pc00000000AA', '003Pc00000000AAIAY'],
+      ['0015000000Gv7qJ', '0015000000Gv7qJAAR'],
+      ['001A0000006Vm9u', '001A0000006Vm9uIAC'],
+      ['ABCDEFGHIJabcdZ', 'ABCDEFGHIJabcdZ55Q'],
+    ] as const) {
+      shown.length = 0;
+      page.fire('onNavigationChange', { recordId: short, objectType: 'Contact' });
+      // The same record.
+      page.fire('onNavigationChange', { recordId: long, objectType: 'Contact' });
+      expect(shown.map((one) => one?.id)).toEqual([long]);
+    }
+    page.fire('onClickToDial', { number: '204', recordId: '0015000000Gv7qJ', objectType: 'Account' });
+    expect(dialled).toEqual(['0015000000Gv7qJAAR']);
+  });
+
+  it('hears that the agent is on its page when the page gets the focus, and not once it is stopped', async () => {
+    const page = salesforcePage({});
+    let looks = 0;
+    page.host.onLookedAt?.(() => {
+      looks += 1;
+    });
+    await page.host.start();
+    for (let turn = 0; turn < 2; turn += 1)
+      page.fire('onNavigationChange', { url: '/x', recordId: record.id, objectType: 'Contact' });
+    expect(looks).toBe(2);
+    page.host.stop();
+    page.fire('onNavigationChange', { url: '/x' });
+    expect(looks).toBe(2);
+  });
+
+  it('refreshes the timeline when a log was saved, at most once in two seconds and then once more', async () => {
+    vi.useFakeTimers();
+    try {
+      const page = salesforcePage({});
+      await page.host.start();
+      for (let call = 0; call < 5; call += 1) page.host.logSaved({ id: `call-${call}` }, '00T000000000001');
+      expect(page.named('refreshView')).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(1_999);
+      expect(page.named('refreshView')).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(page.named('refreshView')).toHaveLength(2);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(page.named('refreshView')).toHaveLength(2);
+      page.host.logSaved({ id: 'call-5' }, '00T000000000001');
+      page.host.logSaved({ id: 'call-6' }, '00T000000000001');
+      page.host.stop();
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(page.named('refreshView')).toHaveLength(3);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('refreshes nothing in a hidden tab, nor under a form that is being filled in', async () => {
+    const hidden = salesforcePage({ visibility: 'hidden' });
+    await hidden.host.start();
+    hidden.host.logSaved({ id: 'call-1' }, '00T000000000001');
+    expect(hidden.named('refreshView')).toEqual([]);
+
     const page = salesforcePage({});
     await page.host.start();
+    page.fire('onNavigationChange', { url: '/lightning/r/Contact/x/edit' });
     page.host.logSaved({ id: 'call-1' }, '00T000000000001');
+    expect(page.named('refreshView')).toEqual([]);
+    page.fire('onNavigationChange', { url: '/lightning/r/Contact/x/view' });
+    page.host.logSaved({ id: 'call-2' }, '00T000000000001');
     expect(page.named('refreshView')).toHaveLength(1);
   });
 
@@ -532,6 +604,24 @@ describe('where the phone may be opened', () => {
 });
 
 describe('an answer of Open CTI', () => {
+  it('from a page that is still being built says nothing about the agent: it may be asked again', async () => {
+    const page = salesforcePage({});
+    const building = {
+      success: false,
+      returnValue: null,
+      errors: [{ code: 'SOFTPHONE_CONTAINER_ERROR', description: 'The softphone container hasn’t initialized yet.' }],
+    };
+    page.reply('getCallCenterSettings', building, building);
+    for (let attempt = 0; attempt < 2; attempt += 1)
+      await expect(page.host.start()).rejects.toMatchObject({
+        code: 'host.silent',
+        retryable: true,
+        message: expect.stringContaining('not ready yet'),
+      });
+    await page.host.start();
+    expect(page.named('notifyInitializationComplete')).toHaveLength(1);
+  });
+
   it('that is no map of settings is not believed, and asked for again', async () => {
     const page = salesforcePage({});
     page.reply('getCallCenterSettings', good({ visible: true }));
@@ -760,6 +850,71 @@ describe('what opens in front of the agent', () => {
     expect(page.popped()).toHaveLength(2);
   });
 
+  it.each([
+    '/lightning/o/Contact/new?count=1',
+    '/lightning/r/Contact/003Pc00000000AAIAY/edit?navigationLocation=DETAIL',
+  ])('waits for a form that the agent opened as well: %s', async (url) => {
+    const page = await opened();
+    page.fire('onNavigationChange', { url, recordId: record.id, objectType: 'Contact' });
+    const waiting = page.host.pop({ kind: 'record', record });
+    page.fire('onNavigationChange', { url, recordId: record.id, objectType: 'Contact' });
+    await turn();
+    expect(page.popped()).toEqual([]);
+    page.fire('onNavigationChange', { url: '/lightning/r/Contact/x/view', recordId: record.id, objectType: 'Contact' });
+    await waiting;
+    expect(page.popped()).toHaveLength(1);
+  });
+
+  it('waits for the form that was open when the phone was loaded, and for none in a page that only sounds like one', async () => {
+    const page = salesforcePage({});
+    page.reply('getAppViewInfo', good({ url: '/lightning/o/Lead/new' }));
+    await page.host.start();
+    await turn();
+    void page.host.pop({ kind: 'record', record });
+    await turn();
+    expect(page.popped()).toEqual([]);
+    page.host.stop();
+
+    const other = await opened();
+    for (const url of ['/lightning/n/news', '/lightning/r/Contact/x/view?from=/lightning/o/Contact/new', '/a/newest'])
+      other.fire('onNavigationChange', { url });
+    await other.host.pop({ kind: 'record', record });
+    expect(other.popped()).toHaveLength(1);
+  });
+
+  it('takes a console that gets the focus, its record still the same, for no end of the form', async () => {
+    vi.useFakeTimers();
+    try {
+      const page = await opened();
+      const shown = { url: '/lightning/r/Contact/x/view', recordId: record.id, objectType: 'Contact' };
+      page.fire('onNavigationChange', shown);
+      await page.host.pop(form);
+      const waiting = page.host.pop({ kind: 'search', text: 'next' });
+      await vi.advanceTimersByTimeAsync(60_000);
+      for (let turns = 0; turns < 3; turns += 1) page.fire('onNavigationChange', shown);
+      await vi.advanceTimersByTimeAsync(0);
+      expect(page.popped()).toHaveLength(1);
+      page.fire('onNavigationChange', { url: '/lightning/o/Contact/list' });
+      await waiting;
+      expect(page.popped()).toHaveLength(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('takes a form that opens after the deadline for open', async () => {
+    const page = await opened({ hostTimeoutMs: 5 });
+    page.reply('screenPop', 'later', good());
+    expect(await codeOf(page.host.pop(form))).toBe('host.silent');
+    const waiting = page.host.pop({ kind: 'record', record });
+    for (const answer of page.late) answer();
+    await turn();
+    expect(page.popped()).toHaveLength(1);
+    page.fire('onNavigationChange', { url: '/x', recordId: '003Pc00000000ZZIAY', objectType: 'Contact' });
+    await waiting;
+    expect(page.popped()).toHaveLength(2);
+  });
+
   it('does not take late news of what was shown before the form for its end', async () => {
     const page = await opened();
     await page.host.pop({ kind: 'record', record });
@@ -917,11 +1072,26 @@ describe('a look at the set-up', () => {
     expect(before.get('script')?.found).toContain('acme.my.salesforce.com');
     expect(JSON.stringify([...before])).not.toContain('head.body.signature');
     expect(page.named('unsubscribe')).toHaveLength(1);
+    // Nobody would hear a click yet.
+    expect(page.named('disableClickToDial')).toHaveLength(1);
     await page.host.start();
     const after = await look(page);
     expect([...after.values()].every(({ verdict }) => verdict === 'good')).toBe(true);
     expect(page.named('onClickToDial')).toHaveLength(1);
     expect(page.scripts).toHaveLength(1);
+    expect(page.named('disableClickToDial')).toHaveLength(1);
+  });
+
+  it('gives back what the page opens or enables only after the deadline', async () => {
+    const page = salesforcePage({ hostTimeoutMs: 5 });
+    page.reply('subscribe', 'later');
+    page.reply('enableClickToDial', 'later');
+    const results = await look(page);
+    expect(['message-channel', 'click-to-dial'].map((id) => results.get(id)?.verdict)).toEqual(['bad', 'bad']);
+    expect([...page.named('unsubscribe'), ...page.named('disableClickToDial')]).toEqual([]);
+    for (const answer of page.late) answer();
+    expect(page.named('unsubscribe').map(({ args }) => args.subscription)).toEqual(page.tokens);
+    expect(page.named('disableClickToDial')).toHaveLength(1);
   });
 
   it.each([

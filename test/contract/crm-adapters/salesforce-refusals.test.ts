@@ -328,12 +328,26 @@ describe('a sign-in that is refused says what is wrong with the app', () => {
     ['invalid_grant', 'ip restricted', /IP restrictions/],
     ['inactive_user', 'user is inactive', /activate it/],
     ['invalid_client_id', 'client identifier invalid', /consumer key/i],
+    ['invalid_request', 'must be valid', /JWT Bearer Flow/],
+    ['unsupported_grant_type', 'grant type not supported', /JWT Bearer Flow/],
+    ['access_denied', 'end-user denied authorization', /permission set/],
+    ['OAUTH_APP_BLOCKED', 'this app is blocked by admin', /unblock it/],
+    ['OAUTH_EC_APP_NOT_FOUND', 'External client app is not installed in this org', /no such app/],
+    ['immature_as_you_like', '', /Check the External Client App/],
   ])('%s: %s', async (error, description, message) => {
     const server = await answering(() => null, { status: 400, body: { error, error_description: description } });
     const known = await server.write();
     expect(known).toMatchObject({ code: 'crm.not-authentic', retryable: false });
     expect(known.message).toMatch(message);
   });
+
+  it.each(['server_error', 'temporarily_unavailable', 'unknown_error', 'login_rate_exceeded'])(
+    '%s ends by itself',
+    async (error) => {
+      const server = await answering(() => null, { status: 400, body: { error, error_description: 'later' } });
+      expect(await server.write()).toMatchObject({ code: 'crm.unavailable', retryable: true });
+    },
+  );
 
   it('an address that is none of Salesforce gets no token', async () => {
     const server = await answering(() => null, {

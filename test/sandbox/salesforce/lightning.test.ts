@@ -96,18 +96,22 @@ describe('the call history of the emulated Apex', () => {
       const row = org.store.get('Patchcord_Call__c', id);
       if (row) org.store.plant('Patchcord_Call__c', { ...row, Started_At__c: together });
     }
-    const first = await callsOf({ recordId: idOf('Elena Marchetti'), limitSize: 2, before: null });
+    const first = await callsOf({ recordId: idOf('Elena Marchetti'), limitSize: 2 });
     expect(idsIn(first)).toEqual([newest, ...[second, third].sort().reverse()]);
     expect(first.returnValue?.more).toBe(true);
-    const rest = await callsOf({ recordId: idOf('Elena Marchetti'), limitSize: 2, before: together });
+    const rest = await aura('PatchcordCallHistory', 'earlierCalls', {
+      recordId: idOf('Elena Marchetti'),
+      limitSize: 2,
+      before: together,
+    });
     expect(idsIn(rest)).toEqual([oldest]);
     expect(rest.returnValue?.more).toBe(false);
   });
 
   it('of an account has the calls of its contacts', async () => {
     const call = plant(minute);
-    expect(idsIn(await callsOf({ recordId: idOf('Northlight Cameras'), limitSize: 5, before: null }))).toEqual([call]);
-    expect(idsIn(await callsOf({ recordId: idOf('Theo Okafor'), limitSize: 5, before: null }))).toEqual([]);
+    expect(idsIn(await callsOf({ recordId: idOf('Northlight Cameras'), limitSize: 5 }))).toEqual([call]);
+    expect(idsIn(await callsOf({ recordId: idOf('Theo Okafor'), limitSize: 5 }))).toEqual([]);
   });
 
   it('leaves out what the user may not see, and refuses other objects', async () => {
@@ -115,14 +119,53 @@ describe('the call history of the emulated Apex', () => {
     plant(minute, { Note__c: 'Secret.' });
     const sam = userNamed('Sam');
     org.rights.deny({ user: sam.username, object: 'Patchcord_Call__c', field: 'Note__c' });
-    expect(await callsOf({ recordId, limitSize: 5, before: null }, sam)).toMatchObject({
+    expect(await callsOf({ recordId, limitSize: 5 }, sam)).toMatchObject({
       returnValue: { calls: [{ note: null, phone: '+14155550101' }] },
     });
     org.rights.deny({ user: sam.username, object: 'Contact', id: recordId });
-    expect(idsIn(await callsOf({ recordId, limitSize: 5, before: null }, sam))).toEqual([]);
+    expect(idsIn(await callsOf({ recordId, limitSize: 5 }, sam))).toEqual([]);
     org.rights.deny({ user: sam.username, object: 'Patchcord_Call__c' });
-    expect((await callsOf({ recordId, limitSize: 5, before: null }, sam)).message).toContain('Patchcord Agent');
-    expect((await callsOf({ recordId: sam.id, limitSize: 5, before: null })).message).toContain('contacts, leads');
+    expect((await callsOf({ recordId, limitSize: 5 }, sam)).message).toContain('Patchcord Agent');
+    expect((await callsOf({ recordId: sam.id, limitSize: 5 })).message).toContain('contacts, leads');
+  });
+});
+
+describe('a call that is private to its agent', () => {
+  const transcript = 'Robin: Good morning.';
+  const sam = () => userNamed('Sam');
+  const read = async (callId: string) =>
+    (await aura('PatchcordCallHistory', 'transcriptOf', { callId }, sam())).returnValue;
+
+  beforeEach(() => {
+    org.rights.deny({ user: sam().username, object: 'Patchcord_Call__c', others: true });
+  });
+
+  it('opens to whoever may read the contact, and to nobody else by its id', async () => {
+    const recordId = idOf('Elena Marchetti');
+    const call = plant(minute, { OwnerId: userNamed('Robin').id, Transcript__c: transcript });
+    const listed = async () =>
+      (await aura('PatchcordCallHistory', 'callsOf', { recordId, limitSize: 5 }, sam())).returnValue?.calls;
+    expect(await listed()).toMatchObject([{ id: call }]);
+    expect(await read(call)).toBe(transcript);
+    org.rights.deny({ user: sam().username, object: 'Contact', id: recordId });
+    expect(await listed()).toEqual([]);
+    expect(await read(call)).toBe('');
+  });
+
+  it('opens to the agent who took it, without any record', async () => {
+    const own = plant(minute, { Contact__c: null, OwnerId: sam().id, Agent__c: sam().id, Transcript__c: transcript });
+    const others = plant(minute, { Contact__c: null, OwnerId: userNamed('Robin').id, Transcript__c: transcript });
+    expect(await read(own)).toBe(transcript);
+    expect(await read(others)).toBe('');
+  });
+
+  it('of a hidden contact is not on the page of its account either', async () => {
+    plant(minute, { OwnerId: userNamed('Robin').id });
+    const ofAccount = { recordId: idOf('Northlight Cameras'), limitSize: 5 };
+    const listed = async () => (await aura('PatchcordCallHistory', 'callsOf', ofAccount, sam())).returnValue?.calls;
+    expect(await listed()).toHaveLength(1);
+    org.rights.deny({ user: sam().username, object: 'Contact', id: idOf('Elena Marchetti') });
+    expect(await listed()).toEqual([]);
   });
 });
 
@@ -297,6 +340,18 @@ describe('the genuine components', () => {
     await show('', 'Sam');
     await page.getByRole('link', { name: 'Board' }).click();
     await page.getByText('The board is for managers.').waitFor();
+  });
+
+  it('check the set-up for an admin, and tell others that it is not theirs', async () => {
+    await show();
+    await page.getByRole('link', { name: 'Set-up' }).click();
+    const check = page.locator('c-patchcord-setup');
+    await check.getByText('Everything that can be seen from here is well.').waitFor();
+    expect(await check.locator('li.finding').count()).toBe(4);
+    await open.context.close();
+    await show('', 'Sam');
+    await page.getByRole('link', { name: 'Set-up' }).click();
+    await page.locator('c-patchcord-setup').getByText('The check is for admins.').waitFor();
   });
 
   it('stand beside the reports of the org, which add up', async () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { getCountries, getExampleNumber } from 'libphonenumber-js/max';
 import examples from 'libphonenumber-js/mobile/examples';
 import { describe, expect, it } from 'vitest';
+import { countryIn } from '../../../packages/crm-adapters/src/country-names.ts';
 
 const example = fc
   .constantFrom(...getCountries())
@@ -51,6 +52,47 @@ describe('reading a number as a person typed it', () => {
     expect(isNumber('(207) 946-0958', london, 'US')).toBe(false);
     expect(isNumber('(207) 946-0958', strictE164('+12079460958'), 'US')).toBe(true);
     expect(isNumber('030 23125007', london, 'US')).toBe(false);
+  });
+
+  it('never reads a local number as one of the caller’s country', () => {
+    expect(isNumber('581-2345', strictE164('+3545812345'), 'US')).toBe(false);
+    expect(isNumber('2345 6789', strictE164('+4523456789'), 'US')).toBe(false);
+    expect(isNumber('+354 581 2345', strictE164('+3545812345'), 'US')).toBe(true);
+    expect(isNumber('612 345 678', strictE164('+34612345678'), 'US')).toBe(true);
+  });
+
+  it('reads a text in the country of its record before any other', () => {
+    const french = strictE164('+33612345678');
+    const dutch = strictE164('+31612345678');
+    expect(isNumber('06 12345678', french, 'US', 'NL')).toBe(false);
+    expect(isNumber('06 12345678', dutch, 'US', 'NL')).toBe(true);
+    expect(isNumber('581-2345', strictE164('+3545812345'), 'US', 'IS')).toBe(true);
+    // Complete in neither the record's country nor at home: as if the record said nothing.
+    expect(isNumber('020 7946 0958', strictE164('+442079460958'), 'US', 'US')).toBe(true);
+  });
+
+  it.each([
+    ['Netherlands', 'NL'],
+    [' the netherlands ', 'NL'],
+    ['Nederland', 'NL'],
+    ['nl', 'NL'],
+    ['Deutschland', 'DE'],
+    ['España', 'ES'],
+    ['Espana', 'ES'],
+    ['USA', 'US'],
+    ['U.S.A.', 'US'],
+    ['United States', 'US'],
+    ['UK', 'GB'],
+    ['England', 'GB'],
+    ['Côte d’Ivoire', 'CI'],
+    ['Türkiye', 'TR'],
+    ['日本', 'JP'],
+    ['', null],
+    ['Atlantis', null],
+    ['zz', null],
+    ['x'.repeat(5_000), null],
+  ])('reads the country "%.20s" as %s', (name, code) => {
+    expect(countryIn(name)).toBe(code);
   });
 
   it('reads several numbers of one field, and never makes one of two ends', () => {

@@ -105,6 +105,27 @@ describe('which part of a log a refusal blames', () => {
   });
 });
 
+describe('what a person is told to do', () => {
+  const told = (code: string, doing: string): string => fromRefusal({ code, message: '' }, doing).message;
+  it.each([
+    ['to log the call', 'then ask for this log again.'],
+    ['to update the logged call', 'then ask for this log again.'],
+    ['to search for the caller', 'then look again.'],
+    ['to list open cases and opportunities', 'then look again.'],
+    ['to describe Contact', 'then try again.'],
+  ])('%s: %s', (doing, words) => {
+    for (const code of ['INVALID_TYPE', 'INSUFFICIENT_ACCESS', 'SOMETHING_NEW']) {
+      expect(told(code, doing).endsWith(`, ${words}`)).toBe(true);
+      expect(told(code, doing)).not.toContain('written');
+    }
+  });
+
+  it('a lock and a full storage say how long it is tried', () => {
+    expect(told('ENTITY_IS_LOCKED', 'to log the call')).toContain('It is tried again for three days; approve');
+    expect(told('STORAGE_LIMIT_EXCEEDED', 'to log the call')).toMatch(/; it is tried again every hour\.$/);
+  });
+});
+
 describe('whom a call was with and what it was about', () => {
   const ref = (object: string, id: string) => ({ crm: 'salesforce', object, id, name: object }) as const;
   const contact = ref('Contact', '003Pc00000000AAIAY');

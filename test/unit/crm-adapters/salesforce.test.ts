@@ -90,9 +90,14 @@ describe('what a call becomes in Salesforce', () => {
 });
 
 const objects: readonly SearchableObject[] = [
-  { object: 'Contact', phoneFields: ['Phone', 'MobilePhone', 'AssistantPhone'], hasPersonAccounts: false },
-  { object: 'Lead', phoneFields: ['Phone'], hasPersonAccounts: false },
-  { object: 'Account', phoneFields: ['Phone'], hasPersonAccounts: true },
+  {
+    object: 'Contact',
+    phoneFields: ['Phone', 'MobilePhone', 'AssistantPhone'],
+    countryFields: ['MailingCountry'],
+    otherFields: ['Title', 'AccountId', 'Account.Name'],
+  },
+  { object: 'Lead', phoneFields: ['Phone'], countryFields: [], otherFields: ['Company', 'Title'] },
+  { object: 'Account', phoneFields: ['Phone'], countryFields: [], otherFields: ['IsPersonAccount', 'PersonContactId'] },
 ];
 const number = '+14155550101' as E164;
 
@@ -111,7 +116,7 @@ describe('the search for a caller', () => {
   it('asks for every spelling, and only for what the org has', () => {
     expect(sosl('+442079460958' as E164, objects)).toBe(
       'FIND {442079460958 OR 2079460958 OR 02079460958 OR 00442079460958 OR 4402079460958 OR 011442079460958 OR "020 7946 0958"} IN PHONE FIELDS RETURNING ' +
-        'Contact(Id,Name,Title,AccountId,Account.Name,Phone,MobilePhone,AssistantPhone), ' +
+        'Contact(Id,Name,Title,AccountId,Account.Name,Phone,MobilePhone,AssistantPhone,MailingCountry), ' +
         'Lead(Id,Name,Company,Title,Phone WHERE IsConverted = false), ' +
         'Account(Id,Name,IsPersonAccount,PersonContactId,Phone) LIMIT 50',
     );

@@ -4,23 +4,31 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { salesforceCommand } from '../../../scripts/salesforce/command.ts';
 import { prepareSource } from '../../../scripts/salesforce/deployment.ts';
-import { filesBelow } from '../../../scripts/salesforce/metadata-xml.ts';
-import { ada, bob, records, type StandInSf, standInSf, usualOrg } from './stand-in-sf.ts';
+import { filesBelow, parseXmlFile, sourceFiles, textOf, textsOf } from '../../../scripts/salesforce/metadata-xml.ts';
+import { ada, bob, installedOrg, mia, records, type StandInSf, standInSf, usualOrg } from './stand-in-sf.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 let sf: StandInSf;
 let lines: string[];
+let left: string;
 beforeEach(() => {
   sf = standInSf();
   lines = [];
+  left = mkdtempSync(join(tmpdir(), 'patchcord-left-'));
   usualOrg(sf);
 });
-afterEach(() => sf.remove());
+afterEach(() => {
+  sf.remove();
+  rmSync(left, { recursive: true });
+});
 
-const run = (...args: string[]) =>
-  salesforceCommand([...args, '--sf', sf.command], { root, log: (line) => lines.push(line) });
-const install = (...more: string[]) =>
-  run('install', '--target-org', 'acme', '--relay', 'https://phone.acme.test', ...more);
+const surroundings = () => ({ root, folder: left, log: (line: string) => lines.push(line) });
+/** With a real process for each question; for tests that change the stand-in's own script, and for what only a process shows. */
+const runSpawned = (...args: string[]) => salesforceCommand([...args, '--sf', sf.command], surroundings());
+const run = (...args: string[]) => salesforceCommand(args, { ...surroundings(), start: sf.start });
+const toAcme = ['install', '--target-org', 'acme', '--relay', 'https://phone.acme.test'];
+const install = (...more: string[]) => run(...toAcme, ...more);
+const installSpawned = (...more: string[]) => runSpawned(...toAcme, ...more);
 const told = () => lines.join('\n');
 const refusedDeployment = (problems: readonly object[], tests: readonly object[] = []) => ({
   success: false,
@@ -30,7 +38,7 @@ const refusedDeployment = (problems: readonly object[], tests: readonly object[]
 
 test('an installation deploys with every Apex test, assigns, and tells the configuration of the relay', async () => {
   const people = ['--agents', 'ada@acme.test,bob@acme.test', '--managers', 'mia@acme.test'];
-  expect(await install(...people, '--relay-user', 'relay@acme.test')).toBe(0);
+  expect(await installSpawned(...people, '--relay-user', 'relay@acme.test')).toBe(0);
 
   const [deployment] = sf.callsWith('project', 'deploy', 'start');
   expect(deployment).toEqual(
@@ -51,6 +59,8 @@ test('an installation deploys with every Apex test, assigns, and tells the confi
   expect(told()).toContain('"orgId": "00D5g000000abcdEAA"');
   expect(told()).toContain('"https://acme.lightning.force.com"');
   expect(told()).toContain(`"crmUserId": "${ada.Id}"`);
+  expect(deployment).toContain('--ignore-conflicts');
+  expect(told()).not.toContain("back to the source's state");
   expect(told()).toContain('[ ] Setup > Certificate and Key Management');
   expect(told()).toContain('[x] Trusted URL https://phone.acme.test');
 });
@@ -92,7 +102,7 @@ test('a CLI that is not there is told how to get it', async () => {
 
 test('a CLI that answers no JSON is named with what it said', async () => {
   writeFileSync(sf.command, `#!${process.execPath}\nconsole.log('Segmentation fault');\n`);
-  expect(await install()).toBe(1);
+  expect(await installSpawned()).toBe(1);
   expect(told()).toContain('answered no JSON: Segmentation fault');
 });
 
@@ -152,7 +162,7 @@ test('in the first part the permission sets name no app, afterwards they do', as
   const look = `const at = process.argv.find((arg) => arg.endsWith('default/permissionsets')); if (at) require('node:fs').appendFileSync(require('node:path').join(__dirname, 'apps'), String(require('node:fs').readFileSync(at + '/Patchcord_Agent.permissionset-meta.xml', 'utf8').includes('applicationVisibilities')) + ' ');\n`;
   const [first = '', ...rest] = readFileSync(sf.command, 'utf8').split('\n');
   writeFileSync(sf.command, [first, look, ...rest].join('\n'));
-  expect(await install()).toBe(0);
+  expect(await installSpawned()).toBe(0);
   expect(readFileSync(join(sf.command, '..', 'apps'), 'utf8')).toBe('false true ');
   expect(readdirSync(scratch)).toEqual([]);
 });
@@ -187,6 +197,129 @@ test('a trial deploys as a trial and changes nobody', async () => {
   expect(told()).toContain('A trial: nothing was changed.');
 });
 
+test('in a trial each part is sent with those it builds on, and with the tests of their classes', async () => {
+  sf.refuse(['project', 'deploy', 'start'], 'DeployFailed', 'no', refusedDeployment([]));
+  sf.on(['project', 'deploy', 'start', 'main/default/'], { success: true });
+  expect(await install('--dry-run')).toBe(0);
+  const sent = sf.callsWith('project', 'deploy', 'start').slice(1);
+  const holds = (call: readonly string[], path: string) => call.some((arg) => arg.includes(`main/default/${path}`));
+  expect(sent.every((call) => call.includes('--dry-run'))).toBe(true);
+  expect(
+    sent.map((call) => (['classes', 'applications', 'reports'] as const).filter((path) => holds(call, path))),
+  ).toEqual([['classes'], [], ['classes', 'applications'], [], ['classes', 'reports']]);
+  expect(sent.map((call) => call.includes('RunSpecifiedTests'))).toEqual([true, false, true, false, true]);
+});
+
+test('part by part, all of the source gets there, and nothing of it twice but the permission sets', async () => {
+  sf.refuse(['project', 'deploy', 'start'], 'DeployFailed', 'no', refusedDeployment([]));
+  sf.on(['project', 'deploy', 'start', 'main/default/'], { success: true });
+  expect(await install()).toBe(0);
+  const sent = sf
+    .callsWith('project', 'deploy', 'start')
+    .slice(1)
+    .flatMap((call) => call.flatMap((arg) => /main\/default\/.*/.exec(arg) ?? []));
+  const times = sourceFiles(root).map((file) => {
+    const path = file.slice(file.indexOf('main/default/'));
+    return [path, sent.filter((one) => path === one || path.startsWith(`${one}/`)).length] as const;
+  });
+  expect(times.filter(([path, count]) => count !== (path.includes('/permissionsets/') ? 2 : 1))).toEqual([]);
+});
+
+test.each([
+  ['ReadWrite', 'Private'],
+  ['Private', null],
+])(
+  'an org that has the object keeps its sharing (%s, %s) and is told what else is overwritten',
+  async (internal, external) => {
+    installedOrg(sf, internal, external);
+    // The stand-in keeps the object as it is deployed.
+    const look = `const at = process.argv.find((arg) => arg.endsWith('force-app/main')); if (at) require('node:fs').copyFileSync(at + '/default/objects/Patchcord_Call__c/Patchcord_Call__c.object-meta.xml', require('node:path').join(__dirname, 'object.xml'));\n`;
+    const [first = '', ...rest] = readFileSync(sf.command, 'utf8').split('\n');
+    writeFileSync(sf.command, [first, look, ...rest].join('\n'));
+    expect(await installSpawned('--dry-run')).toBe(0);
+    const deployed = parseXmlFile(join(sf.command, '..', 'object.xml'));
+    expect(textsOf(deployed, 'sharingModel')).toEqual([internal]);
+    expect(textsOf(deployed, 'externalSharingModel')).toEqual(external === null ? [] : [external]);
+    expect(textOf(deployed, 'label')).toBe('Patchcord Call');
+    expect(told()).toContain(`stays: ${internal} inside, ${external ?? 'no default'} outside`);
+    for (const words of [
+      'list views: All, Missed_This_Week',
+      'page layout: Patchcord Call Layout',
+      'reports: Calls_per',
+      'call centre',
+    ])
+      expect(told()).toContain(words);
+  },
+);
+
+test('an org that hides the sharing of its object is not deployed to', async () => {
+  installedOrg(sf, '', null);
+  expect(await install('--agents', 'ada@acme.test')).toBe(1);
+  expect(told()).toContain('does not tell its sharing');
+  expect(sf.callsWith('project')).toEqual([]);
+  expect(sf.callsWith('org', 'assign')).toEqual([]);
+});
+
+test('for people only nothing is deployed; they get permission set and call centre', async () => {
+  installedOrg(sf, 'Private', 'Private');
+  expect(await install('--agents', 'ada@acme.test', '--people-only')).toBe(0);
+  expect(sf.callsWith('project')).toEqual([]);
+  expect(sf.callsWith('org', 'assign', 'permset', 'ada@acme.test')).toHaveLength(1);
+  expect(sf.callsWith('sobjects/User/', 'PATCH')).toHaveLength(1);
+  expect(told()).not.toContain("back to the source's state");
+});
+
+test('for people only, it does not matter whether the org tells the sharing', async () => {
+  installedOrg(sf, '', null);
+  expect(await install('--agents', 'ada@acme.test', '--people-only')).toBe(0);
+  expect(sf.callsWith('org', 'assign', 'permset', 'ada@acme.test')).toHaveLength(1);
+});
+
+test('for people only, an org without the source is told so', async () => {
+  expect(await install('--agents', 'ada@acme.test', '--people-only')).toBe(1);
+  expect(told()).toContain('Patchcord is not in this org yet');
+  expect(sf.callsWith('org', 'assign')).toEqual([]);
+});
+
+test.each([
+  ['2999-01-31T00:00:00.000+0000', '[x] certificate "Patchcord", good until 2999-01-31'],
+  ['2020-01-31T00:00:00.000+0000', '[ ] Setup > Certificate and Key Management: "Patchcord" expired on 2020-01-31'],
+  [null, '[ ] Setup > Certificate and Key Management: "Patchcord" is there; see that it has not expired'],
+])('a certificate that ends %s is ticked only while it is good', async (ExpirationDate, line) => {
+  sf.on(['data', 'query', 'FROM Certificate'], records([{ DeveloperName: 'Patchcord', ExpirationDate }]));
+  expect(await install()).toBe(0);
+  expect(told()).toContain(line);
+});
+
+test.each([
+  [{ IsActive: false, CanAccessMicrophone: true }, 'is there, but not active'],
+  [{ IsActive: true, CanAccessMicrophone: false }, 'is there, without microphone'],
+])('a Trusted URL that does not do its work is not ticked: %j', async (row, line) => {
+  sf.on(['data', 'query', 'FROM CspTrustedSite'], records([{ EndpointUrl: 'https://phone.acme.test', ...row }]));
+  expect(await install()).toBe(0);
+  expect(told()).toContain(`[ ] Setup > Trusted URLs: https://phone.acme.test ${line}`);
+});
+
+test('agents whose user names begin alike get different ids, the same whatever their order', async () => {
+  const list = [ada, { ...bob, Username: 'Ada@other.test' }, { ...mia, Username: 'mia+uat@acme.test' }];
+  const idsFor = async (users: typeof list) => {
+    lines = [];
+    sf.on(['data', 'query', 'FROM User WHERE IsActive'], records(list));
+    expect(await install('--agents', users.map((user) => user.Username).join())).toBe(0);
+    return Object.fromEntries(
+      users.map(({ Id }) => [
+        Id,
+        new RegExp(`"id": "([^"]*)",\\s+"name": "[^"]*",\\s+"extension": "[^"]*",\\s+"crmUserId": "${Id}"`).exec(
+          told().replaceAll('\n', ' '),
+        )?.[1],
+      ]),
+    );
+  };
+  const ids = { [ada.Id]: 'ada@acme.test', [bob.Id]: 'ada@other.test', [mia.Id]: 'mia-uat' };
+  expect(await idsFor(list)).toEqual(ids);
+  expect(await idsFor(list.toReversed())).toEqual(ids);
+});
+
 test('the copy that is deployed names the relay and its organisation, the checkout keeps the example', () => {
   const copy = prepareSource(root, 'https://phone.acme.test', 'north');
   try {
@@ -212,6 +345,7 @@ test('agents come from a file as well, with comments and any separator', async (
   rmSync(folder, { recursive: true });
 });
 
+const jwt = ['smoke', '--target-org', 'acme', '--client-id', 'x', '--agent', 'ada@acme.test'];
 test.each([
   [['install', '--target-org', 'acme'], '--relay is missing'],
   [['install', '--relay', 'https://phone.acme.test'], '--target-org is missing'],
@@ -223,32 +357,13 @@ test.each([
     'is not a user name',
   ],
   [['smoke', '--target-org', 'acme', '--client-id', 'x'], 'belong together'],
+  [[...jwt, '--key-file', '/nowhere/salesforce.key'], "--key-file /nowhere/salesforce.key can't be read: ENOENT"],
+  [[...jwt, '--key-file', join(root, 'package.json')], 'holds no unencrypted RSA private key in PEM'],
+  [[...toAcme, '--agents-file', '/nowhere/agents'], "--agents-file /nowhere/agents can't be read: ENOENT"],
   [['remove', '--target-org', 'acme'], 'is not a command'],
   [['install', '--target', 'acme'], "Unknown option '--target'"],
 ])('a wrong command line says so and asks the org nothing: %j', async (args, expected) => {
   expect(await run(...args)).toBe(2);
   expect(told()).toContain(expected);
   expect(sf.calls()).toEqual([]);
-});
-
-test('uninstall shows who has the phone, and takes it from them only when told', async () => {
-  sf.on(
-    ['data', 'query', 'FROM PermissionSetAssignment'],
-    records([
-      {
-        Id: '0Pa000000000001',
-        AssigneeId: ada.Id,
-        Assignee: { Username: ada.Username },
-        PermissionSet: { Name: 'Patchcord_Agent' },
-      },
-    ]),
-  );
-  sf.on(['data', 'query', 'FROM User WHERE CallCenterId'], records([ada]));
-  sf.rest(['sobjects/PermissionSetAssignment/', '--method', 'DELETE'], 204, undefined);
-  expect(await run('uninstall', '--target-org', 'acme')).toBe(0);
-  expect(told()).toContain('Patchcord_Agent: 1 users');
-  expect(sf.callsWith('api')).toEqual([]);
-  expect(await run('uninstall', '--target-org', 'acme', '--yes')).toBe(0);
-  expect(sf.callsWith('sobjects/PermissionSetAssignment/0Pa000000000001', 'DELETE')).toHaveLength(1);
-  expect(sf.callsWith(`sobjects/User/${ada.Id}`, '{"CallCenterId":null}')).toHaveLength(1);
 });

@@ -197,6 +197,44 @@ test.each([
   expect(references()).toContain(expected);
 });
 
+const rightsOf = (object: string) => new RegExp(`(<object>${object}</object>\\s*<viewAllRecords>)true`);
+
+test.each([
+  ['a user permission', 'Admin', '<name>ViewRoles<', '<name>RunReports<', 'ViewSetup depends on ViewRoles'],
+  [
+    'a user permission that is off',
+    'Admin',
+    /<enabled>true(<\/enabled>\s*<name>ViewRoles)/,
+    '<enabled>false$1',
+    'ViewRoles',
+  ],
+  [
+    'a right on all records',
+    'Relay',
+    rightsOf('Patchcord_Call__c'),
+    '$1false',
+    'modifyAllRecords on Patchcord_Call__c depends on viewAllRecords',
+  ],
+  [
+    'the right to delete',
+    'Relay',
+    '<allowDelete>true',
+    '<allowDelete>false',
+    'modifyAllRecords on Patchcord_Call__c depends on allowDelete',
+  ],
+  ['the right to read', 'Agent', '<allowRead>true', '<allowRead>false', 'allowEdit on Patchcord_Call__c depends on'],
+  [
+    'the object above',
+    'Relay',
+    '<object>Account<',
+    '<object>Product2<',
+    'allowRead on Contact depends on allowRead on Account',
+  ],
+])('a permission set that lacks %s another right depends on is refused', (_, set, from, to, expected) => {
+  source.replace(`permissionsets/Patchcord_${set}.permissionset-meta.xml`, from, to);
+  expect(references()).toContain(expected);
+});
+
 test.each([
   [
     "import x from '@salesforce/apex/PatchcordBoard.nothing';",

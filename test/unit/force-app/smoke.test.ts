@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync, verify } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createSf } from '../../../scripts/salesforce/sf-cli.ts';
+import { createSf, OrgFailure, type StartSf } from '../../../scripts/salesforce/sf-cli.ts';
 import { smoke } from '../../../scripts/salesforce/smoke.ts';
 import { agentSignsIn } from '../../../scripts/salesforce/smoke-network.ts';
 import { ada, records, type StandInSf, standInSf, usualOrg } from './stand-in-sf.ts';
@@ -102,17 +104,17 @@ function answerTimes(when: readonly string[], times: number, status: number, bod
 }
 
 const script = async () => new Response('/* opencti */ sforce.opencti = {};');
-const run = (more: { readonly fetcher?: typeof fetch; readonly jwt?: Parameters<typeof smoke>[1]['jwt'] } = {}) =>
-  smoke(createSf(sf.command, 'acme', sf.start), {
-    targetOrg: 'acme',
-    report: join(folder, 'report.md'),
-    searchPatienceMs: 0,
-    searchPauseMs: 1,
-    fetcher: script,
-    jwt: undefined,
-    log: (line) => lines.push(line),
-    ...more,
-  });
+const options = (): Parameters<typeof smoke>[1] => ({
+  targetOrg: 'acme',
+  report: join(folder, 'report.md'),
+  searchPatienceMs: 0,
+  searchPauseMs: 1,
+  fetcher: script,
+  jwt: undefined,
+  log: (line) => lines.push(line),
+});
+const run = (more: Partial<Parameters<typeof smoke>[1]> = {}) =>
+  smoke(createSf(sf.command, 'acme', sf.start), { ...options(), ...more });
 const told = () => lines.join('\n');
 const report = () => readFileSync(join(folder, 'report.md'), 'utf8');
 
@@ -199,6 +201,65 @@ test('a record that can not be deleted is named, with its id and why', async () 
   expect(report()).toContain('- Lead 00Q000000000001AAA');
 });
 
+test('a deletion that breaks leaves only its own record behind, and the report is written', async () => {
+  const { start } = sf;
+  const breaking: StartSf = async (command, args, ...more) => {
+    if (args.includes('DELETE') && args.join(' ').includes('sobjects/Lead/')) throw new OrgFailure('gave no answer');
+    return start(command, args, ...more);
+  };
+  expect(await smoke(createSf(sf.command, 'acme', breaking), options())).toBe(false);
+  expect(told()).toContain('not deleted: Lead 00Q000000000001AAA: gave no answer');
+  expect(report()).toContain('- Lead 00Q000000000001AAA: gave no answer');
+  expect(sf.callsWith('DELETE', 'Patchcord_Call__c/a00000000000001AAA')).toHaveLength(1);
+});
+
+test('a report that can not be written is shown, with what is left', async () => {
+  sf.rest(['sobjects/Lead/', 'DELETE'], 400, [{ errorCode: 'DELETE_FAILED', message: 'no' }]);
+  expect(await run({ report: join(folder, 'nowhere', 'report.md') })).toBe(false);
+  expect(told()).toMatch(/can't be written \(ENOENT.*The report:\n\n# Patchcord/);
+  expect(told()).toContain('- Lead 00Q000000000001AAA');
+});
+
+test('a question that fails for a reason of its own is a bad answer, and the others are asked', async () => {
+  const { start } = sf;
+  const breaking: StartSf = async (command, args, ...more) => {
+    if (args.includes('describe')) throw new RangeError('out of range');
+    return start(command, args, ...more);
+  };
+  expect(await smoke(createSf(sf.command, 'acme', breaking), options())).toBe(false);
+  expect(report()).toContain('| ✘ | object | out of range |');
+  expect(report()).toContain('A host of the org serves');
+});
+
+test.each(['SIGINT', 'SIGTERM'])(
+  '%s ends the questions; what was made is deleted and the report says so',
+  async (name) => {
+    // The stand-in interrupts the script that started it while it makes the lead.
+    const interrupt = `if (process.argv.join(' ').includes('sobjects/Lead') && process.argv.includes('POST')) process.kill(process.ppid, '${name}');\n`;
+    const [first = '', ...rest] = readFileSync(sf.command, 'utf8').split('\n');
+    writeFileSync(sf.command, [first, interrupt, ...rest].join('\n'));
+    const path = join(folder, 'report.md');
+    const script = resolve(import.meta.dirname, '../../../scripts/salesforce.ts');
+    const args = ['smoke', '--target-org', 'acme', '--sf', sf.command, '--report', path, '--search-minutes', '0'];
+    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(said).toContain('Interrupted: no more questions');
+    expect(report()).toContain('**Interrupted**');
+    expect(report()).toContain('Nothing: every record of the trial is deleted.');
+    const gone = sf.callsWith('DELETE').map((call) => /sobjects\/(\w+\/\w+)/.exec(call[3] ?? '')?.[1]);
+    expect(gone).toEqual([
+      'Lead/00Q000000000001AAA',
+      'Task/00T000000000001AAA',
+      'Patchcord_Call__c/a00000000000001AAA',
+    ]);
+    expect(sf.callsWith('sobjects/Account')).toEqual([]);
+  },
+);
+
 test('a question that breaks leaves an open answer, and what was made before is still deleted', async () => {
   sf.refuse(['data', 'query', 'FROM Task'], 'INVALID_TYPE', 'sObject type Task is not supported');
   await run();
@@ -208,15 +269,19 @@ test('a question that breaks leaves an open answer, and what was made before is 
 
 test('the sign-in as an agent is signed for the app and the agent, and leaves no token anywhere', async () => {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const keyFile = join(folder, 'key.pem');
-  writeFileSync(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   let asked = new URLSearchParams();
   const fetcher: typeof fetch = async (input, init) => {
     if (!String(input).endsWith('/services/oauth2/token')) return script();
     asked = new URLSearchParams(String(init?.body));
     return Response.json({ access_token: 'SECRET-TOKEN', instance_url: 'https://acme.my.salesforce.com' });
   };
-  const jwt = { loginUrl: 'https://login.salesforce.com', clientId: 'CONSUMER', username: 'ada@acme.test', keyFile };
+  const jwt = {
+    loginUrl: 'https://login.salesforce.com',
+    clientId: 'CONSUMER',
+    username: 'ada@acme.test',
+    privateKeyPem,
+  };
   expect(await run({ fetcher, jwt })).toBe(true);
   const [head = '', body = '', signature = ''] = (asked.get('assertion') ?? '').split('.');
   expect(JSON.parse(Buffer.from(body, 'base64url').toString())).toMatchObject({

@@ -113,7 +113,7 @@ function fits(rule: Rule, call: readonly string[]): boolean {
   });
 }
 
-/** An org with two agents, a manager and a relay user; nobody has anything yet. */
+/** An org with two agents, a manager and a relay user; nothing of ours is deployed, nobody has anything yet. */
 export function usualOrg(sf: StandInSf): void {
   sf.on(['org', 'display'], {
     id: '00D5g000000abcdEAA',
@@ -134,11 +134,18 @@ export function usualOrg(sf: StandInSf): void {
   sf.on(['data', 'query', 'FROM Certificate'], records([]));
   sf.on(
     ['data', 'query', 'FROM CspTrustedSite'],
-    records([{ EndpointUrl: 'https://phone.acme.test', IsActive: true }]),
+    records([{ EndpointUrl: 'https://phone.acme.test', IsActive: true, CanAccessMicrophone: true }]),
   );
+  sf.on(['data', 'query', 'FROM EntityDefinition'], records([]));
   sf.on(['project', 'deploy', 'start'], { success: true, status: 'Succeeded', id: '0Af000000000001AAA' });
   sf.on(['org', 'assign', 'permset'], { successes: [], failures: [] });
   sf.rest(['sobjects/User/', '--method', 'PATCH'], 204, undefined);
+}
+
+/** The org has the source already, with this sharing of the object. */
+export function installedOrg(sf: StandInSf, internal: string, external: string | null): void {
+  const row = { QualifiedApiName: 'Patchcord_Call__c', InternalSharingModel: internal, ExternalSharingModel: external };
+  sf.on(['data', 'query', 'FROM EntityDefinition', '--use-tooling-api'], records([row]));
 }
 
 const user = (id: string, name: string) => ({

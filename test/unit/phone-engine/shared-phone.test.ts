@@ -12,16 +12,20 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { account, ada, credential } from './phone-fixture.ts';
 
 class FakePage extends EventTarget {
-  focused = false;
+  visibilityState: DocumentVisibilityState = 'hidden';
   readonly defaultView = new EventTarget() as unknown as Window;
-  hasFocus(): boolean {
-    return this.focused;
-  }
+  /** The agent clicks into the frame itself. */
   focus(): void {
-    this.focused = true;
+    this.visibilityState = 'visible';
     this.defaultView.dispatchEvent(new Event('focus'));
   }
+  /** Its tab comes to the front; the agent works in the page around it. */
   show(): void {
+    this.visibilityState = 'visible';
+    this.dispatchEvent(new Event('visibilitychange'));
+  }
+  hide(): void {
+    this.visibilityState = 'hidden';
     this.dispatchEvent(new Event('visibilitychange'));
   }
 }
@@ -325,26 +329,86 @@ describe('the foremost frame', () => {
     await settled();
     expect(foremost(first, second, third)).toEqual([true, false, false]);
     clock.advance(1_000);
-    third.page.focused = true;
     third.page.show();
-    await settled();
-    expect(foremost(first, second, third)).toEqual([false, false, true]);
-    clock.advance(1_000);
-    second.page.focused = false;
-    second.page.show();
     await settled();
     expect(foremost(first, second, third)).toEqual([false, false, true]);
   });
 
-  it('is a frame that already had the focus when it joined', async () => {
+  it('is the one whose tab comes to the front, without a click into it', async () => {
+    const [first, second] = await three();
+    first.page.show();
+    await settled();
+    for (const [to, from, which] of [
+      [second, first, [false, true]],
+      [first, second, [true, false]],
+    ] as const) {
+      clock.advance(1_000);
+      from.page.hide();
+      to.page.show();
+      await settled();
+      expect(foremost(first, second)).toEqual(which);
+    }
+  });
+
+  it('is the one that the page around it says is looked at, of two windows side by side', async () => {
+    const [first, second, third] = await three();
+    for (const { page } of [first, second]) page.show();
+    await settled();
+    for (const [frame, which] of [
+      [first, [true, false, false]],
+      [second, [false, true, false]],
+    ] as const) {
+      clock.advance(1_000);
+      frame.phone.lookedAt();
+      await settled();
+      expect(foremost(first, second, third)).toEqual(which);
+    }
+    clock.advance(1_000);
+    // What a hidden page does by itself is no look of the agent.
+    third.phone.lookedAt();
+    await settled();
+    expect(foremost(first, second, third)).toEqual([false, true, false]);
+  });
+
+  it('is never a hidden one while another can be seen; while none can, the one looked at last', async () => {
+    const [first, second, third] = await three();
+    second.page.show();
+    clock.advance(1_000);
+    third.page.show();
+    await settled();
+    expect(foremost(first, second, third)).toEqual([false, false, true]);
+    third.page.hide();
+    await settled();
+    expect(foremost(first, second, third)).toEqual([false, true, false]);
+    second.page.hide();
+    await settled();
+    expect(foremost(first, second, third)).toEqual([false, false, true]);
+  });
+
+  it('is a frame that was in front when it joined', async () => {
     const first = open();
     await settled();
+    first.page.focus();
     const page = new FakePage();
-    page.focused = true;
+    page.visibilityState = 'visible';
     clock.advance(1);
     const second = open({}, page);
     await settled();
     expect(foremost(first, second)).toEqual([false, true]);
+  });
+
+  it('is also known from a frame of an earlier version, which does not say whether it can be seen', async () => {
+    const first = open();
+    await settled();
+    first.page.focus();
+    const old = channels.frame().open('patchcord:acme/ada');
+    const heard: { readonly foremost?: string }[] = [];
+    old.onmessage = (event) => heard.push(event.data);
+    const stay = locks.frame().request('patchcord:acme/ada:old', () => new Promise(() => undefined));
+    void stay;
+    old.postMessage({ v: 1, type: 'focus', from: 'old', at: clock.now() + 1 });
+    await settled();
+    expect(heard.at(-1)).toMatchObject({ type: 'state', foremost: 'old' });
   });
 
   it('is the one before when it dies', async () => {

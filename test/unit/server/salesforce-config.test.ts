@@ -51,6 +51,15 @@ describe('a Salesforce org', () => {
     });
   });
 
+  it('counts the day of a call in a time zone there is', () => {
+    expect(tenantsOf({ ...keyed, timeZone: 'Europe/Berlin' })[0]?.crm).toMatchObject({ timeZone: 'Europe/Berlin' });
+    for (const timeZone of ['Europe/Nowhere', 'Berlin', ''])
+      expect(problemsOf({ ...keyed, timeZone })).toContain('crm.timeZone: must');
+    expect(problemsOf({ ...keyed, timeZone: 'CEST+1' })).toContain(
+      'crm.timeZone: must be an IANA time zone, for instance "Europe/Berlin"',
+    );
+  });
+
   it('says which settings belong together', () => {
     const { privateKey: _key, ...withoutKey } = keyed;
     const { username: _name, ...withoutName } = keyed;

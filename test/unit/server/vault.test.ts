@@ -114,6 +114,64 @@ describe('tokens of a connected account', () => {
     }
   });
 
+  it('are no longer used a minute after another relay disconnected the account, or connected it anew', async () => {
+    let now = 1_000_000;
+    const keys = [key('one')];
+    const relays = [0, 1].map(
+      () =>
+        new CrmTokens(
+          new Vault(
+            store.vault,
+            () => keys,
+            () => now,
+          ),
+          () => now,
+        ),
+    );
+    const [here, there] = relays;
+    const given = (name: string) => ({ refreshToken: `refresh ${name}`, accessToken: name, expiresAt: null });
+    const app = { apiUrl: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
+    expect(await here?.connect(acme, 'hubspot', given('first'))).toBeNull();
+    const source = there?.hubSpot(acme, app);
+    expect(await source?.()).toBe('first');
+    expect(await here?.connect(acme, 'hubspot', given('second'))).toMatchObject(given('first'));
+    now += 59_000;
+    expect(await source?.()).toBe('first');
+    now += 1_000;
+    expect(await source?.()).toBe('second');
+    expect(await here?.disconnect(acme, 'hubspot')).toMatchObject({ connected: true, tokens: given('second') });
+    now += 60_000;
+    await expect(source?.()).rejects.toMatchObject({
+      code: 'crm.not-authentic',
+      message: expect.stringContaining('POST /v1/admin/connect'),
+    });
+    expect(await here?.disconnect(acme, 'hubspot')).toEqual({ connected: false, tokens: null });
+    // A store that is away says nothing of the account.
+    await here?.connect(acme, 'hubspot', given('third'));
+    expect(await source?.()).toBe('third');
+    await store.close();
+    now += 60_000;
+    expect(await source?.()).toBe('third');
+    await expect(source?.('third')).rejects.toMatchObject({ code: 'store.unavailable' });
+  });
+
+  it('sealed with a key that is lost say so as a CRM that lets nobody in, and can be disconnected or connected anew', async () => {
+    const given = { refreshToken: 'refresh', accessToken: 'access', expiresAt: null };
+    const app = { apiUrl: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
+    const before = new CrmTokens(new Vault(store.vault, () => [key('old')], Date.now), Date.now);
+    const after = new CrmTokens(new Vault(store.vault, () => [key('new')], Date.now), Date.now);
+    await before.connect(acme, 'hubspot', given);
+    await expect(after.hubSpot(acme, app)()).rejects.toMatchObject({
+      code: 'crm.not-authentic',
+      message: expect.stringContaining('sealed with the key "old"'),
+    });
+    expect(await after.disconnect(acme, 'hubspot')).toEqual({ connected: true, tokens: null });
+    expect(await store.vault.find(acme, 'hubspot-tokens')).toBeNull();
+    await before.connect(acme, 'hubspot', given);
+    expect(await after.connect(acme, 'hubspot', given)).toBeNull();
+    expect(await after.hubSpot(acme, app)()).toBe('access');
+  });
+
   it('say what to do when the account was never connected', async () => {
     const tokens = new CrmTokens(new Vault(store.vault, () => [key('one')], Date.now), Date.now);
     const source = tokens.hubSpot(acme, { apiUrl: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' });

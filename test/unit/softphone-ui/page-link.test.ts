@@ -119,6 +119,21 @@ describe('what the page hears', () => {
     ]);
   });
 
+  it('is what the page may do, and what it may when the profile changes', async () => {
+    const lab = may({});
+    const frame = await openReady(lab);
+    lab.clock.advance(100);
+    expect(lastState(frame)?.allowed).toEqual(['dial', 'control']);
+    lab.relay.profile = {
+      ...lab.relay.profile,
+      pageCommands: { dial: 'refuse', answer: 'allow', control: 'refuse' },
+    };
+    lab.relay.tell({ name: 'profile.changed', at: 1, data: {} });
+    await until(() => frame.model().profile.value.pageCommands.dial === 'refuse');
+    lab.clock.advance(100);
+    expect(lastState(frame)?.allowed).toEqual(['answer']);
+  });
+
   it('is the state once more for who comes late', async () => {
     const lab = may({});
     const frame = await openReady(lab);
@@ -154,6 +169,45 @@ describe('a wish of the page', () => {
     frame.model().typeNumber('0301');
     expect(await wish(frame, dial)).toMatchObject({ ok: false });
     expect(frame.model().dialText.value).toBe('0301');
+  });
+
+  it('to dial takes the place of an earlier wish, and of no number that the agent clicked', async () => {
+    const frame = await openReady(may({ dial: 'ask' }));
+    await wish(frame, dial);
+    expect(await wish(frame, { ...dial, number: '+14155550102' })).toMatchObject({ ok: true });
+    expect(frame.model().dialText.value).toBe('(415) 555-0102');
+
+    const clicked = await openReady(may({ dial: 'ask' }));
+    await talk(clicked);
+    clicked.host.clickNumber({ number: '+14155550102' });
+    await until(() => clicked.model().dialText.value !== '');
+    expect(await wish(clicked, dial)).toMatchObject({ ok: false });
+    expect(clicked.model().dialText.value).toBe('(415) 555-0102');
+  });
+
+  it.each(['transfer', 'keypad', 'new-call'] as const)(
+    'to dial changes nothing while the agent has the sheet %s open',
+    async (sheet) => {
+      const frame = await openReady(may({ dial: 'ask' }));
+      await wish(frame, dial);
+      await talk(frame, '+4930901820');
+      frame.model().showSheet(sheet);
+      const text = frame.model().dialText.value;
+      expect(await wish(frame, { ...dial, number: '+14155550102' })).toMatchObject({ ok: false });
+      expect(frame.model()).toMatchObject({ sheet: { value: sheet }, dialText: { value: text } });
+    },
+  );
+
+  it('to dial during a call takes the place of an earlier one', async () => {
+    const frame = await openReady(may({ dial: 'ask' }));
+    await talk(frame, '+4930901820');
+    for (const [number, shown] of [
+      [dial.number, '(415) 555-0101'],
+      ['+14155550102', '(415) 555-0102'],
+    ] as const) {
+      expect(await wish(frame, { ...dial, number })).toMatchObject({ ok: true });
+      expect(frame.model()).toMatchObject({ sheet: { value: 'new-call' }, dialText: { value: shown } });
+    }
   });
 
   it('to dial dials like a click where it is allowed, with its record; not when the record can’t be one', async () => {
@@ -194,6 +248,16 @@ describe('a wish of the page', () => {
     }
   });
 
+  it('to unmute opens the microphone, and is refused where the page may not answer', async () => {
+    const frame = await openReady(may({ answer: 'refuse', control: 'allow' }));
+    const call = await talk(frame);
+    expect(await wish(frame, { command: 'mute', id: 'm', call })).toMatchObject({ ok: true });
+    expect(await wish(frame, { command: 'unmute', id: 'u', call })).toMatchObject({ ok: false });
+    await settle();
+    expect(onlyCall(frame).muted).toBe(true);
+    expect(await wish(frame, { command: 'hang-up', id: 'h', call })).toMatchObject({ ok: true });
+  });
+
   it('about a call that is not there, or at the wrong time, says why', async () => {
     const frame = await openReady(may({}));
     expect(await wish(frame, { command: 'hold', id: 'x', call: newCallId() })).toMatchObject({
@@ -208,15 +272,34 @@ describe('a wish of the page', () => {
     });
   });
 
-  it('is refused when there are more than twenty in ten seconds, until it is quiet again', async () => {
+  it('is refused when there are more than twenty in ten seconds, which is said once, until it is quiet again', async () => {
     const lab = may({});
     const frame = await openReady(lab);
-    for (let turn = 0; turn < 20; turn += 1)
-      expect(await wish(frame, { command: 'sync', id: `${turn}` })).toMatchObject({ ok: true });
-    const states = news(frame, 'state').length;
-    expect(await wish(frame, { command: 'sync', id: 'much' })).toMatchObject({ ok: false });
-    expect(news(frame, 'state')).toHaveLength(states);
+    const call = await talk(frame);
+    const mute = (id: string): PageCommand => ({ command: 'mute', id, call });
+    for (let turn = 0; turn < 20; turn += 1) expect(await wish(frame, mute(`${turn}`))).toMatchObject({ ok: true });
+    expect(await wish(frame, mute('much'))).toMatchObject({ ok: false, reason: expect.stringContaining('Too many') });
+    const results = news(frame, 'result').length;
+    for (let turn = 0; turn < 50; turn += 1) frame.host.command(mute(`more ${turn}`));
+    await settle();
+    expect(news(frame, 'result')).toHaveLength(results);
     lab.clock.advance(10_000);
-    expect(await wish(frame, { command: 'sync', id: 'later' })).toMatchObject({ ok: true });
+    expect(await wish(frame, mute('later'))).toMatchObject({ ok: true });
+  });
+
+  it('for the state is never too much: any number within a moment is answered by one', async () => {
+    const lab = may({});
+    const frame = await openReady(lab);
+    const call = await talk(frame);
+    await until(() => onlyCall(frame).record !== null);
+    lab.clock.advance(1_000);
+    const states = news(frame, 'state').length;
+    for (let turn = 0; turn < 60; turn += 1) frame.host.command({ command: 'sync', id: `${turn}` });
+    await settle();
+    lab.clock.advance(100);
+    expect(news(frame, 'state')).toHaveLength(states + 2);
+    lab.clock.advance(1_000);
+    expect(news(frame, 'state')).toHaveLength(states + 2);
+    expect(await wish(frame, { command: 'mute', id: 'm', call })).toMatchObject({ ok: true });
   });
 });

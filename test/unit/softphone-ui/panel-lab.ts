@@ -35,8 +35,8 @@ export interface PanelLab {
   readonly relay: FakeRelay;
   readonly clock: FakeClock;
   readonly microphone: ReturnType<typeof signal<MicrophonePermission>>;
-  /** Opens one more frame of the same browser; not started yet. */
-  frame(): LabFrame;
+  /** Opens one more frame of the same browser; not started yet. `inFront`: its tab can be seen from the beginning. */
+  frame(inFront?: boolean): LabFrame;
 }
 
 export interface PanelLabOptions {
@@ -57,13 +57,15 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
   const microphone = signal<MicrophonePermission>('allowed');
   const device = crypto.randomUUID() as DeviceId;
 
-  function frame(): LabFrame {
+  function frame(inFront = false): LabFrame {
     const host = new FakeHost();
     const sip = new FakeSip();
     const sound = new FakeSound();
     const view = new EventTarget();
-    let focused = false;
-    const page = Object.assign(new EventTarget(), { hasFocus: () => focused, defaultView: view as Window });
+    const page = Object.assign(new EventTarget(), {
+      visibilityState: inFront ? 'visible' : 'hidden',
+      defaultView: view as Window,
+    });
     let shared: SharedPhone | null = null;
     const own = channels.frame();
     const client = createRelayClient({
@@ -121,7 +123,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
         return stage.model;
       },
       look() {
-        focused = true;
+        page.visibilityState = 'visible';
         view.dispatchEvent(new Event('focus'));
         page.dispatchEvent(new Event('visibilitychange'));
       },
@@ -132,8 +134,8 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
 }
 
 /** Starts a frame and waits until its line is ready; the only frame's is. */
-export async function openReady(lab: PanelLab): Promise<LabFrame> {
-  const frame = lab.frame();
+export async function openReady(lab: PanelLab, inFront = false): Promise<LabFrame> {
+  const frame = lab.frame(inFront);
   const started = frame.panel.start();
   await passTime(lab, () => frame.panel.stage.value.kind === 'ready');
   await started;

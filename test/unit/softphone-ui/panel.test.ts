@@ -30,6 +30,26 @@ describe('opening', () => {
     expect(frame.panel.stage.value).toEqual({ kind: 'outside', message: 'Open the phone from the CRM.' });
   });
 
+  it('asks a page that is silent again, says so meanwhile, and goes on when it answers', async () => {
+    const lab = openLab();
+    const frame = lab.frame();
+    frame.host.startFault = new PatchcordError('host.silent', 'The page did not answer.', { retryable: true });
+    const started = frame.panel.start();
+    const waiting = { kind: 'opening', step: 'host', problem: 'The page did not answer.' };
+    await passTime(lab, () => JSON.stringify(frame.panel.stage.value) === JSON.stringify(waiting));
+    expect(frame.panel.selfTestSubject.startProblem()).toBe('The page did not answer.');
+    frame.host.startFault = null;
+    await passTime(lab, () => frame.panel.stage.value.kind === 'ready');
+    await started;
+  });
+
+  it.each(['host.absent', 'host.not-authentic'] as const)('takes %s for the last word at once', async (code) => {
+    const frame = openLab().frame();
+    frame.host.startFault = new PatchcordError(code, 'Not here.');
+    await frame.panel.start();
+    expect(frame.panel.stage.value).toEqual({ kind: 'outside', message: 'Not here.' });
+  });
+
   it('asks for a code where the host has no proof, says why a code is wrong, and goes on with the right one', async () => {
     const lab = openLab();
     const frame = lab.frame();

@@ -69,6 +69,26 @@ describe('a call of somebody known', () => {
     expect(opened(frame)).toEqual([]);
   });
 
+  it('opens no record that it is no longer with when its turn comes, nor one that came in front meanwhile', async () => {
+    const frame = await ready({});
+    frame.host.held = [];
+    const call = await ring(frame, ada.number);
+    expect(frame.host.held).toHaveLength(1);
+    const choice = sharers[1]?.record ?? ada.record;
+    await frame.model().chooseRecord(call, choice);
+    for (const go of frame.host.held) go();
+    await settle();
+    expect(opened(frame)).toEqual([choice.id]);
+
+    const other = await ready({});
+    other.host.held = [];
+    await ring(other, ada.number);
+    other.host.show(ada.record);
+    for (const go of other.host.held) go();
+    await settle();
+    expect(opened(other)).toEqual([]);
+  });
+
   it('opens nothing any more when it ended while it waited for its turn', async () => {
     const frame = await ready({});
     frame.host.held = [];
@@ -188,6 +208,24 @@ describe('a call of nobody', () => {
     expect(popped(owner)).toEqual([]);
     expect(lab.relay.requests.filter((request) => request === 'GET /v1/matches')).toHaveLength(1);
   });
+
+  it('pops in the frame whose page says that the agent is there', async () => {
+    const lab = withPolicy({ unknown: { open: 'search' } });
+    const owner = await openReady(lab);
+    const mirror = await openReady(lab);
+    lab.clock.advance(1_000);
+    owner.host.lookAt();
+    lab.clock.advance(1_000);
+    mirror.host.lookAt();
+    await settle();
+    lab.clock.advance(1_000);
+    owner.host.lookAt();
+    await settle();
+    owner.sip.invite({ number: stranger });
+    await until(() => popped(owner).length === 1);
+    await settle();
+    expect(popped(mirror)).toEqual([]);
+  });
 });
 
 describe('a call the agent placed', () => {
@@ -285,5 +323,63 @@ describe('after a transfer', () => {
     const asked = await talk(colleague, '204');
     colleague.sip.invite({ number: ada.number }, { replaces: asked });
     await until(() => opened(colleague).length === 1);
+  });
+});
+
+describe('a tab that is opened or loaded anew during a call', () => {
+  it('pops nothing for it, although the agent looks there', async () => {
+    const lab = withPolicy({});
+    const owner = await openReady(lab);
+    const call = await ring(owner, ada.number);
+    expect(opened(owner)).toHaveLength(1);
+    const fresh = await openReady(lab, true);
+    await until(() => fresh.phone().isForemost());
+    expect(onlyCall(fresh).record).toEqual(ada.record);
+    await fresh.model().answer(call);
+    await settle();
+    expect(opened(fresh)).toEqual([]);
+  });
+
+  it('pops nothing for what goes on with it either, and the next call pops there', async () => {
+    const lab = withPolicy({});
+    const owner = await openReady(lab);
+    const first = await talk(owner);
+    await until(() => opened(owner).length === 1);
+    const fresh = await openReady(lab, true);
+    await until(() => fresh.phone().isForemost());
+    const second = owner.sip.invite({ number: ada.number }, { replaces: first });
+    await until(() => fresh.model().phone.value.calls.some(({ id, record }) => id === second && record !== null));
+    await settle();
+    expect(opened(fresh)).toEqual([]);
+    owner.sip.end(second);
+    await until(() => fresh.model().phone.value.calls.every(({ phase }) => phase === 'ended'));
+    lab.relay.matches = [{ ...ada, record: { ...ada.record, id: '003000000000009AAA' } }];
+    owner.sip.invite({ number: ada.number });
+    await until(() => opened(fresh).length === 1);
+    expect([opened(owner), opened(fresh)]).toEqual([[ada.record.id], ['003000000000009AAA']]);
+  });
+});
+
+describe('a call in the place of another', () => {
+  const other = '+14155550177' as Match['number'];
+  const boris: Match = { ...ada, number: other, record: { ...ada.record, id: '003000000000008AAA', name: 'Boris' } };
+  const inPlace = async (matches: readonly Match[]) => {
+    const lab = withPolicy({});
+    lab.relay.matches = [...matches];
+    const frame = await openReady(lab);
+    const first = await talk(frame);
+    await until(() => opened(frame).length === 1);
+    const second = frame.sip.invite({ number: other }, { replaces: first });
+    await until(() => frame.model().phone.value.calls.some(({ id, record }) => id === second && record !== null));
+    await settle();
+    return opened(frame);
+  };
+
+  it('pops who that is, when it is somebody else', async () => {
+    expect(await inPlace([ada, boris])).toEqual([ada.record.id, boris.record.id]);
+  });
+
+  it('does not pop the same person again who has another number now', async () => {
+    expect(await inPlace([ada, { ...ada, number: other }])).toEqual([ada.record.id]);
   });
 });

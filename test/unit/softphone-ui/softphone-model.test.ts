@@ -352,7 +352,7 @@ describe('after a call', () => {
     await until(() => model.layout.value.screen.kind === 'wrap-up');
     model.writeNote(call, 'Done.');
     await model.submitWrapUp(onlyCall(frame));
-    expect(model.wrapUpProblem.value).toContain('outcome');
+    expect(model.wrapUpProblem.value?.text).toContain('outcome');
     await model.setDisposition(call, 'reached');
     expect(model.wrapUpProblem.value).toBeNull();
     await model.submitWrapUp(onlyCall(frame));

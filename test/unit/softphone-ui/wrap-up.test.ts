@@ -1,10 +1,11 @@
 /** The end of a call for its agent: what it was about, the time for the wrap-up, and that nothing typed is lost. */
 import type { CallId, RecordRef } from '@patchcord/call-protocol';
+import type { CallState } from '@patchcord/phone-engine';
 import { describe, expect, it } from 'vitest';
 import { createLeftNotes, giveBackNotes } from '../../../packages/softphone-ui/src/left-notes.ts';
 import { isSubject, offersFor, shownSubject } from '../../../packages/softphone-ui/src/related-records.ts';
 import { relatedToAda } from '../../panel/sample-profile.ts';
-import { ada, type LabFrame, onlyCall, openLab, openReady, type PanelLab, talk, until } from './panel-lab.ts';
+import { ada, type LabFrame, onlyCall, openLab, openReady, type PanelLab, settle, talk, until } from './panel-lab.ts';
 
 const case1 = relatedToAda[0]?.record ?? ada.record;
 const salesforce = (object: string, id = 'x'): RecordRef => ({ crm: 'salesforce', object, id });
@@ -12,9 +13,15 @@ const salesforce = (object: string, id = 'x'): RecordRef => ({ crm: 'salesforce'
 /** A call with Ada that is over. */
 async function wrapUp(frame: LabFrame): Promise<CallId> {
   const call = await talk(frame);
-  await until(() => onlyCall(frame).record !== null);
+  await until(() => callOf(frame, call).record !== null);
   await frame.model().hangUp(call);
-  await until(() => onlyCall(frame).phase === 'ended');
+  await until(() => callOf(frame, call).phase === 'ended');
+  return call;
+}
+
+function callOf(frame: LabFrame, id: CallId): CallState {
+  const call = frame.model().phone.value.calls.find((other) => other.id === id);
+  if (call === undefined) throw new Error('this call is gone');
   return call;
 }
 
@@ -172,7 +179,7 @@ describe('the time for the wrap-up', () => {
     const frame = await openReady(lab);
     const call = await wrapUp(frame);
     lab.clock.advance(30_000);
-    expect(frame.model().wrapUpProblem.value).toContain('Time is up');
+    expect(frame.model().wrapUpProblem.value).toMatchObject({ call, text: expect.stringContaining('Time is up') });
     expect(frame.host.told('state').at(-1)?.state).toBe('wrap-up');
     await frame.model().setDisposition(call, 'reached');
     lab.clock.advance(60_000);
@@ -226,12 +233,83 @@ describe('the time for the wrap-up', () => {
     expect(owner.model().notice.value?.tone).not.toBe('warning');
   });
 
+  it('submits nothing while the note can’t be saved, says so once, and tries again some seconds later', async () => {
+    const lab = seconds(30);
+    const frame = await openReady(lab);
+    const call = await wrapUp(frame);
+    const notices: string[] = [];
+    frame.model().notice.subscribe((notice) => void (notice !== null && notices.push(notice.text)));
+    frame.model().writeNote(call, 'x'.repeat(32_001));
+    for (let second = 0; second < 42; second += 1) {
+      lab.clock.advance(1_000);
+      await settle();
+    }
+    expect(onlyCall(frame).phase).toBe('ended');
+    expect(frame.model().noteOf(onlyCall(frame))).toHaveLength(32_001);
+    expect(notices.filter((text) => text.includes('Shorten it'))).toHaveLength(1);
+    frame.model().writeNote(call, 'shorter');
+    lab.clock.advance(5_000);
+    await until(() => lab.relay.names.includes('wrap-up.submitted'));
+    expect(lab.relay.received.findLast(({ type }) => type.includes('wrap-up.submitted'))?.data).toEqual({
+      note: 'shorter',
+    });
+  });
+
+  it('that is up for one wrap-up says nothing on another, nor after another tab chose the outcome', async () => {
+    const lab = seconds(30, { dispositionRequired: true });
+    const owner = await openReady(lab);
+    const mirror = await openReady(lab);
+    const first = await wrapUp(owner);
+    owner.model().postponeWrapUp(first);
+    const second = await wrapUp(owner);
+    await until(() => mirror.model().phone.value.calls.length === 2);
+    lab.clock.advance(30_000);
+    await settle();
+    await owner.model().submitWrapUp(callOf(owner, first));
+    expect(owner.model().wrapUpProblem.value?.call).toBe(first);
+    await mirror.model().setDisposition(second, 'reached');
+    await until(() => callOf(owner, second).disposition === 'reached');
+    expect(owner.model().wrapUpProblem.value?.call).toBe(first);
+    await mirror.model().setDisposition(first, 'reached');
+    await until(() => callOf(owner, first).disposition === 'reached');
+    expect(owner.model().wrapUpProblem.value).toBeNull();
+  });
+
   it('is taken as long as it takes where the tenant sets none', async () => {
     const lab = seconds(0);
     const frame = await openReady(lab);
     await wrapUp(frame);
     lab.clock.advance(3_600_000);
     expect(onlyCall(frame).phase).toBe('ended');
+  });
+});
+
+describe('a wrap-up submitted by hand', () => {
+  it('is not taken without the note that was typed: the draft stays until the phone has it', async () => {
+    const lab = openLab();
+    const frame = await openReady(lab);
+    const call = await wrapUp(frame);
+    frame.model().writeNote(call, 'x'.repeat(32_001));
+    expect(await frame.model().submitWrapUp(onlyCall(frame))).toBe(false);
+    expect(frame.model().notice.value).toMatchObject({ tone: 'warning', text: expect.stringContaining('Shorten it') });
+    expect(frame.model().noteOf(onlyCall(frame))).toHaveLength(32_001);
+    expect(lab.relay.names).not.toContain('wrap-up.submitted');
+    frame.model().writeNote(call, 'short');
+    expect(await frame.model().submitWrapUp(onlyCall(frame))).toBe(true);
+  });
+
+  it('takes what was typed while the note was on its way', async () => {
+    const lab = openLab();
+    const frame = await openReady(lab);
+    const call = await wrapUp(frame);
+    frame.model().writeNote(call, 'first');
+    const submitting = frame.model().submitWrapUp(onlyCall(frame));
+    frame.model().writeNote(call, 'first and last');
+    await submitting;
+    await until(() => lab.relay.names.includes('wrap-up.submitted'));
+    expect(lab.relay.received.findLast(({ type }) => type.includes('wrap-up.submitted'))?.data).toEqual({
+      note: 'first and last',
+    });
   });
 });
 

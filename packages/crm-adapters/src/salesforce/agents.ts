@@ -4,9 +4,10 @@
  */
 import { PatchcordError } from '@patchcord/call-protocol';
 import type { CrmAgent } from '../relay-contract.ts';
+import type { GatedRequest } from '../request-gate.ts';
 import { isObject, listOf, text } from './composite.ts';
 import { connectToSalesforce, type OrgDoor, type SalesforceConnection } from './connection.ts';
-import { knowOrg, type OrgKnowledge } from './org.ts';
+import { knowOrg, type OrgView, orgSeenBy } from './org.ts';
 import type { Session } from './sign-in.ts';
 import { isSalesforceId } from './task.ts';
 
@@ -23,25 +24,29 @@ export interface OrgUser {
 export interface Voice {
   readonly as: 'agent' | 'integration';
   readonly connection: SalesforceConnection;
-  /** What the org is, in the eyes of this user or of one who sees as much. */
-  readonly org: OrgKnowledge;
-  /** The same, asked as this very user. */
-  readonly ownOrg: () => OrgKnowledge;
+  /** What the org is as the integration user sees it, without what turned out to be hidden from this one. */
+  readonly org: OrgView;
   /** `Object.Field` that this user was refused, and until when (epoch ms) it is left out without asking again. */
   readonly closedFields: Map<string, number>;
 }
 
+/** What is learnt of a user by being refused: a handful of names, kept longer than the session. */
+type Learnt = Pick<Voice, 'closedFields' | 'org'>;
+
 export interface Agents {
   readonly integration: Voice;
-  /** @throws PatchcordError `crm.*` when Salesforce cannot be asked */
-  usersOf(ids: readonly string[]): Promise<ReadonlyMap<string, OrgUser>>;
+  /**
+   * Those of them whom the integration user sees; a late answer stands in for one that cannot be had now.
+   * @throws PatchcordError `crm.*` when Salesforce cannot be asked
+   */
+  usersOf(ids: readonly string[], gated?: GatedRequest): Promise<ReadonlyMap<string, OrgUser>>;
   /**
    * The agent's own voice, or why they have none.
    * @throws PatchcordError `crm.unavailable`, `crm.rate-limited`: nobody knows yet
    */
-  voiceOf(agent: CrmAgent): Promise<Voice | { readonly refused: PatchcordError }>;
-  /** The agent was refused a write: the integration user writes for them. Told once per agent and reason. */
-  spokenFor(agent: CrmAgent, refused: PatchcordError): void;
+  voiceOf(agent: CrmAgent, gated?: GatedRequest): Promise<Voice | { readonly refused: PatchcordError }>;
+  /** The agent was refused a write: the integration user writes all their calls, or this one. Told once per agent and reason. */
+  spokenFor(agent: CrmAgent, refused: PatchcordError, what: 'calls' | 'a call'): void;
   /** Tells whoever runs the relay, once per text. */
   tell(text: string): void;
 }
@@ -51,6 +56,8 @@ const sessionsKept = 200;
 const usersKept = 2_000;
 /** How long a refused agent is not tried again. */
 const refusedForMs = 600_000;
+/** How long a user who was not found stays unknown, and the users unread where the integration user may not read them. */
+const unknownForMs = 300_000;
 
 export function agentsOf(options: {
   readonly door: OrgDoor;
@@ -62,17 +69,17 @@ export function agentsOf(options: {
 }): Agents {
   const { door, keepMs } = options;
   const voices = new Map<string, Voice>();
-  const users = new Map<string, { readonly at: number; readonly user: OrgUser | null }>();
+  const users = new Map<string, { readonly until: number; readonly user: OrgUser | null }>();
+  const learnt = new Map<string, Learnt>();
+  let unreadable: { readonly until: number; readonly error: PatchcordError } | null = null;
   const refusals = new Map<string, { readonly until: number; readonly error: PatchcordError }>();
   const told = new Set<string>();
   const org = knowOrg(options.integration, keepMs);
-  const integration: Voice = {
-    as: 'integration',
-    connection: options.integration,
-    org,
-    ownOrg: () => org,
-    closedFields: new Map(),
-  };
+  const integration: Voice = { as: 'integration', connection: options.integration, ...nothingLearnt() };
+
+  function nothingLearnt(): Learnt {
+    return { org: orgSeenBy(org, new Map(), keepMs), closedFields: new Map() };
+  }
 
   function tell(words: string): void {
     if (told.has(words)) return;
@@ -82,36 +89,63 @@ export function agentsOf(options: {
     options.notice(words);
   }
 
-  async function usersOf(ids: readonly string[]): Promise<ReadonlyMap<string, OrgUser>> {
+  async function usersOf(ids: readonly string[], gated: GatedRequest = {}): Promise<ReadonlyMap<string, OrgUser>> {
     const wanted = [...new Set(ids.filter((id) => id.startsWith('005') && isSalesforceId(id)).map(short))];
-    const unknown = wanted.filter((id) => Date.now() - (users.get(id)?.at ?? Number.NEGATIVE_INFINITY) > keepMs);
+    // Whoever is asked for goes last, so that nobody of this question is forgotten to make room for another of it.
+    for (const id of wanted) {
+      const known = users.get(id);
+      if (known === undefined) continue;
+      users.delete(id);
+      users.set(id, known);
+    }
+    const unknown = wanted.filter((id) => (users.get(id)?.until ?? 0) < Date.now());
     if (unknown.length > 0) {
-      const query = `SELECT Id, Username, IsActive, TimeZoneSidKey FROM User WHERE Id IN (${unknown.map((id) => `'${id}'`).join(',')})`;
-      const answer = await options.integration.request(
-        'GET',
-        `/query?q=${encodeURIComponent(query)}`,
-        undefined,
-        'to read the agents',
-      );
-      const rows = listOf(answer, 'records').filter(isObject);
-      if (users.size + unknown.length > usersKept) users.clear();
-      for (const id of unknown) {
-        const row = rows.find((one) => short(text(one.Id)) === id);
-        users.set(id, {
-          at: Date.now(),
-          user:
-            row === undefined
-              ? null
-              : {
-                  id: text(row.Id),
-                  username: text(row.Username).slice(0, 255),
-                  isActive: row.IsActive !== false,
-                  timeZone: zoneIn(row.TimeZoneSidKey),
-                },
-        });
+      try {
+        await readUsers(unknown, gated);
+        forgetOldest(users, Math.max(usersKept, wanted.length));
+      } catch (error) {
+        // What was true an hour ago serves until Salesforce can be asked again.
+        const isKnown = unknown.every((id) => users.get(id)?.user);
+        if (!isKnown || !(error instanceof PatchcordError) || !error.retryable) throw error;
       }
     }
-    return new Map(wanted.flatMap((id) => (users.get(id)?.user ? [[id, users.get(id)?.user as OrgUser]] : [])));
+    return new Map(
+      wanted.flatMap((id) => {
+        const user = users.get(id)?.user;
+        return user ? [[id, user] as const] : [];
+      }),
+    );
+  }
+
+  async function readUsers(ids: readonly string[], gated: GatedRequest): Promise<void> {
+    if (unreadable !== null && unreadable.until > Date.now()) throw unreadable.error;
+    const query = `SELECT Id, Username, IsActive, TimeZoneSidKey FROM User WHERE Id IN (${ids.map((id) => `'${id}'`).join(',')})`;
+    let rows: readonly Readonly<Record<string, unknown>>[];
+    try {
+      const path = `/query?q=${encodeURIComponent(query)}`;
+      const answer = await options.integration.request('GET', path, undefined, 'to read the agents', gated);
+      rows = listOf(answer, 'records').filter(isObject);
+    } catch (error) {
+      if (error instanceof PatchcordError && error.code === 'crm.invalid')
+        unreadable = { until: Date.now() + unknownForMs, error };
+      throw error;
+    }
+    for (const id of ids) {
+      const row = rows.find((one) => short(text(one.Id)) === id);
+      users.delete(id);
+      users.set(id, {
+        until: Date.now() + (row === undefined ? Math.min(unknownForMs, keepMs) : keepMs),
+        user:
+          row === undefined
+            ? null
+            : {
+                id: text(row.Id),
+                username: text(row.Username).slice(0, 255),
+                isActive: row.IsActive !== false,
+                timeZone: zoneIn(row.TimeZoneSidKey),
+              },
+      });
+    }
   }
 
   function voiceFor(user: OrgUser, signInAs: (username: string) => Promise<Session>): Voice {
@@ -122,31 +156,20 @@ export function agentsOf(options: {
       voices.set(id, found);
       return found;
     }
+    const known = learnt.get(id) ?? nothingLearnt();
+    learnt.delete(id);
+    learnt.set(id, known);
+    forgetOldest(learnt, usersKept);
     const connection = connectToSalesforce(door, () => signInAs(user.username));
-    let own: OrgKnowledge | null = null;
-    const fresh: Voice = {
-      as: 'agent',
-      connection,
-      get org() {
-        return own ?? org;
-      },
-      ownOrg: () => {
-        own ??= knowOrg(connection, keepMs);
-        return own;
-      },
-      closedFields: new Map(),
-    };
+    const fresh: Voice = { as: 'agent', connection, ...known };
     voices.set(id, fresh);
-    for (const oldest of voices.keys()) {
-      if (voices.size <= sessionsKept) break;
-      voices.delete(oldest);
-    }
+    forgetOldest(voices, sessionsKept);
     return fresh;
   }
 
-  function refuse(agent: CrmAgent, error: PatchcordError): { readonly refused: PatchcordError } {
-    if (refusals.size >= usersKept) refusals.clear();
-    refusals.set(short(agent.crmUserId), { until: Date.now() + refusedForMs, error });
+  function refuse(agent: CrmAgent, error: PatchcordError, forMs = refusedForMs): { readonly refused: PatchcordError } {
+    refusals.set(short(agent.crmUserId), { until: Date.now() + forMs, error });
+    forgetOldest(refusals, usersKept);
     return { refused: error };
   }
 
@@ -154,21 +177,23 @@ export function agentsOf(options: {
     integration,
     usersOf,
     tell,
-    async voiceOf(agent) {
+    async voiceOf(agent, gated) {
       const { signInAs } = options;
       if (signInAs === null) return integration;
       const id = short(agent.crmUserId);
       const before = refusals.get(id);
       if (before !== undefined && before.until > Date.now()) return { refused: before.error };
-      const user = (await usersOf([id])).get(id);
+      const user = (await usersOf([id], gated)).get(id);
       const who = nameOf(agent);
       if (user === undefined)
         return refuse(
           agent,
           new PatchcordError(
             'crm.not-authentic',
-            `${who} is no user of this Salesforce org. Compare the agent's Salesforce user id in the relay with the org.`,
+            `${who} is no user of this Salesforce org whom the integration user can see. Compare the agent's Salesforce user id in the relay with the org, and give the integration user "View All Users" (permission set Patchcord Relay).`,
           ),
+          // The user's own row ends as soon, and with it the reason.
+          Math.min(unknownForMs, keepMs),
         );
       if (!user.isActive)
         return refuse(
@@ -192,8 +217,13 @@ export function agentsOf(options: {
         );
       }
     },
-    spokenFor(agent, refused) {
-      tell(`The integration user writes the calls of ${nameOf(agent)}, who owns them. ${refused.message}`);
+    spokenFor(agent, refused, what) {
+      const who = nameOf(agent);
+      tell(
+        what === 'calls'
+          ? `The integration user writes the calls of ${who}, who owns them. ${refused.message}`
+          : `The integration user brought a call of ${who} up to date in their place. ${refused.message}`,
+      );
     },
   };
 }
@@ -201,6 +231,14 @@ export function agentsOf(options: {
 /** The first 15 characters are the id. */
 export function short(id: string): string {
   return id.slice(0, 15);
+}
+
+/** Takes out what was put in first, until so many are left. */
+function forgetOldest(map: Map<string, unknown>, mostKept: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= mostKept) return;
+    map.delete(oldest);
+  }
 }
 
 function nameOf(agent: CrmAgent): string {

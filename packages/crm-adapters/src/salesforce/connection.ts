@@ -45,10 +45,12 @@ export interface SalesforceConnection {
 /**
  * Makes the connection; nothing is sent before the first request.
  * @param signIn gives a session; told the token that the org no longer takes, or null
+ * @param everyTime asked before each request, because somebody else holds the session and may end it
  */
 export function connectToSalesforce(
   door: OrgDoor,
   signIn: (refused: string | null) => Promise<Session>,
+  everyTime = false,
 ): SalesforceConnection {
   const gate = door.gate ?? openGate;
   let session: Promise<Connection> | null = null;
@@ -62,7 +64,7 @@ export function connectToSalesforce(
 
   /** One sign-in for all requests that need it; a failed one is forgotten, so that the next request tries again. */
   function signedIn(refused: string | null): Promise<Connection> {
-    if (session === null) {
+    if (session === null || everyTime) {
       const fresh = settledOnce<Connection>();
       session = fresh.promise;
       newSession(refused).then(fresh.resolve, (error: unknown) => {

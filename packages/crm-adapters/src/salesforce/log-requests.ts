@@ -4,7 +4,7 @@
  * nodes). Must never decide what a refusal means for a log: log-writer.ts does.
  */
 import type { CallLog } from '@patchcord/call-protocol';
-import { type Fields, fingerprints, fromStored, ownChanges, toStored } from '../last-written.ts';
+import { type Fields, fingerprints, fromStored, type LastWritten, ownChanges, toStored } from '../last-written.ts';
 import {
   type GraphAnswer,
   graphAnswer,
@@ -80,7 +80,10 @@ export function creation(
       body: {
         ...present(call),
         [names.key]: log.callId,
-        [names.written]: toStored({ ...fingerprints(call, taskSpelling), ...fingerprints(task, taskSpelling) }),
+        [names.written]: toStored({
+          ...fingerprints({ OwnerId: null, ...call }, taskSpelling),
+          ...fingerprints(task, taskSpelling),
+        }),
       },
     },
     {
@@ -107,10 +110,17 @@ export function changes(
   names: CallObjectNames,
 ): { readonly requests: readonly SubRequest[]; readonly sent: Composed } {
   const before = fromStored(marker === null ? null : marker[names.written]);
-  // Both records have an owner and one fingerprint for it: the Task's is kept up to date, ours stays with whom it was given to.
+  // Both records have an owner and one fingerprint for it: the Task's is kept up to date, ours stays with whom it was given to. Nobody was
+  // written as owner where the agent could not be: then both are whoever wrote them, until the agent can own them or a person gives them away.
   const { OwnerId: _owner, ...own } = call;
-  const ofTask = ownChanges(task, stands, before, taskSpelling);
-  const ofCall = marker === null ? { changes: {}, written: {} } : ownChanges(own, marker, before, taskSpelling);
+  const byDefault = before.OwnerId === fingerprints({ OwnerId: null }, taskSpelling).OwnerId;
+  const ofTask = ownChanges(task, stands, byDefault ? ownedByDefault(before, stands) : before, taskSpelling);
+  const ofCall =
+    marker === null
+      ? { changes: {}, written: {} }
+      : byDefault
+        ? ownChanges(call, marker, ownedByDefault(before, marker), taskSpelling)
+        : ownChanges(own, marker, before, taskSpelling);
   const requests: SubRequest[] = [];
   if (Object.keys(ofTask.changes).length > 0)
     requests.push({
@@ -129,6 +139,13 @@ export function changes(
   return { requests, sent: { task: ofTask.changes, call: ofCall.changes } };
 }
 
+/** The same, with the owner as ours who still is the user who wrote the record. */
+function ownedByDefault(before: LastWritten, stands: Row): LastWritten {
+  const { OwnerId } = stands;
+  const isOurs = taskSpelling('OwnerId', OwnerId) === taskSpelling('OwnerId', stands.CreatedById);
+  return isOurs && typeof OwnerId === 'string' ? { ...before, ...fingerprints({ OwnerId }, taskSpelling) } : before;
+}
+
 /** What is logged of some calls: our records by call id, Tasks by id; each by the key that `keyOf` gives. */
 interface Logged {
   /** Several where the org's key field is not unique, which must not be. */
@@ -145,13 +162,13 @@ export async function readLogged(
   doing: string,
 ): Promise<Logged> {
   const ofMarkers = select(
-    [names.key, names.task, names.written, ...columns.call],
+    [names.key, names.task, names.written, 'CreatedById', ...columns.call],
     names.object,
     names.key,
     logs.map(({ callId }) => callId),
   );
   const ofTasks = (ids: readonly string[]): string | null =>
-    select(columns.task, 'Task', 'Id', ids.filter(isSalesforceId));
+    select(['CreatedById', ...columns.task], 'Task', 'Id', ids.filter(isSalesforceId));
   const known = logs.flatMap(({ logId }) => (logId === null ? [] : [logId]));
   if (known.length === logs.length) {
     const [markers = [], tasks = []] = await queries(connection, [ofMarkers, ofTasks(known)], doing);

@@ -30,11 +30,10 @@ export async function writeAs(
   const frame = await frames.frameFor(voice, batch, users);
   const drafts: Draft[] = batch.map((write) => {
     const draft = draftOf(write);
-    const user = users?.get(short(write.agent.crmUserId));
-    if (users === null || user?.isActive === true) return draft;
-    return user === undefined
-      ? unowned(draft, 'is no user of this Salesforce org', `${prefix}Agent__c`)
-      : unowned(draft, 'is not active in Salesforce');
+    // One whom the integration user does not see may be a user all the same: Salesforce says so when they are none.
+    return users?.get(short(write.agent.crmUserId))?.isActive === false
+      ? unowned(draft, 'is not active in Salesforce')
+      : draft;
   });
   const results: (LogWritten | null)[] = batch.map(() => null);
   const draftAt = (index: number): Draft => drafts[index] as Draft;

@@ -48,11 +48,14 @@ export function createLogWriter(options: {
     try {
       const voice = await agents.voiceOf(agent);
       if (!('refused' in voice)) return voice;
-      agents.spokenFor(agent, voice.refused);
+      agents.spokenFor(agent, voice.refused, 'calls');
       return agents.integration;
     } catch (error) {
-      if (error instanceof PatchcordError) return error;
-      throw error;
+      if (!(error instanceof PatchcordError)) throw error;
+      if (error.retryable) return error;
+      // Who the agent is can't be read in this org: nobody can sign in as them, and their calls are logged all the same.
+      agents.spokenFor(agent, error, 'calls');
+      return agents.integration;
     }
   }
 
@@ -76,9 +79,12 @@ export function createLogWriter(options: {
     for (const { write, error } of refused) {
       // Gone, or only out of this agent's sight (somebody else owns it now): whoever sees more decides. No lack of theirs.
       if (refusalBehind(error)?.code === unseen) continue;
+      // An update refused says nothing of the next call: that one record may be locked to the agent, or owned by somebody else.
+      const isLasting = write.logId === null || error.code === 'crm.not-authentic';
+      agents.spokenFor(write.agent, error, isLasting ? 'calls' : 'a call');
+      if (!isLasting) continue;
       if (speechless.size >= speechlessKept) speechless.clear();
       speechless.set(write.agent.crmUserId, Date.now() + speechlessForMs);
-      agents.spokenFor(write.agent, error);
     }
     const written = await writeGroup(
       agents.integration,

@@ -7,7 +7,7 @@ import { type Match, PatchcordError, type RecordRef, type Related } from '@patch
 import type { GatedRequest } from '../request-gate.ts';
 import { isObject, listOf, refusalIn, type SubAnswer, type SubRequest, subAnswer, text } from './composite.ts';
 import { dataPath, type SalesforceConnection } from './connection.ts';
-import type { DescribedObject, OrgKnowledge } from './org.ts';
+import type { DescribedObject, OrgView } from './org.ts';
 import { fromRefusal } from './refusals.ts';
 import type { OpenWork } from './search.ts';
 import { isSalesforceId } from './task.ts';
@@ -18,20 +18,20 @@ const recentMs = 30 * 24 * 3_600_000;
 const mostRows = 100;
 /** The contract of `relatedTo`: at most this many. */
 const mostRelated = 20;
+/** Somebody looks at the call and waits. */
+const waitedFor: GatedRequest = { urgent: true };
 
 type Row = Readonly<Record<string, unknown>>;
 
 /**
  * The open cases and lately touched open opportunities of several matches, by the first 15 characters of the record's id. One request; none
  * where the org has neither object.
- * @param ownEyes whether `org` is described as the user who asks sees it
  */
 export async function openWorkOf(
   matches: readonly Match[],
   connection: SalesforceConnection,
-  org: OrgKnowledge,
+  org: OrgView,
   gated: GatedRequest,
-  ownEyes: boolean,
 ): Promise<ReadonlyMap<string, OpenWork>> {
   const idsOf = (object: string): readonly string[] =>
     matches.filter(({ record }) => record.object === object).map(({ record }) => record.id);
@@ -39,9 +39,9 @@ export async function openWorkOf(
   const accounts = idsOf('Account');
   if (contacts.length + accounts.length === 0) return new Map();
   const [cases, opportunities, roles] = await Promise.all([
-    org.describe('Case'),
-    org.describe('Opportunity'),
-    contacts.length === 0 ? null : org.describe('OpportunityContactRole'),
+    org.describe('Case', gated),
+    org.describe('Opportunity', gated),
+    contacts.length === 0 ? null : org.describe('OpportunityContactRole', gated),
   ]);
   const since = new Date(Date.now() - recentMs).toISOString().replace(/\.\d{3}Z$/, 'Z');
   const soql = {
@@ -58,7 +58,7 @@ export async function openWorkOf(
         ? null
         : `SELECT ContactId FROM OpportunityContactRole WHERE Opportunity.IsClosed = false AND Opportunity.LastModifiedDate >= ${since} AND ContactId IN (${list(contacts)}) LIMIT ${mostRows}`,
   };
-  const found = await ask(connection, soql, 'to look for open cases', gated, ownEyes);
+  const found = await ask(connection, soql, 'to look for open cases', gated, org);
   const work = new Map<string, OpenWork>();
   const count = (id: unknown, kind: keyof OpenWork): void => {
     const key = text(id).slice(0, 15);
@@ -82,14 +82,17 @@ export async function openWorkOf(
 export async function relatedWork(
   record: RecordRef,
   connection: SalesforceConnection,
-  org: OrgKnowledge,
-  ownEyes: boolean,
+  org: OrgView,
 ): Promise<readonly Related[]> {
   if (!isSalesforceId(record.id) || (record.object !== 'Contact' && record.object !== 'Account')) return [];
-  const [cases, opportunities] = await Promise.all([org.describe('Case'), org.describe('Opportunity')]);
+  const [cases, opportunities] = await Promise.all([
+    org.describe('Case', waitedFor),
+    org.describe('Opportunity', waitedFor),
+  ]);
   if (cases === null && opportunities === null) return [];
   const contact = record.object === 'Contact' ? record.id : null;
-  const roles = contact === null || opportunities === null ? null : await org.describe('OpportunityContactRole');
+  const roles =
+    contact === null || opportunities === null ? null : await org.describe('OpportunityContactRole', waitedFor);
   const account = contact === null ? record.id : await accountOf(contact, connection, org);
   const accounts = account === null ? [] : [account];
   const contacts = contact === null ? [] : [contact];
@@ -123,8 +126,8 @@ export async function relatedWork(
           : `SELECT ${ofOpportunity.map((field) => `Opportunity.${field}`).join(', ')} FROM OpportunityContactRole WHERE Opportunity.IsClosed = false AND ContactId = '${contact}' LIMIT ${mostRelated}`,
     },
     'to list open cases and opportunities',
-    { urgent: true },
-    ownEyes,
+    waitedFor,
+    org,
   );
   const who = (record.name ?? '').trim() || (contact === null ? 'this account' : 'this contact');
   const isOwn = (row: Row): boolean => contact === null || text(row.ContactId).slice(0, 15) === contact.slice(0, 15);
@@ -181,11 +184,11 @@ function related(object: string, row: Row, name: string, detail: string, reason:
   };
 }
 
-async function accountOf(contact: string, connection: SalesforceConnection, org: OrgKnowledge): Promise<string | null> {
-  if ((await org.describe('Contact'))?.has('AccountId') !== true) return null;
+async function accountOf(contact: string, connection: SalesforceConnection, org: OrgView): Promise<string | null> {
+  if ((await org.describe('Contact', waitedFor))?.has('AccountId') !== true) return null;
   try {
     const path = `/sobjects/Contact/${contact}?fields=AccountId`;
-    const row = await connection.request('GET', path, undefined, 'to read the contact', { urgent: true });
+    const row = await connection.request('GET', path, undefined, 'to read the contact', waitedFor);
     const id = isObject(row) ? text(row.AccountId) : '';
     return isSalesforceId(id) ? id : null;
   } catch (error) {
@@ -196,14 +199,14 @@ async function accountOf(contact: string, connection: SalesforceConnection, org:
 
 /**
  * Several queries in one request. One that is refused has no rows.
- * @throws PatchcordError `crm.invalid` for a field or an object that this user does not see, where somebody else described the org
+ * @throws PatchcordError `crm.invalid` for a field or an object that turns out to be hidden from this user
  */
 async function ask<K extends string>(
   connection: SalesforceConnection,
   soql: Readonly<Record<K, string | null>>,
   doing: string,
   gated: GatedRequest,
-  ownEyes: boolean,
+  org: OrgView,
 ): Promise<Partial<Record<K, readonly Row[]>>> {
   const compositeRequest: SubRequest[] = Object.entries<string | null>(soql).flatMap(([referenceId, query]) =>
     query === null
@@ -217,8 +220,7 @@ async function ask<K extends string>(
   const rowsOf = (name: string): readonly Row[] => {
     const one = answers.find(({ referenceId }) => referenceId === name);
     const refusal = one === undefined || one.status < 300 ? null : refusalIn(one);
-    if (refusal !== null && !ownEyes && /^INVALID_(?:FIELD|TYPE)$/.test(refusal.code))
-      throw fromRefusal(refusal, doing);
+    if (refusal !== null && org.canLearn(refusal)) throw fromRefusal(refusal, doing);
     return one === undefined || one.status >= 300 ? [] : listOf(one.body, 'records').filter(isObject);
   };
   const found: Partial<Record<K, readonly Row[]>> = {};

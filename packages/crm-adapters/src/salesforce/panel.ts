@@ -12,7 +12,8 @@ import { type OpenCti, openCtiPort } from './opencti.ts';
 import { channelName, createSalesforceChannel } from './page-channel.ts';
 import { createPops } from './pops.ts';
 import { type LoadedScript, loadOpenCti } from './script.ts';
-import type { SelfCheckSubject } from './self-checks.ts';
+import { type SelfCheckSubject, salesforceSelfChecks } from './self-checks.ts';
+import { createViewRefresh } from './view-refresh.ts';
 import { readAssertion, readClick, readPixels, readSettings, readShown } from './wire.ts';
 
 /** Icons of Salesforce's own set, by what the phone does. */
@@ -30,6 +31,7 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
   const { window } = options;
   const timeoutMs = options.hostTimeoutMs ?? defaultTimeoutMs;
   const dialled = listeners<readonly [DialRequest]>();
+  const looked = listeners<readonly []>();
   const shown = listenersOfState<RecordRef | null>((one, other) => one?.id === other?.id);
   let script: OpenCti | null = null;
   let connected = false;
@@ -42,6 +44,10 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
   let settings: ReadonlyMap<string, string> | null = null;
   const port = openCtiPort(() => script, timeoutMs);
   const pops = createPops(port);
+  const refresh = createViewRefresh(
+    () => window.document?.visibilityState !== 'hidden' && !pops.isFilledIn(),
+    () => port.tell('refreshView', {}),
+  );
   const channel = createSalesforceChannel(port);
   const scriptHosts = (window.document?.documentElement?.dataset?.scriptHost ?? '').split(/\s+/).filter(Boolean);
 
@@ -67,6 +73,11 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
     // The first answer may be a late one from before the page was loaded anew: what is no map is not believed, and asked for again.
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const answer = await port.ask('getCallCenterSettings', {});
+      // The page is still being built: it says nothing about the agent yet.
+      if (!answer.ok && answer.reason.includes('SOFTPHONE_CONTAINER_ERROR'))
+        throw new PatchcordError('host.silent', `Salesforce’s page is not ready yet (${answer.reason}).`, {
+          retryable: true,
+        });
       if (!answer.ok)
         throw new PatchcordError(
           'host.refused',
@@ -101,6 +112,8 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
       navigated = true;
       pops.navigated(payload);
       shown.tell(readShown(payload));
+      // It is fired as well when the page gets the focus back.
+      looked.tell();
     });
   }
 
@@ -123,7 +136,9 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
     port.ask('getAppViewInfo', {}).then(
       (view) => {
         // A navigation that was heard meanwhile is newer.
-        if (view.ok && !stopped && !navigated) shown.tell(readShown(view.value));
+        if (!view.ok || stopped || navigated) return;
+        pops.navigated(view.value);
+        shown.tell(readShown(view.value));
       },
       () => {},
     );
@@ -176,7 +191,7 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
       if (connected) port.tell(signedIn ? 'enableClickToDial' : 'disableClickToDial', {});
     },
     pop: pops.pop,
-    async selfChecks() {
+    selfChecks() {
       const subject: SelfCheckSubject = {
         window,
         audience: options.audience,
@@ -185,18 +200,19 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
         address,
         reach,
         settings: async () => settings ?? (await reach().then(askSettings)),
+        clickable: () => connected && clickable && !stopped,
         channelName: channelOf,
         mintAssertion,
         isAssertion: (value) => readAssertion(value) !== null,
       };
-      return (await import('./self-checks.ts')).salesforceSelfChecks(subject);
+      return Promise.resolve(salesforceSelfChecks(subject));
     },
     callStarted() {},
     callAnswered() {},
     callEnded() {},
     callCompleted() {},
     logSaved(call, logId) {
-      port.tell('refreshView', {});
+      refresh.ask();
       channel.publish({ type: 'logged', call: call.id, logId });
     },
     showState(state, label) {
@@ -212,15 +228,18 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
     },
     onDialRequested: dialled.add,
     onRecordShown: shown.add,
+    onLookedAt: looked.add,
     onHangUpRequested: () => () => {},
     onMatchesFound: () => () => {},
     stop() {
       if (stopped) return;
       stopped = true;
       pops.stop();
+      refresh.stop();
       channel.close();
       if (connected) port.tell('disableClickToDial', {});
       dialled.clear();
+      looked.clear();
       shown.clear();
     },
   };

@@ -1,9 +1,9 @@
 /**
- * Owns what is opened in front of the agent: one pop at a time, in order, and none over the form of a new record while the agent fills it in.
- * Open CTI has no word for "the form is closed": it is taken as gone when the page shows something else, or after `longestFormMs`. Must never
- * open an address outside of Salesforce.
+ * Owns what is opened in front of the agent: one pop at a time, in order, and none over a form while the agent fills it in, whoever opened it.
+ * Open CTI has no word for "the form is closed": it is taken as gone when the page shows another record or address, or after `longestFormMs`;
+ * the same once more proves nothing, because a page that gets the focus tells it again. Must never open an address outside of Salesforce.
  */
-import { PatchcordError } from '@patchcord/call-protocol';
+import { errorCode, PatchcordError } from '@patchcord/call-protocol';
 import type { PopTarget, PopWish } from '../panel-contract.ts';
 import { settledOnce } from '../waiting.ts';
 import type { OpenCtiPort } from './opencti.ts';
@@ -26,29 +26,26 @@ export interface Pops {
   pop(target: PopTarget, wish?: PopWish): Promise<void>;
   /** The page shows something, as `onNavigationChange` says it. */
   navigated(payload: unknown): void;
+  /** A form is open, as far as can be known. */
+  isFilledIn(): boolean;
   /** Whoever waits is dropped. */
   stop(): void;
 }
 
 export function createPops(port: OpenCtiPort): Pops {
   let last: Promise<unknown> = Promise.resolve();
-  /** Settled when the form is gone. */
-  let form: {
-    readonly gone: () => void;
-    readonly over: Promise<void>;
-    readonly openedAt: number;
-    seen: boolean;
-  } | null = null;
-  /** The records that were shown and popped last: what the page may still tell of. */
+  let form: Form | null = null;
+  /** What the page told of last, and the record that was popped and is not told of yet. */
+  let addressLast = '';
   let shownLast = '';
   let poppedLast = '';
   let stopped = false;
 
-  function formOpened(): void {
+  function formOpened(): Form {
     form?.gone();
     const over = settledOnce<void>();
     const timer = setTimeout(() => over.resolve(), longestFormMs);
-    const mine = {
+    const mine: Form = {
       over: over.promise,
       gone() {
         clearTimeout(timer);
@@ -60,10 +57,15 @@ export function createPops(port: OpenCtiPort): Pops {
     };
     over.promise.then(mine.gone, () => {});
     form = mine;
+    return mine;
   }
 
   async function open(target: PopTarget): Promise<void> {
-    const answer = await port.ask('screenPop', paramsOf(target));
+    const answer = await port.ask('screenPop', paramsOf(target)).catch((error: unknown) => {
+      // A page that is late opens it all the same.
+      if (target.kind === 'new-record' && errorCode(error) === 'host.silent') formOpened();
+      throw error;
+    });
     if (!answer.ok)
       throw new PatchcordError(
         /not found|does not exist|invalid.*id|deleted/i.test(answer.reason) ? 'crm.not-found' : 'host.refused',
@@ -92,18 +94,44 @@ export function createPops(port: OpenCtiPort): Pops {
     },
     navigated(payload) {
       const { url, recordId } = objectOf(payload);
+      const address = typeof url === 'string' ? url : '';
+      const moved = address !== '' && addressLast !== '' && address !== addressLast;
+      if (address !== '') addressLast = address;
+      // In a standard app the form is a page of its own, also one that the agent opened. A console tells nothing of it, only of what comes after.
+      if (isForm(address)) {
+        form ??= formOpened();
+        form.seen = true;
+        return;
+      }
       const record = keyOf(recordId);
-      const before = record === '' || record === shownLast || record === poppedLast;
-      if (form === null) shownLast = record;
-      // In a standard app the form is a page of its own. A console tells nothing of it, only of what comes after.
-      else if (typeof url === 'string' && /\/new\b/.test(url)) form.seen = true;
-      else if (form.seen || !before || Date.now() - form.openedAt > formOpensMs) form.gone();
+      // What was popped before the form may be told of only now.
+      const late = record !== '' && record === poppedLast;
+      if (late) poppedLast = '';
+      const other = !late && record !== '' && record !== shownLast;
+      const elsewhere = moved && !late && form !== null && Date.now() - form.openedAt > formOpensMs;
+      if (other || elsewhere || (moved && form?.seen === true)) form?.gone();
+      if (form === null || late) shownLast = record;
     },
+    isFilledIn: () => form !== null,
     stop() {
       stopped = true;
       form?.gone();
     },
   };
+}
+
+interface Form {
+  readonly gone: () => void;
+  /** Settled when it is gone. */
+  readonly over: Promise<void>;
+  readonly openedAt: number;
+  /** The page told of it. */
+  seen: boolean;
+}
+
+/** The address of a page on which a record is written: `/lightning/o/Contact/new`, `/lightning/r/Contact/003…/edit`. */
+function isForm(address: string): boolean {
+  return /^[^?#]*\/(?:new|edit)\/?(?:[?#]|$)/.test(address);
 }
 
 const words: Readonly<Record<PopTarget['kind'], string>> = {

@@ -8,14 +8,13 @@ import { masked } from '../log-words.ts';
 import {
   again,
   gone,
+  isSignInCode,
   longestLockMs,
   type Meaning,
   meanings,
   minute,
   second,
   signInAdvice,
-  signInCodes,
-  thenLog,
 } from './refusal-meanings.ts';
 
 /** One refusal: Salesforce's code and text, the HTTP status where it is known, and the fields it blames. */
@@ -38,7 +37,9 @@ export function refusalBehind(error: unknown): Refusal | null {
  * @param ageMs how long the call is over: what ends by itself is waited for only so long
  */
 export function fromRefusal(refusal: Refusal, doing: string, ageMs = 0): PatchcordError {
-  const { error, retryAfterMs, advice } = meaningOf(refusal, ageMs);
+  const meaning = meaningOf(refusal, ageMs);
+  const { error, retryAfterMs } = meaning;
+  const advice = meaning.thenAsk === true ? meaning.advice.replace(/\.?$/, `, ${askingAgain(doing)}`) : meaning.advice;
   const said = looksLikeAPage(refusal.message) ? 'a web page instead of data' : masked(refusal.message);
   const what = `Salesforce refused ${doing} (${refusal.code}${said === '' || said === refusal.code ? '' : `: ${said}`}).`;
   const failure = new PatchcordError(
@@ -66,15 +67,16 @@ function meaningOf(refusal: Refusal, ageMs: number): Meaning {
           advice: 'The org has used up its API calls for the day; it is tried again later.',
         };
   }
-  if (signInCodes.has(code) || status === 401)
-    return { error: 'crm.not-authentic', advice: signInAdvice(code, message) };
+  if (isSignInCode(code) || status === 401) return { error: 'crm.not-authentic', advice: signInAdvice(code, message) };
   // The platform wraps what stopped a trigger: a lock goes away by itself, whoever met it.
   if (code.startsWith('CANNOT_') && message.includes('UNABLE_TO_LOCK_ROW')) return known('UNABLE_TO_LOCK_ROW');
   if (code === 'ENTITY_IS_LOCKED' || /locked.*approval|entity is locked/i.test(message)) {
     if (ageMs < longestLockMs) return known('ENTITY_IS_LOCKED');
     return {
       error: 'crm.invalid',
-      advice: `A record of this call is still locked after three days, usually by an approval. Approve, recall or unlock it, ${thenLog}`,
+      advice:
+        'A record of this call is still locked after three days, usually by an approval. Approve, recall or unlock it',
+      thenAsk: true,
     };
   }
   // The same code says that a trigger failed and that the user may not create such a record at all.
@@ -90,8 +92,18 @@ function meaningOf(refusal: Refusal, ageMs: number): Meaning {
     };
   return {
     error: 'crm.invalid',
-    advice: `Check the rights of the user in whose name it was written and the org's own rules, ${thenLog}`,
+    advice: "Check the rights of the user in whose name it was done and the org's own rules",
+    thenAsk: true,
   };
+}
+
+/** What a person does once it is mended: a log is asked for in the relay, everything else is simply done once more. */
+function askingAgain(doing: string): string {
+  return /\b(?:log|logged|task statuses|person accounts)\b/.test(doing)
+    ? 'then ask for this log again.'
+    : /\b(?:search|look|list|read)\b/.test(doing)
+      ? 'then look again.'
+      : 'then try again.';
 }
 
 function known(code: string): Meaning {
@@ -108,7 +120,7 @@ export function fromThrown(error: unknown, doing: string): PatchcordError {
   if (code === 'MULTIPLE_API_ERRORS' && Array.isArray(thrown.data)) return fromRefusal(refusalOf(thrown.data), doing);
   if (code !== '') return fromRefusal({ code, message, fields: fieldsIn(thrown.data) }, doing);
   // The token endpoint's errors carry OAuth's code as their name: RFC 6749 section 5.2.
-  if (signInCodes.has(name) || name.startsWith('ERROR_HTTP_')) return fromRefusal({ code: name, message }, doing);
+  if (isSignInCode(name) || name.startsWith('ERROR_HTTP_')) return fromRefusal({ code: name, message }, doing);
   return new PatchcordError('crm.unavailable', `Salesforce did not answer ${doing}. ${again}`, {
     retryable: true,
     retryAfterMs: second,

@@ -54,7 +54,7 @@ export interface SalesforceKeyOptions extends OrgOptions {
 
 /** An org that an administrator connected on its OAuth page: everything happens as the user who said yes. */
 export interface SalesforceTokenOptions extends OrgOptions {
-  /** A token and where it is good; `refused` is one that the org no longer takes, or null. */
+  /** A token and where it is good, asked before each request; `refused` is one that the org no longer takes, or null. */
   readonly accessToken: (refused: string | null) => Promise<Session>;
   readonly actAs?: 'agent' | 'integration';
   readonly clientId?: string;
@@ -67,6 +67,8 @@ export type SalesforceRelayOptions = SalesforceKeyOptions | SalesforceTokenOptio
 /** Beyond this share of the day's API calls only what nobody can do without is asked. */
 const sparingFrom = 0.8;
 const mostColleagues = 20;
+/** How often a look-up is repeated without what is hidden from the agent, a field or an object each time. */
+const mostRounds = 12;
 
 /**
  * Connects the relay to one org. Nothing is sent before the first call.
@@ -81,7 +83,7 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
   };
   const asUser = options.accessToken === undefined ? jwtSignIn(options) : null;
   const signIn = asUser === null ? trustedToken(options) : () => asUser(options.username ?? '');
-  const connection = connectToSalesforce(door, signIn);
+  const connection = connectToSalesforce(door, signIn, asUser === null);
   const keepMs = options.describeForMs ?? 3_600_000;
   const agents = agentsOf({
     door,
@@ -96,22 +98,16 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
   /** Runs a look-up with the agent's eyes; nobody's name, or no agents at all: with the integration user's. */
   async function lookUp<T>(
     agent: CrmAgent | undefined,
-    run: (voice: Voice, org: OrgKnowledge, ownEyes: boolean) => Promise<T>,
+    gated: GatedRequest,
+    run: (voice: Voice) => Promise<T>,
   ): Promise<T> {
-    const voice = agent === undefined ? agents.integration : await agents.voiceOf(agent);
+    const voice = agent === undefined ? agents.integration : await agents.voiceOf(agent, gated);
     if ('refused' in voice)
       throw new PatchcordError(
         voice.refused.code,
         `Nothing was looked up in Salesforce, for an agent finds only what they may see. ${voice.refused.message}`,
       );
-    const shared = voice.as === 'agent' && voice.org === agents.integration.org;
-    try {
-      return await run(voice, voice.org, !shared);
-    } catch (error) {
-      // The integration user sees a field or an object that this agent does not: asked once more, with their own eyes.
-      if (!shared || !isHidden(error)) throw error;
-      return await run(voice, voice.ownOrg(), true);
-    }
+    return await goingWithout(voice, () => run(voice));
   }
 
   const isSparing = (): boolean => {
@@ -123,35 +119,34 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
     crm: 'salesforce',
     can: { atomicLog: true, recordings: false, batch: logsAtOnce },
     findByNumber(number, country, { urgent = true, agent } = {}): Promise<readonly Match[]> {
-      const gated: GatedRequest = { search: true, urgent };
-      return lookUp(agent, async (voice, org, ownEyes) => {
-        const objects = await searchable(org);
+      return lookUp(agent, { urgent }, async (voice) => {
+        const { org } = voice;
+        const objects = await searchable(org, { urgent });
         const query = encodeURIComponent(sosl(number, objects));
         const answer = await voice.connection.request(
           'GET',
           `/search?q=${query}`,
           undefined,
           'to search for the caller',
-          gated,
+          { search: true, urgent },
         );
         const rows = listOf(answer, 'searchRecords');
         const matches = ranked(rows, number, country, objects);
         // One match needs no comparison, and without a person who waits nobody chooses.
         if (matches.length < 2 || !urgent || isSparing()) return matches;
         try {
-          const work = await openWorkOf(matches, voice.connection, org, { urgent }, ownEyes);
+          const work = await goingWithout(voice, () => openWorkOf(matches, voice.connection, org, { urgent }));
           return work.size === 0 ? matches : ranked(rows, number, country, objects, work);
-        } catch (error) {
-          if (!ownEyes && isHidden(error)) throw error;
+        } catch {
           return matches;
         }
       });
     },
     relatedTo(record, agent) {
-      return lookUp(agent, (voice, org, ownEyes) => relatedWork(record, voice.connection, org, ownEyes));
+      return lookUp(agent, { urgent: true }, (voice) => relatedWork(record, voice.connection, voice.org));
     },
     findByExtension(extension, agent) {
-      return lookUp(agent, (voice, org) => colleagues(extension, voice, org));
+      return lookUp(agent, { urgent: true }, (voice) => colleagues(extension, voice));
     },
     writeLog: writer.writeLog,
     writeLogs: writer.writeLogs,
@@ -163,16 +158,25 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
   };
 }
 
-/** Whether something does not exist in the eyes of this user. */
-function isHidden(error: unknown): boolean {
-  return /^INVALID_(?:FIELD|TYPE)$/.test(refusalBehind(error)?.code ?? '');
+/** Once more without whatever turns out to be hidden from this user: the integration user, who described the org, may see more. */
+async function goingWithout<T>(voice: Voice, run: () => Promise<T>): Promise<T> {
+  for (let round = 1; ; round += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      const refusal = refusalBehind(error);
+      if (refusal === null || round >= mostRounds || !voice.org.learn(refusal)) throw error;
+    }
+  }
 }
 
-async function searchable(org: OrgKnowledge): Promise<readonly SearchableObject[]> {
+async function searchable(org: OrgKnowledge, gated: GatedRequest): Promise<readonly SearchableObject[]> {
   const described = await Promise.all(
-    searchedObjects.map(async (object) => searchableOf(object, await org.describe(object))),
+    searchedObjects.map(async (object) => ({ object, fields: await org.describe(object, gated) })),
   );
-  const found = described.filter((one) => one !== null);
+  const seesAccounts = described.some(({ object, fields }) => object === 'Account' && fields !== null);
+  const all = described.map(({ object, fields }) => searchableOf(object, fields, seesAccounts));
+  const found = all.filter((one) => one !== null);
   if (found.length === 0)
     throw new PatchcordError(
       'crm.invalid',
@@ -182,8 +186,8 @@ async function searchable(org: OrgKnowledge): Promise<readonly SearchableObject[
 }
 
 /** Active users whose extension is exactly this one. */
-async function colleagues(extension: Extension, voice: Voice, org: OrgKnowledge): Promise<readonly Match[]> {
-  const user = await org.describe('User');
+async function colleagues(extension: Extension, voice: Voice): Promise<readonly Match[]> {
+  const user = await voice.org.describe('User', { urgent: true });
   if (user?.has('Extension') !== true) return [];
   const fields = ['Title', 'Department'].filter((field) => user.has(field));
   const query = `SELECT ${['Id', 'Name', 'Extension', ...fields].join(', ')} FROM User WHERE IsActive = true AND Extension = '${escapeSoql(extension)}' ORDER BY Name LIMIT ${mostColleagues}`;

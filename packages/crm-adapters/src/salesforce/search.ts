@@ -3,6 +3,7 @@
  * when one of its numbers equals the searched one in E.164 (Salesforce contract, section 3.4). Pure. Must never decide by suffix.
  */
 import type { E164, Match } from '@patchcord/call-protocol';
+import { countryIn } from '../country-names.ts';
 import { isNumber, searchForms } from '../number-match.ts';
 import { isObject, text } from './composite.ts';
 import type { DescribedObject } from './org.ts';
@@ -10,24 +11,51 @@ import { isSalesforceId } from './task.ts';
 
 export type SearchedObject = 'Contact' | 'Lead' | 'Account';
 
-/** What the org has of an object: its phone fields (faxes left out), and whether accounts can be persons. */
+/** What the org has of an object: its phone fields (faxes left out), and what else is asked for. */
 export interface SearchableObject {
   readonly object: SearchedObject;
   readonly phoneFields: readonly string[];
-  readonly hasPersonAccounts: boolean;
+  /** Fields that say where the record is, the surest first. */
+  readonly countryFields: readonly string[];
+  /** What else a match is described by. */
+  readonly otherFields: readonly string[];
 }
 
 /** What is searched, best evidence first. */
 export const searchedObjects: readonly SearchedObject[] = ['Contact', 'Lead', 'Account'];
 
-/** What of an object is searched: its phone fields (faxes left out); null where it has none. */
-export function searchableOf(object: SearchedObject, described: DescribedObject | null): SearchableObject | null {
+const countryFields: Readonly<Record<SearchedObject, readonly string[]>> = {
+  Contact: ['MailingCountryCode', 'MailingCountry'],
+  Lead: ['CountryCode', 'Country'],
+  Account: ['PersonMailingCountryCode', 'PersonMailingCountry', 'BillingCountryCode', 'BillingCountry'],
+};
+const otherFields: Readonly<Record<SearchedObject, readonly string[]>> = {
+  Contact: ['Title', 'AccountId', 'IsPersonAccount'],
+  Lead: ['Company', 'Title'],
+  Account: ['IsPersonAccount', 'PersonContactId'],
+};
+
+/**
+ * What of an object is searched: its phone fields (faxes left out); null where it has none.
+ * @param seesAccounts whether a contact's account can be named
+ */
+export function searchableOf(
+  object: SearchedObject,
+  described: DescribedObject | null,
+  seesAccounts = true,
+): SearchableObject | null {
   const phoneFields = [...(described ?? [])]
     .filter(([name, field]) => field.type === 'phone' && !/fax/i.test(name))
     .map(([name]) => name);
-  return phoneFields.length === 0
-    ? null
-    : { object, phoneFields, hasPersonAccounts: described?.has('IsPersonAccount') === true };
+  if (described === null || phoneFields.length === 0) return null;
+  const there = (names: readonly string[]): readonly string[] => names.filter((name) => described.has(name));
+  const hasAccount = object === 'Contact' && seesAccounts && described.has('AccountId');
+  return {
+    object,
+    phoneFields,
+    countryFields: there(countryFields[object]),
+    otherFields: [...there(otherFields[object]), ...(hasAccount ? ['Account.Name'] : [])],
+  };
 }
 
 /** Open work of a record: what raises it among others with the same number. */
@@ -53,15 +81,7 @@ export function sosl(number: E164, objects: readonly SearchableObject[]): string
 }
 
 function fieldsOf(one: SearchableObject): readonly string[] {
-  const own =
-    one.object === 'Contact'
-      ? ['Title', 'AccountId', 'Account.Name', ...(one.hasPersonAccounts ? ['IsPersonAccount'] : [])]
-      : one.object === 'Lead'
-        ? ['Company', 'Title']
-        : one.hasPersonAccounts
-          ? ['IsPersonAccount', 'PersonContactId']
-          : [];
-  return ['Id', 'Name', ...own, ...one.phoneFields];
+  return ['Id', 'Name', ...one.otherFields, ...one.phoneFields, ...one.countryFields];
 }
 
 function filterOf(one: SearchableObject): string {
@@ -154,8 +174,10 @@ function candidate(
   const searched = objects.find((one) => one.object === type);
   const id = text(row.Id);
   if (searched === undefined || !isSalesforceId(id)) return null;
+  const ownCountry =
+    searched.countryFields.map((name) => countryIn(text(row[name]))).find((one) => one !== null) ?? null;
   const fields = searched.phoneFields
-    .filter((field) => isNumber(text(row[field]), number, country))
+    .filter((field) => isNumber(text(row[field]), number, country, ownCountry))
     .sort((one, other) => fieldRank(one) - fieldRank(other));
   const field = fields[0];
   if (field === undefined) return null;

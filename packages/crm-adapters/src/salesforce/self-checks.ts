@@ -1,6 +1,6 @@
 /**
- * Owns what can be looked at of a Salesforce set-up, in the order in which one thing needs the other. Loaded when somebody looks. Says what was
- * found and where in Setup it is put right; changes nothing but a message subscription that it gives back. Must never show an assertion.
+ * Owns what can be looked at of a Salesforce set-up, in the order in which one thing needs the other. Says what was found and where in Setup it
+ * is put right; what it opens or enables to see whether it can be, it gives back, however late the answer. Must never show an assertion.
  */
 import { errorCode } from '@patchcord/call-protocol';
 import type { SelfCheck, SelfCheckResult } from '../panel-contract.ts';
@@ -11,7 +11,7 @@ import type { Outcome } from './wire.ts';
 
 type Settings = ReadonlyMap<string, string>;
 
-/** The panel, as the checks see it, connected or not. Its readers come in, so that this chunk brings none of its own. */
+/** The panel, as the checks see it, connected or not. */
 export interface SelfCheckSubject {
   readonly window: Window;
   readonly audience: string;
@@ -24,6 +24,8 @@ export interface SelfCheckSubject {
   /** What the page answered to the panel, else what it answers now. @throws PatchcordError `host.*` */
   settings(): Promise<Settings>;
   channelName(settings: Settings): string;
+  /** The phone wants numbers to be clicked: it works, and somebody is signed in. */
+  clickable(): boolean;
   mintAssertion(): Promise<Outcome>;
   isAssertion(value: unknown): boolean;
 }
@@ -104,7 +106,7 @@ export function salesforceSelfChecks(subject: SelfCheckSubject): readonly SelfCh
       if (standby !== undefined && !(timeout >= 10_000))
         return unsure(
           `You are in the call center ${name}. After ${Number.isNaN(timeout) ? 'a while' : `${timeout} ms`} it gives up on the phone and keeps its standby URL until the browser is closed.`,
-          `Raise reqTimeout to 10000 or more under ${centersPage} > ${name} > Edit, or remove the standby URL.`,
+          `Raise reqTimeout to 10000 ms or more under ${centersPage} > ${name} > Edit, or remove the standby URL.`,
         );
       return good(`You are in the call center ${name}, and its adapter URL is this phone.`);
     }),
@@ -122,18 +124,21 @@ export function salesforceSelfChecks(subject: SelfCheckSubject): readonly SelfCh
     check('message-channel', 'The message channel of the page', async () => {
       const name = subject.channelName(await subject.settings());
       const advice = `Deploy the message channel ${name.replace(/__c$/, '')}. The phone works without it; components beside it on the page don’t.`;
-      let token: unknown = null;
       const answer = await port.ask('subscribe', { channelName: name, listener: () => {} }, (response) => {
-        token = (response as { readonly subscription?: unknown } | null)?.subscription;
+        const token = (response as { readonly subscription?: unknown } | null)?.subscription;
+        // It answers only when nobody else of this page is subscribed, so that nobody waits for it.
+        if (typeof token === 'object' && token !== null) port.tell('unsubscribe', { subscription: token });
       });
-      if (!answer.ok) return bad(`Salesforce does not open the channel ${name} (${answer.reason}).`, advice);
-      // It answers only when nobody else of this page is subscribed, so that nobody waits for it.
-      if (typeof token === 'object' && token !== null) port.tell('unsubscribe', { subscription: token });
-      return good(`${name} is open.`);
+      return answer.ok
+        ? good(`${name} is open.`)
+        : bad(`Salesforce does not open the channel ${name} (${answer.reason}).`, advice);
     }),
     check('click-to-dial', 'Numbers on the page', async () => {
       await subject.reach();
-      const answer = await port.ask('enableClickToDial', {});
+      const answer = await port.ask('enableClickToDial', {}, () => {
+        // Nobody would hear the clicks.
+        if (!subject.clickable()) port.tell('disableClickToDial', {});
+      });
       return answer.ok
         ? good('Phone fields can be clicked.')
         : bad(

@@ -56,7 +56,7 @@ export function readShown(payload: unknown): RecordRef | null {
   const object = person ? 'Contact' : view.objectType;
   if (!isId(id) || typeof object !== 'string' || !/^\w{1,80}$/.test(object)) return null;
   const name = typeof view.recordName === 'string' ? view.recordName.slice(0, 255) : '';
-  return { crm: 'salesforce', object, id, ...(name === '' ? {} : { name }) };
+  return { crm: 'salesforce', object, id: longId(id), ...(name === '' ? {} : { name }) };
 }
 
 /** The assertion out of what `runApex` returned: `{ runApex: '{"assertion":"…"}' }`. */
@@ -76,6 +76,22 @@ export function readAssertion(value: unknown): string | null {
 /** 15 or 18 letters and digits. */
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?$/.test(value);
+}
+
+/**
+ * An id with its suffix, as the API gives it: one letter for every five characters says which of them are capitals, so that ids differ where
+ * case does not count.
+ */
+export function longId(id: string): string {
+  if (id.length !== 15) return id;
+  const suffix = [0, 5, 10].map((start) => {
+    const capitals = [...id.slice(start, start + 5)].reduce(
+      (bits, character, place) => (/[A-Z]/.test(character) ? bits + 2 ** place : bits),
+      0,
+    );
+    return 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'[capitals];
+  });
+  return id + suffix.join('');
 }
 
 /** The fields of anything; none when it is no object. */

@@ -3,9 +3,9 @@ import type { CallState } from '@patchcord/phone-engine';
 import { useSignal } from '@preact/signals';
 import { sameRecord } from '../call-duties.ts';
 import { Icon } from '../icon.tsx';
-import { rankedMatches } from '../record-evidence.ts';
+import { rankedMatches, recordsAmong } from '../record-evidence.ts';
 import { isSubject } from '../related-records.ts';
-import type { SoftphoneModel } from '../softphone-model.ts';
+import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 
 export function RecordChoice({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
@@ -13,7 +13,8 @@ export function RecordChoice({ model, call }: { readonly model: SoftphoneModel; 
   const lookup = model.lookups.value.get(call.id);
   const { record } = call;
   const inFront = model.recordShown.value;
-  const matches = rankedMatches(call.matches, inFront);
+  const records = recordsAmong(call.matches, model.profile.value.tenant.crm);
+  const matches = rankedMatches(records, inFront);
   // What is no person is what a call is about, which is another choice.
   const shown = inFront === null || isSubject(inFront) || call.phase === 'incoming' ? null : inFront;
   const link = shown !== null && (record === null || !sameRecord(record, shown)) && (
@@ -74,12 +75,20 @@ export function RecordChoice({ model, call }: { readonly model: SoftphoneModel; 
     );
   }
   if (matches.length === 1) return null;
+  const names = call.matches.filter((match) => !records.includes(match)).map((match) => match.record.name);
+  const nobody = lookup === 'none' || names.length > 0;
+  const alsoKnown = new Set(
+    names.filter((name) => name !== undefined && name !== nameOfCall(call, model.numbers.value)),
+  );
   if (lookup === 'searching') return <p class="quiet-line">{texts.searching}</p>;
   if (lookup === 'failed') return <p class="quiet-line">{texts.lookupFailed}</p>;
-  if (lookup !== 'none' && link === false) return null;
+  if (!nobody && link === false) return null;
   return (
     <p class="quiet-line">
-      {lookup === 'none' && <span>{texts.notFound}</span>}
+      {nobody && <span>{texts.notFound}</span>}
+      {[...alsoKnown].map((name) => (
+        <bdi key={name}>{name}</bdi>
+      ))}
       {link}
     </p>
   );

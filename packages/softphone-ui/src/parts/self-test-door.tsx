@@ -1,8 +1,8 @@
-/** The way to the self-test and the place it appears in. Its screen is loaded here, because few people ever need it. */
-import { type Signal, useSignal } from '@preact/signals';
+/** The way to the self-test and the place it appears in. Owns when it is open: it never comes back by itself after something took its place. */
+import type { Signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Panel } from '../panel.ts';
-import type { SelfTestScreen } from '../screens/self-test-screen.tsx';
+import { SelfTestScreen } from '../screens/self-test-screen.tsx';
 import { texts } from '../texts.ts';
 
 /** The end of the panel's address that opens it. */
@@ -27,42 +27,24 @@ export function openByAddress(view: Window | null, open: Signal<boolean>): () =>
 }
 
 export function SelfTestPlace({ panel }: { readonly panel: Panel }) {
-  const loaded = useSignal<{ readonly Screen: typeof SelfTestScreen } | 'failed' | null>(null);
-  function load(): void {
-    loaded.value = null;
-    import('../screens/self-test-screen.tsx').then(
-      (part) => {
-        loaded.value = { Screen: part.SelfTestScreen };
-      },
-      () => {
-        loaded.value = 'failed';
-      },
-    );
-  }
-  useEffect(load, []);
-
-  function close(): void {
-    panel.selfTestOpen.value = false;
-    if (location.hash === fragment) history.replaceState(history.state, '', location.pathname + location.search);
-    // Back to where it was opened from, if that is still there.
-    requestAnimationFrame(() => document.querySelector<HTMLElement>('[data-self-test]')?.focus());
-  }
-
-  const now = loaded.value;
-  if (now !== null && now !== 'failed') return <now.Screen panel={panel} close={close} />;
+  // A link is no word of the agent's: the microphone waits for it.
+  const byAgent = location.hash !== fragment;
+  useEffect(
+    () => () => {
+      panel.selfTestOpen.value = false;
+      if (location.hash === fragment) history.replaceState(history.state, '', location.pathname + location.search);
+    },
+    [panel],
+  );
   return (
-    <div class="stage" role="status">
-      <p class="stage-line">{now === null ? texts.selfTest.loading : texts.selfTest.notLoaded}</p>
-      {now === 'failed' && (
-        <div class="button-row">
-          <button type="button" class="button" onClick={close}>
-            {texts.close}
-          </button>
-          <button type="button" class="button button-primary" onClick={load}>
-            {texts.tryAgain}
-          </button>
-        </div>
-      )}
-    </div>
+    <SelfTestScreen
+      panel={panel}
+      byAgent={byAgent}
+      close={() => {
+        panel.selfTestOpen.value = false;
+        // Back to where it was opened from, if that is still there.
+        requestAnimationFrame(() => document.querySelector<HTMLElement>('[data-self-test]')?.focus());
+      }}
+    />
   );
 }

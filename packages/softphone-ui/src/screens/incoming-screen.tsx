@@ -15,7 +15,7 @@ export function IncomingScreen({ model, call }: { readonly model: SoftphoneModel
         <RecordChoice model={model} call={call} />
         {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
       </div>
-      <div class="button-row is-tall">
+      <div class="foot button-row is-tall">
         <button type="button" class="button button-danger" onClick={() => void model.decline(call.id)}>
           <Icon name="hangUp" />
           {texts.decline}

@@ -1,6 +1,6 @@
 /**
- * The self-test on screen: the verdict on top, every check with what was found and what to do, to be run again and to be copied. Loaded when
- * somebody looks. Takes the focus once, when it opens.
+ * The self-test on screen: the verdict on top, every check with what was found and what to do, to be run again and to be copied. Runs once by
+ * itself, and then takes the focus, where the panel has it. Must never open the microphone beside a call, or unasked.
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
@@ -18,14 +18,24 @@ const icons: Readonly<Record<CheckState, IconName>> = {
   unsure: 'help',
 };
 
-export function SelfTestScreen({ panel, close }: { readonly panel: Panel; readonly close: () => void }) {
+export function SelfTestScreen({
+  panel,
+  byAgent,
+  close,
+}: {
+  readonly panel: Panel;
+  /** The agent opened it, in person. */
+  readonly byAgent: boolean;
+  readonly close: () => void;
+}) {
   const test = useMemo(() => createSelfTest(panel.selfTestSubject), [panel]);
   const head = useRef<HTMLHeadingElement>(null);
   const copied = useSignal<string | null>(null);
   const byHand = useSignal<string | null>(null);
   useEffect(() => {
-    head.current?.focus();
-    void test.run();
+    if (document.hasFocus()) head.current?.focus();
+    const calls = panel.selfTestSubject.phone()?.state.peek().calls ?? [];
+    void test.run(byAgent && calls.every(({ phase }) => phase === 'ended'));
     return () => test.stop();
   }, [test]);
 
@@ -96,7 +106,7 @@ export function SelfTestScreen({ panel, close }: { readonly panel: Panel; readon
               if (running) return;
               copied.value = null;
               byHand.value = null;
-              void test.run();
+              void test.run(true);
             }}
           >
             {say.runAgain}

@@ -15,13 +15,14 @@ const mostPills = 6;
 
 export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const talked = call.answeredAt === null || call.endedAt === null ? 0 : call.endedAt - call.answeredAt;
+  const wrong = problemOf(model, call);
   const problem = useId();
   const form = useRef<HTMLFormElement>(null);
 
   async function submit(): Promise<void> {
     await model.submitWrapUp(call);
     // What is missing is where the agent goes on.
-    if (model.wrapUpProblem.value !== null) form.current?.querySelector<HTMLElement>('[data-outcome]')?.focus();
+    if (problemOf(model, call) !== null) form.current?.querySelector<HTMLElement>('[data-outcome]')?.focus();
   }
 
   return (
@@ -47,7 +48,7 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
       <div class="foot">
         <TimeLeft model={model} call={call} />
         <p class="foot-says" role="alert" id={problem}>
-          {model.wrapUpProblem.value}
+          {wrong}
         </p>
         <div class="button-row is-uneven">
           <button type="button" class="button" onClick={() => model.postponeWrapUp(call.id)}>
@@ -60,6 +61,10 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
       </div>
     </form>
   );
+}
+
+function problemOf({ wrapUpProblem }: SoftphoneModel, call: CallState): string | null {
+  return wrapUpProblem.value?.call === call.id ? wrapUpProblem.value.text : null;
 }
 
 /** How much time is left, where the tenant gives only so much. Announced by the panel at the start and near the end, not every second. */
@@ -96,7 +101,7 @@ function Dispositions({
   readonly problem: string;
 }) {
   const id = useId();
-  const described = model.wrapUpProblem.value === null ? undefined : problem;
+  const described = problemOf(model, call) === null ? undefined : problem;
   const { dispositions, dispositionRequired } = model.profile.value;
   if (dispositions.length === 0) return null;
   const choose = (value: string) => void model.setDisposition(call.id, value);

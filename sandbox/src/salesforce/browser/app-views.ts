@@ -1,13 +1,13 @@
 /**
  * Owns what the app shows beside and instead of a record: its tabs, the Lightning components next to a record, the manager's board, the
- * reports. Components are made once a record and kept while the page draws around them. Must never change which record is shown.
+ * check of the set-up, the reports. Components are made once a record and kept while the page draws around them. Must never change which record is shown.
  */
 import { h } from '../../page/dom.ts';
 import type { OrgRecord } from './org-state.ts';
 import { following } from './record-view.ts';
 import { reportsView } from './report-view.ts';
 
-type View = 'people' | 'board' | 'reports';
+type View = 'people' | 'board' | 'reports' | 'setup';
 
 interface Lightning {
   create(name: string, properties: Readonly<Record<string, unknown>>): HTMLElement;
@@ -28,7 +28,14 @@ export interface AppViews {
 
 /** Objects whose pages carry the call history, as its js-meta.xml says. */
 const withHistory: ReadonlySet<string> = new Set(['Contact', 'Lead', 'Account', 'Opportunity', 'Case']);
-const labels: Readonly<Record<View, string>> = { people: 'People', board: 'Board', reports: 'Reports' };
+const labels: Readonly<Record<View, string>> = {
+  people: 'People',
+  board: 'Board',
+  reports: 'Reports',
+  setup: 'Set-up',
+};
+/** Tabs that are a component. */
+const pages: Partial<Record<View, string>> = { board: 'patchcordBoard', setup: 'patchcordSetup' };
 
 export function createAppViews(options: { readonly username: string; readonly people: () => void }): AppViews {
   let view: View = 'people';
@@ -74,7 +81,8 @@ export function createAppViews(options: { readonly username: string; readonly pe
     view = name;
     mark();
     elsewhere.replaceChildren(h('p', { class: 'card empty' }, 'Loading…'));
-    const page = name === 'board' ? (await loaded).create('patchcordBoard', {}) : await reportsView(options.username);
+    const component = pages[name];
+    const page = component === undefined ? await reportsView(options.username) : (await loaded).create(component, {});
     // Another tab may have been chosen meanwhile.
     if (view === name) elsewhere.replaceChildren(page);
   }

@@ -26,6 +26,12 @@ export interface RememberedChoice extends RecordChoice {
   readonly lastBy: AgentId;
 }
 
+/** Choices that age does not take: those of a number, by its hash, or with null all of the tenant's. */
+export interface HeldChoices {
+  readonly tenant: TenantId;
+  readonly number: string | null;
+}
+
 export interface ChoiceStore {
   /** Counts a choice. */
   remember(choice: RecordChoice, by: AgentId, at: number): Promise<void>;
@@ -34,6 +40,6 @@ export interface ChoiceStore {
   /** What was chosen for a number, most often first, then latest. */
   ofNumber(tenant: TenantId, number: string): Promise<readonly RememberedChoice[]>;
   forget(choice: RecordChoice): Promise<void>;
-  /** Forgets what was last chosen before this time; how many. */
-  forgetBefore(at: number): Promise<number>;
+  /** Forgets what was last chosen before this time, except what is held; how many. */
+  forgetBefore(at: number, held: readonly HeldChoices[]): Promise<number>;
 }

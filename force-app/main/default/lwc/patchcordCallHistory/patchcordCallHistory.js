@@ -5,6 +5,7 @@
 
 import { refreshApex } from '@salesforce/apex';
 import callsOf from '@salesforce/apex/PatchcordCallHistory.callsOf';
+import earlierCalls from '@salesforce/apex/PatchcordCallHistory.earlierCalls';
 import PHONE from '@salesforce/messageChannel/Patchcord_Phone__c';
 import { duration, moment, reasonOf } from 'c/patchcordWords';
 import { APPLICATION_SCOPE, MessageContext, subscribe, unsubscribe } from 'lightning/messageService';
@@ -44,7 +45,6 @@ export default class PatchcordCallHistory extends LightningElement {
   record;
   limit = 5;
   newest = null;
-  noEarlier = null;
   older = [];
   olderLeft = null;
   problem = '';
@@ -56,7 +56,7 @@ export default class PatchcordCallHistory extends LightningElement {
   @wire(MessageContext)
   messageContext;
 
-  @wire(callsOf, { recordId: '$recordId', limitSize: '$limit', before: '$noEarlier' })
+  @wire(callsOf, { recordId: '$recordId', limitSize: '$limit' })
   heard(result) {
     // What the wire gave is the key by which it can be asked again.
     this.wired = result;
@@ -125,6 +125,8 @@ export default class PatchcordCallHistory extends LightningElement {
         who: call.farSideName || (call.phone ? '' : texts.unknown),
         time: moment(call.startedAt),
         startedIso: call.startedAt,
+        // Whom to call back is the person, also where the page is the company's, the deal's or the case's.
+        dialRecord: call.contactId || this.record,
         length: words.spoken ? duration(call.durationSeconds) : '',
         className: `call call_${words.tone}`,
         mayOpen,
@@ -160,7 +162,7 @@ export default class PatchcordCallHistory extends LightningElement {
     this.moreProblem = '';
     try {
       const { record } = this;
-      const page = await callsOf({ recordId: record, limitSize: this.limit, before: last.startedAt });
+      const page = await earlierCalls({ recordId: record, limitSize: this.limit, before: last.startedAt });
       if (record !== this.record) return;
       this.older = [...this.older, ...page.calls];
       this.olderLeft = page.more;

@@ -7,6 +7,7 @@ import PHONE from '@salesforce/messageChannel/Patchcord_Phone__c';
 import { clock } from 'c/patchcordWords';
 import { APPLICATION_SCOPE, MessageContext, publish, subscribe, unsubscribe } from 'lightning/messageService';
 import { api, LightningElement, wire } from 'lwc';
+import { allowedIn, callsIn } from './phoneState';
 import { isLine, withLine } from './spokenLines';
 import { texts } from './texts';
 
@@ -27,7 +28,6 @@ export default class PatchcordLiveCall extends LightningElement {
   lines = {};
   following = true;
   asked = new Map();
-  serial = 0;
 
   @wire(MessageContext)
   messageContext;
@@ -80,6 +80,12 @@ export default class PatchcordLiveCall extends LightningElement {
   get calls() {
     return (this.phone?.calls ?? []).map((call) => {
       const running = call.phase === 'active';
+      const { allowed } = this.phone;
+      const incoming = call.phase === 'incoming';
+      const ends = call.phase === 'ended' || call.phase === 'ending';
+      const mayControl = allowed.has('control');
+      // Unmuting opens the microphone, as answering does.
+      const mayMute = call.muted ? allowed.has('answer') : mayControl;
       const talked = call.answeredAt > 0;
       const from = talked ? call.answeredAt : call.startedAt;
       const until = call.endedAt > 0 ? call.endedAt : this.now;
@@ -89,10 +95,12 @@ export default class PatchcordLiveCall extends LightningElement {
         phone: call.name ? call.number : '',
         phaseText: running && call.held ? texts.held : (texts.phases[call.phase] ?? call.phase),
         timer: from > 0 ? clock((until - from) / 1000) : '',
-        running,
-        incoming: call.phase === 'incoming',
-        mayHangUp: call.phase !== 'ended' && call.phase !== 'ending',
-        hangUp: call.phase === 'incoming' ? texts.decline : texts.hangUp,
+        mayAnswer: incoming && allowed.has('answer'),
+        mayHold: running && mayControl,
+        mayMute: running && mayMute,
+        unmuteThere: running && call.muted && !mayMute && mayControl,
+        mayHangUp: mayControl && !ends,
+        hangUp: incoming ? texts.decline : texts.hangUp,
         hold: call.held ? texts.resume : texts.hold,
         holdIcon: call.held ? 'utility:play' : 'utility:pause',
         holdCommand: call.held ? 'resume' : 'hold',
@@ -143,14 +151,21 @@ export default class PatchcordLiveCall extends LightningElement {
   }
 
   hearState(state) {
-    this.phone = state;
+    const calls = callsIn(state.calls);
+    this.phone = {
+      phone: state.phone,
+      available: state.available,
+      agent: typeof state.agent === 'string' ? state.agent : '',
+      allowed: allowedIn(state.allowed),
+      calls,
+    };
     this.now = Date.now();
     // Whatever was asked, the phone is there: a sync needs no other answer.
     this.silent = false;
-    const known = new Set(state.calls.map((call) => call.id));
+    const known = new Set(calls.map((call) => call.id));
     this.lines = Object.fromEntries(Object.entries(this.lines).filter(([id]) => known.has(id)));
-    if (state.calls.length === 0) this.refusal = '';
-    const counts = state.calls.some((call) => call.endedAt === 0);
+    if (calls.length === 0) this.refusal = '';
+    const counts = calls.some((call) => call.endedAt === 0);
     if (counts && this.ticking === undefined)
       // A clock ticks: there is nothing to wait for instead.
       // eslint-disable-next-line @lwc/lwc/no-async-operation
@@ -171,8 +186,8 @@ export default class PatchcordLiveCall extends LightningElement {
   }
 
   ask(wish) {
-    this.serial += 1;
-    const id = `live-call-${Date.now().toString(36)}-${this.serial}`;
+    // Other tabs and components ask over the same channel: an id must be nobody else's.
+    const id = crypto.randomUUID();
     this.asked.set(
       id,
       // Silence is the absence of an event.

@@ -14,6 +14,7 @@ export const texts = {
   resume: 'Resume',
   mute: 'Mute',
   unmute: 'Unmute',
+  unmuteThere: 'Muted. Unmute in the phone.',
   hangUp: 'Hang up',
   answer: 'Answer',
   decline: 'Decline',

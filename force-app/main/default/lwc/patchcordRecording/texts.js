@@ -9,7 +9,7 @@ export const texts = {
   transcript: 'Transcript',
   search: 'Search the transcript',
   loading: 'Loading the transcript',
-  noTranscript: 'There is no transcript of this call.',
+  noTranscript: 'No transcript was written.',
   failed: 'The transcript cannot be read.',
   nothingFound: 'No line has these words.',
   found: (count) => (count === 1 ? '1 line' : `${count} lines`),

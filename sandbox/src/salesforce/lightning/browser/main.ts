@@ -6,12 +6,14 @@ import './design-system.ts';
 import Board from 'c/patchcordBoard';
 import CallHistory from 'c/patchcordCallHistory';
 import LiveCall from 'c/patchcordLiveCall';
+import Setup from 'c/patchcordSetup';
 import { createElement } from 'lwc';
 
 const components = {
   patchcordBoard: ['c-patchcord-board', Board],
   patchcordCallHistory: ['c-patchcord-call-history', CallHistory],
   patchcordLiveCall: ['c-patchcord-live-call', LiveCall],
+  patchcordSetup: ['c-patchcord-setup', Setup],
 } as const;
 
 /** A component by its bundle's name, with its public properties set. */

@@ -14,6 +14,11 @@ declare module 'c/patchcordLiveCall' {
 
   export { component as default };
 }
+declare module 'c/patchcordSetup' {
+  const component: import('lwc').Component;
+
+  export { component as default };
+}
 declare module 'lwc' {
   export type Component = new () => HTMLElement;
   export function createElement(tag: string, options: { is: Component }): HTMLElement;

@@ -1,5 +1,6 @@
 import { refreshApex } from '@salesforce/apex';
 import callsOf from '@salesforce/apex/PatchcordCallHistory.callsOf';
+import earlierCalls from '@salesforce/apex/PatchcordCallHistory.earlierCalls';
 import PatchcordCallHistory from 'c/patchcordCallHistory';
 import { APPLICATION_SCOPE, phoneSays, subscriptions } from 'lightning/messageService';
 import { createElement } from 'lwc';
@@ -10,13 +11,11 @@ jest.mock(
   '@salesforce/apex/PatchcordCallHistory.callsOf',
   () => {
     const { createApexTestWireAdapter } = jest.requireActual('@salesforce/sfdx-lwc-jest');
-    const asked = jest.fn();
-    const adapter = createApexTestWireAdapter(asked);
-    adapter.asked = asked;
-    return { default: adapter };
+    return { default: createApexTestWireAdapter(jest.fn()) };
   },
   { virtual: true },
 );
+jest.mock('@salesforce/apex/PatchcordCallHistory.earlierCalls', () => ({ default: jest.fn() }), { virtual: true });
 jest.mock(
   '@salesforce/apex/PatchcordCallHistory.transcriptOf',
   () => ({ default: jest.fn().mockResolvedValue('[0:01] Agent: Hello.') }),
@@ -108,7 +107,7 @@ describe('the list', () => {
   it('is loading first', async () => {
     const element = await shown();
     expect(all(element, 'lightning-spinner')).toHaveLength(1);
-    expect(callsOf.getLastConfig()).toEqual({ recordId: '003000000000001AAA', limitSize: 5, before: null });
+    expect(callsOf.getLastConfig()).toEqual({ recordId: '003000000000001AAA', limitSize: 5 });
     await expect(element).toBeAccessible();
   });
 
@@ -148,6 +147,14 @@ describe('the list', () => {
     expect([dial.value, dial.recordId]).toEqual(['+14155550101', '003000000000001AAA']);
   });
 
+  it('gives the person along with their number on a page that is not theirs', async () => {
+    const element = await shown({ recordId: '001000000000001AAA' });
+    callsOf.emit({ calls: [{ ...answered, contactId: '003000000000009AAA' }, missed], more: false });
+    await settled();
+    const dialled = all(element, 'lightning-click-to-dial').map((dial) => dial.recordId);
+    expect(dialled).toEqual(['003000000000009AAA', '001000000000001AAA']);
+  });
+
   it('opens recording and transcript of a call that was spoken, and of no other', async () => {
     const element = await withCalls([answered, missed]);
     const toggles = all(element, 'button.toggle');
@@ -173,10 +180,10 @@ describe('the list', () => {
 describe('older calls', () => {
   it('come with Load more, from before the last one, each once', async () => {
     const element = await withCalls([answered], true);
-    callsOf.asked.mockResolvedValue({ calls: [answered, missed], more: false });
+    earlierCalls.mockResolvedValue({ calls: [answered, missed], more: false });
     labelled(element, 'Load more').click();
     await settled();
-    expect(callsOf.asked).toHaveBeenCalledWith({
+    expect(earlierCalls).toHaveBeenCalledWith({
       recordId: '003000000000001AAA',
       limitSize: 5,
       before: answered.startedAt,
@@ -188,7 +195,7 @@ describe('older calls', () => {
   it('stay in their order when a new call pushes one off the first page', async () => {
     const third = { ...missed, id: 'a00000000000003AAA' };
     const element = await withCalls([answered], true);
-    callsOf.asked.mockResolvedValue({ calls: [missed], more: false });
+    earlierCalls.mockResolvedValue({ calls: [missed], more: false });
     labelled(element, 'Load more').click();
     await settled();
     callsOf.emit({ calls: [third], more: true });
@@ -202,7 +209,7 @@ describe('older calls', () => {
 
   it('of another record are not shown when the page turns to it', async () => {
     const element = await withCalls([answered], true);
-    callsOf.asked.mockResolvedValue({ calls: [missed], more: false });
+    earlierCalls.mockResolvedValue({ calls: [missed], more: false });
     labelled(element, 'Load more').click();
     await settled();
     element.recordId = '003000000000002AAA';
@@ -214,7 +221,7 @@ describe('older calls', () => {
 
   it('that do not come say why, and the rest stays', async () => {
     const element = await withCalls([answered], true);
-    callsOf.asked.mockRejectedValue({ body: { message: 'No connection.' } });
+    earlierCalls.mockRejectedValue({ body: { message: 'No connection.' } });
     labelled(element, 'Load more').click();
     await settled();
     expect(textOf(element)).toContain('Older calls cannot be loaded. No connection.');

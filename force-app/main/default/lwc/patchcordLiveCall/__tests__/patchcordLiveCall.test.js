@@ -1,6 +1,7 @@
 import PatchcordLiveCall from 'c/patchcordLiveCall';
 import { APPLICATION_SCOPE, commandsSent, phoneSays, subscriptions } from 'lightning/messageService';
 import { createElement } from 'lwc';
+import { allowedIn, callsIn } from '../phoneState';
 import { withLine } from '../spokenLines';
 
 const id = '8c1f6a34-5f52-4b1c-9a0c-2d1f6f0a7c11';
@@ -25,6 +26,7 @@ const state = (...calls) => ({
   phone: calls.length > 0 ? 'in-call' : 'ready',
   available: true,
   agent: 'Robin Vale',
+  allowed: ['dial', 'answer', 'control'],
   calls,
   at: start,
 });
@@ -79,7 +81,9 @@ beforeEach(() => {
 describe('the phone', () => {
   it('is asked for its state at once, and listened to in the whole application', async () => {
     const element = await shown();
-    expect(commandsSent()).toEqual([{ command: 'sync', id: expect.stringMatching(/^.{1,64}$/) }]);
+    expect(commandsSent()).toEqual([
+      { command: 'sync', id: expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/) },
+    ]);
     expect(subscriptions()).toEqual([{ channel: 'Patchcord_Phone__c', scope: APPLICATION_SCOPE }]);
     expect(all(element, 'lightning-spinner')).toHaveLength(1);
     await isAccessible(element);
@@ -150,6 +154,51 @@ describe('a call', () => {
     press(element, label);
     expect(commandsSent().at(-1)).toEqual({ command, call: id, id: expect.any(String) });
     await isAccessible(element);
+  });
+
+  it.each([
+    ['no word of it', undefined, ['Hold', 'Mute', 'Hang up'], ['Decline'], ['Hold', 'Hang up']],
+    ['control alone', ['control'], ['Hold', 'Mute', 'Hang up'], ['Decline'], ['Hold', 'Hang up']],
+    ['answering alone', ['answer'], [], ['Answer'], ['Unmute']],
+    ['nothing', [], [], [], []],
+  ])('has the buttons that the phone takes, with %s', async (_, allowed, running, ringing, muted) => {
+    const element = await shown();
+    const buttonsOf = async (change) => {
+      await hears({ ...state({ ...active, ...change }), allowed });
+      return buttons(element);
+    };
+    expect(await buttonsOf({})).toEqual(running);
+    expect(await buttonsOf({ phase: 'incoming', answeredAt: 0 })).toEqual(ringing);
+    expect(await buttonsOf({ muted: true })).toEqual(muted);
+    expect(textOf(element).includes('Unmute in the phone')).toBe(muted.includes('Hold'));
+    await isAccessible(element);
+  });
+
+  it('that is none is not shown, and never more than six', async () => {
+    const element = await shown();
+    const odd = [null, 'call', 7, [], {}, { id: 5, phase: 'active' }, { id, phase: null }, { ...active, id: '' }];
+    await hears({
+      ...state(),
+      calls: [...odd, { ...active, name: { first: 'Elena' }, startedAt: 'now', matches: '9' }],
+    });
+    expect(all(element, 'section')).toHaveLength(1);
+    expect(element.shadowRoot.querySelector('.name').textContent).toBe('+14155550101');
+    await hears(state(...Array.from({ length: 9 }, (_, index) => ({ ...active, id: `call-${index}` }))));
+    expect(all(element, 'section')).toHaveLength(6);
+    await isAccessible(element);
+  });
+
+  it('is read field by field, whatever else it carries', () => {
+    expect(
+      callsIn([{ id: 'one', phase: 'active', held: 'yes', muted: 1, number: 5, endedAt: Number.NaN, x: 1 }]),
+    ).toEqual([
+      {
+        ...{ id: 'one', phase: 'active', number: '', name: '', recordId: '' },
+        ...{ startedAt: 0, answeredAt: 0, endedAt: 0, held: false, muted: false, matches: 0 },
+      },
+    ]);
+    for (const wrong of [undefined, null, 'answer', { answer: true }])
+      expect([...allowedIn(wrong)]).toEqual(['control']);
   });
 
   it('shows why the phone refused, and forgets it with the next wish', async () => {

@@ -77,7 +77,7 @@ describe('a transcript', () => {
   it('says that there is none', async () => {
     transcriptOf.mockResolvedValue('');
     const element = await shown();
-    expect(element.shadowRoot.textContent).toContain('There is no transcript of this call.');
+    expect(element.shadowRoot.textContent).toContain('No transcript was written.');
     await expect(element).toBeAccessible();
   });
 
