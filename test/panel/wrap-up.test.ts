@@ -20,6 +20,15 @@ function told({ page }: PanelPage, name: string): Promise<unknown> {
   );
 }
 
+/** What the relay was told last by events of this name, once there is one: the journal sends a moment after the panel shows it. */
+async function heard(panel: PanelPage, name: string): Promise<unknown> {
+  await panel.page.waitForFunction(
+    (wanted) => window.lab.relay.received.some(({ type }) => type === `dev.patchcord.${wanted}.v1`),
+    name,
+  );
+  return told(panel, name);
+}
+
 async function aboutIs(panel: PanelPage, id: string | null): Promise<void> {
   await panel.page.waitForFunction((wanted) => {
     const last = window.lab.relay.received.findLast(({ type }) => type.includes('record.associated'));
@@ -126,7 +135,7 @@ describe('whom a call was with', () => {
     );
     await page.getByRole('button', { name: 'Link to Bruno Keller' }).click();
     await page.getByRole('heading', { name: 'Bruno Keller' }).waitFor();
-    expect(await told(panel, 'record.chosen')).toMatchObject({ record: { crm: 'salesforce' } });
+    expect(await heard(panel, 'record.chosen')).toMatchObject({ record: { crm: 'salesforce' } });
     await panel.close();
   });
 
@@ -173,7 +182,7 @@ describe('an outcome that is needed', () => {
     await page.getByRole('button', { name: 'Save and finish' }).click();
     await page.getByRole('tab', { name: 'Keypad' }).waitFor();
     await page.waitForFunction(() => window.lab.relay.names.includes('wrap-up.submitted'));
-    expect(await told(panel, 'wrap-up.submitted')).toMatchObject({ disposition: 'reached' });
+    expect(await heard(panel, 'wrap-up.submitted')).toMatchObject({ disposition: 'reached' });
     await panel.close();
   });
 });

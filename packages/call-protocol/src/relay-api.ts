@@ -115,7 +115,7 @@ export const ProfileSchema = v.object({
   }),
   dispositions: v.array(v.object({ value: v.string(), label: v.string() })),
   dispositionRequired: v.boolean(),
-  /** How long an agent may take for the wrap-up before the phone rings again, seconds; 0: as long as they like. */
+  /** How long an agent has for the wrap-up until it is saved as it stands, seconds; 0: as long as they like. */
   wrapUpSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600)),
   screenPop: ScreenPopSchema,
   pageCommands: PageCommandsSchema,

@@ -63,7 +63,7 @@ export const TenantSchema = v.strictObject({
     [],
   ),
   dispositionRequired: v.optional(v.boolean(), false),
-  /** Seconds an agent has for the wrap-up before the phone rings again; 0: as long as they like. */
+  /** Seconds an agent has for the wrap-up until it is saved as it stands; 0: as long as they like. */
   wrapUpSeconds: v.optional(v.pipe(v.number('must be a number'), v.integer(), v.minValue(0), v.maxValue(3_600)), 0),
   screenPop: v.optional(ScreenPopSetting, {}),
   pageCommands: v.optional(PageCommandsSetting, {}),

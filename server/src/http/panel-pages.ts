@@ -1,5 +1,5 @@
 /**
- * The pages that CRMs frame: one HTML and one bundle for all, told by attributes who frames it, and each fenced by a policy that names one
+ * The pages that CRMs frame: one HTML for all, with the script of its CRM, told by attributes who frames it, and each fenced by a policy that names one
  * tenant's CRM origins. Owns that policy. Must never set X-Frame-Options (it knows no list), nor COOP, COEP or a strict CORP: the CRM frames us
  * and opens us as a window.
  */
