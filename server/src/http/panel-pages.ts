@@ -1,7 +1,7 @@
 /**
- * The pages that CRMs frame: one HTML for all, with the script of its CRM, told by attributes who frames it, and each fenced by a policy that names one
- * tenant's CRM origins. Owns that policy. Must never set X-Frame-Options (it knows no list), nor COOP, COEP or a strict CORP: the CRM frames us
- * and opens us as a window.
+ * The pages that CRMs frame: one HTML for all, with the script of its CRM, told by attributes who may speak to it, and each fenced by a policy
+ * that names one tenant's CRM origins. Owns that policy. Must never set X-Frame-Options (it knows no list), nor COOP, COEP or a strict CORP: the
+ * CRM frames us and opens us as a window.
  */
 import type { CrmName } from '@patchcord/call-protocol';
 import { salesforceScriptOrigins } from '@patchcord/crm-adapters/relay';
@@ -62,7 +62,7 @@ export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
     const origins = exactOrigins(tenants).join(' ');
     const script = scriptHostsOf(tenants);
     const attributes =
-      `data-host="${host}" data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"` +
+      `data-host-origins="${escapeHtml(origins)}" data-relay="${escapeHtml(parts.publicUrl())}"` +
       (script.length === 1 ? ` data-script-host="${escapeHtml(script.join(''))}"` : '');
     const styles = panel.styles.map((style) => `<link rel="stylesheet" href="/assets/${escapeHtml(style)}">`).join('');
     response

@@ -270,7 +270,7 @@ describe('the pages', () => {
       expect(page.headers.get('permissions-policy')).toContain('microphone=(self)');
       const html = await page.text();
       expect(html).toContain(
-        `data-host="page" data-host-origins="https://crm.example.com" data-relay="${paged.relay.url}"`,
+        `<html lang="en" data-host-origins="https://crm.example.com" data-relay="${paged.relay.url}"`,
       );
       const hub = (await paged.fetch('/hubspot/')).headers.get('content-security-policy');
       expect(hub).toContain('frame-ancestors https://app.hubspot.com https://*.hubspot.com;');
