@@ -50,11 +50,31 @@ export const eventSchemas = {
   'record.opened': v.object({ record: RecordRefSchema }),
   /** What the call was about, beside whom it was with: a case, a deal, an opportunity. null: nothing after all. */
   'record.associated': v.object({ record: v.nullable(RecordRefSchema) }),
+  /** A recording of this call can be listened to. */
+  'recording.available': v.object({
+    /** 2: the caller on the first channel, whoever was called on the second, whatever the direction. */
+    channels: v.picklist([1, 2]),
+    durationMs: v.pipe(v.number(), v.minValue(0)),
+  }),
+  /** Somebody who proved who they are asked outside the phone (on a card of the CRM) that their phone dials; told live and never stored. */
+  'dial.asked': v.object({
+    /** Names the wish: a phone that hears it twice dials once. */
+    wish: v.pipe(v.string(), v.uuid()),
+    number: v.pipe(v.string(), v.minLength(1), v.maxLength(128)),
+    country: v.optional(v.pipe(v.string(), v.length(2))),
+    record: v.optional(RecordRefSchema),
+  }),
+  /** The agent's call-backs or dial list changed; told live and never stored. */
+  'to-call.changed': v.object({}),
   /** Words of a call as they are heard; told live and never stored. */
   'transcript.partial': TranscriptLineSchema,
   'transcript.final': TranscriptLineSchema,
   'wrap-up.saved': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
   'wrap-up.submitted': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
+  /** The CRM's own page made the log of this call. Told by the phone, believed by the relay only after it looked. */
+  'log.created': v.object({ logId: v.pipe(v.string(), v.minLength(1), v.maxLength(80)) }),
+  /** The CRM's own page was asked for a log and refused, or said nothing. */
+  'log.not-created': v.object({ reason: v.pipe(v.string(), v.maxLength(500)) }),
   'log.saved': v.object({ record: RecordRefSchema, logId: v.string() }),
   'log.failed': v.object({ reason: v.string(), retrying: v.boolean() }),
   /** The call goes on in a log that was there before: made by the CRM itself, or written for the same call under the id in `writtenAs`. */

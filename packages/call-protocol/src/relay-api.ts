@@ -165,6 +165,51 @@ export const CallSummarySchema = v.object({
 export type CallSummary = v.InferOutput<typeof CallSummarySchema>;
 export const HistorySchema = v.object({ calls: v.array(CallSummarySchema) });
 
+/**
+ * `PUT /v1/calls/<call id>/log-creator`, body `{}`: asks who makes the log of a call that begins, before anybody does. The first answer is
+ * kept; asking again gives the same. Whoever gets no answer lets the relay do it.
+ */
+export const LogCreatorSchema = v.object({
+  /** `page`: the CRM's own page is asked to make it, and the relay goes on in it. `relay`: the page is asked to make none. */
+  creator: v.picklist(['page', 'relay']),
+  /** The log, where there is one already. */
+  logId: v.nullable(v.string()),
+});
+export type LogCreator = v.InferOutput<typeof LogCreatorSchema>;
+
+/** What an agent has to call: a call-back at a time, or an entry of the dial list. */
+export const ToCallSchema = v.object({
+  id: v.pipe(v.string(), v.uuid()),
+  kind: v.picklist(['call-back', 'dial-list']),
+  /** As it shall be dialled. */
+  number: v.pipe(v.string(), v.minLength(1), v.maxLength(128)),
+  name: v.nullable(v.pipe(v.string(), v.maxLength(255))),
+  record: v.nullable(RecordRefSchema),
+  note: v.nullable(v.pipe(v.string(), v.maxLength(2_000))),
+  /** When to call, epoch ms; null on the dial list, which has an order instead. */
+  dueAt: v.nullable(v.number()),
+  /** Who wants it, for a person: an agent's name, a workflow. */
+  askedBy: v.pipe(v.string(), v.maxLength(255)),
+  createdAt: v.number(),
+  doneAt: v.nullable(v.number()),
+});
+export type ToCall = v.InferOutput<typeof ToCallSchema>;
+
+/** `GET /v1/to-call`: what is open, call-backs by time, then the dial list in its order. */
+export const ToCallListSchema = v.object({ entries: v.array(ToCallSchema) });
+export type ToCallList = v.InferOutput<typeof ToCallListSchema>;
+
+/** `POST /v1/to-call`: `id` is made by who asks, so that a repeat adds nothing. */
+export const ToCallRequestSchema = v.object({
+  ...v.pick(ToCallSchema, ['id', 'kind', 'number']).entries,
+  ...v.partial(v.pick(ToCallSchema, ['name', 'record', 'note', 'dueAt'])).entries,
+});
+export type ToCallRequest = v.InferOutput<typeof ToCallRequestSchema>;
+
+/** `PATCH /v1/to-call/<id>`: `done` may be taken back by `done: false`. */
+export const ToCallChangeSchema = v.object({ dueAt: v.optional(v.number()), done: v.optional(v.boolean()) });
+export type ToCallChange = v.InferOutput<typeof ToCallChangeSchema>;
+
 /** `GET /v1/unlogged` (the agent's own) and `GET /v1/admin/unlogged?tenant=`: calls whose log is not in the CRM, why, and what to do. */
 export const UnloggedSchema = v.object({
   calls: v.array(

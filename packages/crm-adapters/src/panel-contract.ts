@@ -24,6 +24,8 @@ export interface PanelCan {
   readonly clickToDial: boolean;
   /** Can bring the panel to the front on ring. */
   readonly raise: boolean;
+  /** The page can make the log of a call itself; who makes it is asked of the relay, call by call. Absent: it can't. */
+  readonly createsLogs?: boolean;
 }
 
 /** What is opened in front of the agent. */
@@ -94,7 +96,14 @@ export interface HostCall {
   /** The agent's own number or extension, where known. */
   readonly nearNumber?: string;
   readonly startedAt: number;
+  /** The page shall make the log of this call. Only where `can.createsLogs` and the relay said so. */
+  readonly pageCreatesLog?: boolean;
+  /** The log the page made, as far as the phone knows it; a frame that was loaded anew learns it here. */
+  readonly logId?: string;
 }
+
+/** What became of a log that the page was to make. */
+export type LogCreation = { readonly logId: string } | { readonly reason: string };
 
 export interface PanelHost {
   readonly crm: CrmName;
@@ -124,9 +133,23 @@ export interface PanelHost {
   readonly channel?: PageChannel;
   /** What can be looked at on the host's side, in the order to look; works before `start` and after it failed. */
   readonly selfChecks?: () => Promise<readonly SelfCheck[]>;
+  /**
+   * Whether this frame may own the line and the sound, once `start` is through. `never`: another frame of the same page does (HubSpot's calling
+   * window), and this one shows and commands. Absent: it may.
+   */
+  readonly holdsLine?: () => 'elected' | 'never';
+  /**
+   * Opens the frame that owns the line, where this one may not. Must be called while a click is handled.
+   * @returns false when the browser refused the window
+   */
+  readonly openPhoneWindow?: () => boolean;
+  /** Tells what became of the log that the page was to make; absent where `can.createsLogs` is. */
+  readonly onLogCreated?: (listener: (call: string, creation: LogCreation) => void) => () => void;
   /** Life of a call, told in order; adapters that don't care do nothing. */
   callStarted(call: HostCall): void;
   callAnswered(call: HostCall): void;
+  /** The far side went on to somebody else by a transfer; the end follows. Absent where the page need not know. */
+  readonly callTransferred?: (call: HostCall) => void;
   callEnded(call: HostCall, outcome: CallOutcome): void;
   /** Wrap-up submitted; the host may close the panel or refresh its timeline. `logId` when the relay already told it. */
   callCompleted(call: HostCall): void;

@@ -8,6 +8,7 @@ export type {
   CreatePanelHost,
   DialRequest,
   HostCall,
+  LogCreation,
   PageChannel,
   PanelCan,
   PanelHost,

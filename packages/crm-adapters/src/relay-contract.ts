@@ -36,6 +36,19 @@ export interface LogToWrite {
   readonly logId: string | null;
 }
 
+/** One thing said in a call. */
+export interface SpokenLine {
+  readonly speaker: 'agent' | 'far-side';
+  /** For a person. */
+  readonly speakerName: string;
+  readonly text: string;
+  /** From the start of the call, ms. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** BCP 47 */
+  readonly language?: string;
+}
+
 /** What became of one log of a batch. */
 export type LogWritten = { readonly logId: string } | { readonly error: PatchcordError };
 
@@ -80,6 +93,47 @@ export interface CrmRelay {
    * @throws PatchcordError `crm.*` when nothing is known of any of them: repeat them all
    */
   writeLogs?(batch: readonly LogToWrite[]): Promise<readonly LogWritten[]>;
+  /**
+   * The log that the CRM's own page made for this call, by the call id it was given; null when none is found. The CRM's index may lag: null
+   * soon after the call says nothing. Absent where no page makes logs.
+   * @throws PatchcordError `crm.*`
+   */
+  findPageLog?(call: string): Promise<string | null>;
+  /**
+   * Whether this log was made for this call: what a phone says of it is not proof.
+   * @throws PatchcordError `crm.*`
+   */
+  isLogOf?(logId: string, call: string): Promise<boolean>;
+  /**
+   * Takes away a second log of a call: only one that the CRM's page made for this very call and that nobody edited.
+   * @returns false when it stays, because it is not ours or a person wrote in it
+   * @throws PatchcordError `crm.*`
+   */
+  removeSecondLog?(logId: string, call: string): Promise<boolean>;
+  /**
+   * Reports a call that no phone of ours saw, so that the CRM tells its people of it too; one log, as `writeLog` promises, however often it is
+   * repeated. Absent where the CRM has no such thing: `writeLog` does.
+   * @param candidates Whom it rang for
+   * @returns the CRM's id of the log
+   * @throws PatchcordError as `writeLog`
+   */
+  reportUnseenCall?(log: CallLog, agent: CrmAgent, candidates: readonly CrmAgent[]): Promise<string>;
+  /**
+   * The numbers on a record, the best to call first; empty when it has none.
+   * @throws PatchcordError `crm.*`, `crm.not-found`
+   */
+  numbersOf?(record: RecordRef): Promise<readonly { readonly number: string; readonly label: string }[]>;
+  /**
+   * Tells the CRM that the recording of a log can be fetched. Repeating it does no harm.
+   * @throws PatchcordError `crm.*`
+   */
+  recordingReady?(logId: string): Promise<void>;
+  /**
+   * Keeps the words of a call beside its log.
+   * @returns the CRM's id of the transcript
+   * @throws PatchcordError `crm.*`
+   */
+  writeTranscript?(logId: string, lines: readonly SpokenLine[]): Promise<string>;
   /** Where a person finds the log or record in the CRM. */
   linkTo(record: RecordRef): string;
 }

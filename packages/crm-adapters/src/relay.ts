@@ -22,7 +22,7 @@ export {
   type MemoryRelay,
 } from './memory/relay.ts';
 export { isExtension, isNumber, type SearchForms, sameNumber, searchForms, toE164 } from './number-match.ts';
-export type { CrmAgent, CrmRelay, LogToWrite, LogWritten, RelayCan } from './relay-contract.ts';
+export type { CrmAgent, CrmRelay, LogToWrite, LogWritten, RelayCan, SpokenLine } from './relay-contract.ts';
 export type { GatedRequest, RequestGate, SaidOfLimits } from './request-gate.ts';
 export { scriptOrigins as salesforceScriptOrigins } from './salesforce/host-address.ts';
 export {

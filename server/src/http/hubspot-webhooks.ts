@@ -3,12 +3,12 @@
  * HubSpot made for a call of ours is gone on in, one that a person deleted is never written again. What a person edited needs no word: the adapter
  * sees it. Must never trust an id it has not looked up, nor believe a portal whose own app did not sign.
  */
-import { type CallId, CallIdSchema, PatchcordError, type TenantId } from '@patchcord/call-protocol';
-import { verifyHubSpotWebhook } from '@patchcord/crm-adapters/relay';
-import { Router, raw } from 'express';
+import { type CallId, CallIdSchema, type TenantId } from '@patchcord/call-protocol';
+import { Router } from 'express';
 import * as v from 'valibot';
 import type { Tenant } from '../tenants.ts';
 import { read } from './guards.ts';
+import { signedBody, signedJson, signersOf } from './hubspot-signed.ts';
 import type { RelayParts } from './parts.ts';
 
 const callType = '0-48';
@@ -30,44 +30,15 @@ type Notification = v.InferOutput<typeof NotificationSchema>;
 const BatchSchema = v.pipe(v.array(NotificationSchema), v.maxLength(100));
 
 export function hubSpotWebhookRoutes(parts: RelayParts): Router {
-  // The signature covers the bytes and the public URL: nothing may be parsed or rebuilt before it is checked.
-  return Router().post('/v1/hubspot/webhooks', raw({ type: () => true, limit: '1mb' }), async (request, response) => {
-    const body: Buffer = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const portals = signers(parts, {
-      method: request.method,
-      url: `${parts.publicUrl()}${request.originalUrl}`,
-      body,
-      headers: request.headers,
-    });
+  return Router().post('/v1/hubspot/webhooks', signedBody, async (request, response) => {
+    const portals = signersOf(parts, request, 'hubspot-webhook');
     let taken = 0;
-    for (const notification of read(BatchSchema, jsonOf(body))) {
+    for (const notification of read(BatchSchema, signedJson(request))) {
       const tenant = portals.get(notification.portalId);
       if (tenant !== undefined && (await take(parts, tenant, notification))) taken += 1;
     }
     response.json({ taken });
   });
-}
-
-/** The portals whose app's secret made this signature. @throws PatchcordError `identity.refused` when it is nobody's */
-function signers(
-  parts: RelayParts,
-  request: Omit<Parameters<typeof verifyHubSpotWebhook>[0], 'clientSecret'>,
-): ReadonlyMap<string, Tenant> {
-  const portals = new Map<string, Tenant>();
-  let refusal: unknown = new PatchcordError('identity.refused', 'No customer of this relay works with HubSpot.');
-  for (const tenant of parts.tenants.all()) {
-    const { crm } = tenant.config;
-    if (crm.kind !== 'hubspot') continue;
-    try {
-      verifyHubSpotWebhook({ ...request, clientSecret: crm.clientSecret, now: parts.now() });
-      portals.set(crm.portalId, tenant);
-    } catch (error) {
-      refusal = error;
-    }
-  }
-  if (portals.size > 0) return portals;
-  parts.metrics.refused.inc({ why: 'hubspot-webhook' });
-  throw refusal;
 }
 
 async function take(parts: RelayParts, tenant: Tenant, notification: Notification): Promise<boolean> {
@@ -104,12 +75,4 @@ async function take(parts: RelayParts, tenant: Tenant, notification: Notificatio
     call: found.call.callId,
     data: { logId },
   });
-}
-
-function jsonOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    throw new PatchcordError('request.invalid', 'The notifications of HubSpot must be JSON.');
-  }
 }
