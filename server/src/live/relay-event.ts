@@ -23,6 +23,9 @@ export const relayOnly: ReadonlySet<PhoneEvent['name']> = new Set([
   'profile.changed',
   'transcript.partial',
   'transcript.final',
+  'recording.available',
+  'dial.asked',
+  'to-call.changed',
 ]);
 
 /** @param id Same fact, same id, so that saying it twice stores it once; random when absent. */
