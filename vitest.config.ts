@@ -36,6 +36,7 @@ export default defineConfig({
           include: [
             'test/sandbox/**/*.test.ts',
             'test/opencti/**/*.test.ts',
+            'test/hubspot/**/*.test.ts',
             'test/panel/**/*.test.ts',
             'test/sip-port/**/*.test.ts',
             'test/e2e/**/*.sandbox.test.ts',
