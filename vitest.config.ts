@@ -37,10 +37,16 @@ export default defineConfig({
             'test/sandbox/**/*.test.ts',
             'test/opencti/**/*.test.ts',
             'test/hubspot/**/*.test.ts',
-            'test/panel/**/*.test.ts',
-            'test/sip-port/**/*.test.ts',
             'test/e2e/**/*.sandbox.test.ts',
           ],
+          exclude: ['**/*.lab.test.ts'],
+          ...serial,
+        },
+      },
+      {
+        test: {
+          name: 'panel',
+          include: ['test/panel/**/*.test.ts', 'test/sip-port/**/*.test.ts'],
           exclude: ['**/*.lab.test.ts', 'test/sip-port/unit/**'],
           ...serial,
         },

@@ -9,13 +9,18 @@ import { join } from 'node:path';
 import { makeAsteriskRoot } from './asterisk-root.ts';
 import { installSystemPackages } from './system-packages.ts';
 
-const projects = ['unit', 'lwc', 'store', 'browser', 'lab'] as const;
+const projects = ['unit', 'lwc', 'store', 'browser', 'panel', 'lab'] as const;
 type Project = (typeof projects)[number];
 /**
- * What runs side by side. The first of a stage is shown as it runs. Browsers and databases wait more than they work, so that two cores take both;
- * calls on real servers have the machine for themselves.
+ * Stages follow each other; the lanes of a stage run side by side, the projects of a lane one after the other. The first lane is shown as it runs.
+ * Browsers and databases wait more than they work, so that two cores take both; calls on real servers have the machine for themselves.
  */
-const stages: readonly (readonly Project[])[] = [['unit'], ['browser', 'store'], ['lwc'], ['lab']];
+const stages: readonly (readonly (readonly Project[])[])[] = [
+  [['unit']],
+  [['browser'], ['store', 'panel']],
+  [['lwc']],
+  [['lab']],
+];
 const help = `Usage: npm test [-- PROJECT…] [-- --help]
 Projects: ${projects.join(', ')} (all when none is named). One file: npx vitest run --project unit test/unit/…`;
 
@@ -45,9 +50,14 @@ const reports = mkdtempSync(join(tmpdir(), 'patchcord-test-'));
 let passed = 0;
 let failed = 0;
 for (const stage of stages) {
-  const [shown, ...quiet] = stage.filter((project) => chosen.includes(project));
-  if (shown === undefined) continue;
-  await Promise.all([run(shown), ...quiet.map((project) => run(project, join(reports, `${project}.log`)))]);
+  const lanes = stage
+    .map((lane) => lane.filter((project) => chosen.includes(project)))
+    .filter((lane) => lane.length > 0);
+  await Promise.all(
+    lanes.map(async (lane, index) => {
+      for (const project of lane) await run(project, index === 0 ? undefined : join(reports, `${project}.log`));
+    }),
+  );
 }
 rmSync(reports, { recursive: true, force: true });
 console.log(`\n${passed} passed, ${failed} failed`);
