@@ -1,10 +1,12 @@
 /**
- * `npm run check`: format and lint, types, layers, dead code, the Salesforce source, size budgets, generated docs. Runs all of them and reports every failure, so
+ * `npm run check`: format and lint, types, layers, dead code, the Salesforce source, the HubSpot project, size budgets, generated docs. Runs all of them and reports every failure, so
  * that one run is enough to know what to mend.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { generatedDocs } from './docs.ts';
+import { hubSpotExtensionChecks } from './hubspot-extension/checks.ts';
 import { buildPanel } from './panel-bundle.ts';
 import { salesforceChecks } from './salesforce/checks.ts';
 import { installSystemPackages, missingSystemPackages } from './system-packages.ts';
@@ -23,6 +25,7 @@ run('types', 'node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.jso
 checkLayers();
 run('dead code', 'node_modules/knip/bin/knip.js', ['--no-progress']);
 await checkSalesforce();
+await checkHubSpot();
 await checkSize();
 checkGeneratedDocs();
 
@@ -66,6 +69,14 @@ function checkLayers(): void {
 /** Metadata, Apex and Lightning components, as far as they can be checked without an org. Needs Java 17. */
 async function checkSalesforce(): Promise<void> {
   for await (const { name, detail, failures } of salesforceChecks(process.cwd())) {
+    for (const failure of failures) console.error(`  ${failure}`);
+    report(name, failures.length === 0, detail);
+  }
+}
+
+/** The HubSpot project, as far as it can be checked without an account. */
+async function checkHubSpot(): Promise<void> {
+  for await (const { name, detail, failures } of hubSpotExtensionChecks(join(process.cwd(), 'hubspot-extension'))) {
     for (const failure of failures) console.error(`  ${failure}`);
     report(name, failures.length === 0, detail);
   }
