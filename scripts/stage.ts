@@ -49,8 +49,10 @@ export interface StageOptions {
   /** Seconds a SIP credential lives; absent: the relay's default. */
   readonly credentialSeconds?: number;
   readonly delivery?: NonNullable<RelayConfigInput['delivery']>;
-  /** Three weeks of past calls in the Salesforce org, for a person to look at. */
+  /** Past calls in the Salesforce org and the HubSpot portal, for a person to look at. */
   readonly demoCalls?: boolean;
+  /** What differs in the configuration of the HubSpot customer. */
+  readonly hubspotTenant?: Partial<RelayConfigInput['tenants'][number]>;
 }
 
 /** Agents by CRM: the same two people, each with a line of their own per CRM. */
@@ -113,6 +115,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       clientSecret,
       appId,
       onCallMe: callMe('hubspot'),
+      demoCalls: options.demoCalls ?? false,
+      webhooks: { url: `${relayUrl}/v1/hubspot/webhooks`, properties: ['hs_call_external_id'] },
     });
     closers.push(() => hubspot.close());
     const page = await startPlainPageSandbox({
@@ -193,6 +197,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
           ...common,
           id: 'hubspot-sandbox',
           name: 'HubSpot sandbox',
+          signIn: { crm: true },
           hostOrigins: [new URL(hubspot.url).origin],
           crm: {
             kind: 'hubspot',
@@ -205,6 +210,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
             refreshToken: hubspot.oauth.refreshToken,
           },
           agents: agents('hubspot', (agent) => String(agent.hubspotUserId)),
+          ...options.hubspotTenant,
         },
         {
           ...common,

@@ -61,7 +61,7 @@ console.log(`
     Your own page     ${stage.page.url}
 
   Allow the microphone, then click a number on a record, or press "Call me".
-  HubSpot asks for a pairing code: press "Connect my phone" on the record and type it in.
+  HubSpot opens a calling window for its calls: click a number there, then "Sign in with HubSpot" in the window.
   Your own page: ${(await stage.relay().createPairingCode('page-sandbox', 'robin')).code} is a pairing code for Robin, good for five minutes.
 
   Stop with Ctrl+C.

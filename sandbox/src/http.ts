@@ -277,6 +277,7 @@ export function recordable(request: HttpRequest): unknown {
   if (request.raw.length === 0) return undefined;
   if (!`${request.headers['content-type'] ?? ''}`.includes('urlencoded')) return jsonBody(request);
   const form = Object.fromEntries(new URLSearchParams(request.raw.toString('utf8')));
-  for (const secret of ['assertion', 'client_secret', 'refresh_token', 'code']) if (secret in form) form[secret] = '…';
+  for (const secret of ['assertion', 'client_secret', 'refresh_token', 'code', 'token'])
+    if (secret in form) form[secret] = '…';
   return form;
 }

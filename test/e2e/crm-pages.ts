@@ -90,12 +90,17 @@ export function salesforcePage(stage: Stage): CrmPage {
   };
 }
 
-/** The HubSpot page of a stage. */
+/** The HubSpot page of a stage. Where the account has a calling window, that is opened beside the tab, and the frame is the one in it. */
 export function hubspotPage(stage: Stage): CrmPage {
-  const { records, owners } = stage.hubspot;
+  const { records, owners, calling } = stage.hubspot;
   const visit = async (page: Page): Promise<Frame> => {
     await page.goto(stage.hubspot.url);
-    return panelOf(page, '/hubspot/');
+    if (calling.settings()?.usesCallingWindow !== true) return panelOf(page, '/hubspot/');
+    const opening = page.waitForEvent('popup');
+    await page.locator('[data-open-window]').click();
+    const callingWindow = await opening;
+    page.once('close', () => void callingWindow.close());
+    return panelOf(callingWindow, '/hubspot/');
   };
   return {
     name: 'HubSpot',
@@ -106,14 +111,18 @@ export function hubspotPage(stage: Stage): CrmPage {
     async open(page) {
       const frame = await visit(page);
       // A person reads the code on the card and types it into the phone.
-      await page.locator('[data-pair]').click();
-      const code = (await page.locator('[data-code]').textContent()) ?? '';
+      const card = page.getByRole('region', { name: 'Patchcord card' });
+      await card.getByRole('button', { name: 'Get a code' }).click({ timeout: 15_000 });
+      const code = (await card.getByText(/^[A-Z0-9]{4}-[A-Z0-9]{4}$/).textContent()) ?? '';
       await frame.getByLabel('Pairing code').fill(code);
-      await frame.getByRole('button', { name: 'Sign in' }).click();
+      await frame.getByRole('button', { name: 'Sign in', exact: true }).click();
       await ready(frame);
       return frame;
     },
-    showRecord: async (page, person) => page.getByTitle(person, { exact: true }).click(),
+    async showRecord(page, person) {
+      await page.getByTitle(person, { exact: true }).click();
+      await page.locator('[data-shown] h1', { hasText: person }).waitFor();
+    },
     clickNumber: async (page) => page.locator('button.dial').first().click(),
     shownRecord: async (page) => (await page.locator('[data-shown] h1').textContent()) ?? '',
     calls: () =>
@@ -128,7 +137,7 @@ export function hubspotPage(stage: Stage): CrmPage {
           direction: properties.hs_call_direction === 'INBOUND' ? ('inbound' as const) : ('outbound' as const),
           from: properties.hs_call_from_number ?? '',
           to: properties.hs_call_to_number ?? '',
-          seconds: Number(properties.hs_call_duration) / 1000,
+          seconds: Number(properties.hs_call_duration ?? 0) / 1000,
           result: properties.hs_call_status ?? '',
           text: properties.hs_call_body ?? '',
           record: contact === undefined ? null : `${contact.properties.firstname} ${contact.properties.lastname}`,

@@ -146,6 +146,8 @@ describe('servers away', () => {
     stage = await openStage({ telephony, logLevel: 'silent', delivery: { firstRetryMs: 50, longestRetryMs: 500 } });
     crm = hubspotPage(stage);
     const panel = await crm.open(page);
+    // HubSpot's page refuses to make the log, so that the relay does.
+    stage.hubspot.faults.add({ fault: 'host-error', on: 'OUTGOING_CALL_STARTED' });
     await inCall(panel);
     const on = 'POST */calls/batch/upsert';
     stage.hubspot.faults.add({ fault: 'server-error', on, times: 1 });

@@ -1,74 +1,34 @@
 /**
- * Owns what the portal does with the panel's messages: which engagement a call has, what is answered, what is written, and
- * what breaks the contract (the HubSpot contract, sections 1.3 to 1.8). Must never draw or post: the page does.
+ * Owns what the portal does with the panel's messages: which engagement a call has, what is answered and what is written, the same for all tabs
+ * (the HubSpot contract, sections 1.3 to 1.8). Must never draw or post: the page does. What breaks the contract is `wire-lint.ts`.
  */
 import { callerMatches } from './caller-id.ts';
-import type { ObjectType } from './properties.ts';
+import type { PageIdentity, PanelMessage, RecordReference } from './page-messages.ts';
+import { objectTypeIds, objectTypes } from './properties.ts';
 import { type Portal, Refusal } from './records.ts';
-import type { Owner } from './rest.ts';
-
-export interface PanelMessage {
-  readonly type: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
-/** Something the panel did that the calling contract does not allow. */
-export interface LintFinding {
-  readonly at: number;
-  readonly page: string;
-  readonly rule: string;
-  readonly text: string;
-}
-
-export interface PageIdentity {
-  readonly page: string;
-  readonly owner: Owner;
-  readonly location: 'widget' | 'remote' | 'window';
-  readonly usesCallingWindow: boolean;
-  /** The record on screen. */
-  readonly viewing?: { readonly type: ObjectType; readonly id: string } | undefined;
-  /** The record whose number was clicked last. */
-  readonly dialed?: { readonly type: ObjectType; readonly id: string } | undefined;
-}
+import type { Owner } from './rest-call.ts';
+import type { WireLint } from './wire-lint.ts';
 
 export interface CallDesk {
   /** `failing` answers with the matching `*_FAILED` and writes nothing. */
   hear(from: PageIdentity, message: PanelMessage, failing?: { message?: string }): readonly PanelMessage[];
-  /** A frame was loaded anew on this page: INITIALIZED is due again. */
-  loaded(page: string): void;
-  /** The engagement of the one live inbound call, which a new frame gets in its SYNC. */
-  liveInbound(): number | undefined;
-  lint(): readonly LintFinding[];
+  /** The engagement of this user's live inbound call, which a new frame gets in its SYNC. */
+  liveInbound(userId: number): number | undefined;
+  /** Engagements the portal made that nobody has brought to an end. */
+  unfinished(): readonly string[];
+  /** Whether the portal's page made this engagement and still waits for its completion. */
+  awaits(engagementId: string): boolean;
 }
 
 interface DeskCall {
   readonly externalCallId: string;
   readonly direction: 'INBOUND' | 'OUTBOUND';
+  readonly userId: number;
   engagementId?: string;
   ended: boolean;
   completed: boolean;
 }
 
-const known = new Set([
-  'INITIALIZED',
-  'LOGGED_IN',
-  'LOGGED_OUT',
-  'USER_AVAILABLE',
-  'USER_UNAVAILABLE',
-  'OUTGOING_CALL_STARTED',
-  'INCOMING_CALL',
-  'CALL_ANSWERED',
-  'CALL_TRANSFERRED',
-  'CALL_DATA',
-  'CALL_ENDED',
-  'CALL_COMPLETED',
-  'FINALIZE_ENGAGEMENT',
-  'PUBLISH_TO_CHANNEL',
-  'NAVIGATE_TO_RECORD',
-  'RESIZE_WIDGET',
-  'SET_WIDGET_URL',
-  'ERROR',
-]);
 const endStatuses: Readonly<Record<string, string>> = {
   COMPLETED: 'COMPLETED',
   FAILED: 'FAILED',
@@ -78,53 +38,46 @@ const endStatuses: Readonly<Record<string, string>> = {
   REJECTED: 'CANCELED',
   MISSED: 'MISSED',
 };
+const live = new Set(['CALLING_CRM_USER', 'CONNECTING', 'HOLD', 'IN_PROGRESS', 'QUEUED', 'RINGING']);
 
-export function createCallDesk(parts: { portal: Portal; portalId: number; appId: number }): CallDesk {
-  const { portal } = parts;
+export function createCallDesk(parts: { portal: Portal; portalId: number; appId: number; lint: WireLint }): CallDesk {
+  const { portal, lint } = parts;
   const calls = new Map<string, DeskCall>();
-  const initialised = new Set<string>();
-  const findings: LintFinding[] = [];
 
   function hear(from: PageIdentity, message: PanelMessage, failing?: { message?: string }): readonly PanelMessage[] {
     const { type, data } = message;
-    const complain = (rule: string, text: string): void => {
-      findings.push({ at: Date.now(), page: from.page, rule, text });
-    };
-    if (!known.has(type)) complain('unknown-message', `${type} is no message of the calling contract.`);
-    if (type === 'INITIALIZED') initialised.add(from.page);
-    else if (!initialised.has(from.page)) complain('before-initialized', `${type} was sent before INITIALIZED.`);
-    if (from.location === 'remote' && from.usesCallingWindow && callMessages.has(type))
-      complain('remote-speaks', `${type} came from a remote frame, but the calling window owns the calls.`);
-    const error = { message: failing?.message ?? 'The sandbox was told to fail.' };
-
+    lint.heard(from, message);
+    const error = failing && { message: failing.message ?? 'The sandbox was told to fail.' };
     switch (type) {
       case 'OUTGOING_CALL_STARTED':
       case 'INCOMING_CALL':
-        return started(from, message, complain, failing ? error : undefined);
+        return started(from, message, error);
       case 'CALL_ANSWERED':
       case 'CALL_ENDED':
-        progressed(message, complain);
+        progressed(message);
         return [];
       case 'CALL_COMPLETED':
-        return completed(message, complain, failing ? error : undefined);
+        return completed(from, message, error);
       case 'FINALIZE_ENGAGEMENT':
       case 'PUBLISH_TO_CHANNEL': {
         const { engagementId, externalCallId } = data;
-        const outcome = failing ? 'FAILED' : 'SUCCEEDED';
+        const known = portal.get('calls', `${engagementId}`) !== undefined;
+        const outcome = failing || !known ? 'FAILED' : 'SUCCEEDED';
         return [{ type: `${type}_${outcome}`, data: { engagementId, externalCallId } }];
       }
       case 'NAVIGATE_TO_RECORD': {
         const { objectCoordinates, engagementId } = data;
         const target = recordOf(objectCoordinates);
-        if (!failing && target && portal.get(target.type, target.id)) {
-          const call = [...calls.values()].find(
-            (one) => one.engagementId !== undefined && one.engagementId === `${engagementId}`,
-          );
-          if (call?.engagementId !== undefined) portal.associate('calls', call.engagementId, target.type, target.id);
-          return [];
-        }
-        return [{ type: 'NAVIGATE_TO_RECORD_FAILED', data: { engagementId, objectCoordinates } }];
+        // Contacts and companies only, says the documentation.
+        const may = target?.type === 'contacts' || target?.type === 'companies';
+        if (failing || !target || !may || !portal.get(target.type, target.id))
+          return [{ type: 'NAVIGATE_TO_RECORD_FAILED', data: { engagementId, objectCoordinates } }];
+        const call = [...calls.values()].find((one) => one.engagementId === `${engagementId}`);
+        if (call?.engagementId !== undefined) link(call.engagementId, [target]);
+        return [];
       }
+      case 'SET_WIDGET_URL':
+        return failing ? [{ type: 'SET_WIDGET_URL_FAILED', data: { error } }] : [];
       default:
         return [];
     }
@@ -133,36 +86,25 @@ export function createCallDesk(parts: { portal: Portal; portalId: number; appId:
   function started(
     from: PageIdentity,
     { type, data }: PanelMessage,
-    complain: (rule: string, text: string) => void,
     error: { message: string } | undefined,
   ): readonly PanelMessage[] {
     const direction = type === 'INCOMING_CALL' ? 'INBOUND' : 'OUTBOUND';
     const externalCallId = typeof data.externalCallId === 'string' ? data.externalCallId : '';
-    if (externalCallId === '')
-      complain('external-call-id', `${type} needs an externalCallId that is a non-empty string.`);
-    if (typeof data.fromNumber !== 'string' && direction === 'INBOUND')
-      complain('from-number', 'INCOMING_CALL needs fromNumber.');
-    if (direction === 'INBOUND' && from.location === 'widget') {
-      complain('inbound-widget', 'INCOMING_CALL from a widget is ignored: the app has no inbound support there.');
-      return [];
-    }
-    if (calls.has(externalCallId)) {
-      complain('duplicate-start', `${type} came twice for call ${externalCallId}.`);
-      return [];
-    }
-    const call: DeskCall = { externalCallId, direction, ended: false, completed: false };
+    if (direction === 'INBOUND' && (from.location === 'widget' || !from.inboundSupported)) return [];
+    if (calls.has(externalCallId)) return [];
+    const call: DeskCall = { externalCallId, direction, userId: from.owner.userId, ended: false, completed: false };
     calls.set(externalCallId, call);
     const replies: PanelMessage[] = [];
-    const matches =
-      direction === 'INBOUND' && typeof data.fromNumber === 'string'
-        ? callerMatches(portal, parts.portalId, data.fromNumber)
-        : [];
+    const farSide = direction === 'INBOUND' ? data.fromNumber : data.toNumber;
+    const matches = typeof farSide === 'string' ? callerMatches(portal, parts.portalId, farSide) : [];
     if (error) replies.push({ type: 'CREATE_ENGAGEMENT_FAILED', data: { error } });
     else if (data.createEngagement === true) {
       const [match, another] = matches;
       const matched = match && !another ? recordOf(match.objectCoordinates) : undefined;
-      const about = direction === 'OUTBOUND' ? [from.dialed, from.viewing] : [matched];
+      // Whom a number that nobody clicked belongs to is HubSpot's own guess; ours is: the one record that has it.
+      const about = direction === 'OUTBOUND' && from.dialed ? [from.dialed, from.viewing] : [matched];
       call.engagementId = engagementFor(from.owner, call, data, about);
+      lint.engaged(externalCallId, call.engagementId);
       const created = { engagementId: Number(call.engagementId), externalCallId };
       replies.push(
         { type: 'ENGAGEMENT_CREATED', data: { engagementId: created.engagementId } },
@@ -178,11 +120,17 @@ export function createCallDesk(parts: { portal: Portal; portalId: number; appId:
     return replies;
   }
 
+  function link(engagementId: string, targets: readonly (RecordReference | undefined)[]): void {
+    for (const target of targets)
+      if (target && target.type !== 'calls' && portal.get(target.type, target.id))
+        portal.associate('calls', engagementId, target.type, target.id);
+  }
+
   function engagementFor(
     owner: Owner,
     call: DeskCall,
     data: Readonly<Record<string, unknown>>,
-    about: readonly ({ type: ObjectType; id: string } | undefined)[],
+    about: readonly (RecordReference | undefined)[],
   ): string {
     const number = (value: unknown): string => (typeof value === 'string' ? value : '');
     const record = portal.create('calls', {
@@ -197,102 +145,68 @@ export function createCallDesk(parts: { portal: Portal; portalId: number; appId:
       hs_call_source: 'INTEGRATIONS_PLATFORM',
       hubspot_owner_id: owner.id,
     });
-    for (const target of about)
-      if (target && portal.get(target.type, target.id)) portal.associate('calls', record.id, target.type, target.id);
+    link(record.id, about);
     return record.id;
   }
 
-  function progressed({ type, data }: PanelMessage, complain: (rule: string, text: string) => void): void {
+  function progressed({ type, data }: PanelMessage): void {
     const call = calls.get(`${data.externalCallId}`);
-    if (!call) {
-      complain('unknown-call', `${type} for call ${String(data.externalCallId)}, which was never started.`);
-      return;
-    }
-    const status =
-      type === 'CALL_ANSWERED'
-        ? 'IN_PROGRESS'
-        : data.callEndStatus === undefined
-          ? undefined
-          : endStatuses[`${data.callEndStatus}`];
-    if (type === 'CALL_ENDED') {
-      call.ended = true;
-      if (data.callEndStatus !== undefined && status === undefined)
-        complain('end-status', `${String(data.callEndStatus)} is no callEndStatus.`);
-    }
-    if (call.engagementId !== undefined && status !== undefined)
-      portal.update('calls', call.engagementId, { hs_call_status: status });
+    if (!call) return;
+    if (type === 'CALL_ENDED') call.ended = true;
+    const ending = data.callEndStatus === undefined ? undefined : endStatuses[`${data.callEndStatus}`];
+    const status = type === 'CALL_ANSWERED' ? 'IN_PROGRESS' : ending;
+    const record = call.engagementId === undefined ? undefined : portal.get('calls', call.engagementId);
+    if (record && status !== undefined) portal.update('calls', record.id, { hs_call_status: status });
   }
 
   function completed(
+    from: PageIdentity,
     { data }: PanelMessage,
-    complain: (rule: string, text: string) => void,
     error: { message: string } | undefined,
   ): readonly PanelMessage[] {
     const call = calls.get(`${data.externalCallId}`);
-    if (!call)
-      complain('unknown-call', `CALL_COMPLETED for call ${String(data.externalCallId)}, which was never started.`);
-    else if (!call.ended)
-      complain('completed-before-ended', `CALL_COMPLETED for call ${call.externalCallId} before CALL_ENDED.`);
-    if (call?.completed) complain('completed-twice', `CALL_COMPLETED came twice for call ${call.externalCallId}.`);
     if (call) call.completed = true;
-    const given =
-      typeof data.engagementId === 'number' || typeof data.engagementId === 'string'
-        ? `${data.engagementId}`
-        : undefined;
-    if (call?.engagementId !== undefined && given !== undefined && given !== call.engagementId)
-      complain(
-        'second-engagement',
-        `Call ${call.externalCallId} has engagement ${call.engagementId}, CALL_COMPLETED names ${given}.`,
-      );
+    const { engagementId: named, engagementProperties } = data;
+    const given = typeof named === 'number' || typeof named === 'string' ? `${named}` : undefined;
     const engagementId = given ?? call?.engagementId;
-    const properties =
-      typeof data.engagementProperties === 'object' && data.engagementProperties !== null
-        ? (data.engagementProperties as Record<string, unknown>)
-        : {};
-    for (const [name, value] of Object.entries(properties))
-      if (typeof value !== 'string') complain('string-properties', `engagementProperties.${name} is no string.`);
     if (engagementId === undefined) return [];
     if (error) return [{ type: 'UPDATE_ENGAGEMENT_FAILED', data: { error } }];
     try {
-      portal.update('calls', engagementId, properties);
+      const properties =
+        typeof engagementProperties === 'object' && engagementProperties !== null ? engagementProperties : {};
+      portal.update('calls', engagementId, properties as Record<string, unknown>);
+      // The deal or ticket that the person stands on gets the call as well.
+      if (from.viewing?.type === 'deals' || from.viewing?.type === 'tickets') link(engagementId, [from.viewing]);
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
       return [{ type: 'UPDATE_ENGAGEMENT_FAILED', data: { error: { message: refusal.message } } }];
     }
-    const { hs_call_external_id: externalId } = portal.get('calls', engagementId)?.properties ?? {};
-    const twins = externalId
-      ? portal.all('calls').filter((record) => record.properties.hs_call_external_id === externalId)
-      : [];
-    if (twins.length > 1) complain('more-than-one-engagement', `Call ${externalId} has ${twins.length} engagements.`);
     return [{ type: 'UPDATE_ENGAGEMENT_SUCCEEDED', data: { engagementId: Number(engagementId) } }];
+  }
+
+  function goesOn(engagementId: string | undefined): engagementId is string {
+    const record = engagementId === undefined ? undefined : portal.get('calls', engagementId);
+    return record !== undefined && live.has(record.properties.hs_call_status ?? '');
   }
 
   return {
     hear,
-    loaded: (page) => void initialised.delete(page),
-    liveInbound() {
-      const live = [...calls.values()].find(
-        (call) => call.direction === 'INBOUND' && !call.ended && call.engagementId !== undefined,
+    liveInbound(userId) {
+      const call = [...calls.values()].findLast(
+        (one) => one.direction === 'INBOUND' && one.userId === userId && !one.ended && goesOn(one.engagementId),
       );
-      return live?.engagementId === undefined ? undefined : Number(live.engagementId);
+      return call?.engagementId === undefined ? undefined : Number(call.engagementId);
     },
-    lint: () => [...findings],
+    unfinished: () => [...calls.values()].map((call) => call.engagementId).filter(goesOn),
+    awaits: (engagementId) => [...calls.values()].some((call) => call.engagementId === engagementId && !call.completed),
   };
 }
 
-const callMessages = new Set([
-  'OUTGOING_CALL_STARTED',
-  'INCOMING_CALL',
-  'CALL_ANSWERED',
-  'CALL_ENDED',
-  'CALL_COMPLETED',
-]);
-
 /** Ids come as numbers or as strings; both are met in the field. */
-export function recordOf(coordinates: unknown): { type: ObjectType; id: string } | undefined {
+export function recordOf(coordinates: unknown): RecordReference | undefined {
   if (typeof coordinates !== 'object' || coordinates === null) return undefined;
   const { objectId, objectTypeId } = coordinates as Record<string, unknown>;
-  const type = objectTypeId === '0-1' ? 'contacts' : objectTypeId === '0-2' ? 'companies' : undefined;
+  const type = objectTypes.find((one) => objectTypeIds[one] === objectTypeId);
   return type && (typeof objectId === 'number' || typeof objectId === 'string')
     ? { type, id: `${objectId}` }
     : undefined;

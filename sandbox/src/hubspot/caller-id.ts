@@ -2,7 +2,7 @@
  * Owns the portal's own caller-ID matching: which contacts and companies have a number, as `CALLER_ID_MATCH_SUCCEEDED` and
  * `inbound-call` report them. Must never choose among several.
  */
-import { calculatedNumber } from './properties.ts';
+import { calculatedNumber } from './calculated-number.ts';
 import type { Portal } from './records.ts';
 
 interface Coordinates {

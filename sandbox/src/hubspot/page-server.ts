@@ -1,25 +1,34 @@
 /**
- * Owns the server side of the HubSpot host page: its HTML and script, the state it shows, the panel's messages on their way to
- * the call desk, and the signed request a card sends to the relay. Must never answer the relay: REST is the only door for that.
+ * Owns the server side of the HubSpot host pages: which page and which frame an address is, the panel's messages on their way to the call desk,
+ * and what the page asks of the sandbox. Must never answer the relay: REST is the only door for that.
  */
 import { randomUUID } from 'node:crypto';
 import type { Faults, HttpReply, HttpRequest } from '../http.ts';
 import { isObject, json, objectBody, text } from '../http.ts';
 import { bundled } from '../page/bundle.ts';
 import { pageHtml } from '../page/html.ts';
-import { type CallMe, type CallMeRequest, type DemoPerson, unknownCaller } from '../people.ts';
-import { createCallDesk, type LintFinding, type PageIdentity } from './call-desk.ts';
+import type { CallMe, CallMeRequest, DemoPerson } from '../people.ts';
+import { createCallDesk } from './call-desk.ts';
+import { type CallingApp, channelNumbers } from './calling-settings.ts';
+import { cardRoutes } from './cards/index.ts';
 import { hostFaults } from './faults.ts';
-import { dispositions, type ObjectType } from './properties.ts';
+import type { PageIdentity, RecordReference } from './page-messages.ts';
+import { pageState } from './page-state.ts';
+import { objectTypes } from './properties.ts';
+import type { Providers } from './providers.ts';
+import type { Recordings } from './recordings.ts';
 import type { Portal } from './records.ts';
-import type { Owner } from './rest.ts';
-import { signatureV3 } from './signature.ts';
+import type { Owner } from './rest-call.ts';
+import { createSignedFetch } from './signed-fetch.ts';
+import type { Transcripts } from './transcripts.ts';
+import { createWireLint, type LintFinding } from './wire-lint.ts';
 
 /** One message of the panel on the host wire, as a page reported it. */
 export interface HostMessage {
   readonly at: number;
   /** Which page load; two tabs are two pages. */
   readonly page: string;
+  readonly location: PageIdentity['location'];
   readonly user: string;
   readonly message: Readonly<Record<string, unknown>>;
 }
@@ -28,13 +37,20 @@ export interface PageServer {
   handle(request: HttpRequest): Promise<HttpReply> | HttpReply;
   messages(): readonly HostMessage[];
   lint(): readonly LintFinding[];
+  ghosts(): readonly string[];
+  /** What the pages show has changed, though no record did. */
+  touch(): void;
 }
 
-/** Where a card asks for a pairing code; the query HubSpot appends is the signed identity. */
-const pairingPath = '/v1/hubspot/pairing-codes';
+/** Bundled once, however many portals a process starts. */
+let files: Promise<[string, string]> | undefined;
 
 export async function createPageServer(parts: {
   portal: Portal;
+  calling: CallingApp;
+  providers: Providers;
+  recordings: Recordings;
+  transcripts: Transcripts;
   owners: readonly Owner[];
   portalId: number;
   appId: number;
@@ -45,39 +61,50 @@ export async function createPageServer(parts: {
   people: readonly DemoPerson[];
   onCallMe: CallMe;
 }): Promise<PageServer> {
-  const { portal, owners, portalId, appId } = parts;
-  const [page, css] = await Promise.all([
+  const { portal, owners, portalId, calling, providers, recordings } = parts;
+  files ??= Promise.all([
     bundled(import.meta.url, './browser/main.ts'),
     bundled(import.meta.url, './browser/page.css'),
   ]);
+  const [page, css] = await files;
   const messages: HostMessage[] = [];
-  const desk = createCallDesk({ portal, portalId, appId });
-  const e164 = Object.fromEntries(
-    parts.people.flatMap((person) => person.numbers.map((number) => [number.typed, number.e164])),
-  );
-  const countries = Object.fromEntries(parts.people.map((person) => [person.email, person.country]));
+  const lint = createWireLint(portal);
+  const desk = createCallDesk({ portal, portalId, appId: parts.appId, lint });
+  const state = pageState({ ...parts, desk });
+  const signedFetch = createSignedFetch(parts);
+  const cards = cardRoutes({ ...parts, signedFetch });
   let version = 0;
-  portal.onChange(() => {
+  const touch = (): void => {
     version += 1;
-  });
+  };
+  portal.onChange(touch);
 
   const ownerOf = (userId: unknown): Owner | undefined => owners.find((owner) => `${owner.userId}` === `${userId}`);
 
-  function html(request: HttpRequest): HttpReply {
+  function html(request: HttpRequest, place: string): HttpReply {
     const owner = ownerOf(request.query.get('user')) ?? owners[0];
-    const location = locationIn(request);
+    const settings = calling.settings();
+    const location = locationOf(request, place, calling);
+    const asked = request.query.get('usesCallingWindow');
+    const usesCallingWindow = asked === null ? (settings?.usesCallingWindow ?? false) : asked === 'true';
     const setup = {
-      panelUrl: parts.panelUrl,
+      panelUrl: settings?.url ?? parts.panelUrl,
+      appName: settings?.name ?? 'Patchcord',
+      width: settings?.width ?? 400,
+      height: settings?.height ?? 600,
       portalId,
       owner,
       page: randomUUID(),
+      place,
       location,
-      usesCallingWindow: location === 'window' || request.query.get('usesCallingWindow') === 'true',
-      fullNavigation: request.query.get('navigation') === 'full',
-      engagementId: desk.liveInbound(),
+      usesCallingWindow: location !== 'widget' && usesCallingWindow,
+      fullNavigation: request.query.get('navigation') !== 'inplace',
     };
-    const title = location === 'window' ? 'Calling window (sandbox, not HubSpot)' : 'Contacts (sandbox, not HubSpot)';
-    return text(200, 'text/html', pageHtml({ title, setup }));
+    const title = { window: 'Calling', tasks: 'Tasks', 'help-desk': 'Help desk' }[place] ?? 'Contacts';
+    const reply = text(200, 'text/html', pageHtml({ title: `${title} (sandbox, not HubSpot)`, setup }));
+    // Who is signed in here is known to the page where an app asks for consent.
+    const cookie = `sandbox-portal-user=${owner?.userId}; Path=/oauth; SameSite=Lax; HttpOnly`;
+    return 'status' in reply ? { ...reply, headers: { ...reply.headers, 'set-cookie': cookie } } : reply;
   }
 
   function hear(body: Record<string, unknown>, owner: Owner): HttpReply {
@@ -88,55 +115,31 @@ export async function createPageServer(parts: {
       owner,
       location: body.location === 'remote' || body.location === 'window' ? body.location : 'widget',
       usesCallingWindow: body.usesCallingWindow === true,
+      inboundSupported: calling.settings()?.supportsInboundCalling ?? false,
       viewing: reference(body.viewing),
       dialed: reference(body.dialed),
     };
-    messages.push({ at: Date.now(), page: from.page, user: owner.email, message });
+    messages.push({ at: Date.now(), page: from.page, location: from.location, user: owner.email, message });
     if (type === 'SYNC_ACK') {
-      desk.loaded(from.page);
+      lint.loaded(from.page);
       return json(200, { replies: [] });
     }
     const fault = parts.faults.take(hostFaults, type);
     const failing =
       fault?.fault === 'host-error' ? (fault.message === undefined ? {} : { message: fault.message }) : undefined;
     const replies = desk.hear(from, { type, data: isObject(message.data) ? message.data : {} }, failing);
-    return json(200, { replies, lint: desk.lint().length, ...(fault && !failing ? { fault } : {}) });
+    touch();
+    return json(200, { replies, lint: lint.findings().length, ...(fault && !failing ? { fault } : {}) });
   }
 
-  /** Sends what a card's `hubspot.fetch` would: HubSpot appends who asks, signs, and tries once more after a 5xx. */
-  async function pair(owner: Owner): Promise<HttpReply> {
-    const query = new URLSearchParams({
-      userId: `${owner.userId}`,
-      portalId: `${portalId}`,
-      userEmail: owner.email,
-      appId: `${appId}`,
-    });
-    const url = `${parts.relayUrl.replace(/\/$/, '')}${pairingPath}?${query.toString()}`;
-    const body = '{}';
-    const attempt = async (): Promise<Response> => {
-      const timestamp = `${Date.now()}`;
-      return fetch(url, {
-        method: 'POST',
-        body,
-        headers: {
-          'content-type': 'application/json',
-          'X-HubSpot-Signature-v3': signatureV3({ secret: parts.clientSecret, method: 'POST', url, body, timestamp }),
-          'X-HubSpot-Request-Timestamp': timestamp,
-        },
-      });
-    };
-    try {
-      let response = await attempt().catch(attempt);
-      if (response.status >= 500) response = await attempt();
-      const answer: unknown = await response.json().catch(() => undefined);
-      if (response.ok && isObject(answer) && typeof answer.code === 'string') return json(200, answer);
-      const said = isObject(answer) ? (answer.message ?? answer.error ?? answer.detail) : undefined;
-      return json(502, {
-        error: `The relay refused (${response.status})${typeof said === 'string' ? `: ${said}` : '.'}`,
-      });
-    } catch {
-      return json(502, { error: `The relay at ${parts.relayUrl} does not answer. Is it running?` });
-    }
+  /** The numbers the help desk offers in its channel: HubSpot asks the app, signed. */
+  async function channel(owner: Owner): Promise<HttpReply> {
+    const connection = calling.channel();
+    if (!connection?.isReady) return json(200, { numbers: [] });
+    const body = JSON.stringify({ appId: parts.appId, portalId, userId: owner.userId });
+    const response = await signedFetch({ owner, url: connection.url, method: 'POST', body }).catch(() => undefined);
+    const answer: unknown = await response?.json().catch(() => undefined);
+    return json(200, { numbers: channelNumbers(answer) ?? [] });
   }
 
   async function callMe(owner: Owner, body: Record<string, unknown>): Promise<HttpReply> {
@@ -154,70 +157,78 @@ export async function createPageServer(parts: {
     }
   }
 
-  function state(): unknown {
-    const linked = (type: ObjectType, id: string, to: ObjectType): string[] =>
-      portal.associated(type, id, to).map((link) => link.toId);
-    return {
-      version,
-      contacts: portal.all('contacts').map(({ id, properties }) => ({
-        id,
-        properties,
-        companies: linked('contacts', id, 'companies'),
-        country: countries[properties.email ?? ''] ?? 'US',
-      })),
-      companies: portal
-        .all('companies')
-        .map(({ id, properties }) => ({ id, properties, contacts: linked('companies', id, 'contacts') })),
-      calls: portal.all('calls').map(({ id, properties }) => ({
-        id,
-        properties,
-        contacts: linked('calls', id, 'contacts'),
-        companies: linked('calls', id, 'companies'),
-      })),
-      owners,
-      dispositions,
-      unknownCaller,
-      e164,
-    };
+  function ask(path: string, owner: Owner, body: Record<string, unknown>): Promise<HttpReply> | HttpReply {
+    switch (path) {
+      case '/sandbox/host':
+        return hear(body, owner);
+      case '/sandbox/sync':
+        return json(200, { engagementId: desk.liveInbound(owner.userId) });
+      case '/sandbox/channel':
+        return channel(owner);
+      case '/sandbox/call-me':
+        return callMe(owner, body);
+      case '/sandbox/provider':
+        if (body.provider !== 'ours' && body.provider !== 'hubspot' && body.provider !== 'none')
+          return json(400, { error: 'A provider is "ours", "hubspot" or "none".' });
+        providers.choose(owner.userId, body.provider);
+        touch();
+        return json(200, {});
+      default:
+        return json(404, { error: 'Not here.' });
+    }
   }
 
   return {
     messages: () => [...messages],
-    lint: desk.lint,
+    lint: lint.findings,
+    ghosts: desk.unfinished,
+    touch,
     async handle(request) {
-      if (request.path === '/sandbox/lint') return json(200, { findings: desk.lint() });
-      if (request.path === '/sandbox/host-messages') return json(200, { messages });
+      const { path, query } = request;
+      if (path === '/sandbox/lint') return json(200, { findings: lint.findings() });
+      if (path === '/sandbox/host-messages') return json(200, { messages });
+      const card = await cards(request);
+      if (card) return card;
       if (request.method === 'POST') {
         const body = objectBody(request) ?? {};
         const owner = ownerOf(body.user);
-        if (!owner) return json(400, { error: 'Unknown sandbox user.' });
-        if (request.path === '/sandbox/host') return hear(body, owner);
-        if (request.path === '/sandbox/pair') return pair(owner);
-        if (request.path === '/sandbox/call-me') return callMe(owner, body);
-        return json(404, { error: 'Not here.' });
+        return owner ? ask(path, owner, body) : json(400, { error: 'Unknown sandbox user.' });
       }
-      if (request.path === '/page.js') return text(200, 'text/javascript', page);
-      if (request.path === '/page.css') return text(200, 'text/css', css);
-      if (request.path === '/sandbox/state')
-        return request.query.get('since') === `${version}` ? { status: 204 } : json(200, state());
-      if (
-        request.path === '/' ||
-        request.path.startsWith('/contacts/') ||
-        request.path.startsWith('/calling-integration-popup-ui/')
-      )
-        return html(request);
-      return text(404, 'text/plain', 'Not here. The page is at /, REST under /crm/ and /oauth/.');
+      if (path === '/page.js') return text(200, 'text/javascript', page);
+      if (path === '/page.css') return text(200, 'text/css', css);
+      if (path === '/sandbox/state')
+        return query.get('since') === `${version}` ? { status: 204 } : json(200, { version, ...state() });
+      const recording = /^\/sandbox\/recordings\/(\d+)$/.exec(path)?.[1];
+      if (recording !== undefined) return recordings.play(recording, request.headers.range);
+      const place = placeAt(path);
+      return place === undefined
+        ? text(404, 'text/plain', 'Not here. The page is at /, REST under /crm/ and /oauth/.')
+        : html(request, place);
     },
   };
 }
 
-function locationIn(request: HttpRequest): 'widget' | 'remote' | 'window' {
-  if (request.path.startsWith('/calling-integration-popup-ui/')) return 'window';
-  const wanted = request.query.get('location');
-  return wanted === 'widget' || wanted === 'window' ? wanted : 'remote';
+/** HubSpot's own addresses, as far as the sandbox has pages for them. */
+function placeAt(path: string): string | undefined {
+  if (path === '/' || path.startsWith('/contacts/')) return 'record';
+  if (path.startsWith('/calling-integration-popup-ui/')) return 'window';
+  if (path.startsWith('/tasks/')) return 'tasks';
+  return path.startsWith('/help-desk/') ? 'help-desk' : undefined;
 }
 
-function reference(value: unknown): { type: ObjectType; id: string } | undefined {
+/** Which frame the page has, by the calling settings; `?location=` is for a test that wants one of them whatever they say. */
+function locationOf(request: HttpRequest, place: string, calling: CallingApp): PageIdentity['location'] | 'none' {
+  const wanted = request.query.get('location');
+  if (wanted === 'widget' || wanted === 'window' || wanted === 'remote') return wanted;
+  const settings = calling.settings();
+  if (!settings?.isReady) return 'none';
+  if (!settings.supportsInboundCalling) return place === 'window' ? 'none' : 'widget';
+  if (place === 'window') return 'window';
+  return settings.usesRemote ? 'remote' : 'none';
+}
+
+function reference(value: unknown): RecordReference | undefined {
   if (!isObject(value) || typeof value.id !== 'string') return undefined;
-  return value.type === 'contacts' || value.type === 'companies' ? { type: value.type, id: value.id } : undefined;
+  const type = objectTypes.find((one) => one === value.type);
+  return type && { type, id: value.id };
 }

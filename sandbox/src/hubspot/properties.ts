@@ -1,10 +1,19 @@
 /**
- * Owns what the emulated portal knows about contacts, companies and calls: properties, their types and options, which are
+ * Owns what the emulated portal knows about contacts, companies, deals, tickets and calls: properties, their types and options, which are
  * unique, and which HubSpot calculates. Facts: the HubSpot contract, sections 2.1 and 2.4. Must never hold a record.
  */
 
-export const objectTypes = ['contacts', 'companies', 'calls'] as const;
+export const objectTypes = ['contacts', 'companies', 'deals', 'tickets', 'calls'] as const;
 export type ObjectType = (typeof objectTypes)[number];
+
+/** HubSpot's numbers for them, as host messages and paths carry them. */
+export const objectTypeIds: Readonly<Record<ObjectType, string>> = {
+  contacts: '0-1',
+  companies: '0-2',
+  deals: '0-3',
+  tickets: '0-5',
+  calls: '0-48',
+};
 
 export interface Property {
   readonly name: string;
@@ -52,6 +61,8 @@ const systemOf = (groupName: string): Property[] =>
 
 const contact = 'contactinformation';
 const company = 'companyinformation';
+const deal = 'dealinformation';
+const ticket = 'ticketinformation';
 const call = 'call_information';
 
 export const phoneCalculations = [
@@ -97,6 +108,26 @@ export function standardProperties(): Record<ObjectType, Map<string, Property>> 
       ...plain(company, 'name', 'domain', 'city', 'country', 'industry', 'hubspot_owner_id'),
       phone(company, 'phone'),
     ]),
+    deals: byName([
+      ...systemOf(deal),
+      ...plain(deal, 'dealname', 'pipeline', 'dealstage', 'hubspot_owner_id', 'description'),
+      { name: 'amount', label: 'Amount', type: 'number', fieldType: 'number', groupName: deal },
+      { name: 'closedate', label: 'Close date', type: 'datetime', fieldType: 'date', groupName: deal },
+      ...calculated(deal, 'hs_is_closed'),
+    ]),
+    tickets: byName([
+      ...systemOf(ticket),
+      ...plain(ticket, 'subject', 'content', 'hs_pipeline', 'hs_pipeline_stage', 'hubspot_owner_id'),
+      {
+        name: 'hs_ticket_priority',
+        label: 'Priority',
+        type: 'enumeration',
+        fieldType: 'select',
+        groupName: ticket,
+        options: options('LOW', 'MEDIUM', 'HIGH', 'URGENT'),
+      },
+      ...calculated(ticket, 'hs_is_closed'),
+    ]),
     calls: byName([
       ...systemOf(call),
       ...plain(
@@ -140,11 +171,13 @@ export function standardProperties(): Record<ObjectType, Map<string, Property>> 
           'COMPLETED',
           'CONNECTING',
           'FAILED',
+          'HOLD',
           'IN_PROGRESS',
           'MISSED',
           'NO_ANSWER',
           'QUEUED',
           'RINGING',
+          'UNKNOWN',
         ),
       },
       {
@@ -164,35 +197,5 @@ export function standardProperties(): Record<ObjectType, Map<string, Property>> 
         options: options('INTEGRATIONS_PLATFORM'),
       },
     ]),
-  };
-}
-
-/** The country calling codes the portal can tell apart, and what a national number loses in front of it. */
-const plans = [
-  { region: 'US', code: '1', trunk: '1', national: /^\d{10}$/, area: 3 },
-  { region: 'GB', code: '44', trunk: '0', national: /^\d{9,10}$/, area: 2 },
-  { region: 'DE', code: '49', trunk: '0', national: /^\d{5,11}$/, area: 2 },
-] as const;
-
-/** What HubSpot calculates from a number as typed; a national number is read in `region`. Nothing when it makes no sense. */
-export function calculatedNumber(
-  typed: string,
-  region: string,
-): { e164: string; national: string; code: string; region: string; area: string } | undefined {
-  const digits = typed.replace(/\D/g, '');
-  const international = typed.trim().startsWith('+');
-  const plan = international
-    ? plans.find((one) => digits.startsWith(one.code))
-    : (plans.find((one) => one.region === region) ?? plans[0]);
-  if (!plan) return undefined;
-  let national = international ? digits.slice(plan.code.length) : digits;
-  if (!international && national.startsWith(plan.trunk)) national = national.slice(plan.trunk.length);
-  if (!plan.national.test(national)) return undefined;
-  return {
-    e164: `+${plan.code}${national}`,
-    national,
-    code: plan.code,
-    region: plan.region,
-    area: national.slice(0, plan.area),
   };
 }

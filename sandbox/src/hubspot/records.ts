@@ -3,7 +3,10 @@
  * (the HubSpot contract, sections 2.1 to 2.5). Must never know HTTP.
  */
 import { randomUUID } from 'node:crypto';
-import { calculatedNumber, type ObjectType, objectTypes, type Property, standardProperties } from './properties.ts';
+import { associationType } from './association-types.ts';
+import { calculatedNumber } from './calculated-number.ts';
+import { type ObjectType, objectTypes, type Property, standardProperties } from './properties.ts';
+import { problem, stored } from './property-rules.ts';
 
 export interface PortalRecord {
   readonly type: ObjectType;
@@ -14,6 +17,14 @@ export interface PortalRecord {
   readonly archived: boolean;
   /** From when on a search finds it, in epoch milliseconds. */
   readonly indexedAt: number;
+}
+
+/** What happened to one record, as a webhook tells it. */
+export interface RecordChange {
+  readonly kind: 'created' | 'changed' | 'deleted';
+  readonly record: PortalRecord;
+  /** The values that are new. */
+  readonly values: Readonly<Record<string, string | null>>;
 }
 
 export interface Association {
@@ -30,6 +41,7 @@ export class Refusal extends Error {
   readonly category: string | undefined;
   readonly errors: readonly PropertyError[];
   readonly subCategory: string | undefined;
+  context: Readonly<Record<string, readonly string[]>> | undefined;
   constructor(
     status: number,
     message: string,
@@ -43,9 +55,16 @@ export class Refusal extends Error {
     this.errors = errors;
     this.subCategory = subCategory;
   }
+  /** The same refusal, with what tells which input of a batch it belongs to. */
+  named(context: Readonly<Record<string, readonly string[]>>): Refusal {
+    const copy = new Refusal(this.status, this.message, this.category, this.errors, this.subCategory);
+    copy.context = context;
+    return copy;
+  }
   body(): Record<string, unknown> {
     return {
       status: 'error',
+      ...(this.context === undefined ? {} : { context: this.context }),
       message: this.message,
       correlationId: randomUUID(),
       ...(this.category === undefined ? {} : { category: this.category }),
@@ -69,22 +88,17 @@ export interface PropertyError {
   readonly message: string;
 }
 
-/** HUBSPOT_DEFINED association type ids, from → to. */
-const associationTypes: Partial<Record<`${ObjectType}>${ObjectType}`, number>> = {
-  'calls>contacts': 194,
-  'calls>companies': 182,
-  'contacts>calls': 193,
-  'companies>calls': 181,
-  'contacts>companies': 279,
-  'companies>contacts': 280,
-};
-
 export interface Portal {
   all(type: ObjectType): readonly PortalRecord[];
   associations(): readonly Association[];
   property(type: ObjectType, name: string): Property | undefined;
   properties(type: ObjectType): readonly Property[];
   addProperty(type: ObjectType, property: Property): void;
+  /** What an administrator requires of a new record; enforced by the newest API only. */
+  required(type: ObjectType): readonly string[];
+  require(type: ObjectType, names: readonly string[]): void;
+  /** What `create` would refuse of the values alone. @throws Refusal */
+  check(type: ObjectType, properties: Readonly<Record<string, unknown>>): void;
   get(type: ObjectType, key: string, idProperty?: string): PortalRecord | undefined;
   create(
     type: ObjectType,
@@ -95,8 +109,11 @@ export interface Portal {
   archive(type: ObjectType, id: string): void;
   /** Associates both ways; without a type id the default one. Throws {@link Refusal} for a wrong id or a record that is not there. */
   associate(fromType: ObjectType, fromId: string, toType: ObjectType, toId: string, typeId?: number): number;
+  /** Takes the association away, both ways; nothing happens where there is none. */
+  dissociate(fromType: ObjectType, fromId: string, toType: ObjectType, toId: string): void;
   associated(fromType: ObjectType, fromId: string, toType: ObjectType): readonly Association[];
-  onChange(listener: () => void): void;
+  /** `change` is absent where associations or properties of the portal changed, and not a record. */
+  onChange(listener: (change?: RecordChange) => void): void;
 }
 
 export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDelayMs: number }): Portal {
@@ -105,11 +122,12 @@ export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDel
     Map<string, PortalRecord>
   >;
   const catalogue = standardProperties();
+  const required = new Map<ObjectType, readonly string[]>();
   const links: Association[] = [];
-  const listeners: (() => void)[] = [];
-  const serial: Record<ObjectType, number> = { contacts: 500, companies: 600, calls: 90_000 };
-  const changed = (): void => {
-    for (const listener of listeners) listener();
+  const listeners: ((change?: RecordChange) => void)[] = [];
+  const serial: Record<ObjectType, number> = { contacts: 500, companies: 600, deals: 700, tickets: 800, calls: 90_000 };
+  const changed = (change?: RecordChange): void => {
+    for (const listener of listeners) listener(change);
   };
 
   function checked(type: ObjectType, given: Readonly<Record<string, unknown>>): Record<string, string | null> {
@@ -148,6 +166,8 @@ export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDel
   }
 
   function derived(type: ObjectType, properties: Record<string, string | null>, region: string): void {
+    if (type === 'deals') properties.hs_is_closed = `${/^closed/.test(properties.dealstage ?? '')}`;
+    if (type === 'tickets') properties.hs_is_closed = `${properties.hs_pipeline_stage === '4'}`;
     if (type !== 'contacts') return;
     const work = properties.phone ? calculatedNumber(properties.phone, region) : undefined;
     const mobile = properties.mobilephone ? calculatedNumber(properties.mobilephone, region) : undefined;
@@ -169,6 +189,8 @@ export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDel
     associations: () => [...links],
     property: (type, name) => catalogue[type].get(name),
     properties: (type) => [...catalogue[type].values()],
+    required: (type) => required.get(type) ?? [],
+    require: (type, names) => void required.set(type, names),
     addProperty(type, property) {
       catalogue[type].set(property.name, property);
     },
@@ -181,6 +203,7 @@ export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDel
       if (!property?.hasUniqueValue) throw notUnique(idProperty);
       return portal.all(type).find((record) => record.properties[idProperty]?.toLowerCase() === key.toLowerCase());
     },
+    check: (type, given) => void checked(type, given),
     create(type, given, at = {}) {
       const properties = checked(type, given);
       if (type === 'calls' && !properties.hs_timestamp)
@@ -207,31 +230,33 @@ export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDel
         indexedAt: at.indexedAt ?? Date.now() + options.searchDelayMs,
       });
       tables[type].set(id, record);
-      changed();
+      changed({ kind: 'created', record, values: record.properties });
       return record;
     },
     update(type, id, given) {
       const before = portal.get(type, id);
       if (!before) throw notFound();
-      const properties = { ...before.properties, ...checked(type, given) };
+      const values = checked(type, given);
+      const properties = { ...before.properties, ...values };
       refuseTwins(type, properties, id);
       const now = new Date().toISOString();
-      if ('phone' in given || 'mobilephone' in given) derived(type, properties, 'US');
+      if (type !== 'contacts' || 'phone' in given || 'mobilephone' in given) derived(type, properties, 'US');
       properties.hs_lastmodifieddate = now;
       const record = Object.freeze({ ...before, properties: Object.freeze(properties), updatedAt: now });
       tables[type].set(id, record);
-      changed();
+      const fresh = Object.entries(values).filter(([name, value]) => (before.properties[name] ?? null) !== value);
+      changed({ kind: 'changed', record, values: Object.fromEntries(fresh) });
       return record;
     },
     archive(type, id) {
       const record = portal.get(type, id);
       if (!record) return;
       tables[type].set(id, { ...record, archived: true });
-      changed();
+      changed({ kind: 'deleted', record, values: {} });
     },
     associate(fromType, fromId, toType, toId, typeId) {
-      const standard = associationTypes[`${fromType}>${toType}`];
-      const back = associationTypes[`${toType}>${fromType}`];
+      const standard = associationType(fromType, toType);
+      const back = associationType(toType, fromType);
       if (standard === undefined || back === undefined)
         throw new Refusal(400, `No association type from ${fromType} to ${toType}`, 'VALIDATION_ERROR');
       if (typeId !== undefined && typeId !== standard)
@@ -266,6 +291,14 @@ export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDel
       }
       return standard;
     },
+    dissociate(fromType, fromId, toType, toId) {
+      const before = links.length;
+      const gone = (link: Association): boolean =>
+        (link.fromType === fromType && link.fromId === fromId && link.toType === toType && link.toId === toId) ||
+        (link.fromType === toType && link.fromId === toId && link.toType === fromType && link.toId === fromId);
+      links.splice(0, links.length, ...links.filter((link) => !gone(link)));
+      if (links.length !== before) changed();
+    },
     associated: (fromType, fromId, toType) =>
       links.filter((link) => link.fromType === fromType && link.fromId === fromId && link.toType === toType),
     onChange(listener) {
@@ -273,13 +306,6 @@ export function createPortal(options: { ownerIds: ReadonlySet<string>; searchDel
     },
   };
   return portal;
-}
-
-/** As the portal gives it back: no empty strings, and times as ISO text whatever was sent. */
-function stored(property: Property | undefined, value: unknown): string | null {
-  if (typeof value !== 'string' || value === '') return null;
-  if (property?.type !== 'datetime') return value;
-  return new Date(/^\d+$/.test(value) ? Number(value) : value).toISOString();
 }
 
 export function notFound(): Refusal {
@@ -293,31 +319,4 @@ export function notUnique(name: string): Refusal {
 function invalid(errors: readonly PropertyError[]): Refusal {
   const list = errors.map(({ name, code, message }) => ({ isValid: false, message, error: code, name }));
   return new Refusal(400, `Property values were not valid: ${JSON.stringify(list)}`, 'VALIDATION_ERROR', errors);
-}
-
-function problem(
-  property: Property | undefined,
-  name: string,
-  value: unknown,
-  ownerIds: ReadonlySet<string>,
-): { code: string; message: string } | undefined {
-  if (!property) return { code: 'PROPERTY_DOESNT_EXIST', message: `Property "${name}" does not exist` };
-  if (property.calculated)
-    return { code: 'READ_ONLY_VALUE', message: `"${name}" is a read only property; its value cannot be set.` };
-  if (value === null || value === '') return undefined;
-  if (typeof value !== 'string') return { code: 'INVALID_STRING', message: `"${name}": property values are strings` };
-  if (property.options && !property.options.some((option) => option.value === value))
-    return {
-      code: 'INVALID_OPTION',
-      message: `${value} was not one of the allowed options: [${property.options.map((option) => option.value).join(', ')}]`,
-    };
-  if (property.type === 'number' && !/^-?\d+(\.\d+)?$/.test(value))
-    return { code: 'INVALID_INTEGER', message: `${value} was not a valid number` };
-  if (property.type === 'datetime' && !(/^\d{10,}$/.test(value) || !Number.isNaN(Date.parse(value))))
-    return { code: 'INVALID_DATE', message: `${value} was not a valid datetime` };
-  if (name === 'hubspot_owner_id' && !ownerIds.has(value))
-    return { code: 'INVALID_OWNER_ID', message: `${value} was not a valid owner id` };
-  if (name === 'hs_call_recording_url' && !value.startsWith('https://'))
-    return { code: 'INVALID_URL', message: `${value} must be an https URL` };
-  return undefined;
 }

@@ -2,9 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Browser, Frame } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startHttpServer } from '../../../sandbox/src/http.ts';
 import { type HubSpotSandbox, startHubSpotSandbox } from '../../../sandbox/src/hubspot/sandbox.ts';
-import { signatureV3 } from '../../../sandbox/src/hubspot/signature.ts';
 import { launchChromium, type OpenPage, openPage, servePanel } from '../salesforce/browser-page.ts';
 
 type Heard = [string, Record<string, unknown>][];
@@ -35,15 +33,17 @@ afterAll(async () => {
   await panel.close();
 });
 
-const start = (relayUrl = 'http://localhost:1') =>
+const start = () =>
   startHubSpotSandbox({
     panelUrl: `${panel.origin}/hubspot/`,
-    relayUrl,
+    relayUrl: 'http://localhost:1',
     clientSecret: 'test-client-secret',
     appId: 99,
   });
-const visit = async (query = ''): Promise<void> => {
-  open = await openPage(browser, sandbox.url + query);
+/** One frame in an ordinary tab, which keeps it when another record is shown; a test says what it wants otherwise. */
+const visit = async (wanted: Readonly<Record<string, string>> = {}): Promise<void> => {
+  const query = { location: 'remote', usesCallingWindow: 'false', navigation: 'inplace', ...wanted };
+  open = await openPage(browser, `${sandbox.url}?${new URLSearchParams(query)}`);
   frame = await open.panel('typeof heard === "object" && heard.some(([name]) => name === "onReady")');
 };
 beforeEach(async () => {
@@ -70,7 +70,7 @@ const rules = (): string[] => sandbox.lint().map((finding) => finding.rule);
 
 describe('the handshake', () => {
   it.each(['remote', 'widget', 'window'])('tells a frame in place "%s" where and whose it is', async (location) => {
-    await visit(`?location=${location}`);
+    await visit({ location, usesCallingWindow: `${location === 'window'}` });
     expect(await waitFor('onReady')).toMatchObject({
       portalId: sandbox.portalId,
       userId: 4201,
@@ -179,7 +179,7 @@ describe('a call from outside', () => {
   });
 
   it('goes on over a full navigation: the new frame gets its engagement', async () => {
-    await visit('?navigation=full');
+    await visit({ navigation: 'full' });
     await say('initialized', {});
     await ring('+442079460958');
     const { engagementId } = await waitFor('onCreateEngagementSucceeded');
@@ -190,25 +190,8 @@ describe('a call from outside', () => {
     expect(await waitFor('onReady')).toMatchObject({ engagementId });
   });
 
-  it('is shown in a tab when the calling window owns it', async () => {
-    await visit();
-    const tab = open.page;
-    const popup = await open.context.newPage();
-    await popup.goto(`${sandbox.url}calling-integration-popup-ui/${sandbox.portalId}`);
-    const inner = await (await popup.waitForSelector('iframe')).contentFrame();
-    if (!inner) throw new Error('the calling window has no frame');
-    frame = inner;
-    expect(await waitFor('onReady')).toMatchObject({ iframeLocation: 'window', usesCallingWindow: true });
-    await say('initialized', {});
-    await tab.bringToFront();
-    await say('navigateToRecord', {
-      objectCoordinates: { portalId: sandbox.portalId, objectId: Number(contact('Mina')), objectTypeId: '0-1' },
-    });
-    await tab.waitForSelector(`[data-shown="${contact('Mina')}"]`);
-  });
-
   it('is ignored from a widget', async () => {
-    await visit('?location=widget');
+    await visit({ location: 'widget' });
     await say('initialized', {});
     await ring('+442079460958');
     await expect.poll(rules).toEqual(['inbound-widget']);
@@ -218,7 +201,7 @@ describe('a call from outside', () => {
 
 describe('the widget around the panel', () => {
   it('is sized, hidden after a call and shown again, which the panel hears', async () => {
-    await visit('?location=widget');
+    await visit({ location: 'widget' });
     await say('initialized', {});
     await say('resizeWidget', { width: 380, height: 500 });
     await expect.poll(async () => (await open.page.locator('iframe').boundingBox())?.height).toBe(500);
@@ -268,7 +251,7 @@ describe('the linter', () => {
   });
 
   it('finds a remote frame that speaks for the calling window', async () => {
-    await visit('?usesCallingWindow=true');
+    await visit({ usesCallingWindow: 'true' });
     await say('initialized', {});
     await say('outgoingCall', { externalCallId: 'c1', toNumber: '+1', createEngagement: false });
     await expect.poll(rules).toEqual(['remote-speaks']);
@@ -304,6 +287,21 @@ describe('faults of the host', () => {
     ).toEqual(['c2', 'c2', 'c3', 'c5']);
   });
 
+  it('answers in another order', async () => {
+    await visit();
+    await say('initialized', {});
+    sandbox.faults.add({ fault: 'host-reversed', on: 'INCOMING_CALL' });
+    await say('incomingCall', {
+      externalCallId: 'c1',
+      fromNumber: '+442079460958',
+      toNumber: '+14155550190',
+      createEngagement: true,
+    });
+    await waitFor('onEngagementCreated');
+    const order = await frame.evaluate(() => heard.map(([name]) => name).filter((name) => name !== 'onReady'));
+    expect(order).toEqual(['onCallerIdMatchSucceeded', 'onCreateEngagementSucceeded', 'onEngagementCreated']);
+  });
+
   it('lets a stranger answer, whom the SDK ignores', async () => {
     await visit();
     await say('initialized', {});
@@ -317,55 +315,5 @@ describe('faults of the host', () => {
     await outgoing('c1');
     expect(await strange).toBe('null');
     expect(await frame.evaluate(() => heard.some(([name]) => name === 'onCreateEngagementSucceeded'))).toBe(false);
-  });
-});
-
-describe('the phone card', () => {
-  it('asks the relay with a request signed as HubSpot signs, and shows the code', async () => {
-    await sandbox.close();
-    const asked: { url: string; signature: unknown; timestamp: string; body: string }[] = [];
-    const relay = await startHttpServer({
-      port: 0,
-      host: 'localhost',
-      handle: (request) => {
-        const { 'x-hubspot-signature-v3': signature, 'x-hubspot-request-timestamp': timestamp } = request.headers;
-        asked.push({
-          url: `${request.path}?${request.query.toString()}`,
-          signature,
-          timestamp: `${timestamp}`,
-          body: request.raw.toString(),
-        });
-        return {
-          status: asked.length === 1 ? 503 : 200,
-          body: JSON.stringify({ code: '482 913', expiresAt: Date.now() + 300_000 }),
-        };
-      },
-    });
-    sandbox = await start(relay.origin);
-    await visit();
-    await open.page.click('[data-pair]');
-    await open.page.waitForSelector('[data-code="482 913"]');
-    expect(asked).toHaveLength(2);
-    const request = asked[1];
-    if (!request) throw new Error('nothing was asked');
-    expect(request.url).toBe(
-      `/v1/hubspot/pairing-codes?userId=4201&portalId=${sandbox.portalId}&userEmail=robin%40patchcord.example&appId=99`,
-    );
-    expect(request.signature).toBe(
-      signatureV3({
-        secret: 'test-client-secret',
-        method: 'POST',
-        url: relay.origin + request.url,
-        body: request.body,
-        timestamp: request.timestamp,
-      }),
-    );
-    await relay.close();
-  });
-
-  it('says so when the relay is away', async () => {
-    await visit();
-    await open.page.click('[data-pair]');
-    await open.page.waitForSelector('text=does not answer. Is it running?');
   });
 });

@@ -297,10 +297,10 @@ describe('owners, outcomes and inbound calls', () => {
       status: 200,
       body: { callerIdMatches: [{ callerIdType: 'CONTACT' }, { callerIdType: 'CONTACT' }] },
     });
-    expect(portal.sandbox.records.calls[0]?.properties).toMatchObject({
-      hs_call_status: 'MISSED',
-      hubspot_owner_id: '7701',
-    });
+    expect(portal.sandbox.records.calls).toEqual([]);
+    await expect
+      .poll(() => portal.sandbox.records.calls[0]?.properties)
+      .toMatchObject({ hs_call_status: 'MISSED', hubspot_owner_id: '7701' });
   });
 });
 

@@ -72,7 +72,8 @@ export function createHostWire(options: {
     const { value } = await postJson('/sandbox/host', { ...options.report(), message });
     const heard = (value ?? {}) as Heard;
     options.onLint(heard.lint ?? 0);
-    const replies = heard.replies ?? [];
+    const { fault, delayMs } = heard.fault ?? { fault: '' };
+    const replies = fault === 'host-reversed' ? [...(heard.replies ?? [])].reverse() : (heard.replies ?? []);
     const reply = (): void => {
       for (const one of replies) post(one.type, one.data === undefined ? {} : { data: one.data });
     };
@@ -80,7 +81,6 @@ export function createHostWire(options: {
       message,
       replies.some((one) => one.type === `${message.type}_FAILED`),
     );
-    const { fault, delayMs } = heard.fault ?? { fault: '' };
     if (fault === 'host-never') return;
     if (fault === 'host-late') setTimeout(reply, delayMs ?? 3000);
     else if (fault === 'host-wrong-origin')

@@ -1,14 +1,17 @@
 /**
- * Owns how a contact, a company and a call look on the HubSpot page. Must never change the page: it gives elements, `main.ts` places them.
+ * Owns how a contact, a company, a deal and a ticket look on the HubSpot page. Must never change the page: it gives elements, `tab-page.ts`
+ * places them.
  */
-import { avatar, h, icon, shownDuration, type TimelineCall } from '../../page/dom.ts';
+import { avatar, h, icon } from '../../page/dom.ts';
 import {
-  type Company,
   type Contact,
+  type Entry,
+  entryOf,
   nameOf,
+  numberOf,
   ownerName,
   type PortalState,
-  type Properties,
+  type RecordType,
   type Reference,
 } from './portal-state.ts';
 
@@ -19,7 +22,7 @@ export interface RecordActions {
   dial(number: string, source: string, callee: Reference, country: string): void;
 }
 
-function dialLink(
+export function dialLink(
   { dial }: RecordActions,
   number: string | null | undefined,
   source: string,
@@ -45,164 +48,147 @@ function field(label: string, content: Node | string): HTMLElement {
   return h('div', { class: 'field' }, h('dt', {}, label), h('dd', {}, content));
 }
 
-/** Everything the left column shows of a contact. */
-export function contactView(portal: PortalState, contact: Contact, actions: RecordActions): Node[] {
-  const { addressOf, dial, following } = actions;
-  const { properties, id } = contact;
-  const self: Reference = { type: 'contacts', id };
-  const first = properties.phone
-    ? ([properties.phone, 'phone'] as const)
-    : ([properties.mobilephone, 'mobilephone'] as const);
-  const company = portal.companies.find((one) => contact.companies.includes(one.id));
+export function countryOf(portal: PortalState, entry: Entry): string {
+  if ('country' in entry) return (entry as Contact).country;
+  const [first] = entry.contacts ?? [];
+  return portal.contacts.find((one) => one.id === first)?.country ?? 'US';
+}
+
+const stages: Readonly<Record<string, string>> = {
+  appointmentscheduled: 'Appointment scheduled',
+  qualifiedtobuy: 'Qualified to buy',
+  presentationscheduled: 'Presentation scheduled',
+  contractsent: 'Contract sent',
+  closedwon: 'Closed won',
+  closedlost: 'Closed lost',
+};
+const ticketStages: Readonly<Record<string, string>> = {
+  1: 'New',
+  2: 'Waiting on contact',
+  3: 'Waiting on us',
+  4: 'Closed',
+};
+
+function subtitle(portal: PortalState, type: RecordType, entry: Entry): { sub: string; stage: string } {
+  const { properties } = entry;
+  switch (type) {
+    case 'contacts':
+      return {
+        sub: `${properties.jobtitle ?? ''} at ${properties.company ?? ''}`,
+        stage: properties.lifecyclestage === 'lead' ? 'Lead' : 'Customer',
+      };
+    case 'companies':
+      return { sub: [properties.city, properties.country].filter(Boolean).join(', '), stage: 'Company' };
+    case 'deals':
+      return { sub: money(properties.amount), stage: stages[properties.dealstage ?? ''] ?? 'Deal' };
+    default:
+      return {
+        sub: `Ticket of ${names(portal, entry, 'contacts')}`,
+        stage: ticketStages[properties.hs_pipeline_stage ?? ''] ?? 'Ticket',
+      };
+  }
+}
+
+function money(amount: string | null | undefined): string {
+  return amount ? `$${Number(amount).toLocaleString('en-US')}` : 'No amount';
+}
+
+function names(portal: PortalState, entry: Entry, type: RecordType): string {
+  return (entry[type] ?? [])
+    .flatMap((id) => {
+      const found = entryOf(portal, { type, id });
+      return found ? [nameOf(type, found)] : [];
+    })
+    .join(', ');
+}
+
+/** What the left column shows of a record. */
+export function aboutView(portal: PortalState, shown: Reference, entry: Entry, actions: RecordActions): Node[] {
+  const { properties } = entry;
+  const name = nameOf(shown.type, entry);
+  const { sub, stage } = subtitle(portal, shown.type, entry);
+  const country = countryOf(portal, entry);
+  const [person] = shown.type === 'contacts' || shown.type === 'companies' ? [] : (entry.contacts ?? []);
+  const callee: Reference = person === undefined ? shown : { type: 'contacts', id: person };
+  const first = numberOf(entryOf(portal, callee) ?? entry);
+  const owner = field('Owner', ownerName(portal, properties.hubspot_owner_id));
+  const fields: Readonly<Record<RecordType, () => Node[]>> = {
+    contacts: () => [
+      field('Phone number', dialLink(actions, properties.phone, 'phone', shown, country)),
+      field('Mobile phone number', dialLink(actions, properties.mobilephone, 'mobilephone', shown, country)),
+      field('Email', properties.email ?? '--'),
+      field('City', properties.city ?? '--'),
+    ],
+    companies: () => [
+      field('Phone number', dialLink(actions, properties.phone, 'phone', shown, country)),
+      field('City', properties.city ?? '--'),
+    ],
+    deals: () => [field('Amount', money(properties.amount)), field('Stage', stage)],
+    tickets: () => [
+      field('Priority', (properties.hs_ticket_priority ?? '--').toLowerCase()),
+      field('Status', stage),
+      field('What it is about', properties.content ?? '--'),
+    ],
+  };
   return [
     h(
       'div',
-      { class: 'who', 'data-shown': id },
-      avatar(nameOf(contact), 'large'),
-      h(
-        'div',
-        {},
-        h('h1', {}, nameOf(contact)),
-        h('p', { class: 'sub' }, `${properties.jobtitle ?? ''} at ${properties.company ?? ''}`),
-        h('span', { class: 'stage' }, properties.lifecyclestage === 'lead' ? 'Lead' : 'Customer'),
-      ),
+      { class: 'who', 'data-shown': entry.id },
+      avatar(name, 'large'),
+      h('div', {}, h('h1', {}, name), h('p', { class: 'sub' }, sub), h('span', { class: 'stage' }, stage)),
     ),
     h(
       'button',
       {
         type: 'button',
         class: 'call-button',
-        onclick: () => first[0] && dial(first[0], first[1], self, contact.country),
+        disabled: first === undefined,
+        onclick: () => first && actions.dial(first.number, first.source, callee, country),
       },
       icon('phone', 16),
       'Call',
     ),
-    h(
-      'dl',
-      {},
-      field('Phone number', dialLink(actions, properties.phone, 'phone', self, contact.country)),
-      field('Mobile phone number', dialLink(actions, properties.mobilephone, 'mobilephone', self, contact.country)),
-      field('Email', properties.email ?? '--'),
-      field('City', properties.city ?? '--'),
-      field('Contact owner', ownerName(portal, properties.hubspot_owner_id)),
-    ),
-    company
-      ? h(
-          'div',
-          { class: 'associated' },
-          h('h2', {}, 'Company'),
-          h(
-            'a',
-            {
-              class: 'link',
-              href: addressOf({ type: 'companies', id: company.id }),
-              onclick: following({ type: 'companies', id: company.id }),
-            },
-            icon('building', 16),
-            company.properties.name ?? '',
-          ),
-          dialLink(actions, company.properties.phone, 'phone', { type: 'companies', id: company.id }, contact.country),
-        )
-      : document.createTextNode(''),
+    h('dl', {}, ...fields[shown.type](), owner),
   ];
 }
 
-/** Everything the left column shows of a company. */
-export function companyView(portal: PortalState, company: Company, actions: RecordActions): Node[] {
-  const { addressOf, following } = actions;
-  const { properties, id } = company;
-  const people = portal.contacts.filter((contact) => company.contacts.includes(contact.id));
-  const country = people[0]?.country ?? 'US';
-  return [
-    h(
-      'div',
-      { class: 'who', 'data-shown': id },
-      avatar(properties.name ?? '', 'large'),
+const headings: Readonly<Record<RecordType, string>> = {
+  contacts: 'Contacts',
+  companies: 'Company',
+  deals: 'Deals',
+  tickets: 'Tickets',
+};
+const icons = { contacts: 'person', companies: 'building', deals: 'chart', tickets: 'question' } as const;
+
+/** What the record is associated with, each with the number to call where it has one. */
+export function associatedView(portal: PortalState, entry: Entry, actions: RecordActions): Node[] {
+  return (['contacts', 'companies', 'deals', 'tickets'] as const).flatMap((type) => {
+    const entries = (entry[type] ?? []).flatMap((id) => entryOf(portal, { type, id }) ?? []);
+    if (entries.length === 0) return [];
+    return [
       h(
         'div',
-        {},
-        h('h1', {}, properties.name ?? ''),
-        h('p', { class: 'sub' }, [properties.city, properties.country].filter(Boolean).join(', ')),
-        h('span', { class: 'stage' }, 'Company'),
+        { class: 'associated' },
+        h('h2', {}, headings[type], h('small', {}, `${entries.length}`)),
+        ...entries.map((one) => {
+          const target: Reference = { type, id: one.id };
+          const number = type === 'contacts' || type === 'companies' ? numberOf(one) : undefined;
+          const { sub, stage } = subtitle(portal, type, one);
+          return h(
+            'div',
+            {},
+            h(
+              'a',
+              { class: 'link', href: actions.addressOf(target), onclick: actions.following(target) },
+              icon(icons[type], 16),
+              nameOf(type, one),
+            ),
+            number
+              ? dialLink(actions, number.number, number.source, target, countryOf(portal, one))
+              : h('small', {}, type === 'deals' ? `${stage}, ${sub}` : stage),
+          );
+        }),
       ),
-    ),
-    h(
-      'dl',
-      {},
-      field('Phone number', dialLink(actions, properties.phone, 'phone', { type: 'companies', id }, country)),
-      field('Company owner', ownerName(portal, properties.hubspot_owner_id)),
-    ),
-    h(
-      'div',
-      { class: 'associated' },
-      h('h2', {}, 'Contacts'),
-      ...people.map((contact) =>
-        h(
-          'div',
-          {},
-          h(
-            'a',
-            {
-              class: 'link',
-              href: addressOf({ type: 'contacts', id: contact.id }),
-              onclick: following({ type: 'contacts', id: contact.id }),
-            },
-            icon('person', 16),
-            nameOf(contact),
-          ),
-          dialLink(
-            actions,
-            contact.properties.phone ?? contact.properties.mobilephone,
-            contact.properties.phone ? 'phone' : 'mobilephone',
-            { type: 'contacts', id: contact.id },
-            contact.country,
-          ),
-        ),
-      ),
-    ),
-  ];
-}
-
-const statusWords: Readonly<Record<string, string>> = {
-  COMPLETED: '',
-  NO_ANSWER: 'No answer',
-  BUSY: 'Busy',
-  CANCELED: 'Cancelled',
-  FAILED: 'Failed',
-  MISSED: 'Missed',
-  IN_PROGRESS: 'In progress',
-  CONNECTING: 'Connecting',
-  RINGING: 'Ringing',
-};
-
-/** A call of the portal as the timeline shows it. */
-export function asCall(portal: PortalState, properties: Properties): TimelineCall {
-  const inbound = properties.hs_call_direction === 'INBOUND';
-  const seconds = Number(properties.hs_call_duration ?? 0) / 1000;
-  const outcome = portal.dispositions.find((one) => one.value === properties.hs_call_disposition)?.label;
-  const state = statusWords[properties.hs_call_status ?? ''] ?? properties.hs_call_status ?? '';
-  return {
-    direction:
-      inbound && ['MISSED', 'NO_ANSWER', 'CANCELED'].includes(properties.hs_call_status ?? '')
-        ? 'missed'
-        : inbound
-          ? 'in'
-          : 'out',
-    title: properties.hs_call_title || (inbound ? 'Inbound call' : 'Outbound call'),
-    facts: [
-      inbound ? 'Inbound' : 'Outbound',
-      seconds > 0 ? shownDuration(seconds) : '',
-      outcome ?? '',
-      state === outcome ? '' : state,
-      ownerName(portal, properties.hubspot_owner_id),
-    ],
-    note: plainText(properties.hs_call_body ?? ''),
-    at: new Date(properties.hs_timestamp ?? Date.now()),
-  };
-}
-
-/** A call's body may be HTML; the timeline shows its text. */
-function plainText(html: string): string {
-  const broken = html.replace(/<br\s*\/?>|<\/p>\s*<p>|<\/div>\s*<div>/gi, '\n');
-  return new DOMParser().parseFromString(broken, 'text/html').body.textContent?.trim() ?? '';
+    ];
+  });
 }
