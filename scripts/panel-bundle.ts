@@ -2,6 +2,7 @@
  * Builds the panel: one script for each CRM, one stylesheet for all. Owns the bundle's options and its size; the relay serves what comes out.
  */
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -30,20 +31,28 @@ export interface PanelBundle {
 }
 
 /**
- * sip.js' user agent imports its own transport and media handling as defaults. The engine always brings its own, so that the originals would
- * only be carried (4.7 kB gzip) and never run; what stands in for them says so if they ever were.
+ * sip.js' user agent imports its own transport and media handling as defaults, and what asks for requests that the phone never sends (SUBSCRIBE,
+ * PUBLISH, MESSAGE). The engine always brings its own transport and media, so that all of it would only be carried (over 6 kB gzip) and never
+ * run; what stands in for it says so if it ever were. Its MD5 is replaced by a shorter one.
  */
-const withoutSipJsPlatform: Plugin = {
-  name: 'without-sip-js-platform',
+const withoutUnusedSipJs: Plugin = {
+  name: 'without-unused-sip-js',
   setup(bundler) {
-    bundler.onResolve({ filter: /platform\/web\// }, ({ path, importer }) =>
-      /node_modules\/sip\.js\/lib\/api\//.test(importer) ? { path, namespace: 'sip-js-platform' } : undefined,
+    bundler.onResolve(
+      { filter: /platform\/web\/|user-agents\/(subscribe|publish|message)-user-agent-client\.js$/ },
+      ({ path, importer }) =>
+        /node_modules\/sip\.js\/lib\/(api|core)\//.test(importer) ? { path, namespace: 'unused-sip-js' } : undefined,
     );
-    bundler.onLoad({ filter: /.*/, namespace: 'sip-js-platform' }, () => ({
-      contents:
-        'const unused = () => { throw new Error("The phone brings its own transport and media."); };' +
-        'export class Transport { constructor() { unused(); } }' +
-        'export const defaultSessionDescriptionHandlerFactory = () => unused;',
+    bundler.onResolve({ filter: /^\.\/md5\.js$/ }, ({ importer }) =>
+      /node_modules\/sip\.js\/lib\/core\//.test(importer)
+        ? { path: fileURLToPath(new URL('panel-md5.ts', import.meta.url)) }
+        : undefined,
+    );
+    bundler.onLoad({ filter: /.*/, namespace: 'unused-sip-js' }, () => ({
+      contents: `const unused = () => { throw new Error("The phone does without this part of sip.js."); };
+        export class Transport { constructor() { unused(); } }
+        export const defaultSessionDescriptionHandlerFactory = () => unused;
+        export { Transport as SubscribeUserAgentClient, Transport as PublishUserAgentClient, Transport as MessageUserAgentClient };`,
     }));
   },
 };
@@ -64,7 +73,7 @@ export async function buildPanel(): Promise<PanelBundle> {
     write: false,
     metafile: true,
     logLevel: 'warning',
-    plugins: [withoutSipJsPlatform],
+    plugins: [withoutUnusedSipJs],
     define: { 'process.env.NODE_ENV': '"production"' },
   });
   const bodyOf = (name: string): Uint8Array =>
@@ -75,7 +84,7 @@ export async function buildPanel(): Promise<PanelBundle> {
       const { code } = await minify(Buffer.from(bodyOf(`${host}.js`)).toString('utf8'), {
         module: true,
         // sip.js builds sentences for a log that is off in the panel (only errors are asked for).
-        compress: { passes: 3, ecma: 2020, toplevel: true, pure_funcs: quietLog },
+        compress: { passes: 6, ecma: 2020, toplevel: true, pure_funcs: quietLog },
         mangle: { toplevel: true },
         format: { comments: false, ecma: 2020 },
       });

@@ -1,7 +1,16 @@
 /** A host page without a page: remembers what it was told and has pedals for what a CRM would ask. Keeps the contract's obligations. */
 import type { IdentityProof, PageCommand, PageNews, RecordRef } from '@patchcord/call-protocol';
 import { PatchcordError } from '@patchcord/call-protocol';
-import type { DialRequest, PageChannel, PanelCan, PanelHost, PopTarget, PopWish } from '@patchcord/crm-adapters/panel';
+import type {
+  DialRequest,
+  HostCall,
+  LogCreation,
+  PageChannel,
+  PanelCan,
+  PanelHost,
+  PopTarget,
+  PopWish,
+} from '@patchcord/crm-adapters/panel';
 
 export type HostFact =
   | { readonly type: 'state'; readonly state: string; readonly label: string }
@@ -9,9 +18,17 @@ export type HostFact =
   | { readonly type: 'opened'; readonly record: RecordRef }
   | { readonly type: 'popped'; readonly target: PopTarget }
   | { readonly type: 'news'; readonly news: PageNews }
-  | { readonly type: 'started' | 'answered' | 'completed'; readonly call: string }
-  | { readonly type: 'ended'; readonly call: string; readonly outcome: string }
+  | ({ readonly type: 'started' | 'answered' | 'transferred' | 'completed'; readonly call: string } & LogFacts)
+  | ({ readonly type: 'ended'; readonly call: string; readonly outcome: string } & LogFacts)
   | { readonly type: 'logged'; readonly call: string; readonly logId: string };
+
+/** There only where the phone said something of a log. */
+type LogFacts = Pick<HostCall, 'pageCreatesLog' | 'logId'>;
+
+const logFacts = ({ pageCreatesLog, logId }: LogFacts): LogFacts => ({
+  ...(pageCreatesLog === undefined ? {} : { pageCreatesLog }),
+  ...(logId === undefined ? {} : { logId }),
+});
 
 export class FakeHost implements PanelHost {
   readonly crm = 'salesforce';
@@ -30,6 +47,10 @@ export class FakeHost implements PanelHost {
   openFault: PatchcordError | null = null;
   proofFault: PatchcordError | null = null;
   stopped = false;
+  /** `never`: another frame of this page holds the phone. */
+  line: 'elected' | 'never' = 'elected';
+  /** What opens the window with the phone; absent where there is no such window. */
+  openPhoneWindow?: () => boolean;
   readonly #dial = new Set<(request: DialRequest) => void>();
   readonly #shown = new Set<(record: RecordRef | null) => void>();
   readonly #looked = new Set<() => void>();
@@ -43,6 +64,7 @@ export class FakeHost implements PanelHost {
   };
   /** Pops wait until somebody calls what is here; null: they open at once. */
   held: (() => void)[] | null = null;
+  readonly #made = new Set<(call: string, creation: LogCreation) => void>();
   readonly #found = new Set<(call: string, records: readonly RecordRef[]) => void>();
 
   start(): Promise<void> {
@@ -70,20 +92,28 @@ export class FakeHost implements PanelHost {
     else this.facts.push({ type: 'popped', target });
   }
 
-  callStarted(call: { readonly id: string }): void {
-    this.facts.push({ type: 'started', call: call.id });
+  holdsLine(): 'elected' | 'never' {
+    return this.line;
   }
 
-  callAnswered(call: { readonly id: string }): void {
-    this.facts.push({ type: 'answered', call: call.id });
+  callStarted(call: HostCall): void {
+    this.facts.push({ type: 'started', call: call.id, ...logFacts(call) });
   }
 
-  callEnded(call: { readonly id: string }, outcome: string): void {
-    this.facts.push({ type: 'ended', call: call.id, outcome });
+  callAnswered(call: HostCall): void {
+    this.facts.push({ type: 'answered', call: call.id, ...logFacts(call) });
   }
 
-  callCompleted(call: { readonly id: string }): void {
-    this.facts.push({ type: 'completed', call: call.id });
+  callTransferred(call: HostCall): void {
+    this.facts.push({ type: 'transferred', call: call.id, ...logFacts(call) });
+  }
+
+  callEnded(call: HostCall, outcome: string): void {
+    this.facts.push({ type: 'ended', call: call.id, outcome, ...logFacts(call) });
+  }
+
+  callCompleted(call: HostCall): void {
+    this.facts.push({ type: 'completed', call: call.id, ...logFacts(call) });
   }
 
   logSaved(call: { readonly id: string }, logId: string): void {
@@ -112,6 +142,10 @@ export class FakeHost implements PanelHost {
 
   onMatchesFound(listener: (call: string, records: readonly RecordRef[]) => void): () => void {
     return subscribe(this.#found, listener);
+  }
+
+  onLogCreated(listener: (call: string, creation: LogCreation) => void): () => void {
+    return subscribe(this.#made, listener);
   }
 
   stop(): void {
@@ -146,6 +180,11 @@ export class FakeHost implements PanelHost {
   /** Pedal: the page found records for a caller. */
   find(call: string, records: readonly RecordRef[]): void {
     for (const listener of this.#found) listener(call, records);
+  }
+
+  /** Pedal: the page made the log of a call, or did not. */
+  makeLog(call: string, creation: LogCreation): void {
+    for (const listener of this.#made) listener(call, creation);
   }
 
   /** What was told of one kind. */

@@ -8,6 +8,7 @@ import {
   type Credentials,
   type Envelope,
   EnvelopeSchema,
+  type LogCreator,
   type Match,
   PanelMessageSchema,
   type PhoneEvent,
@@ -17,6 +18,7 @@ import {
   ResumeRequestSchema,
   SessionRequestSchema,
   type SignInWay,
+  type ToCall,
   toEnvelope,
 } from '@patchcord/call-protocol';
 import * as v from 'valibot';
@@ -34,6 +36,10 @@ export class FakeRelay {
   /** What calls with a record may be about, by the record's id. */
   related: Readonly<Record<string, readonly Related[]>> = {};
   calls: readonly CallSummary[] = [];
+  /** What there is to call, done or not. */
+  toCall: readonly ToCall[] = [];
+  /** Wishes to dial that a phone took. */
+  readonly claimed = new Set<string>();
   /** The code that signs in. */
   pairingCode = 'K7M2QX';
   /** Codes of other agents. */
@@ -63,6 +69,10 @@ export class FakeRelay {
   acknowledges = true;
   /** Requests in order, `METHOD /path`. */
   readonly requests: string[] = [];
+  /** Who makes the logs. */
+  logCreator: LogCreator = { creator: 'page', logId: null };
+  /** The word on that waits for this. */
+  logCreatorGate: Promise<void> = Promise.resolve();
   /** A match waits for this before it is answered. */
   matchGate: Promise<void> = Promise.resolve();
   readonly #now: () => number;
@@ -115,12 +125,43 @@ export class FakeRelay {
         return new Response(null, { status: 204 });
       case /^\/v1\/calls\/[^/]+\/log\/retry$/.exec(url.pathname)?.[0]:
         return Response.json(this.#retryLog(url.pathname.split('/')[3] ?? ''));
+      case /^\/v1\/to-call(?:\/[\w-]+)?$/.exec(url.pathname)?.[0]:
+        return this.#toCall(init, url.pathname.split('/')[3]);
+      case /^\/v1\/dial-wishes\/[\w-]+\/claim$/.exec(url.pathname)?.[0]: {
+        const granted = !this.claimed.has(url.pathname);
+        this.claimed.add(url.pathname);
+        return Response.json({ granted });
+      }
+      case /^\/v1\/calls\/[^/]+\/log-creator$/.exec(url.pathname)?.[0]:
+        if (init.method !== 'PUT') return refuse(405, 'request.invalid', 'Ask by PUT.', false);
+        await Promise.race([this.logCreatorGate, aborted(init.signal ?? null)]);
+        return Response.json(this.logCreator);
       case '/v1/calls':
         return Response.json({ calls: this.calls });
       default:
         return refuse(404, 'request.invalid', 'There is no such route.', false);
     }
   };
+
+  #toCall({ method, body }: RequestInit, id: string | undefined): Response {
+    if (method === 'GET') return Response.json({ entries: this.toCall.filter(({ doneAt }) => doneAt === null) });
+    const asked = JSON.parse(String(body)) as { done?: boolean; dueAt?: number };
+    if (method === 'POST') {
+      const added = { ...asked, askedBy: this.profile.agent.name, createdAt: this.#now(), doneAt: null } as ToCall;
+      this.toCall = [...this.toCall, added];
+      return Response.json(added, { status: 201 });
+    }
+    this.toCall = this.toCall.map((entry) => {
+      if (entry.id !== id) return entry;
+      const dueAt = asked.dueAt ?? entry.dueAt;
+      const doneAt = asked.done === undefined ? entry.doneAt : asked.done ? this.#now() : null;
+      return { ...entry, dueAt, doneAt, kind: dueAt === null ? 'dial-list' : 'call-back' };
+    });
+    const changed = this.toCall.find((entry) => entry.id === id);
+    return changed === undefined
+      ? refuse(400, 'request.invalid', 'There is no such entry.', false)
+      : Response.json(changed);
+  }
 
   /** The log that was given up waits again. */
   #retryLog(callId: string): { readonly callId: string; readonly log: 'waiting' } {

@@ -11,6 +11,7 @@ import { signal } from '@preact/signals';
 import { createMissedMark } from '../../packages/softphone-ui/src/call-history.ts';
 import { readDevice } from '../../packages/softphone-ui/src/device.ts';
 import { openJournal } from '../../packages/softphone-ui/src/journal.ts';
+import { createKeptCalls } from '../../packages/softphone-ui/src/kept-calls.ts';
 import { createLeftNotes } from '../../packages/softphone-ui/src/left-notes.ts';
 import {
   type MicrophonePermission,
@@ -54,6 +55,10 @@ relay.related = { [ada.record.id]: relatedToAda };
 relay.calls = recentCalls(Date.now());
 const microphone = signal<MicrophonePermission>('allowed');
 if (asked.has('code')) host.proof = null;
+if (asked.has('remote')) {
+  host.line = 'never';
+  host.openPhoneWindow = () => window.open('/', 'phone', 'popup,width=360,height=560') !== null;
+}
 if (asked.has('outside'))
   host.refuseToStart('This page is not inside your CRM. Open the phone from the CRM’s phone bar.');
 if (asked.has('away')) relay.away = true;
@@ -83,8 +88,9 @@ const panel = createPanel({
   openSignIn: () => Promise.resolve({ kind: 'sign-in', claim: relay.claim, verifier: 'verifier' }),
   openHandover: (name) =>
     createSessionHandover({ openChannel: (channel) => new BroadcastChannel(channel), name, clock }),
-  sharePhone: (name) =>
+  sharePhone: (name, sharing) =>
     joinSharedPhone({
+      ...sharing,
       name,
       createOwner: () => createPhone({ sip, clock, sound }),
       locks: navigator.locks,
@@ -97,6 +103,12 @@ const panel = createPanel({
       source: `/tenants/${agent.tenant}/agents/${agent.id}/devices/${device}`,
       now: () => clock.now(),
     }),
+  keptCalls: (agent) =>
+    createKeptCalls(
+      () => localStorage,
+      `kept-calls:${agent.id}`,
+      () => clock.now(),
+    ),
   leftNotes: (agent) => createLeftNotes(window, () => sessionStorage, `left-notes:${agent.id}`),
   missedMark: (agent) => createMissedMark(() => localStorage, `${agent.tenant}:${agent.id}`),
   microphone: asked.has('real-sound') ? watchMicrophonePermission(document, navigator.permissions) : microphone,

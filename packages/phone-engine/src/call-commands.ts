@@ -16,6 +16,7 @@ import {
   maxCalls,
   refuse,
   type Transition,
+  wasJustDialled,
 } from './call-step.ts';
 import { type CallState, type Command, mostMoreTime, type PhoneState, type Waiting } from './state.ts';
 
@@ -115,6 +116,9 @@ function busyComingUp(state: PhoneState, except: CallState | null): string | nul
 function dial(state: PhoneState, input: Of<'call.dial'>): Transition {
   const no = (reason: string, code?: 'line.not-ready') => refuse(state, input.type, reason, code);
   if (callOf(state, input.call) !== undefined) return no('This call was already placed.');
+  if (input.fromPage === true && wasJustDialled(state, input.farSide.number, input.at)) {
+    return no('This number is being called already.');
+  }
   if (state.line.status !== 'ready') return no(lineWords(state), 'line.not-ready');
   if (input.target.trim() === '') return no('There is no number to call.');
   if (state.calls.filter(isInProgress).length >= maxCalls) {

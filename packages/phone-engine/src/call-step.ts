@@ -32,6 +32,15 @@ export const isComingUp = (call: CallState): boolean =>
 export const isNotDialled = (state: PhoneState, id: CallId): boolean =>
   state.waiting?.act === 'dial' && state.waiting.call === id;
 
+/** The same number twice within this time is one click that two frames of the phone heard. */
+const sameClickMs = 2_000;
+
+/** Whether this number was dialled a moment ago, whatever became of it. */
+export const wasJustDialled = (state: PhoneState, number: string, at: number): boolean =>
+  state.calls.some(
+    (it) => it.direction === 'outbound' && it.farSide.number === number && Math.abs(at - it.startedAt) < sameClickMs,
+  );
+
 export const keep = (state: PhoneState): Transition => ({ state, effects: [] });
 
 export const callOf = (state: PhoneState, id: CallId): CallState | undefined => state.calls.find((it) => it.id === id);

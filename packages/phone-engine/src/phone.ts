@@ -4,7 +4,15 @@
 import type { CallId, ErrorCode, PhoneEvent } from '@patchcord/call-protocol';
 import type { ClockPort, IceServer, SipAccount, SipCredential, SipPort, SoundPort } from './ports.ts';
 import { tone } from './selectors.ts';
-import { type Command, type Effect, emptyPhone, type Input, type PhoneState, type SipSignal } from './state.ts';
+import {
+  type CallState,
+  type Command,
+  type Effect,
+  emptyPhone,
+  type Input,
+  type PhoneState,
+  type SipSignal,
+} from './state.ts';
 import { transition } from './transition.ts';
 
 export type CommandResult =
@@ -28,6 +36,8 @@ export interface OwnedPhone extends Phone {
   setAccount(account: SipAccount, credential: SipCredential, iceServers: readonly IceServer[]): void;
   /** A fresh credential in place of one that will lapse; without an account it does nothing. */
   renew(credential: SipCredential, iceServers: readonly IceServer[]): void;
+  /** Takes up calls of an earlier owner that are over and wait for their wrap-up. Others, and those that are here already, are left out. */
+  restore(calls: readonly CallState[]): void;
   /** Ends all calls and the line, with their events. Later commands are refused. */
   close(): Promise<void>;
 }
@@ -224,6 +234,14 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       if (account === null) return;
       account = { account: account.account, credential, iceServers };
       if (state.line.status !== 'offline') guarded(() => sip.renew(credential, iceServers));
+    },
+    restore(calls) {
+      const known = state.calls.map(({ id }) => id);
+      const over = calls.filter(({ id, phase }) => phase === 'ended' && !known.includes(id));
+      if (over.length === 0 || closing !== null) return;
+      const next = { ...state, calls: [...over, ...state.calls] };
+      state = next;
+      for (const listener of [...stateListeners]) guarded(() => listener(next));
     },
     close() {
       closing ??= (async () => {

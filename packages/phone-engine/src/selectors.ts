@@ -7,7 +7,7 @@ import { callOf, isComingUp, isInProgress, isLive } from './call-step.ts';
 import type { CallState, Command, PhoneState } from './state.ts';
 import { transition } from './transition.ts';
 
-export { callOf, isInProgress, isLive } from './call-step.ts';
+export { callOf, isInProgress, isLive, wasJustDialled } from './call-step.ts';
 
 /** The call whose sound flows; null when there is none. */
 export const liveCall = (state: PhoneState): CallState | null => state.calls.find(isLive) ?? null;

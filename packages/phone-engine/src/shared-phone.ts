@@ -11,13 +11,26 @@ import type { ClockPort } from './ports.ts';
 import { fromWire, type SharedMessage, toWire } from './shared-wire.ts';
 import { type Command, emptyPhone, type PhoneState } from './state.ts';
 
-export type PhoneRole = 'joining' | 'owner' | 'mirror';
+export { readCalls } from './shared-wire.ts';
+
+/**
+ * ```
+ * joining → owner                  may own: waits for the line's lock, and mirrors meanwhile
+ *         → mirror ⇄ ownerless     the second only where this frame may not own and nobody else does: there is no phone to show
+ * ```
+ */
+export type PhoneRole = 'joining' | 'owner' | 'mirror' | 'ownerless';
 
 export interface SharedPhone extends Phone {
   role(): PhoneRole;
   onRole(listener: (role: PhoneRole) => void): () => void;
-  /** The frame the agent looked at last, of those that can be seen: the one that pops records. Exactly one frame of a partition says true. */
+  /** The frame the agent looked at last, of those that can be seen. Exactly one frame of a partition says true. */
   isForemost(): boolean;
+  /**
+   * The same among the frames that may own the phone: what may be asked of the page once, this frame asks. Where one window alone may own, it is
+   * that window, wherever the agent looks.
+   */
+  isOpener(): boolean;
   /** The page around this frame says that the agent looks at it: a frame of another origin has no focus of its own there. */
   lookedAt(): void;
   /** The owned phone when this frame is the owner. */
@@ -31,6 +44,8 @@ export interface SharedPhoneOptions {
   readonly name: string;
   /** Called when this frame becomes the owner. */
   readonly createOwner: () => OwnedPhone;
+  /** False: this frame never asks for the phone, it shows and commands one that another frame owns. True when absent. */
+  readonly mayOwn?: boolean;
   readonly locks: Pick<LockManager, 'request'>;
   readonly openChannel: (name: string) => BroadcastChannel;
   /** Focus and visibility of this frame; absent where there is no page. */
@@ -45,6 +60,8 @@ export interface SharedPhoneOptions {
 
 /** How long a mirror waits for the owner to answer a command. */
 export const commandDeadlineMs = 2_000;
+/** An owner that is there answers a frame that joins within this time. */
+export const ownerAnswersMs = 1_000;
 
 const browserClock: ClockPort = {
   now: () => Date.now(),
@@ -65,10 +82,10 @@ interface Pending {
 
 /**
  * Joins the phone that the frames of this partition share, or becomes its owner. Where the browser forbids locks or channels (strict privacy
- * settings) this frame is the owner, alone. A new owner starts with an offline phone and no calls.
+ * settings) this frame is the owner, alone; one that may not own stays without a phone. A new owner starts with an offline phone and no calls.
  */
 export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
-  const clock = options.clock ?? browserClock;
+  const { clock = browserClock, mayOwn = true } = options;
   const me: string = crypto.randomUUID();
   const lockName = `patchcord:${options.name}`;
   const stateListeners = new Set<(state: PhoneState) => void>();
@@ -85,6 +102,10 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
   let channel: BroadcastChannel | null = null;
   let ownerId: string | null = null;
   let foremost: string | null = null;
+  let opener: string | null = null;
+  /** Why there is nobody to command, for a person. */
+  let nobody = noOwner;
+  let awaiting: unknown = null;
   let focusedAt: number | null = null;
   let release: (() => void) | null = null;
   let closing: Promise<void> | null = null;
@@ -134,13 +155,14 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     });
     phone.onEvent((event) => tell(eventListeners, event));
     frames = createFrameList(me, (frame) => watchFrame(phone, frame));
-    frames.saw(me, focusedAt, isVisible());
+    frames.saw(me, focusedAt, isVisible(), true);
     foremost = me;
+    opener = me;
     setRole('owner');
     tell(stateListeners, phone.state());
     postState(phone);
     for (const it of [...pending.values()]) {
-      if (it.posted) settle(it.id, lost('The window that held the phone was closed. Try again.'));
+      if (it.posted) settle(it.id, lost(ownerLeft));
       else void phone.send(it.command).then((result) => settle(it.id, result));
     }
     return true;
@@ -148,11 +170,12 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
 
   function postState(phone: OwnedPhone): void {
     foremost = frames.foremost();
-    post({ type: 'state', from: me, state: phone.state(), foremost });
+    opener = frames.foremostOwner();
+    post({ type: 'state', from: me, state: phone.state(), foremost, opener });
   }
 
-  function sawFrame(phone: OwnedPhone, frame: string, at: number | null, visible: boolean): void {
-    frames.saw(frame, at, visible);
+  function sawFrame(phone: OwnedPhone, frame: string, at: number | null, visible: boolean, couldOwn: boolean): void {
+    frames.saw(frame, at, visible, couldOwn);
     postState(phone);
   }
 
@@ -179,18 +202,45 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     const newOwner = ownerId !== message.from;
     ownerId = message.from;
     foremost = message.foremost;
+    opener = message.opener ?? foremost;
     mirrored = message.state;
     if (newOwner) {
       // What the old owner was asked and did not answer is lost with it.
-      for (const it of [...pending.values()]) {
-        if (it.posted) settle(it.id, lost('The window that held the phone was closed. Try again.'));
-      }
+      for (const it of [...pending.values()]) if (it.posted) settle(it.id, lost(ownerLeft));
+      if (!mayOwn) watchOwner(message.from);
       // A new owner does not know its mirrors yet.
       announce();
     }
     setRole('mirror');
     tell(stateListeners, mirrored);
     for (const it of pending.values()) if (!it.posted) postCommand(it);
+  }
+
+  /** Who may own hears of the owner's end by the line's lock; who may not, by the lock that says that the owner is alive. */
+  function watchOwner(owner: string): void {
+    ignoringAbort(
+      options.locks.request(`${lockName}:${owner}`, { signal: leaving.signal }, () => {
+        if (ownerId === owner) nobodyOwns();
+      }),
+    );
+  }
+
+  function nobodyOwns(): void {
+    if (closing !== null) return;
+    ownerId = null;
+    foremost = null;
+    opener = null;
+    mirrored = emptyPhone;
+    for (const it of [...pending.values()]) settle(it.id, lost(it.posted ? ownerLeft : nobody));
+    setRole('ownerless');
+    tell(stateListeners, mirrored);
+  }
+
+  /** Nothing says for certain that nobody is there; an owner that answers late is followed all the same. */
+  function awaitOwner(): void {
+    awaiting = clock.setTimeout(() => {
+      if (role === 'joining') nobodyOwns();
+    }, ownerAnswersMs);
   }
 
   function postCommand(it: Pending): void {
@@ -209,7 +259,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
   // --- both
 
   function announce(): void {
-    if (present) post({ type: 'hello', from: me, focusedAt, visible: isVisible() });
+    if (present) post({ type: 'hello', from: me, focusedAt, visible: isVisible(), mayOwn });
   }
 
   function setRole(next: PhoneRole): void {
@@ -223,10 +273,12 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     if (message === null || closing !== null) return;
     switch (message.type) {
       case 'hello':
-        if (owned !== null) sawFrame(owned, message.from, message.focusedAt, message.visible !== false);
+        if (owned !== null)
+          sawFrame(owned, message.from, message.focusedAt, message.visible !== false, message.mayOwn !== false);
         break;
       case 'focus':
-        if (owned !== null) sawFrame(owned, message.from, message.at, message.visible !== false);
+        if (owned !== null)
+          sawFrame(owned, message.from, message.at, message.visible !== false, message.mayOwn !== false);
         break;
       case 'command':
         if (owned !== null) void carryOut(message, owned);
@@ -252,8 +304,8 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
   }
 
   function tellLook(at: number): void {
-    if (owned !== null) sawFrame(owned, me, at, isVisible());
-    else if (present) post({ type: 'focus', from: me, at, visible: isVisible() });
+    if (owned !== null) sawFrame(owned, me, at, isVisible(), true);
+    else if (present) post({ type: 'focus', from: me, at, visible: isVisible(), mayOwn });
   }
 
   function onVisible(): void {
@@ -268,13 +320,17 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
       const life = new Promise<void>((resolve) => {
         release = resolve;
       });
-      ignoringAbort(
-        options.locks.request(`${lockName}:${me}`, () => {
-          present = true;
-          announce();
-          return life;
-        }),
-      );
+      const living = options.locks.request(`${lockName}:${me}`, () => {
+        present = true;
+        announce();
+        if (!mayOwn) awaitOwner();
+        return life;
+      });
+      if (!mayOwn) {
+        living.catch((error: unknown) => standApart(error));
+        return;
+      }
+      ignoringAbort(living);
       options.locks
         .request(lockName, { signal: leaving.signal }, () => (becomeOwner() ? life : undefined))
         .catch((error: unknown) => {
@@ -283,10 +339,23 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
           if (owned === null) aloneWithoutChannel();
         });
     } catch (error) {
-      fault(error);
       // Later, as a lock would be granted: whoever joins has time to listen.
-      queueMicrotask(aloneWithoutChannel);
+      queueMicrotask(() => {
+        if (!mayOwn) standApart(error);
+        else {
+          fault(error);
+          aloneWithoutChannel();
+        }
+      });
     }
+  }
+
+  /** An owner could not be told from a dead one, and would be alone itself: better none than one that may be gone. */
+  function standApart(error: unknown): void {
+    fault(error);
+    closeChannel();
+    nobody = framesApart;
+    nobodyOwns();
   }
 
   function aloneWithoutChannel(): void {
@@ -313,11 +382,13 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     onRole: (listener) => subscribe(roleListeners, listener),
     role: () => role,
     isForemost: () => foremost === me,
+    isOpener: () => opener === me,
     lookedAt,
     owned: () => owned,
     send(command) {
       if (closing !== null) return Promise.resolve(lost('This phone was closed. Open it again.'));
       if (owned !== null) return owned.send(command);
+      if (role === 'ownerless') return Promise.resolve(lost(nobody));
       return new Promise((resolve) => {
         const id = crypto.randomUUID();
         const timer = clock.setTimeout(
@@ -342,6 +413,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
         options.page?.defaultView?.removeEventListener('focus', lookedAt);
         options.page?.removeEventListener('visibilitychange', onVisible);
         leaving.abort();
+        clock.clearTimeout(awaiting);
         for (const id of [...pending.keys()]) settle(id, lost('This phone was closed. Open it again.'));
         await owned?.close();
         release?.();
@@ -358,6 +430,10 @@ function subscribe<T>(listeners: Set<(value: T) => void>, listener: (value: T) =
 }
 
 const lost = (reason: string): CommandResult => ({ ok: false, code: 'line.not-ready', reason });
+const ownerLeft = 'The window that held the phone was closed. Try again.';
+const noOwner = 'The phone window is not open. Open it, then try again.';
+const framesApart =
+  'This browser keeps the frames of the phone apart, so that this one can’t reach the phone window. Use the phone in its own window, or allow this site to keep data.';
 
 /** A request that is taken back, or refused where locks are forbidden, changes nothing here: the main lock decides. */
 function ignoringAbort(request: Promise<unknown>): void {

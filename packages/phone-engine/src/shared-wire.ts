@@ -4,19 +4,31 @@
  * account or a credential has no message.
  */
 import type { CommandResult } from './phone.ts';
-import type { Command, PhoneState } from './state.ts';
+import type { CallState, Command, PhoneState } from './state.ts';
 
 /** Frames with another version don't hear each other. */
 const version = 1;
 
 export type SharedMessage =
   /**
-   * A frame is there and wants the state. `focusedAt`: when the agent last looked at it, epoch ms. `visible`: false where its tab is hidden; an
-   * earlier version of this script does not say it.
+   * A frame is there and wants the state. `focusedAt`: when the agent last looked at it, epoch ms. `visible`: false where its tab is hidden;
+   * `mayOwn`: false where it never holds the phone. An earlier version of this script does not say either.
    */
-  | { readonly type: 'hello'; readonly from: string; readonly focusedAt: number | null; readonly visible?: boolean }
-  /** The owner tells everything after every change. */
-  | { readonly type: 'state'; readonly from: string; readonly state: PhoneState; readonly foremost: string }
+  | {
+      readonly type: 'hello';
+      readonly from: string;
+      readonly focusedAt: number | null;
+      readonly visible?: boolean;
+      readonly mayOwn?: boolean;
+    }
+  /** The owner tells everything after every change. `opener`: the foremost of the frames that may hold the phone. */
+  | {
+      readonly type: 'state';
+      readonly from: string;
+      readonly state: PhoneState;
+      readonly foremost: string;
+      readonly opener?: string;
+    }
   /** `until`: the sender gives up then (epoch ms); an owner that wakes later must not carry it out. */
   | {
       readonly type: 'command';
@@ -26,7 +38,13 @@ export type SharedMessage =
       readonly command: Command;
     }
   | { readonly type: 'result'; readonly to: string; readonly id: string; readonly result: CommandResult }
-  | { readonly type: 'focus'; readonly from: string; readonly at: number; readonly visible?: boolean };
+  | {
+      readonly type: 'focus';
+      readonly from: string;
+      readonly at: number;
+      readonly visible?: boolean;
+      readonly mayOwn?: boolean;
+    };
 
 export const toWire = (message: SharedMessage): unknown => ({ v: version, ...message });
 
@@ -35,6 +53,11 @@ export function fromWire(data: unknown): SharedMessage | null {
   if (!isObject(data) || data.v !== version || typeof data.type !== 'string') return null;
   const shape = Object.hasOwn(messages, data.type) ? messages[data.type as SharedMessage['type']] : undefined;
   return shape?.(data) ? (data as unknown as SharedMessage) : null;
+}
+
+/** Calls that were written down by this script or another version of it; empty for anything else. */
+export function readCalls(value: unknown): readonly CallState[] {
+  return listOf(call, 50)(value) ? (value as readonly CallState[]) : [];
 }
 
 type Check = (value: unknown) => boolean;
@@ -92,6 +115,7 @@ const command = variant('type', {
     record: maybe(record),
     about: maybe(record),
     consultFor: maybe(id),
+    fromPage: maybe(flag),
   },
   'call.answer': { call: id },
   'call.decline': { call: id },
@@ -158,9 +182,9 @@ const result: Check = (value) =>
   isObject(value) && (value.ok === true || (value.ok === false && id(value.code) && text(value.reason)));
 
 const messages: Readonly<Record<SharedMessage['type'], Check>> = {
-  hello: fields({ from: id, focusedAt: orNull(time), visible: maybe(flag) }),
-  state: fields({ from: id, state, foremost: id }),
+  hello: fields({ from: id, focusedAt: orNull(time), visible: maybe(flag), mayOwn: maybe(flag) }),
+  state: fields({ from: id, state, foremost: id, opener: maybe(id) }),
   command: fields({ from: id, id, until: time, command }),
   result: fields({ to: id, id, result }),
-  focus: fields({ from: id, at: time, visible: maybe(flag) }),
+  focus: fields({ from: id, at: time, visible: maybe(flag), mayOwn: maybe(flag) }),
 };

@@ -116,6 +116,8 @@ export type Command =
       /** Dialled from a record that is no person: what the call is about. */
       readonly about?: RecordRef;
       readonly consultFor?: CallId;
+      /** A click on the page around the phone: several frames may hear the same one. */
+      readonly fromPage?: boolean;
     }
   | { readonly type: 'call.answer'; readonly call: CallId }
   | { readonly type: 'call.decline'; readonly call: CallId }

@@ -35,12 +35,16 @@ export interface CallDutiesOptions {
 
 /** More than an agent can choose from; and an event has its limit. Best evidence comes first. */
 const mostMatches = 20;
+/** The host's matches wait this long for the relay's, ms: the one is not chosen while the other may still name somebody else. */
+const relayFirstMs = 3_000;
 
 /** Does the owner's duties from `start` to `stop`. */
 export function createCallDuties(options: CallDutiesOptions): CallDuties {
   const { phone, clock } = options;
   const lookups = signal<ReadonlyMap<CallId, Lookup>>(new Map());
   const closing = new Set<CallId>();
+  /** What the host found while the relay still looks. */
+  const fromHost = new Map<CallId, readonly Match[]>();
   let stopState: (() => void) | null = null;
 
   function setLookup(call: CallId, lookup: Lookup): void {
@@ -62,28 +66,37 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
     } catch (error) {
       // Nobody has to act: the call goes on, and the look-up is made again when the relay is back.
       if (errorCode(error) === 'crm.not-found') await offer(call.id, []);
-      else setLookup(call.id, 'failed');
+      else {
+        if (fromHost.has(call.id)) await offer(call.id, []);
+        setLookup(call.id, 'failed');
+      }
     }
     check();
   }
 
-  /** Adds matches to what the call has; with exactly one in all, that one is the record. */
-  async function offer(id: CallId, found: readonly Match[]): Promise<void> {
+  /**
+   * Joins matches with what the call has, the relay's with their evidence first; with exactly one in all, that one is the record. Somebody else who
+   * is found after that joins the list too: the agent can change what was chosen for them.
+   */
+  async function offer(id: CallId, byRelay: readonly Match[]): Promise<void> {
     const known = callById(id);
     if (known === undefined) return;
-    if (known.record !== null) {
+    const found = [...byRelay, ...(fromHost.get(id) ?? [])];
+    fromHost.delete(id);
+    const { record } = known;
+    if (record !== null && !known.matches.some((match) => sameRecord(match.record, record))) {
       // Dialled from a record that the host named by its id only: the look-up tells what it is called, and chooses nothing.
-      const named = found.find((match) => known.record !== null && sameRecord(match.record, known.record));
+      const named = found.find((match) => sameRecord(match.record, record));
       setLookup(id, 'found');
-      if (named === undefined || known.record.name !== undefined) return;
+      if (named === undefined || record.name !== undefined) return;
       await phone.send({ type: 'call.choose-record', call: id, record: named.record, by: 'dialled-from' });
       return;
     }
-    const fresh = found.filter((match) => !known.matches.some((other) => sameRecord(other.record, match.record)));
-    const matches = [...known.matches, ...fresh].slice(0, mostMatches);
+    const matches = eachOnce([...byRelay, ...known.matches, ...found]).slice(0, mostMatches);
     setLookup(id, matches.length === 0 ? 'none' : 'found');
     // Nobody is a finding too: every frame hears of it, also the one that opens something for it.
-    if (fresh.length > 0 || matches.length === 0) await phone.send({ type: 'call.found', call: id, matches });
+    if (matches.length === 0 || JSON.stringify(matches) !== JSON.stringify(known.matches))
+      await phone.send({ type: 'call.found', call: id, matches });
     // What is known from elsewhere is a name, and no record to choose.
     const records = matches.filter(({ source }) => source === undefined || source === 'crm');
     const only = records.length === 1 ? records[0] : undefined;
@@ -108,6 +121,7 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
   function forgetGone(): void {
     const present = new Set<CallId>(phone.state().calls.map((call) => call.id));
     for (const id of closing) if (!present.has(id)) closing.delete(id);
+    for (const id of fromHost.keys()) if (!present.has(id)) fromHost.delete(id);
     if ([...lookups.value.keys()].every((id) => present.has(id))) return;
     lookups.value = new Map([...lookups.value].filter(([id]) => present.has(id)));
   }
@@ -129,9 +143,13 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
       const number = call.farSide.e164 ?? options.numbers().toE164(call.farSide.number);
       if (number === null) return;
       const matches = records.map((record) => ({ record, number, reason: texts.matchFromHost }));
+      fromHost.set(call.id, matches);
+      const join = (): void => {
+        if (fromHost.has(call.id)) void offer(call.id, []);
+      };
       // The relay's answer comes with evidence: give it the first word.
-      if (lookups.value.get(call.id) === 'searching') clock.setTimeout(() => void offer(call.id, matches), 1_000);
-      else void offer(call.id, matches);
+      if (lookups.value.get(call.id) === 'searching') clock.setTimeout(join, relayFirstMs);
+      else join();
     },
     stop() {
       stopState?.();
@@ -144,6 +162,11 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
 function closesItself(call: CallState): boolean {
   const { note, disposition, about } = call;
   return call.phase === 'ended' && call.consultFor !== null && note === '' && disposition === null && about === null;
+}
+
+/** Of several that name the same record the first one. */
+function eachOnce(matches: readonly Match[]): readonly Match[] {
+  return matches.filter((match, at) => matches.findIndex((other) => sameRecord(other.record, match.record)) === at);
 }
 
 function isExtension(number: string): number is Extension {

@@ -1,10 +1,13 @@
 /**
  * Between phone and host page: tells the host what the phone does, brings the host's wishes to the phone. Label and icon are shown by every
- * frame; the life of a call is told by the owner frame alone, each step once. Must never decide about a wish: the model does.
+ * frame; the life of a call is told by the owner frame alone, each step once, and a new owner goes on where the last one stopped. Where the page
+ * can make the log of a call, the relay is asked first whether it shall; the call itself never waits for that. Must never decide about a wish:
+ * the model does.
  */
-import type { CallId, PhoneEvent } from '@patchcord/call-protocol';
-import type { DialRequest, HostCall, PanelHost } from '@patchcord/crm-adapters/panel';
+import type { CallId, LogCreator, PhoneEvent } from '@patchcord/call-protocol';
+import type { DialRequest, HostCall, LogCreation, PanelHost } from '@patchcord/crm-adapters/panel';
 import type { CallState, PhoneState, SharedPhone } from '@patchcord/phone-engine';
+import type { KeptCall, ToldStep } from './kept-calls.ts';
 import type { Numbers } from './numbers.ts';
 import { texts } from './texts.ts';
 
@@ -16,18 +19,44 @@ export interface HostBridgeOptions {
   readonly hangUp: () => void;
   readonly recordShown: Parameters<PanelHost['onRecordShown']>[0];
   readonly matchesFound: Parameters<PanelHost['onMatchesFound']>[0];
+  /** Asks the relay who makes the log of a call; only for a page that can. */
+  readonly logCreator: (call: CallId) => Promise<LogCreator>;
+  /** What became of a log that the page was to make, once per call and log. */
+  readonly logMade: (call: CallId, creation: LogCreation) => void;
+  /** Everything the next owner would have to know, after every change. */
+  readonly keep: (calls: readonly KeptCall[]) => void;
 }
 
-type Told = 'started' | 'answered' | 'ended';
+export interface HostBridge {
+  /** Calls of the owner before, all of them over: what the host has heard of them is gone on with. To be called as soon as this frame owns. */
+  takeOver(calls: readonly KeptCall[]): void;
+  /** Puts down again what the next owner would have to know. */
+  keep(): void;
+  stop(): void;
+}
 
-/** Connects both until the returned function is called. */
-export function startHostBridge(options: HostBridgeOptions): () => void {
+interface Telling {
+  call: CallState;
+  /** What the host has heard, or hears as soon as nothing waits. */
+  step: ToldStep;
+  pageCreatesLog: boolean;
+  logId: string | null;
+  /** Steps that wait until it is known who makes the log; null: nothing waits. */
+  behind: (() => void)[] | null;
+}
+
+/** Calls whose log the page may still name; more than an agent makes while one is under way. */
+const rememberedCalls = 100;
+
+/** Connects both until `stop`. */
+export function startHostBridge(options: HostBridgeOptions): HostBridge {
   const { host, phone } = options;
-  /** What the host has heard of each call. Calls that an earlier owner told about are not told again. */
-  const told = new Map<CallId, { step: Told; call: CallState }>();
+  const told = new Map<CallId, Telling>();
+  /** The log the relay was told of by call; null: of none. An empty id: of a refusal. */
+  const made = new Map<CallId, string | null>();
   let shown = '';
   let shownAvailability: boolean | null = null;
-  let wasOwner = false;
+  let stopped = false;
 
   function show(state: PhoneState): void {
     const { kind, label } = hostState(state, options.numbers());
@@ -42,33 +71,102 @@ export function startHostBridge(options: HostBridgeOptions): () => void {
     }
   }
 
-  function tell(state: PhoneState): void {
-    const tells = wasOwner && phone.role() === 'owner';
-    for (const call of state.calls) {
-      const before = told.get(call.id)?.step ?? null;
-      const step = before === 'ended' ? 'ended' : call.answeredAt === null ? 'started' : 'answered';
-      told.set(call.id, { step, call });
-      if (!tells) continue;
-      if (before === null) host.callStarted(toHostCall(call, options.numbers()));
-      if (step === 'answered' && before !== 'answered') host.callAnswered(toHostCall(call, options.numbers()));
+  /** One step, in its order; the words are put together when it is told. */
+  function say(telling: Telling, act: (call: HostCall) => void): void {
+    const tell = (): void => act(toHostCall(telling, host, options.numbers()));
+    if (telling.behind === null) tell();
+    else telling.behind.push(tell);
+  }
+
+  function begin(call: CallState): Telling {
+    const asks = host.can.createsLogs === true;
+    const telling: Telling = { call, step: 'started', pageCreatesLog: false, logId: null, behind: asks ? [] : null };
+    told.set(call.id, telling);
+    say(telling, (words) => host.callStarted(words));
+    if (asks) void settleCreator(telling);
+    return telling;
+  }
+
+  async function settleCreator(telling: Telling): Promise<void> {
+    const { id } = telling.call;
+    remember(id, null);
+    try {
+      const { creator, logId } = await options.logCreator(id);
+      telling.logId = logId;
+      telling.pageCreatesLog = creator === 'page' && logId === null;
+      // Where the page makes none, that it made none is no news.
+      if (!telling.pageCreatesLog) remember(id, '');
+    } catch {
+      // The page makes none; a relay that was only slow, and counts on the page, hears so.
+      logMade(id, { reason: texts.logCreatorUnknown });
     }
-    for (const [id, { step, call }] of told) {
-      if (state.calls.some((other) => other.id === id)) continue;
-      // A call that left without its end having been told (nobody answered) is completed when the end comes; a mirror hears of none.
-      if (tells && step !== 'ended') continue;
+    const acts = telling.behind ?? [];
+    telling.behind = null;
+    if (stopped) return;
+    for (const act of acts) act();
+    keep();
+  }
+
+  function remember(call: CallId, logId: string | null): void {
+    made.delete(call);
+    made.set(call, logId);
+    const oldest = made.size > rememberedCalls ? made.keys().next().value : undefined;
+    if (oldest !== undefined) made.delete(oldest);
+  }
+
+  function logMade(id: string, creation: LogCreation): void {
+    const call = id as CallId;
+    const before = made.get(call);
+    // A call of another frame; or there is a log, whatever else is said of it.
+    if (before === undefined || stopped || phone.role() !== 'owner') return;
+    const logId = 'logId' in creation ? creation.logId : '';
+    if (logId === before || (logId === '' && before !== null)) return;
+    remember(call, logId);
+    const telling = told.get(call);
+    if (telling !== undefined && logId !== '') telling.logId = logId;
+    options.logMade(call, creation);
+    keep();
+  }
+
+  function keep(): void {
+    if (phone.role() !== 'owner') return;
+    options.keep(
+      [...told.values()].map(({ call, step, pageCreatesLog, logId, behind }) => ({
+        call,
+        told: behind === null ? step : null,
+        pageCreatesLog,
+        logId,
+      })),
+    );
+  }
+
+  function tell({ calls }: PhoneState): void {
+    if (phone.role() !== 'owner') return;
+    for (const call of calls) {
+      const telling = told.get(call.id) ?? begin(call);
+      telling.call = call;
+      if (call.answeredAt === null || telling.step !== 'started') continue;
+      telling.step = 'answered';
+      say(telling, (words) => host.callAnswered(words));
+    }
+    for (const [id, telling] of told) {
+      // A call that left without its end having been told (nobody answered) is completed when the end comes.
+      if (calls.some((call) => call.id === id) || telling.step !== 'ended') continue;
       told.delete(id);
-      if (tells) host.callCompleted(toHostCall(call, options.numbers()));
+      say(telling, (words) => host.callCompleted(words));
     }
-    wasOwner = phone.role() === 'owner';
+    keep();
   }
 
   /** The end comes as an event, with its outcome; only the owner has events, and each one once. */
-  function ended(event: PhoneEvent): void {
+  function happened(event: PhoneEvent): void {
+    const telling = told.get(event.call as CallId);
+    if (telling === undefined || telling.step === 'ended') return;
+    if (event.name === 'call.transferred') say(telling, (words) => host.callTransferred?.(words));
     if (event.name !== 'call.ended') return;
-    const entry = [...told.values()].find(({ call }) => call.id === event.call);
-    if (entry === undefined || entry.step === 'ended') return;
-    told.set(entry.call.id, { step: 'ended', call: entry.call });
-    host.callEnded(toHostCall(entry.call, options.numbers()), event.data.outcome);
+    const { outcome } = event.data;
+    telling.step = 'ended';
+    say(telling, (words) => host.callEnded(words, outcome));
     tell(phone.state());
   }
 
@@ -81,25 +179,43 @@ export function startHostBridge(options: HostBridgeOptions): () => void {
   const stop = [
     phone.onState(follow),
     phone.onRole(() => follow(phone.state())),
-    phone.onEvent(ended),
+    phone.onEvent(happened),
     host.onDialRequested(options.dial),
     host.onHangUpRequested(options.hangUp),
     host.onRecordShown(options.recordShown),
     host.onMatchesFound(options.matchesFound),
+    host.onLogCreated?.(logMade) ?? (() => undefined),
     host.onLookedAt?.(() => phone.lookedAt()) ?? (() => undefined),
   ];
-  return () => {
-    for (const end of stop) end();
+  return {
+    takeOver(calls) {
+      for (const { call, told: step, pageCreatesLog, logId } of calls) {
+        if (told.has(call.id)) continue;
+        // Of a call the host never heard of it hears nothing any more.
+        const telling: Telling = { call, step: 'ended', pageCreatesLog, logId, behind: step === null ? [] : null };
+        told.set(call.id, telling);
+        if (pageCreatesLog) remember(call.id, logId);
+        const outcome = call.end?.outcome;
+        if (step !== 'ended' && outcome !== undefined) say(telling, (words) => host.callEnded(words, outcome));
+      }
+    },
+    keep,
+    stop() {
+      stopped = true;
+      for (const end of stop) end();
+    },
   };
 }
 
-function toHostCall(call: CallState, numbers: Numbers): HostCall {
+function toHostCall({ call, pageCreatesLog, logId }: Telling, host: PanelHost, numbers: Numbers): HostCall {
   const e164 = call.farSide.e164 ?? numbers.toE164(call.farSide.number);
   return {
     id: call.id,
     direction: call.direction,
     farSide: e164 === null ? call.farSide : { ...call.farSide, e164 },
     startedAt: call.startedAt,
+    ...(host.can.createsLogs === true ? { pageCreatesLog } : {}),
+    ...(logId === null ? {} : { logId }),
   };
 }
 

@@ -3,20 +3,28 @@
  * a frame becomes the owner of the phone; a new owner has no calls, so every call its journal still knows as open is such a one. Must run
  * in the owner only, before its line is supplied: a mirror's open calls live in another frame.
  */
-import type { CallOutcome } from '@patchcord/call-protocol';
 import type { ClockPort, SharedPhone } from '@patchcord/phone-engine';
-import type { Journal, OpenCall } from './journal.ts';
+import type { Journal } from './journal.ts';
+import { outcomeOfLeft } from './kept-calls.ts';
 import { texts } from './texts.ts';
 
 /** How often the journal hears that the page with the calls is alive, ms: the end of a left call is known this well. */
-const seenEveryMs = 15_000;
+export const seenEveryMs = 15_000;
 
-/** Keeps the journal knowing that this owner and its calls are alive, until the returned function is called. */
-export function watchOwnCalls(phone: Pick<SharedPhone, 'state'>, journal: Journal, clock: ClockPort): () => void {
+/** Keeps the journal, and whoever else keeps calls, knowing that this owner is alive, until the returned function is called. */
+export function watchOwnCalls(
+  phone: Pick<SharedPhone, 'state'>,
+  journal: Journal,
+  clock: ClockPort,
+  alive: () => void,
+): () => void {
   let timer: unknown = null;
   function plan(): void {
     timer = clock.setTimeout(() => {
-      if (phone.state().calls.length > 0) void journal.sawOpenCalls();
+      if (phone.state().calls.length > 0) {
+        void journal.sawOpenCalls();
+        alive();
+      }
       plan();
     }, seenEveryMs);
   }
@@ -33,13 +41,8 @@ export async function endLeftCalls(journal: Journal, now: () => number): Promise
       // A browser that stays closed overnight must not make it a call of twelve hours.
       at: Math.min(now(), call.seenAt + seenEveryMs),
       call: call.id,
-      data: { outcome: outcomeOf(call), reason: texts.pageClosedInCall, by: 'network' },
+      data: { outcome: outcomeOfLeft(call.answered, call.direction), reason: texts.pageClosedInCall, by: 'network' },
     });
   }
   return left.length;
-}
-
-function outcomeOf({ answered, direction }: OpenCall): CallOutcome {
-  if (answered) return 'answered';
-  return direction === 'inbound' ? 'missed' : 'cancelled';
 }

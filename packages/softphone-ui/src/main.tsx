@@ -11,6 +11,7 @@ import { createSipPort } from '@patchcord/phone-engine/sip';
 import { createMissedMark } from './call-history.ts';
 import { readDevice } from './device.ts';
 import { openJournal } from './journal.ts';
+import { createKeptCalls } from './kept-calls.ts';
 import { createLeftNotes } from './left-notes.ts';
 import { watchMicrophonePermission } from './microphone-permission.ts';
 import { mountPanel } from './mount-panel.tsx';
@@ -64,8 +65,9 @@ export function openPanel(createHost: CreatePanelHost): void {
       proveIdentity: () => host.proveIdentity(),
     }),
     openHandover: (audience) => createSessionHandover({ openChannel, name: `${host.crm}:${audience}`, clock }),
-    sharePhone: (name) =>
+    sharePhone: (name, sharing) =>
       joinSharedPhone({
+        ...sharing,
         name,
         createOwner: () => createPhone({ sip: createSipPort({ sound, clock }), clock, sound }),
         locks: navigator.locks,
@@ -79,6 +81,7 @@ export function openPanel(createHost: CreatePanelHost): void {
         now: () => clock.now(),
       }),
     missedMark: (agent) => createMissedMark(storage, `${agent.tenant}:${agent.id}`),
+    keptCalls: (agent) => createKeptCalls(storage, `patchcord-calls:${agent.tenant}:${agent.id}`, () => clock.now()),
     leftNotes: (agent) =>
       createLeftNotes(window, () => sessionStorage, `patchcord-left-notes:${agent.tenant}:${agent.id}`),
     microphone: watchMicrophonePermission(document, navigator.permissions),

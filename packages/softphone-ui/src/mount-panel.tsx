@@ -127,6 +127,9 @@ function Announcer({ model }: { readonly model: SoftphoneModel }) {
       <div class="unseen" aria-live="polite">
         {model.wrapUpWords.value}
       </div>
+      <div class="unseen" aria-live="polite">
+        {model.toCall.words.value}
+      </div>
       <div class="unseen" aria-live="assertive">
         {announcement?.manner === 'assertive' ? announcement.text : ''}
       </div>

@@ -16,6 +16,7 @@ import type { ClockPort, SharedPhone, SoundPort } from '@patchcord/phone-engine'
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { MissedMark } from './call-history.ts';
 import type { Journal } from './journal.ts';
+import type { KeptCalls } from './kept-calls.ts';
 import { giveBackNotes, type LeftNotes } from './left-notes.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
@@ -63,6 +64,8 @@ export interface Panel {
   nudge(): void;
   forgetRefused(): Promise<void>;
   forgetUnlogged(): void;
+  /** Opens the window with the phone, where this frame needs one. Must be called while a click is handled. */
+  openPhoneWindow(): void;
   /** The self-test is in front. */
   readonly selfTestOpen: Signal<boolean>;
   /** What the self-test looks at. */
@@ -80,11 +83,13 @@ export interface PanelOptions {
   readonly hostOrigin: string;
   readonly device: DeviceId;
   /** Joins the phone of one agent; `name` is the same in every frame of that agent. */
-  readonly sharePhone: (name: string) => SharedPhone;
+  readonly sharePhone: (name: string, sharing: { readonly mayOwn: boolean }) => SharedPhone;
   readonly openJournal: (agent: Agent) => Promise<Journal>;
   readonly missedMark: (agent: Agent) => MissedMark;
   /** What was being typed when the page went. */
   readonly leftNotes: (agent: Agent) => LeftNotes;
+  /** The owner's calls, for the next owner; absent: nothing is kept. */
+  readonly keptCalls?: (agent: Agent) => KeptCalls;
   readonly microphone: ReadonlySignal<MicrophonePermission>;
   readonly sound: SoundPort | null;
   readonly openMeter?: OpenMeter;
@@ -93,6 +98,7 @@ export interface PanelOptions {
   readonly random?: () => number;
 }
 
+const noKeptCalls: KeptCalls = { read: () => ({ at: 0, calls: [] }), write: () => undefined };
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
 
@@ -106,6 +112,7 @@ export function createPanel(options: PanelOptions): Panel {
   const ways = signal<readonly SignInWay[]>([]);
   let lineServer: string | null = null;
   let handover = noHandover;
+  let keptCalls = noKeptCalls;
   let ending: (() => Promise<void>) | null = null;
   let wakeRetry: (() => void) | null = null;
   let closed = false;
@@ -254,6 +261,8 @@ export function createPanel(options: PanelOptions): Panel {
       await relay.signOut();
     } finally {
       await close();
+      // Who signs out leaves nothing of their calls behind.
+      keptCalls.write([]);
       stage.value = { kind: 'left' };
     }
   }
@@ -283,7 +292,9 @@ export function createPanel(options: PanelOptions): Panel {
     const { agent } = loaded;
     const profile = signal(loaded);
     const journal = await options.openJournal(agent);
-    const phone = options.sharePhone(`${loaded.tenant.id}:${agent.id}`);
+    const mayOwn = host.holdsLine?.() !== 'never';
+    const phone = options.sharePhone(`${loaded.tenant.id}:${agent.id}`, { mayOwn });
+    keptCalls = options.keptCalls?.(agent) ?? noKeptCalls;
     const model = createSoftphoneModel({
       phone,
       profile,
@@ -299,7 +310,7 @@ export function createPanel(options: PanelOptions): Panel {
     phone.onEvent((event) => {
       if (event.name === 'line.ready') lineServer = event.data.server ?? null;
     });
-    const wired = wirePhone({ ...options, handover, random, phone, model, journal, profile });
+    const wired = wirePhone({ ...options, handover, keptCalls, random, phone, model, journal, profile });
     wiring.value = wired;
     const left = options.leftNotes(agent);
     giveBackNotes(left, phone, model.writeNote, journal);
@@ -330,6 +341,9 @@ export function createPanel(options: PanelOptions): Panel {
     },
     forgetRefused: async () => wiring.value?.forgetRefused(),
     forgetUnlogged: () => wiring.value?.forgetUnlogged(),
+    openPhoneWindow() {
+      if (stage.value.kind === 'ready') stage.value.model.openPhoneWindow();
+    },
     selfTestOpen: signal(false),
     selfTestSubject: {
       host,

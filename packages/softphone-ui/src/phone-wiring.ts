@@ -14,13 +14,15 @@ import type {
   Session,
   WireEvent,
 } from '@patchcord/call-protocol';
-import type { PanelHost } from '@patchcord/crm-adapters/panel';
+import type { LogCreation, PanelHost } from '@patchcord/crm-adapters/panel';
 import type { ClockPort, OwnedPhone, SharedPhone, SipAccount } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { type CredentialKeeper, type CredentialTrouble, createCredentialKeeper } from './credential-keeper.ts';
+import { createDialAsked } from './dial-asked.ts';
 import { startHostBridge } from './host-bridge.ts';
 import type { Journal, RefusedEvent } from './journal.ts';
-import { endLeftCalls, watchOwnCalls } from './left-calls.ts';
+import { type KeptCalls, overWithItsPage } from './kept-calls.ts';
+import { endLeftCalls, seenEveryMs, watchOwnCalls } from './left-calls.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PageLink, startPageLink } from './page-link.ts';
@@ -47,6 +49,7 @@ export interface PhoneWiringOptions {
   readonly journal: Journal;
   readonly relay: RelayClient;
   readonly handover: SessionHandover;
+  readonly keptCalls: KeptCalls;
   readonly host: PanelHost;
   readonly device: DeviceId;
   readonly profile: Signal<Profile>;
@@ -87,6 +90,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       codeNeeded: codeNeeded.value,
       stranger: stranger.value,
       agent: profile.value.agent,
+      window: model.windowNews.value,
       journal: journalState.value,
       refused: refused.value,
       unlogged: unlogged.value,
@@ -117,7 +121,8 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     if (publishing === null) {
       // Before the line is supplied: no call of this page can be among them yet.
       void endLeftCalls(journal, () => clock.now()).then(reloadHistorySoon);
-      stopWatchingCalls = watchOwnCalls(phone, journal, clock);
+      takeOver(owned);
+      stopWatchingCalls = watchOwnCalls(phone, journal, clock, bridge.keep);
       publishing = startPublishing({ journal, live: relay.live, clock });
     }
     if (keeper !== null || revoked.value !== null) return;
@@ -132,6 +137,21 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       random: options.random,
     });
     keeper.start();
+  }
+
+  /** The calls of the owner before are over: their wrap-ups open again, and the host hears the rest of them. */
+  function takeOver(owned: OwnedPhone): void {
+    const { at, calls } = options.keptCalls.read();
+    const now = clock.now();
+    const over = calls.map((kept) => ({
+      ...kept,
+      call: overWithItsPage(kept.call, Math.min(now, at + seenEveryMs), now),
+    }));
+    bridge.takeOver(over);
+    // As at the end of any call: one that nobody answered has no wrap-up.
+    owned.restore(
+      over.flatMap(({ call }) => (call.direction === 'outbound' || call.answeredAt !== null ? [call] : [])),
+    );
   }
 
   function supply(owned: OwnedPhone, { sip, iceServers }: Credentials, first: boolean): void {
@@ -165,6 +185,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       stopGrace();
       relayShown.value = 'joined';
       model.duties.retry();
+      void model.toCall.reload();
       keeper?.nudge();
       if (model.history.status.value === 'failed') void model.history.reload();
     } else if (status !== 'closed' && relayShown.value !== 'away') {
@@ -184,6 +205,12 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       case 'log.failed':
         if (!event.data.retrying) unlogged.value = texts.unloggedAdvice(event.data.reason);
         void model.history.reload();
+        return;
+      case 'dial.asked':
+        dialAsked(event.data);
+        return;
+      case 'to-call.changed':
+        void model.toCall.reload();
         return;
       case 'profile.changed':
         void reloadProfile();
@@ -229,6 +256,15 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     if (event.name === 'call.ended') reloadHistorySoon(1);
   }
 
+  const dialAsked = createDialAsked({ phone, claim: relay.claimDial, dial: model.dialFromHost, clock });
+
+  function logMade(call: CallId, creation: LogCreation): void {
+    const at = clock.now();
+    if ('logId' in creation)
+      void journal.append({ name: 'log.created', at, call, data: { logId: creation.logId.slice(0, 80) } });
+    else void journal.append({ name: 'log.not-created', at, call, data: { reason: creation.reason.slice(0, 500) } });
+  }
+
   const pageLink: PageLink | null =
     host.channel === undefined
       ? null
@@ -241,10 +277,25 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
           clock,
         });
 
+  const stopEvents = phone.onEvent(phoneEvent);
+  const stopRole = phone.onRole(roleChanged);
+  const bridge = startHostBridge({
+    host,
+    phone,
+    numbers: () => model.numbers.value,
+    dial: (request) => void model.dialFromHost(request),
+    hangUp: () => void model.hangUpForemost(),
+    recordShown: model.showRecord,
+    matchesFound: model.duties.addFromHost,
+    logCreator: relay.logCreator,
+    logMade,
+    keep: options.keptCalls.write,
+  });
   const stops = [
-    phone.onEvent(phoneEvent),
+    stopEvents,
+    stopRole,
+    bridge.stop,
     phone.onState(({ line }) => lineChanged(line.status)),
-    phone.onRole(roleChanged),
     journal.onChanged(() => void readJournal()),
     relay.live.onStatus(relayChanged),
     relay.live.onEvent(relayEvent),
@@ -255,15 +306,6 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     handover.onOffered((session) => {
       // Another frame signed in or renewed: this one need not.
       relay.adopt(session);
-    }),
-    startHostBridge({
-      host,
-      phone,
-      numbers: () => model.numbers.value,
-      dial: (request) => void model.dialFromHost(request),
-      hangUp: () => void model.hangUpForemost(),
-      recordShown: model.showRecord,
-      matchesFound: model.duties.addFromHost,
     }),
   ];
   handover.offer(relay.session());

@@ -63,10 +63,10 @@ export function askableRecord({ record, matches }: CallState): RecordRef | null 
 }
 
 /** What the agent has open, when the call can be about it. An account may be whom the call is with, as long as nobody else is. */
-export function shownSubject(call: CallState, shown: RecordRef | null): RecordRef | null {
+export function shownSubject({ record }: Pick<CallState, 'record'>, shown: RecordRef | null): RecordRef | null {
   if (shown === null) return null;
   if (isSubject(shown)) return shown;
-  return parties.test(shown.object) && call.record !== null && !sameRecord(call.record, shown) ? shown : null;
+  return parties.test(shown.object) && record !== null && !sameRecord(record, shown) ? shown : null;
 }
 
 /** Everything to choose from: what is open in front of the agent first, then what the CRM says, each once; the choice made is always among it. */

@@ -18,6 +18,8 @@ import {
   errorCode,
   HistorySchema,
   type IdentityProof,
+  type LogCreator,
+  LogCreatorSchema,
   LogRetrySchema,
   type Match,
   MatchesSchema,
@@ -31,6 +33,11 @@ import {
   SessionSchema,
   type SignInWay,
   SignInWaysSchema,
+  type ToCall,
+  type ToCallChange,
+  ToCallListSchema,
+  type ToCallRequest,
+  ToCallSchema,
 } from '@patchcord/call-protocol';
 import type { ClockPort } from '@patchcord/phone-engine';
 import * as v from 'valibot';
@@ -71,8 +78,16 @@ export interface RelayClient {
   /** Open cases and deals of a record: what a call with it may be about. @throws PatchcordError `crm.*`, `relay.unreachable` */
   related(record: RecordRef): Promise<readonly Related[]>;
   history(limit: number): Promise<readonly CallSummary[]>;
+  /** What this agent has to call. @throws PatchcordError `relay.unreachable` */
+  toCall(): Promise<readonly ToCall[]>;
+  addToCall(entry: ToCallRequest): Promise<ToCall>;
+  changeToCall(id: string, change: ToCallChange): Promise<ToCall>;
+  /** Whether this phone may dial what was asked of all phones of the agent: the first that asks may. */
+  claimDial(wish: string): Promise<boolean>;
   /** Whether the relay is there, and how far its clock is ahead of ours, ms; null where it can't be told. @throws PatchcordError `relay.unreachable` */
   probe(): Promise<{ readonly aheadMs: number | null }>;
+  /** Who makes the log of a call that begins; asked once, and not for long. @throws PatchcordError `relay.unreachable`, `identity.required` */
+  logCreator(callId: CallId): Promise<LogCreator>;
   /** Asks for a log that was given up again. */
   retryLog(callId: CallId): Promise<unknown>;
   close(): void;
@@ -93,6 +108,8 @@ export interface RelayClientOptions {
   readonly requestTimeoutMs?: number;
 }
 
+/** Nobody may wait longer to hear of a call because the relay is slow, ms. */
+const logCreatorMs = 1_500;
 /** A token with less life than this is renewed before it is used. */
 const renewMarginMs = 30_000;
 
@@ -307,12 +324,28 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
       const query = new URLSearchParams({ object, id });
       return (await authorized('GET', `/v1/records/related?${query}`, RelatedRecordsSchema)).records;
     },
+    toCall: async () => (await authorized('GET', '/v1/to-call', ToCallListSchema)).entries,
+    addToCall: (entry) => authorized('POST', '/v1/to-call', ToCallSchema, entry),
+    changeToCall: (id, change) => authorized('PATCH', `/v1/to-call/${id}`, ToCallSchema, change),
+    claimDial: async (wish) =>
+      (await authorized('POST', `/v1/dial-wishes/${wish}/claim`, v.object({ granted: v.boolean() }), {})).granted,
     async probe() {
       const response = await send(`${options.origin}/healthz`, { cache: 'no-store', credentials: 'omit' });
       // A proxy that answers for a dead relay.
       if (response.status >= 500) throw failureOf(response, null);
       const relayNow = Date.parse(response.headers.get('date') ?? '');
       return { aheadMs: Number.isNaN(relayNow) ? null : relayNow - clock.now() };
+    },
+    async logCreator(callId) {
+      let timer: unknown;
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = clock.setTimeout(
+          () => reject(new PatchcordError('relay.unreachable', texts.relayUnreachable, { retryable: true })),
+          logCreatorMs,
+        );
+      });
+      const asked = authorized('PUT', `/v1/calls/${callId}/log-creator`, LogCreatorSchema, {});
+      return await Promise.race([asked, late]).finally(() => clock.clearTimeout(timer));
     },
     retryLog: (callId) => authorized('POST', `/v1/calls/${callId}/log/retry`, LogRetrySchema),
     history: async (limit) => (await authorized('GET', `/v1/calls?limit=${limit}`, HistorySchema)).calls,

@@ -1,6 +1,6 @@
 /**
- * Opens in the CRM what the profile's policy says for a call, when it says so: in the foremost frame only, once per call. Owns the decision; the
- * host carries it out. Must never pop for a call that was there before this frame (a new tab, a hand-over), a second time for one conversation
+ * Opens in the CRM what the profile's policy says for a call, when it says so: once per call, in the foremost frame of those that may hold the phone
+ * (beside a window that holds it alone that is the window: it alone speaks to the page). Owns the decision; the host carries it out. Must never pop for a call that was there before this frame (a new tab, a hand-over), a second time for one conversation
  * (a transfer), for a call from a record (the agent came from there), over a record that is in front already, nor for a record the agent
  * picked: the frame of the click opens that one.
  */
@@ -11,7 +11,7 @@ import { sameRecord } from './call-duties.ts';
 import type { Numbers } from './numbers.ts';
 
 export interface ScreenPopOptions {
-  readonly phone: Pick<SharedPhone, 'state' | 'onState' | 'role' | 'isForemost'>;
+  readonly phone: Pick<SharedPhone, 'state' | 'onState' | 'role' | 'isOpener'>;
   readonly policy: () => ScreenPop;
   readonly numbers: () => Numbers;
   /** The record in front of the agent, on the page of this frame. */
@@ -75,9 +75,9 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
       if (call.transfer !== null) transferred.set(numberOf(call), options.now());
       if (decided.has(call.id)) continue;
       const target = decide(call, options.policy(), options.numbers());
-      // Decided now, for every frame alike: only the foremost acts, and none of them acts again.
+      // Decided now, for every frame alike: only one acts, and none of them acts again.
       if (target !== undefined || !watching) decided.set(call.id, target ?? null);
-      if (!watching || target === undefined || target === null || !phone.isForemost()) continue;
+      if (!watching || target === undefined || target === null || !phone.isOpener()) continue;
       const again = before?.kind === 'record' && target.kind === 'record' && sameRecord(before.record, target.record);
       if (again || isShown(target)) continue;
       const { record } = call;

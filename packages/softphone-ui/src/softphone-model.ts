@@ -4,32 +4,43 @@
  * Works the same in the owner frame and in a mirror. Must never touch the DOM. Long because it is the one face of all screens: wide, not
  * deep; whatever has rules of its own (layout, notes, look-up, history, sound) is in a module of its own.
  */
-import { type CallId, type CallSummary, newCallId, type Profile, type RecordRef } from '@patchcord/call-protocol';
+import {
+  type CallId,
+  type CallSummary,
+  newCallId,
+  type PhoneEvent,
+  type Profile,
+  type RecordRef,
+} from '@patchcord/call-protocol';
 import type { DialRequest, PanelHost, PopTarget, PopWish } from '@patchcord/crm-adapters/panel';
-import type {
-  CallState,
-  ClockPort,
-  Command,
-  CommandResult,
-  PhoneRole,
-  PhoneState,
-  SharedPhone,
-  SoundPort,
+import {
+  type CallState,
+  type ClockPort,
+  type Command,
+  type CommandResult,
+  type PhoneRole,
+  type PhoneState,
+  type SharedPhone,
+  type SoundPort,
+  wasJustDialled,
 } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import { type Announcement, announcementFor, stoppedRinging } from './announcements.ts';
 import { type CallDuties, createCallDuties, type Lookup, sameRecord } from './call-duties.ts';
 import { type CallHistory, createCallHistory, type MissedMark } from './call-history.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { createLineWait } from './line-wait.ts';
 import { createNotes } from './notes.ts';
 import { createNumbers, type Numbers } from './numbers.ts';
 import { isRecord } from './record-evidence.ts';
-import { createRelatedRecords, isSubject, type RelatedRecords } from './related-records.ts';
+import { createRelatedRecords, isSubject, type RelatedRecords, shownSubject } from './related-records.ts';
 import type { RelayClient } from './relay-client.ts';
 import { startScreenPop } from './screen-pop.ts';
 import { createSoundSettings, type SoundSettings } from './sound-settings.ts';
 import { texts } from './texts.ts';
 import type { Ticker } from './ticker.ts';
+import { createToCalls, type ToCalls } from './to-call.ts';
+import type { WindowNews } from './troubles.ts';
 import { createWrapUpClock } from './wrap-up-clock.ts';
 
 export type Tab = 'keypad' | 'recent' | 'settings';
@@ -59,6 +70,10 @@ export interface DialOptions {
   readonly country?: string;
   /** The call to come back to, or to transfer. */
   readonly consultFor?: CallId;
+  /** What was in front of the agent beside whom they call. */
+  readonly viewed?: RecordRef;
+  /** A click on the page: other frames may have heard it too. */
+  readonly fromPage?: boolean;
 }
 
 /** Everything the screens read and do. */
@@ -85,9 +100,13 @@ export interface SoftphoneModel {
   /** The record in front of the agent. */
   readonly recordShown: ReadonlySignal<RecordRef | null>;
   readonly history: CallHistory;
+  /** Call-backs and the dial list. */
+  readonly toCall: ToCalls;
   readonly sound: SoundSettings | null;
   readonly ticker: Ticker;
   readonly canOpenRecord: boolean;
+  /** What there is to say of the window that holds the phone; null while all is well, or this frame needs none. */
+  readonly windowNews: ReadonlySignal<WindowNews | null>;
   /** Null where the host signs every page in by itself. */
   readonly signOut: (() => Promise<void>) | null;
   /** A call is in progress here: leaving the page would end it. */
@@ -136,6 +155,8 @@ export interface SoftphoneModel {
   moreTime(call: CallId): Promise<void>;
   postponeWrapUp(call: CallId): void;
   resumeWrapUp(call: CallId): void;
+  /** Opens the window with the phone. Must be called while a click is handled; false when the browser refused, which the agent is told. */
+  openPhoneWindow(): boolean;
   setAvailable(available: boolean): Promise<void>;
   reconnect(): Promise<void>;
   notify(tone: Notice['tone'], text: string): void;
@@ -149,8 +170,11 @@ export interface SoftphoneModel {
 export interface SoftphoneModelOptions {
   readonly phone: SharedPhone;
   readonly profile: ReadonlySignal<Profile>;
-  readonly relay: Pick<RelayClient, 'matches' | 'related' | 'history' | 'retryLog'>;
-  readonly host: Pick<PanelHost, 'can' | 'pop'>;
+  readonly relay: Pick<
+    RelayClient,
+    'matches' | 'related' | 'history' | 'retryLog' | 'toCall' | 'addToCall' | 'changeToCall'
+  >;
+  readonly host: Pick<PanelHost, 'can' | 'pop' | 'holdsLine' | 'openPhoneWindow'>;
   readonly sound: SoundPort | null;
   readonly clock: ClockPort;
   readonly ticker: Ticker;
@@ -196,9 +220,11 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   /** The record a number in the field came with, and on which sheet a component of the page asked for it; gone as soon as the number is changed. */
   let typedFor: {
     readonly text: string;
-    readonly record: RecordRef | undefined;
+    readonly from: Pick<DialOptions, 'record' | 'viewed'>;
     readonly askedOn: Sheet | null;
   } | null = null;
+  /** The line has been ready since this frame saw it: what goes away later is no start. */
+  let started = shared.state().line.status === 'ready';
   let lastHostDialAt = Number.NEGATIVE_INFINITY;
   let noticeTimer: unknown = null;
   let closed = false;
@@ -207,12 +233,28 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     // Tried again and again it is still the same news.
     if (notice.value?.text !== reason) notify('warning', reason);
   });
+  const lineWait = createLineWait(clock);
+  /** Beside a window that holds the phone alone, that window alone speaks to the page. */
+  const pops = host.holdsLine?.() === 'never' ? [] : host.can.pops;
+  const windowNews = computed(() => {
+    const waits = lineWait.number.value;
+    const opens = host.openPhoneWindow !== undefined;
+    return role.value === 'ownerless' || (opens && waits !== null) ? { opens, waits } : null;
+  });
   const history = createCallHistory({
     fetch: options.relay.history,
     retry: options.relay.retryLog,
     mark: options.missedMark,
   });
   const related = createRelatedRecords(options.relay.related);
+  const toCall = createToCalls({
+    relay: options.relay,
+    clock,
+    dial: dialAgain,
+    plain: (number) => numbers.value.toE164(number) ?? number,
+    isOwner: () => role.value === 'owner',
+    notify,
+  });
   const wrapUpClock = createWrapUpClock({
     clock,
     seconds: () => options.profile.value.wrapUpSeconds,
@@ -255,7 +297,10 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     const next = announcementFor(before, state, nameOf);
     phone.value = state;
     if (next !== null) announcement.value = next;
-    notes.settle(state.calls);
+    started ||= state.line.status === 'ready';
+    lineWait.follow(state.line.status);
+    // The next window opens the wrap-ups of this one again, and what was typed here belongs to them.
+    if (role.value !== 'ownerless') notes.settle(state.calls);
     related.settle(state.calls);
     wrapUpClock.follow(state);
     const problem = wrapUpProblem.value;
@@ -273,6 +318,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   function ended(call: CallState): void {
+    toCall.ended(call);
     const back = comeBack.get(call.id);
     comeBack.delete(call.id);
     const waiting = phone.value.calls.find((other) => other.id === back);
@@ -297,6 +343,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   function typeNumber(text: string): void {
+    if (text !== dialText.value) lineWait.drop();
     dialText.value = text;
     dialProblem.value = null;
     if (typedFor?.text !== text) typedFor = null;
@@ -308,13 +355,20 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       dialProblem.value = number.reason;
       return false;
     }
-    const { consultFor } = dialOptions;
+    if (role.value === 'ownerless' && host.openPhoneWindow !== undefined) {
+      if (!openPhoneWindow()) return false;
+      if (!(await lineReady(number.display, texts.windowNotThere))) return false;
+    }
+    const { consultFor, fromPage, viewed } = dialOptions;
     const from = dialOptions.record;
     // From a case or a deal: that is what the call is about, whom it is with is found by the number.
-    const about = from !== undefined && isSubject(from) ? from : undefined;
+    const about =
+      from !== undefined && isSubject(from)
+        ? from
+        : (shownSubject({ record: from ?? null }, viewed ?? null) ?? undefined);
     // A colleague is a name: no CRM logs a call with one of its users.
-    const record = about === undefined && from?.object.toLowerCase() !== 'user' ? from : undefined;
-    const name = about === undefined ? from?.name : undefined;
+    const record = about !== from && from?.object.toLowerCase() !== 'user' ? from : undefined;
+    const name = about === from ? undefined : from?.name;
     const call = newCallId();
     if (number.afterAnswer !== '') afterAnswer.set(call, number.afterAnswer);
     const result = await shared.send({
@@ -329,6 +383,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       ...(record === undefined ? {} : { record }),
       ...(about === undefined ? {} : { about }),
       ...(consultFor === undefined ? {} : { consultFor }),
+      ...(fromPage === undefined ? {} : { fromPage }),
     });
     if (result.ok) {
       typeNumber('');
@@ -337,13 +392,35 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       return true;
     }
     afterAnswer.delete(call);
-    dialProblem.value = result.reason;
-    return false;
+    // Another frame heard the click first.
+    const twice = fromPage === true && wasJustDialled(shared.state(), number.target, clock.now());
+    if (twice) typeNumber('');
+    else dialProblem.value = result.reason;
+    return twice;
+  }
+
+  /** What could not be dialled is told: there is no field it stands in. */
+  async function dialAgain(number: string, record: RecordRef | null): Promise<void> {
+    const taken = await dial(number, record === null ? {} : { record });
+    if (!taken && dialProblem.value !== null) notify('warning', dialProblem.value);
+    dialProblem.value = null;
   }
 
   function dialTyped(dialOptions: DialOptions = {}): Promise<boolean> {
-    const record = typedFor?.text === dialText.value ? typedFor.record : undefined;
-    return dial(dialText.value, { ...dialOptions, ...(record === undefined ? {} : { record }) });
+    return dial(dialText.value, { ...dialOptions, ...(typedFor?.text === dialText.value ? typedFor.from : {}) });
+  }
+
+  function openPhoneWindow(): boolean {
+    const opened = host.openPhoneWindow?.() ?? false;
+    if (!opened) notify('warning', texts.windowBlocked);
+    return opened;
+  }
+
+  /** False when the line did not come in time, which is said, or the agent did something else meanwhile. */
+  async function lineReady(number: string, late: string): Promise<boolean> {
+    const how = await lineWait.wait(number);
+    if (how === 'late') dialProblem.value = late;
+    return how === 'ready';
   }
 
   async function dialFromHost(request: DialRequest, ask = false): Promise<Granted> {
@@ -359,25 +436,43 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       return { ok: false, reason: number.reason };
     }
     const { calls, line } = phone.value;
+    if (!ask && wasJustDialled(phone.value, number.target, now)) return { ok: false, reason: texts.dialTwice };
     const busy = calls.some((call) => call.phase !== 'ended');
+    const { record, viewed, country } = request;
+    const from = { ...(record === undefined ? {} : { record }), ...(viewed === undefined ? {} : { viewed }) };
+    const how = { ...from, ...(country === undefined ? {} : { country }), fromPage: true };
     if (!ask && !busy && line.status === 'ready') {
-      const taken = await dial(request.number, {
-        ...(request.record === undefined ? {} : { record: request.record }),
-        ...(request.country === undefined ? {} : { country: request.country }),
-      });
-      if (taken) return { ok: true, reason: '' };
+      if (await dial(request.number, how)) return { ok: true, reason: '' };
     }
     // Not now: the number waits in the field, with its record, for the agent's own word.
     const text = number.display + number.afterAnswer;
     dialText.value = text;
     tab.value = 'keypad';
     if (busy && layout.value.screen.kind === 'call') sheet.value = 'new-call';
-    typedFor = { text, record: request.record, askedOn: ask ? sheet.value : null };
-    const who = request.record?.name === undefined ? text : `${request.record.name} (${text})`;
-    const waits = busy ? texts.hostNumberWaitsForCall : texts.hostNumberWaitsForLine;
-    const reason = ask ? texts.pageAsksToDial(who) : waits;
+    typedFor = { text, from, askedOn: ask ? sheet.value : null };
+    const who = record?.name === undefined ? text : `${record.name} (${text})`;
+    const starts = !ask && !busy && !started && line.status !== 'rejected' && role.value !== 'ownerless';
+    const reason = ask ? texts.pageAsksToDial(who) : waitingWords(busy, starts);
     notify('info', reason);
+    // A window that was opened for this click: its line is a moment behind.
+    if (starts) void dialOnceReady(request.number, number.display, how);
     return { ok: true, reason };
+  }
+
+  function waitingWords(busy: boolean, starts: boolean): string {
+    if (busy) return texts.hostNumberWaitsForCall;
+    if (starts) return texts.hostNumberWaitsForStart;
+    return role.value === 'ownerless' ? texts.hostNumberWaitsForWindow : texts.hostNumberWaitsForLine;
+  }
+
+  async function dialOnceReady(number: string, display: string, how: DialOptions): Promise<void> {
+    if (await lineReady(display, texts.lineNotThere)) await dial(number, how);
+  }
+
+  /** A record picked in a frame that never holds the phone: the one that does opens it, it alone speaks to the page. */
+  function pickedElsewhere({ name, call, data }: PhoneEvent): void {
+    if (name !== 'record.chosen' || data.by !== 'agent' || !shared.isOpener() || shared.isForemost()) return;
+    void openFor(call as CallId, { kind: 'record', record: data.record }, () => true);
   }
 
   async function submitWrapUp(call: CallState, done: string = texts.wrapUpSaved): Promise<boolean> {
@@ -416,7 +511,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   async function open(target: PopTarget, wish: PopWish): Promise<boolean> {
-    if (!host.can.pops.includes(target.kind)) return false;
+    if (!pops.includes(target.kind)) return false;
     try {
       await host.pop(target, wish);
       return true;
@@ -443,6 +538,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
 
   const stop = [
     shared.onState(take),
+    shared.onEvent(pickedElsewhere),
     shared.onRole((next) => {
       role.value = next;
       if (next === 'owner') duties.start();
@@ -478,10 +574,13 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     related,
     recordShown,
     history,
+    toCall,
     sound: options.sound === null ? null : createSoundSettings(options.sound),
     ticker: options.ticker,
     signOut: options.signOut,
-    canOpenRecord: host.can.pops.includes('record'),
+    canOpenRecord: pops.includes('record'),
+    windowNews,
+    openPhoneWindow,
     wouldEndCall,
     duties,
 
@@ -499,14 +598,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     dialTyped: () => dialTyped(),
     dial,
     dialFromHost,
-    async redial(call) {
-      const taken = await dial(
-        call.farSide.e164 ?? call.farSide.number,
-        call.record === null ? {} : { record: call.record },
-      );
-      if (!taken && dialProblem.value !== null) notify('warning', dialProblem.value);
-      dialProblem.value = null;
-    },
+    redial: (call) => dialAgain(call.farSide.e164 ?? call.farSide.number, call.record),
     answer: (call) => act({ type: 'call.answer', call }),
     decline: (call) => act({ type: 'call.decline', call }),
     hangUp: (call) => act({ type: 'call.hang-up', call }),
@@ -574,9 +666,11 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     },
     close() {
       closed = true;
+      lineWait.drop();
       for (const end of stop) end();
       duties.stop();
       wrapUpClock.stop();
+      toCall.close();
       if (noticeTimer !== null) clock.clearTimeout(noticeTimer);
     },
   };

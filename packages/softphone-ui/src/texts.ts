@@ -41,6 +41,21 @@ export const texts = {
   remote: 'Remote',
   remoteHint: 'The sound of this phone is in another tab. You can do everything from here.',
 
+  // The window with the phone
+  windowGoneTitle: 'The phone window is closed',
+  windowGoneAdvice: 'Calls reach you only while it is open. To call, type a number here: the window opens by itself.',
+  openPhoneWindow: 'Open the phone window',
+  windowBlocked:
+    'The browser did not open the phone window. Allow pop-up windows for this page in the address bar, then try again.',
+  windowWaitsTitle: (number: string) => `Opening the phone window to call ${number}`,
+  windowWaitsAdvice: 'It is called as soon as the line is ready. To call nobody, delete the number.',
+  windowNotThere:
+    'Not called: the phone window did not get its line in time. Look at the window, then press Call again.',
+  hostNumberWaitsForWindow: 'The phone window is closed. The number is ready; press Call to open the window and dial.',
+  hostNumberWaitsForStart: 'The line is just starting. The number is called as soon as it is ready.',
+  lineNotThere: 'Not called: the line was not ready in time. Press Call when it is.',
+  logCreatorUnknown: 'The relay did not say in time who makes the log, so that the page made none.',
+
   // Tabs
   tabsLabel: 'Parts of the phone',
   tabKeypad: 'Keypad',
@@ -112,6 +127,25 @@ export const texts = {
   retryLogOf: (name: string) => `Try again: the log of the call with ${name}`,
   today: 'Today',
   yesterday: 'Yesterday',
+
+  // To call
+  toCall: 'To call',
+  toCallCount: (all: number, due: number) => `To call: ${all}${due > 0 ? `, ${due} due` : ''}`,
+  callBackDue: (name: string) => `Time to call back ${name}.`,
+  callBacksDue: (count: number) => `${count} calls are due.`,
+  callBackAt: (time: string) => `Call-back: ${time}.`,
+  dueNow: 'due now',
+  minutesLate: (count: number) => `${count} min late`,
+  hoursLate: (count: number) => `${count} h late`,
+  daysLate: (count: number) => (count === 1 ? '1 day late' : `${count} days late`),
+  in15Minutes: 'In 15 min',
+  inOneHour: 'In 1 hour',
+  tomorrowMorning: 'Tomorrow 9:00',
+  doneOrLater: (name: string) => `Done or later: ${name}`,
+  done: 'Done',
+  doneWith: 'Done:',
+  undo: 'Undo',
+  callLater: 'Call back later',
 
   // A call
   dialing: 'Calling…',

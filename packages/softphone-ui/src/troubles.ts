@@ -23,10 +23,19 @@ export interface Conditions {
   /** Somebody else who signed in on this agent's phone. */
   readonly stranger: Agent | null;
   readonly agent: Agent;
+  /** The window with the phone, where this frame needs one and there is none. */
+  readonly window: WindowNews | null;
   readonly journal: JournalCounts & { readonly durable: boolean };
   readonly refused: readonly RefusedEvent[];
   /** Calls the CRM did not take, and why. */
   readonly unlogged: string | null;
+}
+
+export interface WindowNews {
+  /** It can be opened from here. */
+  readonly opens: boolean;
+  /** The number that is called as soon as it is there, null: none. */
+  readonly waits: string | null;
 }
 
 export interface Trouble {
@@ -35,7 +44,7 @@ export interface Trouble {
   readonly title: string;
   readonly advice: string;
   /** What the agent may do about it right here. */
-  readonly act?: 'sign-in' | 'reload' | 'forget-refused' | 'forget-unlogged';
+  readonly act?: 'sign-in' | 'reload' | 'forget-refused' | 'forget-unlogged' | 'open-window';
 }
 
 /** The banners, gravest first. */
@@ -63,6 +72,14 @@ export function troublesOf(now: Conditions): readonly Trouble[] {
       title: texts.codeAgainTitle,
       advice: texts.codeAgainAdvice,
       act: 'sign-in',
+    });
+  if (now.window !== null)
+    troubles.push({
+      key: 'window',
+      tone: 'warning',
+      title: now.window.waits === null ? texts.windowGoneTitle : texts.windowWaitsTitle(now.window.waits),
+      advice: now.window.waits === null ? texts.windowGoneAdvice : texts.windowWaitsAdvice,
+      ...(now.window.opens ? { act: 'open-window' as const } : {}),
     });
   if (now.microphone === 'refused')
     troubles.push({

@@ -9,6 +9,7 @@ import { FakeChannels, FakeClock, FakeLocks, FakeSip, FakeSound } from '@patchco
 import { signal } from '@preact/signals';
 import { onTestFinished } from 'vitest';
 import { openJournal } from '../../../packages/softphone-ui/src/journal.ts';
+import { createKeptCalls } from '../../../packages/softphone-ui/src/kept-calls.ts';
 import type { LeftNotes } from '../../../packages/softphone-ui/src/left-notes.ts';
 import type { MicrophonePermission } from '../../../packages/softphone-ui/src/microphone-permission.ts';
 import { createPanel, type Panel } from '../../../packages/softphone-ui/src/panel.ts';
@@ -29,6 +30,8 @@ export interface LabFrame {
   readonly model: () => SoftphoneModel;
   /** The agent looks at this frame. */
   look(): void;
+  /** The frame is gone, without a word: its locks are free, its channels silent. */
+  die(): void;
 }
 
 export interface PanelLab {
@@ -56,6 +59,12 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
   const locks = new FakeLocks();
   const microphone = signal<MicrophonePermission>('allowed');
   const device = crypto.randomUUID() as DeviceId;
+  const stored = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => stored.get(key) ?? null,
+    setItem: (key: string, text: string) => stored.set(key, text),
+    removeItem: (key: string) => stored.delete(key),
+  } as unknown as Storage;
 
   function frame(inFront = false): LabFrame {
     const host = new FakeHost();
@@ -68,6 +77,12 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
     });
     let shared: SharedPhone | null = null;
     const own = channels.frame();
+    const ownLocks = locks.frame();
+    let dead = false;
+    const alive = (): Storage => {
+      if (dead) throw new Error('the page of this frame is gone');
+      return storage;
+    };
     const client = createRelayClient({
       origin: 'https://relay.example.test',
       device,
@@ -88,11 +103,12 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       openSignIn: () => Promise.resolve({ kind: 'sign-in', claim: relay.claim, verifier: 'verifier' }),
       relay: client,
       openHandover: (name) => createSessionHandover({ openChannel: own.open, name, clock }),
-      sharePhone: (name) => {
+      sharePhone: (name, sharing) => {
         shared = joinSharedPhone({
+          ...sharing,
           name,
           createOwner: () => createPhone({ sip, clock, sound }),
-          locks: locks.frame(),
+          locks: ownLocks,
           openChannel: own.open,
           page: page as unknown as Document,
           clock,
@@ -102,6 +118,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       openJournal: (agent) =>
         openJournal({ name: `${storageName}:${agent.id}`, source: `/devices/${device}`, now: () => clock.now() }),
       leftNotes: () => left,
+      keptCalls: (agent) => createKeptCalls(alive, `calls:${agent.id}`, () => clock.now()),
       missedMark: () => ({ read: () => 0, write: () => undefined }),
       microphone,
       ticker: { now: signal(clock.now()), watch: () => () => undefined },
@@ -126,6 +143,11 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
         page.visibilityState = 'visible';
         view.dispatchEvent(new Event('focus'));
         page.dispatchEvent(new Event('visibilitychange'));
+      },
+      die() {
+        dead = true;
+        own.die();
+        ownLocks.die();
       },
     };
   }

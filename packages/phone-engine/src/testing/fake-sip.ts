@@ -42,9 +42,15 @@ export class FakeSip implements SipPort {
   #rejected = false;
   #rejectNext = false;
   #next = 1;
+  readonly #name: string;
   readonly #calls = new Map<CallId, FakeCall>();
   readonly #holding = new Map<CallId, boolean>();
   readonly #listeners = new Set<(signal: SipSignal) => void>();
+
+  /** @param name Begins the SIP Call-IDs: phones that report to one relay need names of their own. */
+  constructor(name = 'fake') {
+    this.#name = name;
+  }
 
   start(account: SipAccount, credential: SipCredential, _iceServers: readonly IceServer[]): void {
     this.commands.push({ type: 'start', account, credential });
@@ -71,7 +77,7 @@ export class FakeSip implements SipPort {
   dial(call: CallId, target: string): void {
     this.commands.push({ type: 'dial', call, target });
     if (this.#calls.has(call)) throw new Error('this call was already dialled');
-    const fake: FakeCall = { phase: 'dialing', sipCallId: `fake-${this.#next++}`, transfer: null };
+    const fake: FakeCall = { phase: 'dialing', sipCallId: `${this.#name}-${this.#next++}`, transfer: null };
     this.#calls.set(call, fake);
     if (this.#started) this.#signal({ type: 'sip.dialing', call, sipCallId: fake.sipCallId });
     else this.#end(call, 'network', 0, 'The phone is not connected');
@@ -153,7 +159,7 @@ export class FakeSip implements SipPort {
     options: { readonly call?: CallId; readonly replaces?: CallId } = {},
   ): CallId {
     const call = options.call ?? newCallId();
-    const sipCallId = `fake-${this.#next++}`;
+    const sipCallId = `${this.#name}-${this.#next++}`;
     this.#calls.set(call, { phase: 'incoming', sipCallId, transfer: null });
     const { replaces } = options;
     this.#signal({ type: 'sip.invited', call, from, sipCallId, ...(replaces === undefined ? {} : { replaces }) });

@@ -42,6 +42,11 @@ function Banner({
           </button>
         )}
         {act === 'sign-in' && asking.value && <CodeForm panel={panel} />}
+        {act === 'open-window' && (
+          <button type="button" class="button-link" onClick={() => panel.openPhoneWindow()}>
+            {texts.openPhoneWindow}
+          </button>
+        )}
         {act === 'reload' && (
           <button type="button" class="button-link" onClick={reload}>
             {texts.reloadPage}

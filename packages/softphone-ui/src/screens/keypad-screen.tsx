@@ -2,25 +2,29 @@
 import { Icon } from '../icon.tsx';
 import { Keypad } from '../parts/keypad.tsx';
 import { NumberField } from '../parts/number-field.tsx';
+import { ToCallList } from '../parts/to-call-list.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 
 export function KeypadScreen({ model }: { readonly model: SoftphoneModel }) {
   const press = (digit: string) => model.typeNumber(model.dialText.value + digit);
   return (
-    <form
-      class="dial"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void model.dialTyped();
-      }}
-    >
-      <NumberField model={model} label={texts.numberLabel} />
-      <Keypad onPress={press} onHoldZero={() => press('+')} />
-      <button type="submit" class="button button-call button-wide">
-        <Icon name="call" />
-        {texts.call}
-      </button>
-    </form>
+    <>
+      <ToCallList model={model} />
+      <form
+        class="dial"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void model.dialTyped();
+        }}
+      >
+        <NumberField model={model} label={texts.numberLabel} />
+        <Keypad onPress={press} onHoldZero={() => press('+')} />
+        <button type="submit" class="button button-call button-wide">
+          <Icon name="call" />
+          {texts.call}
+        </button>
+      </form>
+    </>
   );
 }

@@ -9,7 +9,8 @@ import { texts } from '../texts.ts';
 
 export function SettingsScreen({ panel, model }: { readonly panel: Panel; readonly model: SoftphoneModel }) {
   const { agent, tenant } = model.profile.value;
-  const sound = model.role.value === 'mirror' ? null : model.sound;
+  const { value: role } = model.role;
+  const sound = role === 'mirror' || role === 'ownerless' ? null : model.sound;
   return (
     <div class="settings">
       <section class="group">

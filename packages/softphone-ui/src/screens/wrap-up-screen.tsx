@@ -1,12 +1,14 @@
 /** After the call: what it was, the note, the outcome; saved as it is filled in, finished by the agent. */
 import { type CallState, mostMoreTime } from '@patchcord/phone-engine';
+import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { AboutChoice } from '../parts/about-choice.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import { NoteField } from '../parts/note-field.tsx';
 import { RecordChoice } from '../parts/record-choice.tsx';
-import type { SoftphoneModel } from '../softphone-model.ts';
+import { LaterButtons } from '../parts/to-call-list.tsx';
+import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 import { wrapUpEndsAt } from '../wrap-up-clock.ts';
 
@@ -45,6 +47,7 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
       <NoteField model={model} call={call} />
       <Dispositions model={model} call={call} problem={problem} />
       <AboutChoice model={model} call={call} />
+      <CallLater model={model} call={call} />
       <div class="foot">
         <TimeLeft model={model} call={call} />
         <p class="foot-says" role="alert" id={problem}>
@@ -65,6 +68,39 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
 
 function problemOf({ wrapUpProblem }: SoftphoneModel, call: CallState): string | null {
   return wrapUpProblem.value?.call === call.id ? wrapUpProblem.value.text : null;
+}
+
+/** A call-back to whom the call was with, with the note as it stands. */
+function CallLater({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const open = useSignal(false);
+  const id = useId();
+  if (call.farSide.number === '' && call.farSide.e164 === undefined) return null;
+  return (
+    <div>
+      <button
+        type="button"
+        class="button-link"
+        aria-expanded={open.value}
+        aria-controls={id}
+        onClick={() => {
+          open.value = !open.value;
+        }}
+      >
+        {texts.callLater}
+      </button>
+      <div id={id} class="to-call-more">
+        {open.value && (
+          <LaterButtons
+            onChoose={(at) => {
+              open.value = false;
+              const name = nameOfCall(call, model.numbers.value);
+              void model.toCall.callLater(call, at, name, model.noteOf(call));
+            }}
+          />
+        )}
+      </div>
+    </div>
+  );
 }
 
 /** How much time is left, where the tenant gives only so much. Announced by the panel at the start and near the end, not every second. */

@@ -1,0 +1,204 @@
+/**
+ * What the agent has to call: call-backs with a time, and the dial list, as the relay keeps them. Owns when one is due, and that a call that was
+ * answered takes its entry off the list, with a way back. Must never dial by itself.
+ */
+import { newCallId, type RecordRef, type ToCall } from '@patchcord/call-protocol';
+import type { CallState, ClockPort } from '@patchcord/phone-engine';
+import { type ReadonlySignal, signal } from '@preact/signals';
+import type { RelayClient } from './relay-client.ts';
+import { texts } from './texts.ts';
+
+export interface ToCalls {
+  /** Call-backs by time, then the dial list. */
+  readonly entries: ReadonlySignal<readonly ToCall[]>;
+  /** Epoch ms, moved on when something becomes due and every minute. */
+  readonly now: ReadonlySignal<number>;
+  /** What was done last and can be taken back. */
+  readonly undo: ReadonlySignal<ToCall | null>;
+  /** What a screen reader is told. */
+  readonly words: ReadonlySignal<string>;
+  /** Loads the list; what the relay can't tell now stays as it was. */
+  reload(): Promise<void>;
+  /** Dials an entry; answered, it is done. */
+  call(entry: ToCall): Promise<void>;
+  /** @param at Epoch ms */
+  postpone(entry: ToCall, at: number): Promise<void>;
+  done(entry: ToCall): Promise<void>;
+  takeBack(): Promise<void>;
+  /** Adds a call-back to whom a call was with. @param at Epoch ms; @param name as it is shown */
+  callLater(call: CallState, at: number, name: string, note: string): Promise<void>;
+  /** A call is over. */
+  ended(call: CallState): void;
+  close(): void;
+}
+
+export interface ToCallsOptions {
+  readonly relay: Pick<RelayClient, 'toCall' | 'addToCall' | 'changeToCall'>;
+  readonly clock: ClockPort;
+  readonly dial: (number: string, record: RecordRef | null) => Promise<void>;
+  /** A number in one form, so that two writings of it are equal. */
+  readonly plain: (number: string) => string;
+  /** This frame has the line, and speaks for all of them. */
+  readonly isOwner: () => boolean;
+  readonly notify: (tone: 'info' | 'warning', text: string) => void;
+}
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+/** Starts empty; `reload` fills it. */
+export function createToCalls(options: ToCallsOptions): ToCalls {
+  const { clock, relay, notify } = options;
+  const entries = signal<readonly ToCall[]>([]);
+  const now = signal(clock.now());
+  const undo = signal<ToCall | null>(null);
+  const words = signal('');
+  const announced = new Set<string>();
+  const dialled = new Set<string>();
+  let timer: unknown = null;
+  let asked = 0;
+
+  function tick(): void {
+    clock.clearTimeout(timer);
+    now.value = clock.now();
+    const fresh = entries.value.filter((entry) => isDue(entry, now.value) && !announced.has(keyOf(entry)));
+    for (const entry of fresh) announced.add(keyOf(entry));
+    const [first] = fresh;
+    if (first !== undefined)
+      words.value = fresh.length === 1 ? texts.callBackDue(nameOfEntry(first)) : texts.callBacksDue(fresh.length);
+    const waits = entries.value.flatMap(({ dueAt }) =>
+      dueAt !== null && dueAt > now.value ? [dueAt - now.value] : [],
+    );
+    timer = entries.value.length === 0 ? null : clock.setTimeout(tick, Math.min(minuteMs, ...waits));
+  }
+
+  function show(next: readonly ToCall[]): void {
+    entries.value = next;
+    tick();
+  }
+
+  async function reload(): Promise<void> {
+    const mine = ++asked;
+    try {
+      const next = await relay.toCall();
+      if (mine === asked) show(next);
+    } catch {
+      // It is told again when the relay is back.
+    }
+  }
+
+  async function change(work: Promise<unknown>): Promise<boolean> {
+    try {
+      await work;
+      void reload();
+      return true;
+    } catch (error) {
+      notify('warning', error instanceof Error ? error.message : '');
+      void reload();
+      return false;
+    }
+  }
+
+  function takeOff(entry: ToCall): void {
+    // An answer that is under way still has it.
+    asked += 1;
+    show(entries.value.filter(({ id }) => id !== entry.id));
+    undo.value = entry;
+  }
+
+  return {
+    entries,
+    now,
+    undo,
+    words,
+    reload,
+    async call(entry) {
+      dialled.add(entry.id);
+      await options.dial(entry.number, entry.record);
+    },
+    async postpone({ id }, at) {
+      if (await change(relay.changeToCall(id, { dueAt: at })))
+        notify('info', texts.callBackAt(timeWords(at, clock.now())));
+    },
+    async done(entry) {
+      takeOff(entry);
+      if (!(await change(relay.changeToCall(entry.id, { done: true })))) undo.value = null;
+    },
+    async takeBack() {
+      const entry = undo.value;
+      undo.value = null;
+      if (entry !== null) await change(relay.changeToCall(entry.id, { done: false }));
+    },
+    async callLater(call, at, name, note) {
+      const added = relay.addToCall({
+        id: newCallId(),
+        kind: 'call-back',
+        number: call.farSide.e164 ?? call.farSide.number,
+        name: name.slice(0, 255),
+        record: call.record,
+        note: note.slice(0, 2_000) || null,
+        dueAt: at,
+      });
+      if (await change(added)) notify('info', texts.callBackAt(timeWords(at, clock.now())));
+    },
+    ended(call) {
+      if (call.direction !== 'outbound' || call.answeredAt === null) return;
+      const number = options.plain(call.farSide.e164 ?? call.farSide.number);
+      // One that is for next week stays, unless it was called from the list.
+      const soon = clock.now() + hourMs;
+      const entry = entries.value.find(
+        ({ id, dueAt, number: wanted }) =>
+          (dialled.has(id) || (dueAt ?? 0) <= soon) && options.plain(wanted) === number,
+      );
+      if (entry === undefined) return;
+      takeOff(entry);
+      if (options.isOwner()) void change(relay.changeToCall(entry.id, { done: true }));
+    },
+    close: () => clock.clearTimeout(timer),
+  };
+}
+
+/** Postponed, it is told again. */
+const keyOf = ({ id, dueAt }: ToCall): string => `${id} ${dueAt}`;
+
+export function isDue({ dueAt }: ToCall, now: number): boolean {
+  return dueAt !== null && dueAt <= now;
+}
+
+export function nameOfEntry({ name, record, number }: ToCall): string {
+  return name ?? record?.name ?? number;
+}
+
+/** When to call, for a person: how late it is, or the time. Nothing on the dial list. */
+export function whenWords({ dueAt }: ToCall, now: number): string {
+  if (dueAt === null) return '';
+  const late = Math.floor((now - dueAt) / minuteMs);
+  if (late < 0) return timeWords(dueAt, now);
+  return late < 1
+    ? texts.dueNow
+    : late < 60
+      ? texts.minutesLate(late)
+      : late < 1_440
+        ? texts.hoursLate(Math.floor(late / 60))
+        : texts.daysLate(Math.floor(late / 1_440));
+}
+
+/** Today by the clock, another day with its date. */
+function timeWords(at: number, now: number): string {
+  const then = new Date(at);
+  const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (then.toDateString() === new Date(now).toDateString()) return time;
+  return `${then.toLocaleDateString([], { weekday: 'short', day: 'numeric', month: 'short' })}, ${time}`;
+}
+
+/** What a call is put off to. */
+export function laterTimes(now: number): readonly { readonly label: string; readonly at: number }[] {
+  const morning = new Date(now);
+  morning.setDate(morning.getDate() + 1);
+  morning.setHours(9, 0, 0, 0);
+  return [
+    { label: texts.in15Minutes, at: now + 15 * minuteMs },
+    { label: texts.inOneHour, at: now + hourMs },
+    { label: texts.tomorrowMorning, at: morning.getTime() },
+  ];
+}
