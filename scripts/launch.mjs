@@ -28,6 +28,7 @@ const commands = {
   docs: ['scripts/docs.ts'],
   format: ['scripts/format.ts'],
   salesforce: ['scripts/salesforce.ts'],
+  hubspot: ['scripts/hubspot.ts'],
   pictures: ['test/e2e/pictures.ts'],
 };
 

@@ -9,22 +9,31 @@ import { callRecordRoutes } from './http/call-records.ts';
 import { callRoutes } from './http/calls.ts';
 import { credentialRoutes } from './http/credentials.ts';
 import { deviceRoutes } from './http/devices.ts';
+import { dialWishRoutes } from './http/dial-wishes.ts';
 import { errorHandler, notFound, tooMany } from './http/errors.ts';
 import { methodNotAllowed, ownPagesOnly, shortAddress } from './http/fence.ts';
 import { freeswitchRoutes } from './http/freeswitch-directory.ts';
 import { healthRoutes } from './http/health.ts';
+import { hubSpotCardRoutes } from './http/hubspot-card.ts';
+import { hubSpotRecordingRoutes } from './http/hubspot-recordings.ts';
+import { hubSpotSettingsRoutes } from './http/hubspot-settings.ts';
 import { hubSpotWebhookRoutes } from './http/hubspot-webhooks.ts';
+import { hubSpotWorkflowRoutes } from './http/hubspot-workflow.ts';
 import { jambonzRoutes } from './http/jambonz.ts';
 import { liveEventRoutes } from './http/live-events.ts';
+import { logCreatorRoutes } from './http/log-creator.ts';
 import { matchRoutes } from './http/matches.ts';
 import { pairingCodeRoutes } from './http/pairing-codes.ts';
 import { panelRoutes } from './http/panel-pages.ts';
 import type { RelayParts } from './http/parts.ts';
+import { bodyInTime } from './http/patience.ts';
 import { profileRoutes } from './http/profile.ts';
+import { isUpload, recordingRoutes } from './http/recordings.ts';
 import { relatedRecordRoutes } from './http/related-records.ts';
 import { routesOf } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
 import { signInRoutes } from './http/sign-in.ts';
+import { toCallRoutes } from './http/to-call.ts';
 import { unloggedRoutes } from './http/unlogged.ts';
 import type { Panel } from './panel-assets.ts';
 
@@ -101,7 +110,7 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
     next();
   });
 
-  app.use(shortAddress, ownPagesOnly(parts.origins));
+  app.use(shortAddress, ownPagesOnly(parts.origins), bodyInTime(isUpload));
 
   // Framed pages: they take the policy above off and carry one of their own.
   app.use(panelRoutes(parts, panel));
@@ -117,8 +126,16 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
   app.use(matchRoutes(parts));
   app.use(relatedRecordRoutes(parts));
   app.use(callRoutes(parts));
+  app.use(logCreatorRoutes(parts));
   app.use(callRecordRoutes(parts));
   app.use(hubSpotWebhookRoutes(parts));
+  app.use(hubSpotCardRoutes(parts));
+  app.use(hubSpotSettingsRoutes(parts));
+  app.use(hubSpotWorkflowRoutes(parts));
+  app.use(recordingRoutes(parts));
+  app.use(hubSpotRecordingRoutes(parts));
+  app.use(toCallRoutes(parts));
+  app.use(dialWishRoutes(parts));
   app.use(unloggedRoutes(parts));
   app.use(callEventRoutes(parts));
   app.use(liveEventRoutes(parts));

@@ -17,6 +17,7 @@ import {
   unique,
   url,
 } from './config/fields.ts';
+import { RecordingsSchema } from './config/recordings.ts';
 import { RetentionSchema } from './config/retention.ts';
 import { sharingProblems } from './config/shared-phone-systems.ts';
 import { TenantSchema } from './config/tenant.ts';
@@ -93,6 +94,8 @@ const SettingsSchema = v.strictObject({
   drainNoticeMs: v.optional(ms(0, 60_000), 0),
   /** How long things are kept. */
   retention: v.optional(RetentionSchema, {}),
+  /** Recordings that phone systems hand over. */
+  recordings: v.optional(RecordingsSchema, {}),
   delivery: v.optional(
     v.strictObject({
       /** How long one delivery may be held before another relay may take it over; it is renewed while work goes on. */

@@ -38,11 +38,13 @@ export function connectCrm(
         appId: crm.appId,
         fetch: tracedFetch,
         gate,
+        notice,
         accessToken:
           crm.refreshToken === undefined
             ? tokens.hubSpot(id as TenantId, crm)
             : { clientId: crm.clientId, clientSecret: crm.clientSecret, refreshToken: crm.refreshToken },
         ...(crm.uiUrl === undefined ? {} : { uiUrl: crm.uiUrl }),
+        ...(crm.mainNumber === undefined ? {} : { mainNumber: crm.mainNumber }),
       });
     case 'memory':
       return createMemoryRelay({ records: crm.records });

@@ -22,6 +22,7 @@ import { CrmLimits } from './delivery/crm-limits.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { clientAddress } from './http/client-address.ts';
 import type { RelayParts } from './http/parts.ts';
+import { longestRequestMs } from './http/patience.ts';
 import { type RouteAddress, routesOf } from './http/routes.ts';
 import { PairingCodes } from './identity/pairing-codes.ts';
 import { Possessions } from './identity/possession.ts';
@@ -39,9 +40,12 @@ import { createLog, type Log } from './logging.ts';
 import { createMetrics } from './metrics.ts';
 import { type OutboxWatch, observedCrm, observedRecorder, observedStore } from './observed.ts';
 import { loadPanel, type PanelSource } from './panel-assets.ts';
+import { recordingFolder } from './recordings/files.ts';
+import { Recordings } from './recordings/recordings.ts';
 import { Started } from './started.ts';
 import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
+import { forgetLooseLines } from './transcripts/kept.ts';
 import { encryptionKeys, Vault } from './vault.ts';
 import type { CallerDirectory } from './who-is/caller-directory.ts';
 import { Choices } from './who-is/choices.ts';
@@ -74,7 +78,7 @@ export interface Relay {
   readonly port: number;
   /** Every HTTP route it serves: what a check of access walks. */
   readonly routes: readonly RouteAddress[];
-  /** For whoever transcribes calls: tells the agent's frames and supervisors a line, which is never stored. */
+  /** For whoever transcribes calls: tells the agent's frames and supervisors a line. A final one is kept where the customer's "transcripts.keep" says so. */
   readonly transcript: TranscriptDoor;
   /** A pairing code for an agent, as `POST /v1/admin/pairing-codes` gives it. */
   createPairingCode(tenant: string, agent: string): Promise<{ readonly code: string; readonly expiresAt: number }>;
@@ -193,6 +197,16 @@ async function assemble(
       },
     }),
   );
+  const recordings = new Recordings({
+    store,
+    tenants,
+    recorder,
+    vault,
+    settings: config.recordings,
+    folder: recordingFolder(config),
+    log,
+    now,
+  });
   const delivery = new Delivery({
     store,
     tenants,
@@ -202,6 +216,7 @@ async function assemble(
     log,
     settings: config.delivery,
     limits: crmLimits,
+    raise: (alert) => alerts.raise(alert),
     now,
     random: dependencies.random ?? Math.random,
   });
@@ -236,6 +251,8 @@ async function assemble(
     streams: liveView.streams,
     live: liveView.metrics,
     recorder,
+    recordings,
+    vault,
     delivery,
     alerts,
     brakes,
@@ -252,7 +269,8 @@ async function assemble(
   server.on('request', app);
   // Every wait of the server ends by itself.
   server.headersTimeout = 15_000;
-  server.requestTimeout = 30_000;
+  // Of a recording; `bodyInTime` waits much less for everything else.
+  server.requestTimeout = longestRequestMs;
   server.keepAliveTimeout = 65_000;
   server.timeout = 120_000;
   server.maxRequestsPerSocket = 10_000;
@@ -313,6 +331,8 @@ async function assemble(
   const keepHouse = async (): Promise<void> => {
     const jobs = {
       retention: () => retention.run(),
+      recordings: () => recordings.keepHouse(clock.passed()),
+      transcripts: () => forgetLooseLines({ store }, config.retention.callDays, clock.passed()),
       'silent calls': sweep,
       'what has expired': () => store.forgetExpired(clock.passed()),
       denials: remindEdges,
@@ -362,6 +382,7 @@ async function assemble(
     tenants,
     hub,
     outbox: store.outbox,
+    kept: store.transcripts,
     effectsWait: () => delivery.wake(),
     log,
     now,

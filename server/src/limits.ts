@@ -20,6 +20,12 @@ const rules = {
   credentials: { points: 60, duration: 60 },
   /** Look-ups of one agent; each asks the CRM. */
   matches: { points: 120, duration: 60 },
+  /** Changes of one agent's call-backs and dial list. */
+  'to-call': { points: 240, duration: 60 },
+  /** What one person asks on cards of the CRM. */
+  cards: { points: 240, duration: 60 },
+  /** Calls of which one agent's phones ask who logs them. */
+  'log-creators': { points: 120, duration: 60 },
   /** Pages that are not there: nobody but a scanner asks for many. */
   'not-found': { points: 60, duration: 60 },
   /** Live sockets opened by one address. */

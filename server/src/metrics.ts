@@ -12,6 +12,7 @@ export interface Metrics {
   readonly calls: Counter<'direction' | 'outcome'>;
   readonly endedByRule: Counter;
   readonly callReports: Counter<'pbx' | 'result'>;
+  readonly recordings: Counter<'result'>;
   readonly deliveries: Counter<'kind' | 'result'>;
   readonly outbox: Gauge<'kind' | 'state'>;
   readonly outboxAge: Gauge<'kind'>;
@@ -54,6 +55,12 @@ export function createMetrics(): Metrics {
       name: 'patchcord_call_reports_total',
       help: 'Reports of phone systems: stored, known (a repeat), ignored (no agent has the extension) or refused.',
       labelNames: ['pbx', 'result'],
+      registers,
+    }),
+    recordings: new Counter({
+      name: 'patchcord_recordings_total',
+      help: 'Recordings handed over: stored, known (a repeat) or refused.',
+      labelNames: ['result'],
       registers,
     }),
     deliveries: new Counter({

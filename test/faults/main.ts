@@ -1,4 +1,4 @@
-/** `npm run faults -- [R1 … R9] [--json]`: breaks the relay on purpose and counts what was lost or doubled. Owns the list of faults. */
+/** `npm run faults -- [R1 … R9, H1] [--json]`: breaks relay and pages on purpose and counts what was lost or doubled. Owns the list of faults. */
 import { installSystemPackages } from '../../scripts/system-packages.ts';
 import { runDrills } from '../drill.ts';
 
@@ -13,5 +13,6 @@ process.exit(
     R7: () => import('./r7-clock-jumps.ts'),
     R8: () => import('./r8-graceful-stop.ts'),
     R9: () => import('./r9-soak.ts'),
+    H1: () => import('./h1-one-engagement.ts'),
   }),
 );

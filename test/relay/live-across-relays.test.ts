@@ -179,6 +179,19 @@ describe('the Redis backplane', () => {
     await expect.poll(() => heard).toEqual(['near committed']);
   });
 
+  it('says how many others listen, so that a wish to dial is not sent where no phone is open', async () => {
+    const [here, there] = [backplane('one'), backplane('one')];
+    await expect.poll(() => [here, there].map((one) => one.status())).toEqual(['joined', 'joined']);
+    expect(await here.listeners('agent:acme:ada')).toBe(0);
+    there.subscribe('agent:acme:ada');
+    await expect.poll(() => here.listeners('agent:acme:ada')).toBe(1);
+    here.subscribe('agent:acme:ada');
+    await expect.poll(() => there.listeners('agent:acme:ada')).toBe(1);
+    expect(await here.listeners('agent:acme:ada')).toBe(1);
+    there.unsubscribe('agent:acme:ada');
+    await expect.poll(() => here.listeners('agent:acme:ada')).toBe(0);
+  });
+
   it('leaves out what is no message of ours', async () => {
     const deployment = randomUUID();
     const [one, other] = [backplane(deployment), backplane(deployment)];

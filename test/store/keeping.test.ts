@@ -145,6 +145,20 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       expect(await store.audit.read(tenant, '', 10)).toHaveLength(1);
     });
 
+    it('takes what was to be called long ago, unless its number is held', async () => {
+      const entry = { tenant, agent, kind: 'call-back', name: null, record: null, note: null, askedBy: 'Ada' } as const;
+      const at = now - 401 * dayMs;
+      for (const [id, e164] of [
+        ['old', other],
+        ['held', grace],
+      ] as const)
+        await store.toCall.add({ ...entry, id, number: e164, e164, dueAt: at, createdAt: at, doneAt: null }, 10);
+      await store.keeping.addHold({ tenant, kind: 'number', subject: grace, reason: 'court', at: 1 });
+      expect(await retention().run()).toMatchObject({ toCall: 1 });
+      expect((await store.toCall.open(tenant, agent)).map(({ id }) => id)).toEqual(['held']);
+      await store.keeping.releaseHold(tenant, 'number', grace);
+    });
+
     it('takes what agents chose long ago', async () => {
       const choice = { tenant, number: 'hash', crm: 'memory', object: 'Contact' } as const;
       await store.choices.remember({ ...choice, id: 'old' }, agent, now - 401 * dayMs);
@@ -175,6 +189,11 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
   });
 
   describe('an erasure', () => {
+    /** Files of recordings that were to be taken away. */
+    let removed: string[] = [];
+    beforeEach(() => {
+      removed = [];
+    });
     async function erase(dryRun = false, rememberedAs: ErasureOptions['rememberedAs'] = 'nothing') {
       const database: Database =
         location.kind === 'sqlite' ? await openSqlite(location.folder) : await openPostgres(location.url);
@@ -187,6 +206,7 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
           actor: 'admin',
           dryRun,
           rememberedAs,
+          removeFiles: async (files) => void removed.push(...files),
           now,
         });
       } finally {
@@ -218,6 +238,51 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       await store.keeping.releaseHold(tenant, 'number', grace);
       expect(await erase(false, 'unreadable')).toMatchObject({ choices: 1 });
       expect(await remembered()).toBe(0);
+    });
+
+    it('takes the recordings and the words of the calls, with their files, but none that a hold keeps', async () => {
+      const calls = [await call(grace), await call(grace), await call(other)] as const;
+      const [hers, held, his] = calls;
+      for (const callId of calls) {
+        const file = callId.replaceAll('-', '');
+        const sound = { codec: 'pcm16', rate: 8_000, channels: 1, bytes: 2, durationMs: 1, storedAt: now } as const;
+        await store.recordings.add({ callId, tenant, agent, file, salt: 'salt', digest: 'digest', ...sound });
+        const line = { line: 1, speaker: 'agent', text: 'on 415 555 0101', startMs: 0, endMs: 1, final: true } as const;
+        await store.transcripts.keep({ tenant, callId, line, at: now });
+      }
+      await store.keeping.addHold({ tenant, kind: 'call', subject: held, reason: 'court', at: 1 });
+      expect(await erase(true)).toMatchObject({ recordings: 1 });
+      expect(removed).toEqual([]);
+      expect(await erase(false)).toMatchObject({ recordings: 1, calls: 1 });
+      expect(removed).toEqual([hers.replaceAll('-', '')]);
+      expect((await store.recordings.ofCalls(tenant, calls)).map(({ callId }) => callId).sort()).toEqual(
+        [held, his].sort(),
+      );
+      expect(await store.transcripts.of(tenant, hers)).toEqual([]);
+      expect((await store.transcripts.of(tenant, his)).map(({ text }) => text)).toEqual(['on [erased]']);
+    });
+
+    it('takes what there was to call with the number, and blanks it where it stands in a note', async () => {
+      const entry = {
+        tenant,
+        agent,
+        kind: 'call-back',
+        name: 'Grace',
+        record: null,
+        dueAt: now,
+        askedBy: 'Ada',
+        createdAt: now,
+        doneAt: null,
+      } as const;
+      const hers = { ...entry, id: 'hers', number: '(415) 555-0101', e164: grace, note: null };
+      const his = { ...entry, id: 'his', number: other, e164: other, note: 'not on 415-555-0101' };
+      for (const one of [hers, his]) await store.toCall.add(one, 10);
+      const left = async () => (await store.toCall.open(tenant, agent)).map(({ id, note }) => [id, note]);
+      expect(await erase(true)).toMatchObject({ blanked: 2 });
+      expect(await left()).toHaveLength(2);
+      expect(await erase(false)).toMatchObject({ blanked: 2 });
+      expect(await left()).toEqual([['his', expect.not.stringContaining('0101')]]);
+      expect(await bytes()).not.toContain('555-0101');
     });
 
     it('says first what would go, and changes nothing', async () => {

@@ -18,8 +18,11 @@ import { credentialContract } from './contract-credentials.ts';
 import { feedContract } from './contract-feed.ts';
 import { identityContract, storedSession } from './contract-identity.ts';
 import { keepingContract } from './contract-keeping.ts';
+import { logCreatorContract } from './contract-log-creators.ts';
 import { mintingContract } from './contract-minting.ts';
 import { outboxOrderContract } from './contract-outbox.ts';
+import { recordingContract } from './contract-recordings.ts';
+import { toCallContract } from './contract-to-call.ts';
 
 const tenant = 'acme' as TenantId;
 const agent = 'ada' as AgentId;
@@ -324,6 +327,15 @@ export function storeContract(open: () => Promise<Store>): void {
       expect(await claim({ now: 3_000 })).toMatchObject([{ id: 'x', attempts: 1, reason: null }]);
     });
 
+    it('is looked at at once when it was enqueued again while somebody looked and put it off', async () => {
+      await store.outbox.enqueue([other('x')]);
+      const [first] = await claim();
+      if (first === undefined) throw new Error('nothing was claimed');
+      await store.outbox.enqueue([{ ...other('x', 1_000), payload: 'newer' }]);
+      expect(await store.outbox.postpone(first, 9_000)).toBe(true);
+      expect(await claim({ now: 1_000 })).toMatchObject([{ id: 'x', payload: 'newer', attempts: 1 }]);
+    });
+
     it('joins an effect that waits, and keeps its back-off', async () => {
       await store.outbox.enqueue([other('x')]);
       const [first] = await claim();
@@ -438,6 +450,9 @@ export function storeContract(open: () => Promise<Store>): void {
   outboxOrderContract(() => store);
   keepingContract(() => store);
   choiceContract(() => store);
+  recordingContract(() => store);
+  toCallContract(() => store);
+  logCreatorContract(() => store);
   credentialContract(() => store);
   mintingContract(() => store);
   feedContract(() => store);

@@ -66,7 +66,7 @@ export const eventSchemas = {
   }),
   /** The agent's call-backs or dial list changed; told live and never stored. */
   'to-call.changed': v.object({}),
-  /** Words of a call as they are heard; told live and never stored. */
+  /** Words of a call as they are heard; told live. As events they are never stored: a customer's relay may keep the final ones beside the call. */
   'transcript.partial': TranscriptLineSchema,
   'transcript.final': TranscriptLineSchema,
   'wrap-up.saved': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),

@@ -23,7 +23,7 @@ export function resultOf(log: CallLog): string {
 }
 
 /** Whether a machine took a message: the phone system says so in its reason, or the call was sent there. */
-function wentToVoicemail(log: CallLog): boolean {
+export function wentToVoicemail(log: CallLog): boolean {
   return /voice[\s_-]?mail/i.test(log.reason) || /voice[\s_-]?mail/i.test(log.transferredTo ?? '');
 }
 

@@ -84,6 +84,8 @@ export interface DialRequest {
   readonly country?: string;
   /** The record that is called, not merely viewed. */
   readonly record?: RecordRef;
+  /** The record in front of the agent when they clicked, where the host tells: at most what the call is about as well. */
+  readonly viewed?: RecordRef;
   /** What the component that was clicked added, as it stands. */
   readonly params?: string;
 }

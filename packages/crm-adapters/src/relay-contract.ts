@@ -49,6 +49,16 @@ export interface SpokenLine {
   readonly language?: string;
 }
 
+/** One thing of the set-up that was looked at, in words for an administrator. */
+export interface SetUpFinding {
+  readonly id: string;
+  readonly title: string;
+  readonly verdict: 'good' | 'bad' | 'unsure';
+  readonly found: string;
+  /** What to do, when it is not good. */
+  readonly advice?: string;
+}
+
 /** What became of one log of a batch. */
 export type LogWritten = { readonly logId: string } | { readonly error: PatchcordError };
 
@@ -114,10 +124,16 @@ export interface CrmRelay {
    * Reports a call that no phone of ours saw, so that the CRM tells its people of it too; one log, as `writeLog` promises, however often it is
    * repeated. Absent where the CRM has no such thing: `writeLog` does.
    * @param candidates Whom it rang for
+   * @param before `reported`: an earlier report may have gone out whose answer is not known; it is looked for longer before another one is sent
    * @returns the CRM's id of the log
    * @throws PatchcordError as `writeLog`
    */
-  reportUnseenCall?(log: CallLog, agent: CrmAgent, candidates: readonly CrmAgent[]): Promise<string>;
+  reportUnseenCall?(
+    log: CallLog,
+    agent: CrmAgent,
+    candidates: readonly CrmAgent[],
+    before?: { readonly reported?: boolean },
+  ): Promise<string>;
   /**
    * The numbers on a record, the best to call first; empty when it has none.
    * @throws PatchcordError `crm.*`, `crm.not-found`
@@ -134,6 +150,23 @@ export interface CrmRelay {
    * @throws PatchcordError `crm.*`
    */
   writeTranscript?(logId: string, lines: readonly SpokenLine[]): Promise<string>;
+  /**
+   * What a record is called and to whom it belongs, by the CRM's id of an owner; null where it says neither.
+   * @throws PatchcordError `crm.*`, `crm.not-found`
+   */
+  describeRecord?(record: RecordRef): Promise<{ readonly name: string | null; readonly ownerId: string | null }>;
+  /**
+   * The CRM user behind an owner's id; null when there is none.
+   * @throws PatchcordError `crm.*`
+   */
+  userOfOwner?(ownerId: string): Promise<string | null>;
+  /**
+   * With which app the CRM's users call, by user id, as far as the CRM says it.
+   * @throws PatchcordError `crm.*`; `crm.invalid` where the app may not ask
+   */
+  callingApps?(): Promise<ReadonlyMap<string, 'ours' | 'other'>>;
+  /** Looks whether all that the relay needs of the CRM works. Never rejects. */
+  checkSetUp?(agents: readonly CrmAgent[]): Promise<readonly SetUpFinding[]>;
   /** Where a person finds the log or record in the CRM. */
   linkTo(record: RecordRef): string;
 }

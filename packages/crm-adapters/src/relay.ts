@@ -3,16 +3,19 @@
  */
 
 export {
-  exchangeHubSpotCode,
   type HubSpotIdentity,
   type HubSpotSignatureCheck,
+  verifyHubSpotSignature,
+  verifyHubSpotWebhook,
+} from './hubspot/identity.ts';
+export {
+  exchangeHubSpotCode,
   type HubSpotTokens,
   hubSpotAuthorizeUrl,
   hubSpotUserOf,
   refreshHubSpotTokens,
-  verifyHubSpotSignature,
-  verifyHubSpotWebhook,
-} from './hubspot/identity.ts';
+  revokeHubSpotToken,
+} from './hubspot/oauth.ts';
 export { createHubSpotRelay, type HubSpotRelayOptions } from './hubspot/relay.ts';
 export {
   createMemoryRelay,
@@ -22,7 +25,15 @@ export {
   type MemoryRelay,
 } from './memory/relay.ts';
 export { isExtension, isNumber, type SearchForms, sameNumber, searchForms, toE164 } from './number-match.ts';
-export type { CrmAgent, CrmRelay, LogToWrite, LogWritten, RelayCan, SpokenLine } from './relay-contract.ts';
+export type {
+  CrmAgent,
+  CrmRelay,
+  LogToWrite,
+  LogWritten,
+  RelayCan,
+  SetUpFinding,
+  SpokenLine,
+} from './relay-contract.ts';
 export type { GatedRequest, RequestGate, SaidOfLimits } from './request-gate.ts';
 export { scriptOrigins as salesforceScriptOrigins } from './salesforce/host-address.ts';
 export {

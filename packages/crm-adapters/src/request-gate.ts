@@ -14,7 +14,11 @@ export interface GatedRequest {
 /** What an answer says of the CRM's limits; absent where it says nothing. */
 export interface SaidOfLimits {
   /** The CRM refused for its limits; how long it asks us to wait, ms, where it says so. */
-  readonly refused?: { readonly retryAfterMs?: number };
+  readonly refused?: {
+    readonly retryAfterMs?: number;
+    /** The limit of searches, which stops nothing else. */
+    readonly searchesOnly?: boolean;
+  };
   /** What it grants, and what is left of that, in a span (HubSpot's `X-HubSpot-RateLimit-*`). */
   readonly window?: { readonly limit: number; readonly remaining: number; readonly spanMs: number };
   /** What of the day's allowance is used (Salesforce's `Sforce-Limit-Info`). */

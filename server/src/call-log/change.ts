@@ -15,7 +15,7 @@ import { toStoredEvent } from '../live/relay-event.ts';
 import type { CallWithEvents, Change, NewEffect, StoredEvent } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import { isReportedCall, reportedCallId } from './call-report.ts';
-import { crmLogEffect, webhookEffects } from './effects.ts';
+import { crmLogEffect, mediaEffect, webhookEffects } from './effects.ts';
 import { belongsInCrm, foldCall, leftToOthers, relaySource } from './fold.ts';
 
 /** Drafts of a note are saved every few seconds; the CRM gets them this much later, together, unless something that matters comes first. */
@@ -24,6 +24,9 @@ export const draftMs = 15_000;
 const joinMs = 5_000;
 /** Every browser of an agent may tell of a call that nobody took: who knows the most writes it. */
 const otherBrowsersMs = 1_500;
+
+/** What a phone or the CRM says of a log that the CRM's page made: the delivery looks at it. */
+const tellsOfLog: ReadonlySet<WireEvent['name']> = new Set(['log.created', 'log.not-created', 'log.adopted']);
 
 /** A checked event that is not stored yet. */
 export interface FreshEvent {
@@ -117,7 +120,12 @@ export function changeOf(
     const log = isReportedCall(callId) ? foldReported(callId) : foldNow(callId);
     const untouched = sameLog(before?.call.log ?? null, log);
     if (untouched && freshOf(callId).length === 0 && !(endsHere && besides.includes(callId))) continue;
-    const writes = (options.writesLog ?? true) && log !== null && belongsInCrm(log) && !untouched;
+    const saysOfLog = freshOf(callId).some(({ event: { name } }) => tellsOfLog.has(name));
+    const moves = !untouched || saysOfLog;
+    const writes = (options.writesLog ?? true) && log !== null && belongsInCrm(log) && moves;
+    // A page may have made a log for a call that gets none.
+    if (tenant?.crm.kind === 'hubspot' && log !== null && log.stage !== 'live' && !belongsInCrm(log) && moves)
+      logs.push(crmLogEffect(owner.tenant, owner.agent, agent, callId, now));
     if (writes) {
       const onlyDrafts = own.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');
       const onlyDraft = before?.call.log?.stage === log.stage && onlyDrafts && freshOf(callId).length > 0;
@@ -150,9 +158,30 @@ export function changeOf(
           ? [crmLogEffect(owner.tenant, owner.agent, agent, callId, now)]
           : [],
       ),
+      ...mediaEffects(owner.tenant, fresh, parts, now),
       ...(tenant === undefined ? [] : webhookEffects(tenant, fresh.map(stored), now)),
     ],
   };
+}
+
+/** What follows from a recording, and from the end of a call whose words are kept, where the CRM takes such things. */
+function mediaEffects(
+  tenantId: TenantId,
+  fresh: readonly FreshEvent[],
+  { tenants }: ChangeParts,
+  now: number,
+): readonly NewEffect[] {
+  const tenant = tenants.find(tenantId);
+  if (tenant === undefined) return [];
+  const { keep, settleMs } = tenant.config.transcripts;
+  const takesRecordings = tenant.crm.recordingReady !== undefined;
+  const takesWords = keep && tenant.crm.writeTranscript !== undefined;
+  return fresh.flatMap(({ event: { name }, callId }) => {
+    if (callId === null) return [];
+    if (name === 'recording.available' && takesRecordings) return [mediaEffect('crm.recording', tenantId, callId, now)];
+    if (name === 'call.ended' && takesWords) return [mediaEffect('crm.transcript', tenantId, callId, now + settleMs)];
+    return [];
+  });
 }
 
 /** A call made from reports goes up in the phone's call of the same leg, whichever arrived first. */

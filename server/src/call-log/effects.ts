@@ -50,6 +50,16 @@ export function crmLogEffect(
   };
 }
 
+/** The CRM is told of a call's recording, or given its words: one row per call and matter, worked once its log is there. */
+export function mediaEffect(
+  kind: 'crm.recording' | 'crm.transcript',
+  tenant: TenantId,
+  callId: CallId,
+  dueAt: number,
+): NewEffect {
+  return { id: `${kind} ${callId}`, kind, tenant, callId, payload: {}, dueAt, orderKey: null };
+}
+
 /** One per event and endpoint. An endpoint hears the events of one call in their order, and of many calls at once. */
 export function webhookEffects(tenant: TenantConfig, events: readonly StoredEvent[], dueAt: number): NewEffect[] {
   return tenant.webhooks.flatMap((webhook) =>

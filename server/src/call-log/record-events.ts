@@ -8,6 +8,7 @@ import {
   CallIdSchema,
   type CallLog,
   type DeviceId,
+  type EventData,
   errorCode,
   PatchcordError,
   type PhoneEvent,
@@ -202,10 +203,25 @@ export class EventRecorder {
     event: Extract<PhoneEvent, { readonly name: 'log.adopted' | 'log.removed' }>,
   ): Promise<boolean> {
     const told = await this.#tellOfCall(callId, `crm-${eventId}`, () => event, {
-      writesLog: false,
+      writesLog: event.name === 'log.adopted',
       source: (tenant) => `/tenants/${tenant}/crm`,
     });
     return told !== null;
+  }
+
+  /**
+   * Says that a call can be listened to; a repeat is harmless.
+   * @throws PatchcordError `store.unavailable`: it was not said, say it again
+   */
+  async noteRecording(callId: CallId, data: EventData<'recording.available'>): Promise<void> {
+    const name = 'recording.available';
+    const told = await this.#tellOfCall(callId, 'recording', () => ({ name, at: this.#now(), call: callId, data }));
+    if (told !== null) return;
+    const found = (await this.#store.readCalls([callId])).get(callId);
+    if (found === undefined || found.events.some((event) => event.name === name)) return;
+    throw new PatchcordError('store.unavailable', 'The call is being written from elsewhere. Send it again.', {
+      retryable: true,
+    });
   }
 
   /** Stores an event that the relay makes of a call; `make` is asked again when the call moved meanwhile. Null when nothing was stored. */

@@ -68,8 +68,7 @@ export class CallRecordIntake {
 
   /** How this phone system of this tenant proves itself; undefined when it may not report. */
   settings(tenant: string, pbx: string): PbxRecords | undefined {
-    if (!Object.hasOwn(readers, pbx)) return undefined;
-    return this.#tenants.find(tenant)?.config.callRecords?.[pbx as Pbx];
+    return pbxRecords(this.#tenants, tenant, pbx);
   }
 
   /**
@@ -117,6 +116,12 @@ export class CallRecordIntake {
     if (isNew) for (const hear of this.#onReport) hear(report);
     return true;
   }
+}
+
+/** How a phone system of a tenant proves itself; undefined when it may tell nothing. */
+export function pbxRecords(tenants: Pick<Tenants, 'find'>, tenant: string, pbx: string): PbxRecords | undefined {
+  if (!Object.hasOwn(readers, pbx)) return undefined;
+  return tenants.find(tenant)?.config.callRecords?.[pbx as Pbx];
 }
 
 /** By extension; a device of it may carry a mark behind, and what rings all of them (on Asterisk) a prefix. */

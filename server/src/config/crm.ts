@@ -27,6 +27,23 @@ export const CrmSchema = v.variant(
         v.transform(String),
         v.regex(/^\d+$/, 'must be digits: the app id'),
       ),
+      /**
+       * Who makes the log of a call that a phone in HubSpot tells: HubSpot's `page`, which puts it on the deal or ticket on the screen, shows it while
+       * it runs and goes on in a task queue; or the `relay` alone, whatever page is open. Exactly one of them does, and the relay writes it in the end.
+       * A change counts for calls that begin after it.
+       */
+      logsMadeBy: v.optional(v.picklist(['page', 'relay'], 'must be "page" or "relay"'), 'page'),
+      /** How long after a call the relay waits for a page that said nothing, ms: HubSpot's search does not find at once what was just made. */
+      pageLogGraceMs: v.optional(
+        v.pipe(v.number('must be a number'), v.integer(), v.minValue(0), v.maxValue(600_000)),
+        60_000,
+      ),
+      /** Whose calls a card on a record shows: `all` of the customer's, as HubSpot's timeline does, or each agent their `own`. */
+      cardCalls: v.optional(v.picklist(['all', 'own'], 'must be "all" or "own"'), 'all'),
+      /** The number that callers dial: HubSpot wants one of a call that no phone saw. Without it such a call is logged in silence. */
+      mainNumber: v.exactOptional(
+        v.pipe(v.string(), v.regex(/^\+[1-9]\d{6,14}$/, 'must be a number with its country code, as +14155550100')),
+      ),
       clientId: text('the client id of the app'),
       clientSecret: givenSecret('the client secret of the app'),
       /** Absent: the account is connected by its OAuth page (POST /v1/admin/connect/<tenant>), and its tokens are kept sealed. */

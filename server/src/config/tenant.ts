@@ -6,6 +6,7 @@ import { CallRecordsSchema } from './call-records.ts';
 import { CallerSourcesSchema } from './caller-sources.ts';
 import { CrmSchema } from './crm.ts';
 import { country, encryptedUnlessLoopback, givenSecret, hostOrigin, text, unique, url } from './fields.ts';
+import { TranscriptsSchema } from './recordings.ts';
 import { PageCommandsSetting, ScreenPopSetting } from './screen-pop.ts';
 import { SignInSchema } from './sign-in.ts';
 import { SipSchema, TurnSchema } from './sip.ts';
@@ -58,6 +59,8 @@ export const TenantSchema = v.strictObject({
   brakes: v.optional(BrakesSchema, {}),
   /** Phone systems that report calls, so that a call no browser saw is logged. */
   callRecords: v.optional(CallRecordsSchema),
+  /** What becomes of the words of a call. */
+  transcripts: v.optional(TranscriptsSchema, {}),
   dispositions: v.optional(
     v.array(v.strictObject({ value: text('what the CRM stores'), label: text('what the agent reads') })),
     [],

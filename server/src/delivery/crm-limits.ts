@@ -1,14 +1,17 @@
 /**
- * How fast each tenant's CRM is asked: a token bucket per tenant that is used ahead of the CRM's own count, so that it never has to refuse.
+ * How fast each CRM is asked: a token bucket per account that is used ahead of the CRM's own count, so that it never has to refuse.
  * Owns what the CRMs grant, the share of this relay among those on one store, who goes first, and what is learned from answers. Must never
  * know what is asked.
  *
- * Granted (HubSpot contract, section 2.5; Salesforce contract, section 3.1): HubSpot 100 requests in 10 s per app and account and 4 searches a
- * second; its answers may say more. Salesforce grants no rate but a number of API calls in 24 hours and of long requests at once.
+ * Granted (HubSpot contract, section 2.5; Salesforce contract, section 3.1): HubSpot 110 requests in 10 s to an OAuth app in each account that
+ * installed it, and 5 searches a second to each token; its answers may say more. Tenants in different accounts never share any of it; tenants
+ * in one account share one bucket and are served in turn. Salesforce grants no rate but a number of API calls in 24 hours and of long requests
+ * at once.
  */
 import { PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import type { GatedRequest, RequestGate, SaidOfLimits } from '@patchcord/crm-adapters/relay';
 import type { TenantConfig } from '../config.ts';
+import { SearchPace } from './search-pace.ts';
 
 interface Granted {
   readonly requests: number;
@@ -20,7 +23,7 @@ interface Granted {
 
 const unlimited = Number.POSITIVE_INFINITY;
 const granted: Readonly<Record<TenantConfig['crm']['kind'], Granted>> = {
-  hubspot: { requests: 100, perMs: 10_000, searchesPerSecond: 4, atOnce: 10, dailyShare: 1 },
+  hubspot: { requests: 110, perMs: 10_000, searchesPerSecond: 5, atOnce: 10, dailyShare: 0.95 },
   // 25 requests of 20 s and longer may run at once in a production org, 5 in a developer org.
   salesforce: { requests: unlimited, perMs: 1_000, searchesPerSecond: unlimited, atOnce: 5, dailyShare: 0.9 },
   memory: { requests: unlimited, perMs: 1_000, searchesPerSecond: unlimited, atOnce: unlimited, dailyShare: 1 },
@@ -42,28 +45,31 @@ const patience = { urgent: 4_000, other: 60_000 } as const;
 const dayLookMs = 900_000;
 
 interface Waiting {
+  readonly tenant: string;
   readonly request: GatedRequest;
   readonly go: () => void;
   readonly refuse: (error: PatchcordError) => void;
   readonly until: number;
 }
 
-/** The gate in front of one tenant's CRM. */
-class TenantGate implements RequestGate {
+/** What stands in front of one account of a CRM, whichever tenants ask it. */
+class AccountGate {
   readonly #now: () => number;
   readonly #fixed: boolean;
-  readonly #searchesPerSecond: number;
+  readonly #searches: SearchPace;
   readonly #atOnce: number;
   readonly #dailyShare: number;
   #requests: number;
   #perMs: number;
   #share = 1;
   #tokens: number;
-  #searches = 1;
   #countedAt: number;
   #caution = 1;
   #calmSince = 0;
   #pausedUntil = 0;
+  /** When each tenant was served last, counted in requests. */
+  readonly #servedAt = new Map<string, number>();
+  #served = 0;
   #underWay = 0;
   #day: { readonly used: number; readonly limit: number } | null = null;
   #dayLookedAt = 0;
@@ -77,7 +83,7 @@ class TenantGate implements RequestGate {
     this.#fixed = 'limits' in crm && crm.limits.requests !== undefined;
     this.#requests = limits.requests;
     this.#perMs = limits.perMs;
-    this.#searchesPerSecond = limits.searchesPerSecond;
+    this.#searches = new SearchPace(limits.searchesPerSecond);
     this.#atOnce = limits.atOnce;
     this.#dailyShare = limits.dailyShare;
     this.#countedAt = now();
@@ -88,6 +94,7 @@ class TenantGate implements RequestGate {
   /** What was dated by a clock that has been set back ends. */
   endPause(): void {
     this.#pausedUntil = 0;
+    this.#searches.endPause();
     this.#dayLookedAt = 0;
     this.#calmSince = this.#now();
   }
@@ -100,14 +107,16 @@ class TenantGate implements RequestGate {
   share(part: number): void {
     this.#count();
     this.#share = part;
+    this.#searches.share(part);
     this.#tokens = Math.min(this.#tokens, this.#capacity());
     this.#serve();
   }
 
-  pass(request: GatedRequest): Promise<(said: SaidOfLimits) => void> {
+  pass(tenant: string, request: GatedRequest): Promise<(said: SaidOfLimits) => void> {
     const now = this.#now();
-    if (this.#pausedUntil - now > (request.urgent ? patience.urgent : unsaidPauseMs))
-      return Promise.reject(this.#tooLong(this.#pausedUntil - now));
+    const until = Math.max(this.#pausedUntil, request.search ? this.#searches.pausedUntil : 0);
+    if (until - now > (request.urgent ? patience.urgent : unsaidPauseMs))
+      return Promise.reject(this.#tooLong(until - now));
     if (!request.urgent && this.#dayIsUsedUp(now)) {
       return Promise.reject(
         new PatchcordError(
@@ -119,6 +128,7 @@ class TenantGate implements RequestGate {
     }
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
+        tenant,
         request,
         go: () => {
           this.#underWay += 1;
@@ -154,11 +164,6 @@ class TenantGate implements RequestGate {
     this.#countedAt = now;
     if (this.#requests === unlimited) this.#tokens = unlimited;
     else this.#tokens = Math.min(this.#capacity(), this.#tokens + passed * this.#perMilli());
-    const searches = this.#searchesPerSecond * flowing * this.#share;
-    this.#searches =
-      searches === unlimited
-        ? unlimited
-        : Math.min(Math.max(1, searches / 2), this.#searches + (passed * searches) / 1_000);
   }
 
   #serve(): void {
@@ -174,7 +179,7 @@ class TenantGate implements RequestGate {
       const next = this.#takeNext();
       if (next === undefined) break;
       this.#tokens -= 1;
-      if (next.request.search) this.#searches -= 1;
+      if (next.request.search) this.#searches.took(now);
       next.go();
     }
     if (this.#urgent.length + this.#other.length === 0) return;
@@ -186,12 +191,26 @@ class TenantGate implements RequestGate {
     return Math.max(1, Math.floor(this.#atOnce * this.#share));
   }
 
+  /** A person before a delivery; among tenants of one account the one that was served longest ago; each tenant's own in their order. */
   #takeNext(): Waiting | undefined {
+    const maySearch = this.#searches.untilNext(this.#now()) === 0;
     for (const queue of [this.#urgent, this.#other]) {
-      const at = queue.findIndex(({ request }) => !request.search || this.#searches >= 1);
-      if (at >= 0) return queue.splice(at, 1)[0];
+      let next: Waiting | undefined;
+      for (const one of queue) {
+        if (one.request.search && !maySearch) continue;
+        if (next === undefined || this.#lastServed(one) < this.#lastServed(next)) next = one;
+      }
+      if (next === undefined) continue;
+      queue.splice(queue.indexOf(next), 1);
+      this.#served += 1;
+      this.#servedAt.set(next.tenant, this.#served);
+      return next;
     }
     return undefined;
+  }
+
+  #lastServed({ tenant }: Waiting): number {
+    return this.#servedAt.get(tenant) ?? 0;
   }
 
   #nextLookMs(now: number): number {
@@ -202,8 +221,7 @@ class TenantGate implements RequestGate {
       return Math.min(1_000, Math.max(1, first - now));
     }
     const untilToken = this.#tokens >= 1 ? 0 : (1 - this.#tokens) / this.#perMilli();
-    const untilSearch =
-      this.#searches >= 1 ? 0 : ((1 - this.#searches) * 1_000) / (this.#searchesPerSecond * flowing * this.#share);
+    const untilSearch = this.#searches.untilNext(now);
     return Math.min(1_000, Math.max(5, Math.ceil(Math.max(untilToken, untilToken === 0 ? untilSearch : 0))));
   }
 
@@ -219,6 +237,10 @@ class TenantGate implements RequestGate {
     }
     if (refused !== undefined) {
       this.#count();
+      if (refused.searchesOnly === true) {
+        this.#searches.pause(now + (refused.retryAfterMs ?? unsaidPauseMs));
+        return;
+      }
       this.#pausedUntil = Math.max(this.#pausedUntil, now + (refused.retryAfterMs ?? unsaidPauseMs));
       this.#caution = cautious;
       this.#calmSince = this.#pausedUntil;
@@ -249,29 +271,41 @@ class TenantGate implements RequestGate {
   }
 }
 
+/** What is counted together: an app's requests in one HubSpot account, or what one tenant asks of its CRM. */
+function accountOf({ id, crm }: { readonly id: string; readonly crm: TenantConfig['crm'] }): string {
+  if (crm.kind !== 'hubspot' || crm.portalId === undefined) return `tenant ${id}`;
+  return `hubspot ${crm.apiUrl} ${crm.portalId} ${crm.appId}`;
+}
+
 /** The gates of all tenants of this relay. */
 export class CrmLimits {
   readonly #now: () => number;
-  readonly #gates = new Map<string, TenantGate>();
+  /** By account. */
+  readonly #gates = new Map<string, AccountGate>();
+  readonly #accounts = new Map<string, string>();
   #relays = 1;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** The gate for a tenant's adapter; one per tenant. */
+  /** The gate for a tenant's adapter; tenants in one account pass the same one, in turn. */
   gateOf(tenant: { readonly id: string; readonly crm: TenantConfig['crm'] }): RequestGate {
-    const known = this.#gates.get(tenant.id);
-    if (known !== undefined) return known;
-    const gate = new TenantGate(tenant.crm, this.#now);
-    gate.share(1 / this.#relays);
-    this.#gates.set(tenant.id, gate);
-    return gate;
+    const account = accountOf(tenant);
+    this.#accounts.set(tenant.id, account);
+    let gate = this.#gates.get(account);
+    if (gate === undefined) {
+      gate = new AccountGate(tenant.crm, this.#now);
+      gate.share(1 / this.#relays);
+      this.#gates.set(account, gate);
+    }
+    const shared = gate;
+    return { pass: (request) => shared.pass(tenant.id, request) };
   }
 
   /** The CRM said no, and nothing is asked of it before; epoch ms, 0 when it did not. */
   pausedUntil(tenant: TenantId): number {
-    return this.#gates.get(tenant)?.pausedUntil ?? 0;
+    return this.#gates.get(this.#accounts.get(tenant) ?? '')?.pausedUntil ?? 0;
   }
 
   /** The clock was set back: what it said of later means nothing any more. */

@@ -12,17 +12,18 @@ import {
   type TenantId,
 } from '@patchcord/call-protocol';
 import { type CrmAgent, type LogToWrite, type LogWritten, toE164 } from '@patchcord/crm-adapters/relay';
+import type { Alert } from '../alerts.ts';
 import { isReportedCall } from '../call-log/call-report.ts';
-import type { CrmLogPayload } from '../call-log/effects.ts';
-import { webhookEffects } from '../call-log/effects.ts';
+import { type CrmLogPayload, crmLogEffect, webhookEffects } from '../call-log/effects.ts';
 import { belongsInCrm } from '../call-log/fold.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
 import { relayEvent, toStoredEvent } from '../live/relay-event.ts';
-import type { CallStore, CallWithEvents, LeasedEffect, StoredCall } from '../store/contract.ts';
+import type { CallStore, CallWithEvents, LeasedEffect, LogCreatorStore, StoredCall } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
 import { waitForFate } from './consult-fate.ts';
 import type { Delivered, Failure } from './delivered.ts';
-import { whoseLog } from './whose-log.ts';
+import { callOf, hasPageLogs, leftoverOf, type PageLogParts, pageLogOf } from './page-log.ts';
+import { type Whose, wasTried, whoseLog } from './whose-log.ts';
 
 /** From this attempt on a log is written without its record when the search fails. */
 const searchAttempts = 3;
@@ -31,6 +32,9 @@ const logObject = { salesforce: 'Task', hubspot: 'call', memory: 'Log' } as cons
 
 interface LogParts {
   readonly calls: CallStore;
+  readonly creators: LogCreatorStore;
+  /** Told what an administrator should know of a log. */
+  readonly raise: (alert: Alert) => Promise<unknown>;
   readonly recorder: EventRecorder;
   readonly tenants: Tenants;
   readonly now: () => number;
@@ -44,6 +48,8 @@ export interface ReadyLog {
   /** The call whose log this call goes on in, from this write on. */
   readonly takenOver: CallId | null;
   readonly write: LogToWrite;
+  /** Set for a call that no phone saw, where the CRM wants to be told of those. */
+  readonly unseen?: { readonly candidates: readonly CrmAgent[]; readonly reported: boolean };
 }
 
 /** What there is to do for one effect: a log to write, nothing (any more, or yet), or why it cannot be told. */
@@ -55,10 +61,15 @@ export type PreparedLog =
 /** Reads what is to be written, for logs of one tenant. */
 export async function prepareLogs(effects: readonly LeasedEffect[], parts: LogParts): Promise<readonly PreparedLog[]> {
   const found = await parts.calls.readCalls(effects.map(({ callId }) => callId as CallId));
+  const ofPages = [...found.values()].filter(({ call }) => {
+    const crm = parts.tenants.find(call.tenant)?.crm;
+    return crm !== undefined && hasPageLogs(crm);
+  });
+  const decided = await parts.creators.ofCalls(ofPages.map(callOf));
   return Promise.all(
     effects.map(async (effect): Promise<PreparedLog> => {
       try {
-        return { effect, ...(await prepareLog(effect, found.get(effect.callId as CallId), parts)) };
+        return { effect, ...(await prepareLog(effect, found.get(effect.callId as CallId), { ...parts, decided })) };
       } catch (error) {
         return { effect, error };
       }
@@ -66,41 +77,101 @@ export async function prepareLogs(effects: readonly LeasedEffect[], parts: LogPa
   );
 }
 
+type Prepared = { readonly ready: ReadyLog } | { readonly delivered: Delivered };
+
 async function prepareLog(
   effect: LeasedEffect,
-  stored: CallWithEvents | undefined,
-  parts: LogParts,
-): Promise<{ readonly ready: ReadyLog } | { readonly delivered: Delivered }> {
-  const callId = effect.callId as CallId;
-  let found = stored;
-  const nothingToWrite = (reason: string | null = null) => ({
-    delivered: { log: { callId, state: 'none', logId: null, reason } } as const,
-  });
+  found: CallWithEvents | undefined,
+  parts: LogParts & PageLogParts,
+): Promise<Prepared> {
   if (found === undefined || found.call.log === null) return { delivered: {} };
-  if (!mayBelong(found.call)) return nothingToWrite();
+  if (!mayBelong(found.call)) return await prepareNone(effect, found, null, parts);
   const postponedTo = await waitForFate(found.call, effect.createdAt, parts);
   if (postponedTo !== null) return { delivered: { postponedTo } };
   const whose = await whoseLog(found, effect, parts);
   if (whose.is === 'open') return { delivered: { postponedTo: whose.lookAt } };
-  if (whose.is === 'none') return nothingToWrite(whose.reason);
+  if (whose.is === 'none') return await prepareNone(effect, found, whose.reason, parts);
+  return await prepareOwn(effect, found, whose, parts);
+}
+
+/** Nothing is to be written for this call: what its page made all the same is taken away, or finished where it can't be. */
+async function prepareNone(
+  effect: LeasedEffect,
+  found: CallWithEvents,
+  reason: string | null,
+  parts: LogParts & PageLogParts,
+): Promise<Prepared> {
+  const { call, events } = found;
+  const nothing = { delivered: { log: { callId: call.callId, state: 'none', logId: null, reason } } } as const;
+  const tenant = parts.tenants.find(effect.tenant);
+  // What a person deleted is nobody's leftover, nor is a log that was written: another call goes on in it. A call that lives still has its page.
+  if (tenant === undefined || call.logId !== null || call.log?.stage === 'live') return nothing;
+  if (events.some(({ name }) => name === 'log.removed')) return nothing;
+  const leftover = await leftoverOf(found, tenant, effect, parts);
+  if (leftover.is === 'open') return { delivered: { postponedTo: leftover.lookAt } };
+  return leftover.logId === null ? nothing : readyToWrite(effect, call, call.callId, leftover.logId, parts);
+}
+
+/** The call is to be logged, and as this one. */
+async function prepareOwn(
+  effect: LeasedEffect,
+  stored: CallWithEvents,
+  whose: Extract<Whose, { readonly is: 'own' }>,
+  parts: LogParts & PageLogParts,
+): Promise<Prepared> {
+  const { callId } = stored.call;
   const { tenant, crmAgent } = writerOf(effect, parts.tenants);
-  if (found.call.log.record === null) {
+  const place = await pageLogOf(stored, whose.logId, whose.writtenAs, tenant, effect, parts);
+  if (place.is === 'open') return { delivered: { postponedTo: place.lookAt } };
+  let found = stored;
+  if (found.call.log !== null && found.call.log.record === null) {
     const match = await onlyMatch(tenant, crmAgent, found.call.log, effect.attempts);
     // Kept before it is written: another search may find two, or none, and must not take the log off its record.
     if (match !== null) found = (await parts.recorder.keepOnlyMatch(callId, match)) ?? found;
   }
   const { call } = found;
-  if (call.log === null || !mayBelong(call)) return nothingToWrite();
-  const log = inTheCrm({ ...call.log, callId: whose.writtenAs }, tenant.config.crm.kind);
+  if (call.log === null || !mayBelong(call))
+    return { delivered: { log: { callId, state: 'none', logId: null, reason: null } } };
+  const { ready } = readyToWrite(effect, call, whose.writtenAs, place.logId, parts);
+  const isUnseen =
+    isReportedCall(callId) &&
+    call.log.direction === 'inbound' &&
+    place.logId === null &&
+    tenant.crm.reportUnseenCall !== undefined;
   return {
     ready: {
-      effect,
-      tenant,
-      call,
+      ...ready,
       takenOver: whose.takenOver ? whose.writtenAs : null,
-      write: { log, agent: crmAgent, logId: whose.logId },
+      ...(isUnseen
+        ? { unseen: { candidates: await rangFor(call, parts), reported: wasTried(stored.call, effect) } }
+        : {}),
     },
   };
+}
+
+function readyToWrite(
+  effect: LeasedEffect,
+  call: StoredCall,
+  writtenAs: CallId,
+  logId: string | null,
+  parts: LogParts,
+): { readonly ready: ReadyLog } {
+  const { tenant, crmAgent } = writerOf(effect, parts.tenants);
+  if (call.log === null) throw new RangeError('A call without a log is not written.');
+  const log = inTheCrm({ ...call.log, callId: writtenAs }, tenant.config.crm.kind);
+  return { ready: { effect, tenant, call, takenOver: null, write: { log, agent: crmAgent, logId } } };
+}
+
+/** Everybody in whose phone the same call of the phone system rang. */
+async function rangFor(call: StoredCall, parts: LogParts): Promise<readonly CrmAgent[]> {
+  const conversation = call.log?.conversation;
+  if (conversation === undefined) return [];
+  const legs = await parts.calls.callsInConversation(call.tenant, conversation);
+  const agents = new Set(legs.filter(({ log }) => log?.direction === 'inbound').map(({ agent }) => agent));
+  return [...agents].flatMap((id) => {
+    const agent = parts.tenants.agent(call.tenant, id)?.agent;
+    return agent === undefined ? [] : [{ crmUserId: agent.crmUserId, name: agent.name }];
+  });
 }
 
 /**
@@ -133,10 +204,19 @@ function mayBelong({ callId, log }: StoredCall): boolean {
  * @returns what became of each, in the order given
  */
 export async function writeReady(logs: readonly ReadyLog[]): Promise<readonly LogWritten[]> {
-  const [first] = logs;
-  if (first === undefined) return [];
-  const { crm } = first.tenant;
-  if (logs.length > 1 && crm.writeLogs !== undefined) {
+  const written = new Map<ReadyLog, LogWritten>();
+  const plain = logs.filter(({ unseen }) => unseen === undefined);
+  (await writeTogether(plain)).forEach((one, index) => {
+    const log = plain[index];
+    if (log !== undefined) written.set(log, one);
+  });
+  for (const log of logs) if (log.unseen !== undefined) written.set(log, await writeAlone(log));
+  return logs.map((log) => written.get(log) ?? { error: asFailure(new RangeError('not written')) });
+}
+
+async function writeTogether(logs: readonly ReadyLog[]): Promise<readonly LogWritten[]> {
+  const crm = logs[0]?.tenant.crm;
+  if (logs.length > 1 && crm?.writeLogs !== undefined) {
     try {
       return await crm.writeLogs(logs.map(({ write }) => write));
     } catch (error) {
@@ -146,14 +226,21 @@ export async function writeReady(logs: readonly ReadyLog[]): Promise<readonly Lo
     }
   }
   const written: LogWritten[] = [];
-  for (const { write } of logs) {
-    try {
-      written.push({ logId: await crm.writeLog(write.log, write.agent, write.logId) });
-    } catch (error) {
-      written.push({ error: asFailure(error) });
-    }
-  }
+  for (const log of logs) written.push(await writeAlone(log));
   return written;
+}
+
+async function writeAlone({ tenant: { crm }, write: { log, agent, logId }, unseen }: ReadyLog): Promise<LogWritten> {
+  try {
+    return {
+      logId:
+        unseen === undefined || crm.reportUnseenCall === undefined
+          ? await crm.writeLog(log, agent, logId)
+          : await crm.reportUnseenCall(log, agent, unseen.candidates, { reported: unseen.reported }),
+    };
+  } catch (error) {
+    return { error: asFailure(error) };
+  }
 }
 
 /** A fault of ours may be gone after an update; it is tried again like an outage. */
@@ -170,7 +257,7 @@ function asFailure(error: unknown): PatchcordError {
  * What follows from a written log.
  * @throws PatchcordError `crm.unavailable` when the CRM gave no id
  */
-export function logSaved({ effect, tenant, call, takenOver }: ReadyLog, logId: string, now: number): Delivered {
+export function logSaved({ effect, tenant, call, takenOver, write }: ReadyLog, logId: string, now: number): Delivered {
   if (logId === '')
     throw new PatchcordError('crm.unavailable', 'The CRM took the log but gave no id for it.', { retryable: true });
   const { callId } = call;
@@ -190,10 +277,16 @@ export function logSaved({ effect, tenant, call, takenOver }: ReadyLog, logId: s
     );
     ownEvents.unshift(toStoredEvent(adopted, effect.tenant, call.agent, now));
   }
+  const { agent: agentId } = effect.payload as CrmLogPayload;
+  // It was to go on in another log and could not: that one is a second by now, and looked at as such.
+  const again =
+    write.logId !== null && write.logId !== logId
+      ? [{ ...crmLogEffect(effect.tenant, agentId, undefined, callId, now), payload: effect.payload }]
+      : [];
   return {
     log: { callId, state: 'saved', logId, reason: null },
     ownEvents,
-    effects: webhookEffects(tenant.config, ownEvents, now),
+    effects: [...webhookEffects(tenant.config, ownEvents, now), ...again],
     tell: { agent: call.agent, event: saved },
   };
 }

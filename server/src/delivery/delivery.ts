@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { errorCode, type PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import type { Alert } from '../alerts.ts';
 import { type WebhookPayload, webhookIdStart } from '../call-log/effects.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
 import { type EdgeRevocation, repeatRevocation } from '../credentials/revoke.ts';
@@ -16,6 +17,7 @@ import type { Tenants } from '../tenants.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { CrmLimits } from './crm-limits.ts';
 import { logFailed, logSaved, prepareLogs, type ReadyLog, writeReady } from './deliver-log.ts';
+import { deliverMedia } from './deliver-media.ts';
 import { deliverWebhook, EndpointsHealth } from './deliver-webhook.ts';
 import type { Delivered } from './delivered.ts';
 
@@ -34,6 +36,7 @@ const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: 
   [
     { kinds: ['crm.log', 'edge.revoke'], atOnce: 64, perTenant: 8 },
     { kinds: ['webhook'], atOnce: 64, perTenant: 16 },
+    { kinds: ['crm.recording', 'crm.transcript'], atOnce: 16, perTenant: 4 },
   ];
 /** Effects taken from the store in one go. */
 const claimedAtOnce = 400;
@@ -70,6 +73,7 @@ export class Delivery {
   readonly #log: Log;
   readonly #settings: DeliverySettings;
   readonly #limits: CrmLimits;
+  readonly #raise: (alert: Alert) => Promise<unknown>;
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #relay = randomUUID();
@@ -93,6 +97,8 @@ export class Delivery {
     readonly log: Log;
     readonly settings: DeliverySettings;
     readonly limits: CrmLimits;
+    /** Told what an administrator should know of a log. */
+    readonly raise: (alert: Alert) => Promise<unknown>;
     readonly now: () => number;
     readonly random: () => number;
   }) {
@@ -104,6 +110,7 @@ export class Delivery {
     this.#log = options.log;
     this.#settings = options.settings;
     this.#limits = options.limits;
+    this.#raise = options.raise;
     this.#now = options.now;
     this.#random = options.random;
   }
@@ -214,14 +221,15 @@ export class Delivery {
     }
   }
 
-  /** How much of a tenant's may be taken now: its free places, and one log only while its CRM is down. */
+  /** How much of a tenant's may be taken now: its free places, and of each kind one only while its CRM is down. */
   #mostOf(tenant: TenantId, kind: EffectKind, perTenant: number, now: number): number {
     const free = perTenant - (this.#places.get(`${kind} ${tenant}`) ?? 0);
-    if (kind !== 'crm.log' || free <= 0) return Math.max(0, free);
+    if (!kind.startsWith('crm.') || free <= 0) return Math.max(0, free);
     if (this.#limits.pausedUntil(tenant) > now) return 0;
     const rest = this.#rests.get(tenant);
     if (rest !== undefined && rest.until > now) return 0;
     if (rest !== undefined && rest.failures >= downAfter) return free === perTenant ? 1 : 0;
+    if (kind !== 'crm.log') return free;
     const batch = this.#tenants.find(tenant)?.crm.can.batch ?? 0;
     // Four full batches keep a CRM busy; more would only wait at its limits.
     return Math.min(free * Math.max(1, batch), Math.max(perTenant, 4 * batch));
@@ -301,6 +309,8 @@ export class Delivery {
     };
     const prepared = await prepareLogs(effects, {
       calls: this.#store.calls,
+      creators: this.#store.logCreators,
+      raise: this.#raise,
       recorder: this.#recorder,
       tenants: this.#tenants,
       now: this.#now,
@@ -418,6 +428,9 @@ export class Delivery {
         throw new RangeError('Logs are written by #workLogs.');
       case 'webhook':
         return this.#deliverWebhook(effect);
+      case 'crm.recording':
+      case 'crm.transcript':
+        return deliverMedia(effect, { store: this.#store, tenants: this.#tenants, now: this.#now });
       case 'edge.revoke':
         await repeatRevocation(
           { tenants: this.#tenants, store: this.#store, log: this.#log, now: this.#now },
@@ -470,10 +483,10 @@ export class Delivery {
     const known = code === 'internal' ? null : (error as PatchcordError);
     // A fault of ours may be gone after an update; it is tried again like an outage.
     const retryable = known === null || known.retryable || code === 'crm.not-authentic';
-    // A log must outlive any outage, and a revocation ends by itself; only an endpoint that never answers is given up.
+    // A log must outlive any outage, and a revocation ends by itself; an endpoint that never answers, or what only adds to a log, is given up.
     const now = this.#now();
     const tooOld = effect.attempts >= this.#settings.attempts || now - effect.createdAt > webhookLifeMs;
-    const dead = !retryable || (effect.kind === 'webhook' && tooOld);
+    const dead = !retryable || (effect.kind !== 'crm.log' && effect.kind !== 'edge.revoke' && tooOld);
     const reason = known?.message ?? 'The relay failed while delivering this; its log says more.';
     const askedMs = known?.retryAfterMs;
     const delayMs = retryDelayMs(
@@ -482,7 +495,7 @@ export class Delivery {
       askedMs,
       this.#random(),
     );
-    if (code === 'crm.rate-limited' && effect.kind === 'crm.log') {
+    if (code === 'crm.rate-limited' && effect.kind.startsWith('crm.')) {
       const rest = this.#rests.get(effect.tenant);
       this.#rests.set(effect.tenant, {
         failures: rest?.failures ?? 0,

@@ -55,7 +55,7 @@ const removed = 'A person deleted this log in the CRM; it is not written again.'
 const tookElsewhere = 'You took this call on another of your phones, and it is logged from there.';
 
 /** Whether a write may have been begun whose answer was lost: then the log may be there, under this call's name. */
-function wasTried(call: StoredCall, effect: LeasedEffect): boolean {
+export function wasTried(call: StoredCall, effect: LeasedEffect): boolean {
   return call.logId === null && (effect.attempts > 1 || call.logReason !== null);
 }
 
@@ -122,7 +122,9 @@ async function ofPhone(
   // Who has begun to write finishes: the other call waits for that, and goes on in the log.
   const yields = reported?.log?.answeredAt != null && leftToOthers(log);
   if (yields && (!tried || reported.logId !== null)) return { is: 'none', reason: tookElsewhere };
-  const adopted = events.find((event) => event.name === 'log.adopted')?.data;
+  const adoptions = events.flatMap((event) => (event.name === 'log.adopted' ? [event.data] : []));
+  // One that this call took over from another; what the CRM says it made for this call is looked at in `page-log.ts`.
+  const adopted = adoptions.find(({ writtenAs }) => writtenAs !== undefined);
   if (call.logId !== null) {
     return {
       is: 'own',
@@ -147,7 +149,10 @@ async function ofPhone(
   const device = await otherDevice(log, events, others, tried, parts);
   if (device !== null) return device;
   const told = await toldByConversation(call, log, parts);
-  return told ?? { is: 'own', logId: null, writtenAs: call.callId, takenOver: false };
+  // Where the CRM has no way to look it up, its word is all there is.
+  const crm = parts.tenants.find(call.tenant)?.crm;
+  const made = crm?.isLogOf === undefined ? (adoptions[0]?.logId ?? null) : null;
+  return told ?? { is: 'own', logId: made, writtenAs: call.callId, takenOver: false };
 }
 
 /**

@@ -1,11 +1,12 @@
 /**
  * `POST /v1/hubspot/webhooks`: what HubSpot tells of call objects, signed (HubSpot contract, section 2.8). Owns what it means for a log: one that
- * HubSpot made for a call of ours is gone on in, one that a person deleted is never written again. What a person edited needs no word: the adapter
+ * HubSpot made for a call of ours is gone on in or, beside another, taken away; one that a person deleted is never written again. What a person edited needs no word: the adapter
  * sees it. Must never trust an id it has not looked up, nor believe a portal whose own app did not sign.
  */
 import { type CallId, CallIdSchema, type TenantId } from '@patchcord/call-protocol';
 import { Router } from 'express';
 import * as v from 'valibot';
+import { hasPageLogs } from '../delivery/page-log.ts';
 import type { Tenant } from '../tenants.ts';
 import { read } from './guards.ts';
 import { signedBody, signedJson, signersOf } from './hubspot-signed.ts';
@@ -62,13 +63,14 @@ async function take(parts: RelayParts, tenant: Tenant, notification: Notificatio
   const callId = v.safeParse(CallIdSchema, propertyValue);
   const found = callId.success ? (await parts.store.calls.readCalls([callId.output])).get(callId.output) : undefined;
   if (found === undefined || found.call.tenant !== tenantId || found.call.logId === logId) return false;
-  if (found.call.logId !== null) {
+  if (found.call.logId !== null && !hasPageLogs(tenant.crm)) {
     parts.log.warn(
       { tenant: tenantId, callId: found.call.callId as CallId },
       'HubSpot holds a second call object for a call that is logged already',
     );
     return false;
   }
+  // The delivery looks it up: it goes on in it, or takes it away where the call has a log.
   return await parts.recorder.noteFromCrm(found.call.callId, eventId, {
     name: 'log.adopted',
     at,

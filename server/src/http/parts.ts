@@ -17,8 +17,10 @@ import type { LiveStreams } from '../live/stream.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import type { OutboxWatch } from '../observed.ts';
+import type { Recordings } from '../recordings/recordings.ts';
 import type { Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
+import type { Vault } from '../vault.ts';
 import type { WhoIs } from '../who-is/who-is.ts';
 
 export interface RelayParts {
@@ -40,6 +42,8 @@ export interface RelayParts {
   readonly streams: LiveStreams;
   readonly live: LiveMetrics;
   readonly recorder: EventRecorder;
+  readonly recordings: Recordings;
+  readonly vault: Vault;
   readonly delivery: Delivery;
   readonly alerts: Alerts;
   readonly brakes: Brakes;

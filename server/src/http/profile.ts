@@ -2,6 +2,7 @@
 import type { Profile, TenantId } from '@patchcord/call-protocol';
 import { Router } from 'express';
 import { numberMetadata } from '../number-metadata.ts';
+import { policiesOf } from '../tenant-policies.ts';
 import { toAgent } from '../tenants.ts';
 import { withSession } from './guards.ts';
 import type { RelayParts } from './parts.ts';
@@ -9,9 +10,10 @@ import type { RelayParts } from './parts.ts';
 export function profileRoutes(parts: RelayParts): Router {
   return Router().get(
     '/v1/profile',
-    withSession(parts, (session, _request, response) => {
+    withSession(parts, async (session, _request, response) => {
       const { tenant, agent } = parts.tenants.knownAgent(session.tenant, session.agent);
       const { config } = tenant;
+      const { wrapUpSeconds, screenPop } = await policiesOf(parts.store.policies, config);
       const profile: Profile = {
         tenant: { id: config.id as TenantId, name: config.name, crm: config.crm.kind },
         agent: toAgent(config, agent),
@@ -25,12 +27,11 @@ export function profileRoutes(parts: RelayParts): Router {
         numbers: { country: config.country, metadata: numberMetadata([config.country, ...config.countries]) },
         dispositions: config.dispositions,
         dispositionRequired: config.dispositionRequired,
-        wrapUpSeconds: config.wrapUpSeconds,
-        screenPop: config.screenPop,
+        wrapUpSeconds,
+        screenPop,
         pageCommands: config.pageCommands,
       };
       response.json(profile);
-      return Promise.resolve();
     }),
   );
 }

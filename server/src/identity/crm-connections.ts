@@ -9,6 +9,7 @@ import {
   exchangeSalesforceCode,
   hubSpotAuthorizeUrl,
   hubSpotUserOf,
+  revokeHubSpotToken,
   revokeSalesforceToken,
   type SalesforceApp,
   salesforceAuthorizeUrl,
@@ -24,6 +25,14 @@ const hubSpotScopes = [
   'crm.objects.contacts.write',
   'crm.objects.companies.read',
   'crm.objects.owners.read',
+];
+/** What it may be refused: each only makes something better. */
+const hubSpotOptionalScopes = [
+  'crm.schemas.contacts.write',
+  'crm.objects.deals.read',
+  'tickets',
+  'crm.extensions_calling_transcripts.read',
+  'crm.extensions_calling_transcripts.write',
 ];
 
 /** Whether the CRM was connected, and whether it knows that it no longer is: if not, an administrator removes the app there. */
@@ -52,7 +61,12 @@ export class CrmConnections {
     if (!isConnectedByPage(crm)) throw notThisWay();
     const common = { clientId: crm.clientId, redirectUri: this.#redirectUri(), state: checks.state };
     if (crm.kind === 'hubspot') {
-      return hubSpotAuthorizeUrl({ ...common, uiUrl: crm.uiUrl ?? 'https://app.hubspot.com', scopes: hubSpotScopes });
+      return hubSpotAuthorizeUrl({
+        ...common,
+        uiUrl: crm.uiUrl ?? 'https://app.hubspot.com',
+        scopes: hubSpotScopes,
+        optionalScopes: hubSpotOptionalScopes,
+      });
     }
     const codeChallenge = createHash('sha256').update(checks.verifier).digest('base64url');
     return salesforceAuthorizeUrl({ ...common, loginUrl: crm.loginUrl, codeChallenge });
@@ -68,8 +82,14 @@ export class CrmConnections {
     if (crm.kind === 'hubspot') {
       const tokens = await exchangeHubSpotCode({ ...crm, ...exchange, now: this.#now() });
       const user = await hubSpotUserOf(crm, tokens.accessToken);
-      if (user.portalId !== crm.portalId || user.appId !== crm.appId) throw anotherAccount('HubSpot account');
-      await this.#tokens.connect(id as TenantId, 'hubspot', tokens);
+      if (user.portalId !== crm.portalId || user.appId !== crm.appId) {
+        // Nothing of another account stays, neither here nor there.
+        await revokeHubSpotToken({ ...crm, refreshToken: tokens.refreshToken }).catch(() => {});
+        throw anotherAccount('HubSpot account');
+      }
+      const replaced = await this.#tokens.connect(id as TenantId, 'hubspot', tokens);
+      if (replaced !== null && replaced.refreshToken !== tokens.refreshToken)
+        await revokeHubSpotToken({ ...crm, refreshToken: replaced.refreshToken }).catch(() => {});
       return;
     }
     const given = await exchangeSalesforceCode({ ...salesforceApp(crm), ...exchange, codeVerifier: verifier });
@@ -97,9 +117,10 @@ export class CrmConnections {
   async disconnect({ id, crm }: TenantConfig): Promise<Disconnected> {
     if (!isConnectedByPage(crm)) throw notThisWay();
     const { connected, tokens } = await this.#tokens.disconnect(id as TenantId, crm.kind);
-    if (tokens === null || crm.kind !== 'salesforce') return { connected, givenBack: false };
+    if (tokens === null) return { connected, givenBack: false };
     try {
-      await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: tokens.refreshToken });
+      if (crm.kind === 'hubspot') await revokeHubSpotToken({ ...crm, refreshToken: tokens.refreshToken });
+      else await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: tokens.refreshToken });
       return { connected: true, givenBack: true };
     } catch {
       return { connected: true, givenBack: false };

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { RelayConfig, TenantConfig } from '../config.ts';
 import { loadConfig } from '../config.ts';
 import { maskNumber } from '../logging.ts';
+import { recordingFolder, removeFiles } from '../recordings/files.ts';
 import { openPostgres, openSqlite } from '../store/database.ts';
 import { createVaultStore } from '../store/kysely-vault.ts';
 import { openStore, type StoreLocation } from '../store/open.ts';
@@ -71,6 +72,7 @@ export function addKeepingCommands(program: Command): void {
           actor: 'admin',
           dryRun,
           rememberedAs,
+          removeFiles: (files) => removeFiles(recordingFolder(config), files),
           now: Date.now(),
         });
         say(`${dryRun ? 'Would erase' : `Erased (${id})`}: ${described(counts)}.`);

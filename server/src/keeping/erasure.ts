@@ -9,6 +9,7 @@ import type { AuditEntry, LegalHold, StoredCall } from '../store/contract.ts';
 import { asking, type Database } from '../store/database.ts';
 import { auditStatement } from '../store/kysely-audit.ts';
 import { createKeepingStore } from '../store/kysely-keeping.ts';
+import { createRecordingStore } from '../store/kysely-recordings.ts';
 import { toCall } from '../store/statements.ts';
 import type { Tables } from '../store/tables.ts';
 import { dataTables, pagesOf, type Row, type TableShape } from '../store/whole-tables.ts';
@@ -26,6 +27,8 @@ export interface ErasureOptions {
   readonly dryRun: boolean;
   /** Under which hash choices for the number are kept; `unreadable`: its key is lost, and then all of the tenant's go. */
   readonly rememberedAs: { readonly hash: string } | 'nothing' | 'unreadable';
+  /** Takes the files of recordings away whose calls are gone. */
+  readonly removeFiles: (files: readonly string[]) => Promise<void>;
   /** Epoch ms. */
   readonly now: number;
 }
@@ -36,6 +39,8 @@ export interface Erasure {
   readonly calls: number;
   /** Rows that went with the calls: events, effects. */
   readonly rows: number;
+  /** Recordings that went with the calls, rows and files. */
+  readonly recordings: number;
   /** Rows in which the number was blanked. */
   readonly blanked: number;
   /** Of the calls, those whose log was not in the CRM yet: it will not be written. */
@@ -57,6 +62,7 @@ const notSearched = new Set(['legal_holds']);
 /** @throws PatchcordError `store.unavailable`; what was erased by then is gone, and asking again goes on */
 export async function erasePerson(database: Database, options: ErasureOptions): Promise<Erasure> {
   const keeping = createKeepingStore(database);
+  const stored = createRecordingStore(database);
   const { tenant, number, dryRun } = options;
   const id = `erasure-${randomUUID()}`;
   const mentions = mentionsOf(number);
@@ -66,17 +72,28 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
   const found = await asking(() => findCalls(database, tables, options, holds));
   let calls = numberIsHeld ? 0 : found.free.length;
   let rows = 0;
+  let recordings = 0;
   let blanked = 0;
   let held = found.held + (numberIsHeld ? found.free.length : 0);
 
   if (!numberIsHeld) {
-    if (!dryRun) {
+    if (dryRun) {
+      const ids = found.free.map(({ callId }) => callId);
+      for (let from = 0; from < ids.length; from += atOnce)
+        recordings += (await stored.ofCalls(tenant, ids.slice(from, from + atOnce))).length;
+    } else {
       calls = 0;
       for (let from = 0; from < found.free.length; from += atOnce) {
         const ids = found.free.slice(from, from + atOnce).map(({ callId }) => callId);
+        const sound = await stored.ofCalls(tenant, ids);
         const gone = await keeping.forgetCalls(ids, { evenUnwritten: true });
         calls += gone.calls;
         rows += gone.rows;
+        // One that a hold kept keeps its sound too.
+        const kept = new Set((await stored.ofCalls(tenant, ids)).map(({ file }) => file));
+        const files = sound.flatMap(({ file }) => (kept.has(file) ? [] : [file]));
+        await options.removeFiles(files);
+        recordings += files.length;
       }
     }
     const going = new Set<unknown>(found.free.map(({ callId }) => callId));
@@ -114,6 +131,7 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
     id,
     calls,
     rows,
+    recordings,
     blanked,
     choices,
     unwritten: numberIsHeld
@@ -176,7 +194,8 @@ function changesOf(table: TableShape, row: Row, tenant: TenantId, mentions: RegE
   for (const column of table.columns) {
     const value = row[column];
     if (typeof value !== 'string' || !mentionedIn(value, mentions)) continue;
-    if (table.key.includes(column)) return 'delete';
+    // Whom nobody may call any more nobody has to call.
+    if (table.key.includes(column) || (table.name === 'to_call' && column.endsWith('e164'))) return 'delete';
     const without = withoutPerson(value, mentions);
     if (table.name === 'events' && column === 'envelope' && !isReadable(without)) return 'delete';
     changes[column] = without;
@@ -204,13 +223,13 @@ async function blankRow({ db }: Database, table: TableShape, row: Row, changes: 
 }
 
 async function note(database: Database, options: ErasureOptions, erasure: Erasure, mentions: RegExp): Promise<void> {
-  const { calls, rows, blanked, choices, unwritten, held, live, id } = erasure;
+  const { id, ...counts } = erasure;
   const entry: AuditEntry = {
     tenant: options.tenant,
     actor: options.actor,
     act: 'person.erased',
     subject: id,
-    data: { reason: withoutPerson(options.reason, mentions), calls, rows, blanked, choices, unwritten, held, live },
+    data: { reason: withoutPerson(options.reason, mentions), ...counts },
     at: options.now,
   };
   await asking(() => database.batch([auditStatement(database.db, entry)]));

@@ -24,10 +24,12 @@ export interface Forgotten {
   readonly audit: number;
   /** Records remembered for a number. */
   readonly choices: number;
+  /** What agents had to call. */
+  readonly toCall: number;
 }
 
 export class Retention {
-  readonly #store: Pick<Store, 'keeping' | 'audit' | 'choices'>;
+  readonly #store: Pick<Store, 'keeping' | 'audit' | 'choices' | 'toCall'>;
   readonly #tenants: Pick<Tenants, 'find'>;
   readonly #hashes: Pick<NumberHashes, 'known'>;
   readonly #settings: RetentionSettings;
@@ -38,7 +40,7 @@ export class Retention {
   #place: OldCallsPlace | null = null;
 
   constructor(options: {
-    readonly store: Pick<Store, 'keeping' | 'audit' | 'choices'>;
+    readonly store: Pick<Store, 'keeping' | 'audit' | 'choices' | 'toCall'>;
     readonly tenants: Pick<Tenants, 'find'>;
     /** Under which hash choices for a held number are kept. */
     readonly hashes: Pick<NumberHashes, 'known'>;
@@ -74,8 +76,13 @@ export class Retention {
       now - this.#settings.choiceDays * dayMs,
       await this.#heldChoices(),
     );
-    const forgotten: Forgotten = { calls, events, webhooks, audit, choices };
-    if (calls + events + webhooks + audit + choices > 0)
+    const holds = await this.#store.keeping.holds();
+    const toCall = await this.#store.toCall.forgetBefore(
+      now - this.#settings.callDays * dayMs,
+      holds.flatMap(({ tenant, kind, subject }) => (kind === 'number' ? [{ tenant, number: subject }] : [])),
+    );
+    const forgotten: Forgotten = { calls, events, webhooks, audit, choices, toCall };
+    if (calls + events + webhooks + audit + choices + toCall > 0)
       this.#log.info(forgotten, 'forgot what is older than it may be');
     return forgotten;
   }

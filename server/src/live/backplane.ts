@@ -46,6 +46,8 @@ export interface Backplane {
   /** As often as it is wanted; `unsubscribe` gives one of them back. */
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
+  /** How many other relays subscribe to this channel, as far as it can be told; 0 while it can't. Never rejects. */
+  listeners(channel: string): Promise<number>;
   /** Called with what other relays told, never with our own. */
   onNews(listener: (news: News) => void): void;
   close(): Promise<void>;

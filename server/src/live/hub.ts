@@ -41,6 +41,8 @@ export interface LiveReader {
   readonly device: DeviceId;
   /** Sees what concerns the whole tenant. */
   readonly watchesTenant: boolean;
+  /** A phone; a stream for a board is none. */
+  readonly isPhone?: boolean;
   /** Writes it, or cuts the reader off when it has fallen too far behind. */
   tell(told: Told): void;
   close(code: number, reason: string): void;
@@ -83,6 +85,12 @@ export class LiveHub {
       leaveAgent();
       leaveTenant();
     };
+  }
+
+  /** Whether a phone of this agent is open, here or on another relay. A board that another relay serves to the agent counts as well. */
+  async hasPhone(tenant: TenantId, agent: AgentId): Promise<boolean> {
+    for (const { isPhone } of this.#agents.get(`${tenant} ${agent}`) ?? []) if (isPhone === true) return true;
+    return (await this.#backplane.listeners(agentChannel(tenant, agent))) > 0;
   }
 
   /** Tells one agent's readers, here and on other relays. An event of a call goes out with its number in that call. */

@@ -8,6 +8,7 @@ export function createLocalBackplane(): Backplane {
     publish: () => {},
     subscribe: () => {},
     unsubscribe: () => {},
+    listeners: () => Promise.resolve(0),
     onNews: () => {},
     close: () => Promise.resolve(),
   };

@@ -100,6 +100,19 @@ export class RedisBackplane implements Backplane {
       this.#mustWork(pair, pair.subscriber.unsubscribe(this.#nameOf(channel)));
   }
 
+  async listeners(channel: string): Promise<number> {
+    const pair = this.#pair;
+    if (this.#status !== 'joined' || pair === null) return 0;
+    const name = this.#nameOf(channel);
+    try {
+      const all = (await pair.publisher.pubSubNumSub([name]))[name] ?? 0;
+      return Math.max(0, Number(all) - (this.#channels.has(channel) ? 1 : 0));
+    } catch (error) {
+      this.#lost(pair, error);
+      return 0;
+    }
+  }
+
   close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#beat);

@@ -153,6 +153,7 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
   /** How the hub reaches this socket. Whole frames go straight to the stream: ws writes its own whole, too, since nothing is compressed. */
   const readerOf = (session: SessionOwner): LiveReader => ({
     device: session.device,
+    isPhone: true,
     watchesTenant: session.role !== 'agent',
     tell: (told) => {
       if (takesMore()) stream.write(told.frame);

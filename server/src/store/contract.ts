@@ -13,9 +13,14 @@ import type { CredentialStore } from './contract/credentials.ts';
 import type { FeedStore } from './contract/feed.ts';
 import type { IdentityStore } from './contract/identity.ts';
 import type { KeepingStore } from './contract/keeping.ts';
+import type { LogCreatorStore } from './contract/log-creators.ts';
 import type { MintStore } from './contract/minting.ts';
 import type { OutboxStore } from './contract/outbox.ts';
+import type { PolicyStore } from './contract/policies.ts';
+import type { RecordingStore } from './contract/recordings.ts';
 import type { RevocationStore } from './contract/revocations.ts';
+import type { ToCallStore } from './contract/to-call.ts';
+import type { TranscriptStore } from './contract/transcripts.ts';
 import type { VaultStore } from './contract/vault.ts';
 
 export type * from './contract/alerts.ts';
@@ -27,10 +32,15 @@ export type * from './contract/credentials.ts';
 export type * from './contract/feed.ts';
 export type * from './contract/identity.ts';
 export type * from './contract/keeping.ts';
+export type * from './contract/log-creators.ts';
 export type * from './contract/minting.ts';
 export type * from './contract/outbox.ts';
+export type * from './contract/policies.ts';
+export type * from './contract/recordings.ts';
 export type * from './contract/revocations.ts';
 export type * from './contract/stored-event.ts';
+export type * from './contract/to-call.ts';
+export type * from './contract/transcripts.ts';
 export type * from './contract/vault.ts';
 
 export interface Store {
@@ -47,6 +57,11 @@ export interface Store {
   readonly brakes: BrakeStore;
   readonly alerts: AlertStore;
   readonly choices: ChoiceStore;
+  readonly recordings: RecordingStore;
+  readonly transcripts: TranscriptStore;
+  readonly logCreators: LogCreatorStore;
+  readonly toCall: ToCallStore;
+  readonly policies: PolicyStore;
   /** Throws `store.unavailable` when the database does not take a write or is behind on migrations. */
   check(): Promise<void>;
   /** Forgets what has expired: sessions, codes, proofs, credentials. */

@@ -1,5 +1,5 @@
 /** Events and calls over kysely, one text of SQL for both databases. Must never fold: it stores the fold it is given. */
-import type { CallId, WireEvent } from '@patchcord/call-protocol';
+import type { CallId, RecordRef, WireEvent } from '@patchcord/call-protocol';
 import { sql } from 'kysely';
 import type { CallStore, CallWithEvents, Change } from './contract.ts';
 import { asking, type BatchStatement, type Database } from './database.ts';
@@ -52,6 +52,8 @@ export function createCallStore(database: Database): CallStore {
         touched_at: call.touchedAt,
         sip_call_id: call.log?.sipCallId ?? call.sipCallId ?? null,
         conversation: call.log?.conversation ?? null,
+        record_key: recordKey(call.log?.record),
+        about_key: recordKey(call.log?.about),
       };
       if (call.fromVersion > 0) {
         const update = call.logWaiting ? updateWaitingCall : updateCall;
@@ -173,6 +175,23 @@ export function createCallStore(database: Database): CallStore {
         return rows.map(toCall);
       }),
 
+    callsOfRecord: ({ tenant, agent, record, before, limit }) =>
+      asking(async () => {
+        const key = recordKey(record);
+        let calls = db
+          .selectFrom('calls')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where((row) => row.or([row('record_key', '=', key), row('about_key', '=', key)]))
+          .where('log', 'is not', null)
+          .orderBy('started_at', 'desc')
+          .orderBy('call_id')
+          .limit(limit);
+        if (agent !== null) calls = calls.where('agent', '=', agent);
+        if (before !== null) calls = calls.where('started_at', '<', before);
+        return (await calls.execute()).map(toCall);
+      }),
+
     unlogged: ({ tenant, agent, waitingSince, limit }) =>
       asking(async () => {
         let calls = db
@@ -248,6 +267,11 @@ export function createCallStore(database: Database): CallStore {
   };
 }
 
+/** What the calls of a record are found by. */
+function recordKey(record: Pick<RecordRef, 'object' | 'id'> | null | undefined): string | null {
+  return record === null || record === undefined ? null : `${record.object} ${record.id}`;
+}
+
 /** What every change of a call writes. */
 type CallRow = Omit<Tables['calls'], 'tenant' | 'agent' | 'log_state' | 'log_id' | 'log_reason'>;
 
@@ -261,5 +285,7 @@ function columnsOf(row: CallRow): Omit<CallRow, 'call_id'> {
     touched_at: row.touched_at,
     sip_call_id: row.sip_call_id,
     conversation: row.conversation,
+    record_key: row.record_key,
+    about_key: row.about_key,
   };
 }

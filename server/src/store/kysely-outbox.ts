@@ -211,7 +211,13 @@ export function createOutboxStore(database: Database): OutboxStore {
       asking(async () => {
         const result = await db
           .updateTable('outbox')
-          .set((row) => ({ lease: null, lease_until: 0, due_at: dueAt, attempts: row('attempts', '-', 1) }))
+          .set((row) => ({
+            lease: null,
+            lease_until: 0,
+            // Enqueued again while it was held: what is new has not been looked at.
+            due_at: row.case().when('version', '=', effect.version).then(dueAt).else(row.ref('due_at')).end(),
+            attempts: row('attempts', '-', 1),
+          }))
           .where('id', '=', effect.id)
           .where('lease', '=', effect.lease)
           .executeTakeFirst();

@@ -13,8 +13,11 @@ import { forgettingIndexes } from './migrations/forgetting-indexes.ts';
 import { issuedDevices } from './migrations/issued-devices.ts';
 import { legalHolds } from './migrations/legal-holds.ts';
 import { liveFeed } from './migrations/live-feed.ts';
+import { logCreators } from './migrations/log-creators.ts';
 import { outboxOrder } from './migrations/outbox-order.ts';
 import { recordChoices } from './migrations/record-choices.ts';
+import { recordings } from './migrations/recordings.ts';
+import { toCall } from './migrations/to-call.ts';
 import { writeProbe } from './migrations/write-probe.ts';
 
 /** Imported objects, not files found at run time: they survive bundling. Names sort in the order they run. */
@@ -34,5 +37,8 @@ export const migrations: MigrationProvider = {
       '2026-11-22-write-probe': writeProbe,
       '2026-11-23-forgetting-indexes': forgettingIndexes,
       '2026-11-24-record-choices': recordChoices,
+      '2026-11-25-recordings': recordings,
+      '2026-11-25-log-creators': logCreators,
+      '2026-11-25-to-call': toCall,
     }),
 };

@@ -11,9 +11,14 @@ import { createCredentialStore } from './kysely-credentials.ts';
 import { createFeedStore } from './kysely-feed.ts';
 import { createIdentityStore } from './kysely-identity.ts';
 import { createKeepingStore } from './kysely-keeping.ts';
+import { createLogCreatorStore } from './kysely-log-creators.ts';
 import { createMintStore } from './kysely-minting.ts';
 import { createOutboxStore } from './kysely-outbox.ts';
+import { createPolicyStore } from './kysely-policies.ts';
+import { createRecordingStore } from './kysely-recordings.ts';
 import { createRevocationStore } from './kysely-revocations.ts';
+import { createToCallStore } from './kysely-to-call.ts';
+import { createTranscriptStore } from './kysely-transcripts.ts';
 import { createVaultStore } from './kysely-vault.ts';
 
 /** Where the data lies. */
@@ -34,6 +39,7 @@ export async function openStore(location: StoreLocation): Promise<Store> {
 function storeOver(database: Database): Store {
   const { db } = database;
   const dayMs = 86_400_000;
+  const logCreators = createLogCreatorStore(database);
   return {
     calls: createCallStore(database),
     outbox: createOutboxStore(database),
@@ -48,6 +54,11 @@ function storeOver(database: Database): Store {
     brakes: createBrakeStore(database),
     alerts: createAlertStore(database),
     choices: createChoiceStore(database),
+    recordings: createRecordingStore(database),
+    transcripts: createTranscriptStore(database),
+    logCreators,
+    toCall: createToCallStore(database),
+    policies: createPolicyStore(database),
     check: () => checkStore(database),
     forgetExpired: (now) =>
       asking(async () => {
@@ -65,6 +76,8 @@ function storeOver(database: Database): Store {
           .deleteFrom('issued_credentials')
           .where('expires_at', '<', now - dayMs)
           .execute();
+        // A phone that was away for long still tells its call: that long the decision stands.
+        await logCreators.forgetUntold(now - 30 * dayMs);
       }),
     close: () => database.close(),
   };

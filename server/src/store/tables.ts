@@ -34,6 +34,9 @@ export interface Tables {
     /** As the newest fold says: what finds the calls of one leg, and the legs of one conversation. */
     sip_call_id: string | null;
     conversation: string | null;
+    /** `<object> <id>` of the record the call was with, and of what it was about. */
+    record_key: string | null;
+    about_key: string | null;
   };
   outbox: {
     id: string;
@@ -170,6 +173,53 @@ export interface Tables {
     last_at: number;
     last_by: string;
   };
+  to_call: {
+    tenant: string;
+    id: string;
+    agent: string;
+    kind: string;
+    number: string;
+    e164: string | null;
+    name: string | null;
+    record_crm: string | null;
+    record_object: string | null;
+    record_id: string | null;
+    record_name: string | null;
+    note: string | null;
+    due_at: number | null;
+    asked_by: string;
+    created_at: number;
+    done_at: number | null;
+  };
+  tenant_policies: { tenant: string; policy: string; value: string; changed_by: string; changed_at: number };
+  log_creators: {
+    call_id: string;
+    tenant: string;
+    agent: string;
+    creator: string;
+    decided_at: number;
+    fate: string;
+    page_log_id: string | null;
+    /** JSON: further log ids, and what was done with each. */
+    others: string;
+  };
+  recordings: {
+    call_id: string;
+    tenant: string;
+    agent: string;
+    file: string;
+    salt: string;
+    digest: string;
+    codec: string;
+    rate: number;
+    channels: number;
+    bytes: number;
+    duration_ms: number;
+    stored_at: number;
+  };
+  /** `said` is JSON. */
+  transcript_lines: { call_id: string; speaker: string; line: number; tenant: string; said: string; at: number };
+  transcripts_written: { call_id: string; tenant: string; crm_id: string; at: number };
   legal_holds: { tenant: string; kind: string; subject: string; reason: string; at: number };
   write_probe: { id: number; at: number };
   revocations: {

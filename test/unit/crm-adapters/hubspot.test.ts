@@ -146,7 +146,11 @@ describe('a HubSpot that does not behave', () => {
   const described = http.get(`${api}/crm/v3/properties/calls`, () =>
     HttpResponse.json({
       results: [
-        ...names.map((name) => ({ name, groupName: 'call_information' })),
+        ...names.map((name) => ({
+          name,
+          groupName: 'call_information',
+          ...(name === 'hs_call_disposition' ? { options: [{ label: 'Connected', value: connected }] } : {}),
+        })),
         { name: 'patchcord_call_id', hasUniqueValue: true },
         { name: 'patchcord_last_written' },
       ],
@@ -249,7 +253,7 @@ describe('a HubSpot that does not behave', () => {
   it('renews its OAuth token once for many requests, and says when the grant is gone', async () => {
     let renewals = 0;
     server.use(
-      http.post(`${api}/oauth/v1/token`, () => {
+      http.post(`${api}/oauth/2026-03/token`, () => {
         renewals += 1;
         return HttpResponse.json({ access_token: `t${renewals}`, expires_in: 1_800 });
       }),
@@ -260,7 +264,9 @@ describe('a HubSpot that does not behave', () => {
     for (let time = 1; time <= 3; time += 1) expect(await using.findByNumber('+14155550101' as E164, 'US')).toEqual([]);
     expect(renewals).toBe(1);
     server.use(
-      http.post(`${api}/oauth/v1/token`, () => HttpResponse.json({ status: 'BAD_REFRESH_TOKEN' }, { status: 400 })),
+      http.post(`${api}/oauth/2026-03/token`, () =>
+        HttpResponse.json({ status: 'BAD_REFRESH_TOKEN' }, { status: 400 }),
+      ),
     );
     await expect(relay({ accessToken }).findByNumber('+14155550101' as E164, 'US')).rejects.toMatchObject({
       code: 'crm.not-authentic',

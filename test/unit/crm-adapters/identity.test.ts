@@ -195,6 +195,15 @@ describe('the signature of HubSpot', () => {
       );
   });
 
+  it('signs the query in the order in which it came', () => {
+    const [method, , body] = vectors[0];
+    const url = 'https://relay.example.test/v1/dial?userId=42&portalId=1234567&appId=99';
+    const [, , , signature] = signed(method, url, body);
+    expect(verify([method, url, body, signature])).toMatchObject({ userId: '42', appId: '99' });
+    const turned = 'https://relay.example.test/v1/dial?portalId=1234567&userId=42&appId=99';
+    expect(() => verify([method, turned, body, signature])).toThrow('signature is wrong');
+  });
+
   it('does not choose when a person is named twice', () => {
     expect(() => verify(signed('GET', 'https://r.example/x?userId=42&portalId=1&userId=43', ''))).toThrow(
       'userId twice',

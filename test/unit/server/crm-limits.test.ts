@@ -177,4 +177,93 @@ describe('the limits of a CRM', () => {
     await vi.advanceTimersByTimeAsync(10);
     expect(leaves).toHaveLength(6);
   });
+
+  const inPortal = (id: string, portalId: string) =>
+    ({
+      id,
+      crm: { kind: 'hubspot', apiUrl: 'https://api.hubapi.com', portalId, appId: '99', limits: {} },
+    }) as unknown as { id: string; crm: TenantConfig['crm'] };
+
+  it('of one account serve its tenants in turn, and a ringing call first, however much one of them has to write', async () => {
+    const limits = new CrmLimits(Date.now);
+    const done: string[] = [];
+    const ask = (tenant: { id: string; crm: TenantConfig['crm'] }, what: string, request = {}): void => {
+      void limits
+        .gateOf(tenant)
+        .pass(request)
+        .then((leave) => {
+          done.push(`${tenant.id} ${what}`);
+          leave({});
+        });
+    };
+    const [busy, calm] = [inPortal('busy', '1'), inPortal('calm', '1')];
+    for (let n = 0; n < 300; n += 1) ask(busy, `log ${n}`);
+    await vi.advanceTimersByTimeAsync(1_000);
+    const before = done.length;
+    ask(calm, 'log 0');
+    ask(calm, 'log 1');
+    ask(busy, 'who calls', { urgent: true, search: true });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(done.slice(before, before + 5)).toEqual([
+      'busy who calls',
+      'calm log 0',
+      expect.stringMatching(/^busy log/),
+      'calm log 1',
+      expect.stringMatching(/^busy log/),
+    ]);
+    // Together no more than one account is granted.
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect(done.length).toBeLessThanOrEqual(110);
+    expect(done.length).toBeGreaterThan(85);
+  });
+
+  it('of another account are its own: nobody waits for a tenant there, nor for its pause', async () => {
+    const limits = new CrmLimits(Date.now);
+    const gate = limits.gateOf(inPortal('busy', '1'));
+    (await gate.pass({}))({ refused: { retryAfterMs: 60_000 } });
+    for (let n = 0; n < 100; n += 1) gate.pass({}).catch(() => {});
+    const other = limits.gateOf(inPortal('calm', '2'));
+    (await other.pass({}))({});
+    expect(limits.pausedUntil('busy' as never)).toBe(1_060_000);
+    expect(limits.pausedUntil('calm' as never)).toBe(0);
+    // Two tenants in one account are paused together: it is one limit.
+    limits.gateOf(inPortal('second', '1'));
+    expect(limits.pausedUntil('second' as never)).toBe(1_060_000);
+  });
+
+  it('of searches stop searches alone', async () => {
+    const gate = new CrmLimits(Date.now).gateOf(inPortal('acme', '1'));
+    (await gate.pass({ search: true, urgent: true }))({ refused: { retryAfterMs: 1_000, searchesOnly: true } });
+    const at: [string, number][] = [];
+    const ask = (what: string, request: object): void => {
+      void gate.pass(request).then((leave) => {
+        at.push([what, Date.now() - 1_000_000]);
+        leave({});
+      });
+    };
+    ask('search', { search: true, urgent: true });
+    ask('log', {});
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(at.map(([what]) => what)).toEqual(['log', 'search']);
+    expect(at[1]?.[1]).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('of searches are five in any second, and nearly that many are used', async () => {
+    const gate = new CrmLimits(Date.now).gateOf(inPortal('acme', '1'));
+    const at: number[] = [];
+    for (let worker = 0; worker < 8; worker += 1)
+      void (async () => {
+        for (;;) {
+          const leave = await gate.pass({ search: true, urgent: worker % 2 === 0 }).catch(() => null);
+          if (leave === null) continue;
+          at.push(Date.now());
+          await new Promise((resolve) => setTimeout(resolve, 80));
+          leave({});
+        }
+      })();
+    await vi.advanceTimersByTimeAsync(20_000);
+    const most = Math.max(...at.map((from) => at.filter((time) => time >= from && time < from + 1_000).length));
+    expect(most).toBe(5);
+    expect(at.length).toBeGreaterThanOrEqual(80);
+  });
 });

@@ -4,7 +4,7 @@
  */
 import type { CallLog, CallOutcome } from '@patchcord/call-protocol';
 import { type Fields, plainSpelling, type Spelling } from '../last-written.ts';
-import { fromAndTo, textOf, titleOf } from '../log-words.ts';
+import { fromAndTo, textOf, titleOf, wentToVoicemail } from '../log-words.ts';
 
 /** Our own properties on calls: the unique key of a call, and the fingerprints of what we wrote last. */
 export const keyProperty = 'patchcord_call_id';
@@ -17,8 +17,16 @@ const longestBody = 30_000;
 const dispositions = {
   busy: '9d9162e7-6cf3-4944-bf63-4dff82258764',
   connected: 'f240bbac-87c9-4f6e-bf70-924b57d47db7',
+  leftVoicemail: 'b2cf5968-551e-4856-9783-52b3da59a7d0',
   noAnswer: '73a0d17f-1163-4015-bdd5-ec830791da20',
 } as const;
+
+/** Outcomes that follow from how a call ended: nobody has to have chosen one of these. */
+export const defaultDispositions: ReadonlySet<string> = new Set([
+  dispositions.busy,
+  dispositions.connected,
+  dispositions.noAnswer,
+]);
 
 const byOutcome: Readonly<Record<CallOutcome, { readonly status: string; readonly disposition: string | null }>> = {
   answered: { status: 'COMPLETED', disposition: dispositions.connected },
@@ -51,7 +59,7 @@ export interface CallSetting {
 /** The properties we own. Null clears. */
 export function callProperties(log: CallLog, setting: CallSetting): Fields {
   const { from, to } = fromAndTo(log);
-  const outcome = log.outcome === null ? null : byOutcome[log.outcome];
+  const outcome = outcomeOf(log);
   const chosen = dispositionId(log.disposition, setting);
   // A disposition the account does not know is still worth reading.
   const note = chosen === undefined && log.disposition !== null ? `${log.note}\n${log.disposition}`.trim() : log.note;
@@ -61,7 +69,7 @@ export function callProperties(log: CallLog, setting: CallSetting): Fields {
     hs_call_body: htmlOf(textOf({ ...log, note }, longestBody)) || null,
     hs_call_direction: log.direction === 'inbound' ? 'INBOUND' : 'OUTBOUND',
     hs_call_status: outcome === null ? 'IN_PROGRESS' : statusOf(outcome.status, setting.properties),
-    hs_call_disposition: offered(chosen ?? outcome?.disposition ?? null, setting.properties),
+    hs_call_disposition: firstOffered([chosen ?? null, ...(outcome?.dispositions ?? [])], setting.properties),
     hs_call_duration: String(Math.max(0, Math.round(log.talkMs))),
     hs_call_from_number: from || null,
     hs_call_to_number: to || null,
@@ -71,6 +79,24 @@ export function callProperties(log: CallLog, setting: CallSetting): Fields {
     ...(setting.appId === null ? {} : { hs_call_source: 'INTEGRATIONS_PLATFORM', hs_call_app_id: setting.appId }),
   };
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => setting.properties.names.has(name)));
+}
+
+/** How a call ended, in HubSpot's words; of a call whose caller left a message the report says that nobody answered. */
+function outcomeOf(
+  log: CallLog,
+): { readonly status: string; readonly dispositions: readonly (string | null)[] } | null {
+  if (log.outcome === null) return null;
+  const { status, disposition } = byOutcome[log.outcome];
+  if (!wentToVoicemail(log)) return { status, dispositions: [disposition] };
+  return {
+    status: log.direction === 'inbound' && log.answeredAt === null ? 'MISSED' : status,
+    dispositions: [dispositions.leftVoicemail, disposition],
+  };
+}
+
+/** The status of a call that is over, as the inbound-call endpoint takes it: there MISSED is known to every account. */
+export function finalStatus(log: CallLog): string {
+  return outcomeOf(log)?.status ?? 'UNKNOWN';
 }
 
 /** HubSpot gives times back as ISO text and may re-shape the markup of a body; what a person reads is compared. */
@@ -111,9 +137,10 @@ function dispositionId(disposition: string | null, setting: CallSetting): string
   return offeredIds.has(disposition) ? disposition : setting.properties.dispositions.get(disposition.toLowerCase());
 }
 
-function offered(disposition: string | null, properties: CallProperties): string | null {
-  if (disposition === null || properties.dispositions.size === 0) return disposition;
-  return new Set(properties.dispositions.values()).has(disposition) ? disposition : null;
+/** The first of these that the account offers; an account that tells of none takes what it is given. */
+function firstOffered(wanted: readonly (string | null)[], properties: CallProperties): string | null {
+  const offered = new Set(properties.dispositions.values());
+  return wanted.find((one) => one !== null && (offered.size === 0 || offered.has(one))) ?? null;
 }
 
 /** MISSED is not offered everywhere; NO_ANSWER is. */

@@ -4,14 +4,19 @@
  * expired token (the outbox repeats).
  */
 import { PatchcordError } from '@patchcord/call-protocol';
-import { masked } from '../log-words.ts';
 import { type GatedRequest, openGate, type RequestGate, type SaidOfLimits } from '../request-gate.ts';
+import { isObject } from './answers.ts';
+import { tokenPath } from './oauth.ts';
+import { fromRefusal, limitIn, notData } from './refusals.ts';
+
+export { isObject, text } from './answers.ts';
+export { fromRefusal } from './refusals.ts';
 
 export interface HubSpotOAuth {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly refreshToken: string;
-  /** Default `<apiUrl>/oauth/v1/token`. */
+  /** Default `<apiUrl>/oauth/2026-03/token`. */
   readonly tokenUrl?: string;
 }
 
@@ -24,10 +29,13 @@ export interface HubSpotClientOptions {
   readonly fetch?: typeof fetch;
   /** Asked before every request. */
   readonly gate?: RequestGate;
+  /** Hears when the account lets nobody in any more: the app was uninstalled, or its grant taken away. */
+  readonly shutOut?: (text: string) => void;
 }
 
 export interface HubSpotAnswer {
   readonly status: number;
+  /** What the JSON says; undefined when there is nothing, null when it is no JSON. */
   readonly body: unknown;
 }
 
@@ -74,35 +82,51 @@ export function createHubSpotClient(options: HubSpotClientOptions): HubSpotClien
     }
   }
 
+  const ask: HubSpotClient['request'] = async (method, path, body, doing, accept = [], gated = {}) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const token = await tokens.current();
+      const init: RequestInit = {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      };
+      const leave = await gate.pass(gated);
+      let said: SaidOfLimits = {};
+      let answer: HubSpotAnswer & { headers: Headers };
+      try {
+        answer = await exchange(`${apiUrl}${path}`, init, doing);
+        said = saidOfLimits(answer, gated.search === true);
+      } finally {
+        leave(said);
+      }
+      if (answer.status < 400) {
+        const mayBeEmpty = answer.status === 204 || method === 'PUT' || method === 'PATCH' || method === 'DELETE';
+        if (answer.body === null || (answer.body === undefined && !mayBeEmpty))
+          throw notData(answer.body === undefined, doing);
+        return answer;
+      }
+      if (accept.includes(answer.status)) return answer;
+      // A 401 is answered before anything is done, so that a write may be repeated with a fresh token.
+      if (answer.status === 401 && attempt === 1) {
+        tokens.drop(token);
+        continue;
+      }
+      throw fromRefusal(answer.status, answer.body, answer.headers, doing);
+    }
+  };
+
   return {
-    async request(method, path, body, doing, accept = [], gated = {}) {
-      for (let attempt = 1; ; attempt += 1) {
-        const token = await tokens.current();
-        const init: RequestInit = {
-          method,
-          headers: {
-            authorization: `Bearer ${token}`,
-            accept: 'application/json',
-            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        };
-        const leave = await gate.pass(gated);
-        let said: SaidOfLimits = {};
-        let answer: HubSpotAnswer & { headers: Headers };
-        try {
-          answer = await exchange(`${apiUrl}${path}`, init, doing);
-          said = saidOfLimits(answer);
-        } finally {
-          leave(said);
-        }
-        if (answer.status < 400 || accept.includes(answer.status)) return answer;
-        // A 401 is answered before anything is done, so that a write may be repeated with a fresh token.
-        if (answer.status === 401 && attempt === 1) {
-          tokens.drop(token);
-          continue;
-        }
-        throw fromRefusal(answer.status, answer.body, answer.headers, doing);
+    async request(...asked) {
+      try {
+        return await ask(...asked);
+      } catch (error) {
+        if (error instanceof PatchcordError && error.code === 'crm.not-authentic')
+          options.shutOut?.(`Nothing goes into HubSpot or comes from there: ${error.message} Logs wait until then.`);
+        throw error;
       }
     },
   };
@@ -134,7 +158,7 @@ function tokenSource(
   async function renew(grant: HubSpotOAuth): Promise<string> {
     const doing = 'to renew the access token';
     const answer = await exchange(
-      grant.tokenUrl ?? `${apiUrl}/oauth/v1/token`,
+      grant.tokenUrl ?? `${apiUrl}${tokenPath}`,
       {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -178,84 +202,31 @@ function tokenSource(
   };
 }
 
-/** HubSpot's refusal as our error. */
-export function fromRefusal(status: number, body: unknown, headers: Headers, doing: string): PatchcordError {
-  const fields = isObject(body) ? body : {};
-  const category = text(fields.category) || text(fields.errorType);
-  const said = masked([text(fields.message), ...propertyErrors(fields)].filter((part) => part !== '').join(' '));
-  const what = `HubSpot refused ${doing} (${status}${category === '' ? '' : ` ${category}`}${said === '' ? '' : `: ${said}`}).`;
-  const after = retryAfterMs(headers);
-  if (status === 429) {
-    const policy = text(fields.policyName);
-    const pause = policy === 'DAILY' ? 3_600_000 : policy === 'SECONDLY' ? 1_000 : 10_000;
-    return new PatchcordError('crm.rate-limited', `${what} It is tried again later.`, {
-      retryable: true,
-      retryAfterMs: after ?? pause,
-    });
-  }
-  // 423: the record is locked; 477: the account moves to another data centre, for up to a day.
-  if (status === 423 || status === 477 || status >= 500)
-    return new PatchcordError('crm.unavailable', `${what} It is tried again.`, {
-      retryable: true,
-      retryAfterMs: after ?? (status === 423 ? 2_000 : status === 477 ? 600_000 : 1_000),
-    });
-  if (status === 401)
-    return new PatchcordError('crm.not-authentic', `${what} Install the app in this HubSpot account again.`);
-  if (status === 403)
-    return new PatchcordError(
-      'crm.invalid',
-      `${what} The app lacks a scope; install it again and grant what it asks for.`,
-    );
-  if (status === 404) return new PatchcordError('crm.not-found', `${what} Check that the record still exists.`);
-  return new PatchcordError(
-    'crm.invalid',
-    `${what} Check the properties that an administrator made mandatory for calls.`,
-  );
-}
-
-/** Names of the properties that were wrong; never their values. */
-function propertyErrors(body: Readonly<Record<string, unknown>>): readonly string[] {
-  const errors = Array.isArray(body.errors) ? body.errors.filter(isObject) : [];
-  return errors.map((error) => {
-    const context = isObject(error.context) ? error.context.propertyName : undefined;
-    const name = Array.isArray(context) ? text(context[0]) : '';
-    return `${name} ${text(error.code)}`.trim();
-  });
-}
-
 /** What an answer says of the account's limits (HubSpot contract, section 2.5). Answers to searches say nothing. */
-function saidOfLimits({ status, headers }: HubSpotAnswer & { headers: Headers }): SaidOfLimits {
+function saidOfLimits(
+  { status, headers, body }: HubSpotAnswer & { headers: Headers },
+  isSearch: boolean,
+): SaidOfLimits {
   const number = (name: string): number => Number(headers.get(`x-hubspot-ratelimit-${name}`) ?? Number.NaN);
   const [limit, remaining, spanMs] = [number('max'), number('remaining'), number('interval-milliseconds')];
-  const after = retryAfterMs(headers);
+  // Only an account's own app has a day's allowance; an OAuth app's answers are silent on it.
+  const [daily, dailyLeft] = [number('daily'), number('daily-remaining')];
+  const refused = limitIn(status, body, headers);
+  // A search has a limit of its own: what else is asked need not wait for it.
+  const onlySearches = isSearch && refused?.policy === 'SECONDLY' ? { searchesOnly: true } : {};
   return {
-    ...(status === 429 ? { refused: after === undefined ? {} : { retryAfterMs: after } } : {}),
+    ...(refused === null ? {} : { refused: { retryAfterMs: refused.retryAfterMs, ...onlySearches } }),
     ...(limit > 0 && remaining >= 0 && spanMs > 0 ? { window: { limit, remaining, spanMs } } : {}),
+    ...(daily > 0 && dailyLeft >= 0 ? { day: { used: daily - dailyLeft, limit: daily } } : {}),
   };
 }
 
-/** RFC 9110 section 10.2.3: seconds or a date. */
-function retryAfterMs(headers: Headers): number | undefined {
-  const value = headers.get('retry-after');
-  if (value === null) return undefined;
-  const seconds = Number(value);
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 86_400_000) : undefined;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-export function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
+/** Undefined for nothing, null for what is no JSON. */
 function jsonOf(raw: string): unknown {
-  if (raw === '') return undefined;
+  if (raw.trim() === '') return undefined;
   try {
     return JSON.parse(raw);
   } catch {
-    return undefined;
+    return null;
   }
 }

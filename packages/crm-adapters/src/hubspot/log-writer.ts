@@ -8,12 +8,14 @@ import { type Fields, fingerprints, fromStored, type LastWritten, ownChanges, to
 import type { CrmAgent, LogToWrite, LogWritten } from '../relay-contract.ts';
 import { callSpelling, isRecordId, keyProperty, writtenProperty } from './call.ts';
 import { fromRefusal, type HubSpotClient, isObject, text } from './client.ts';
+import { isUnwritten, ownedFrom } from './page-log.ts';
 
 /** HubSpot's own limit of a batch. */
 export const logsAtOnce = 100;
 
-/** Name under which the record a call was put on is remembered among the fingerprints. */
+/** Names under which the records a call was put on are remembered among the fingerprints: with whom it was, and about what. */
 const recordKey = 'record';
+const aboutKey = 'about';
 export const recordTypes: Readonly<Record<string, { readonly path: string; readonly typeId: string }>> = {
   contact: { path: 'contacts', typeId: '0-1' },
   company: { path: 'companies', typeId: '0-2' },
@@ -35,7 +37,15 @@ interface Item {
   readonly wanted: Fields;
 }
 
+/** `contact:501` or nothing, for each of the two. */
+interface Places {
+  readonly [recordKey]: string;
+  readonly [aboutKey]: string;
+}
+
 export interface LogWriter {
+  /** Whether the call stands in HubSpot under our key. */
+  isLogged(log: CallLog): Promise<boolean>;
   writeLog(log: CallLog, agent: CrmAgent, logId: string | null): Promise<string>;
   writeLogs(batch: readonly LogToWrite[]): Promise<readonly LogWritten[]>;
 }
@@ -52,7 +62,7 @@ export function createLogWriter(options: {
 
   /** The call object of this call, or null when there is none. */
   async function read(log: CallLog, logId: string | null, wanted: Fields): Promise<StoredCall | null> {
-    const names = [...Object.keys(wanted), writtenProperty].join(',');
+    const names = [...Object.keys(wanted), keyProperty, writtenProperty].join(',');
     const key = logId === null ? `${log.callId}?idProperty=${keyProperty}&` : `${logId}?`;
     const path = `/crm/v3/objects/calls/${key}properties=${names}`;
     const answer = await client.request('GET', path, undefined, reading, [404]);
@@ -98,54 +108,74 @@ export function createLogWriter(options: {
     return made;
   }
 
-  /** Puts the call on its record; repeating it changes nothing. The record it stood on before is taken off. */
-  async function associate(callId: string, now: string, before: string): Promise<void> {
-    if (now === before) return;
-    const target = recordOf(now);
-    if (target !== null)
-      await client.request(
-        'PUT',
-        `/crm/v4/objects/calls/${callId}/associations/default/${target.path}/${target.id}`,
-        undefined,
-        'to put the call on its record',
-      );
-    const old = recordOf(before);
-    if (old !== null)
-      await client.request(
-        'DELETE',
-        `/crm/v4/objects/calls/${callId}/associations/${old.path}/${old.id}`,
-        undefined,
-        'to take the call off a record',
-        [404, 405],
-      );
+  /** Puts the call on its records; repeating it changes nothing. A record it stood on before is taken off. */
+  async function associate(callId: string, now: Places, before: LastWritten): Promise<void> {
+    for (const key of [recordKey, aboutKey] as const) {
+      const was = before[key] ?? '';
+      if (now[key] === was) continue;
+      const target = recordOf(now[key]);
+      if (target !== null)
+        await client.request(
+          'PUT',
+          `/crm/v4/objects/calls/${callId}/associations/default/${target.path}/${target.id}`,
+          undefined,
+          'to put the call on its record',
+        );
+      const old = was === now[recordKey] || was === now[aboutKey] ? null : recordOf(was);
+      if (old !== null)
+        await client.request(
+          'DELETE',
+          `/crm/v4/objects/calls/${callId}/associations/${old.path}/${old.id}`,
+          undefined,
+          'to take the call off a record',
+          [404, 405],
+        );
+    }
   }
 
   /** The properties to write now, or null when everything stands there already. */
-  function changesOf(stored: StoredCall, wanted: Fields, onRecord: string): Record<string, string> | null {
-    const { changes, written } = ownChanges(wanted, stored.properties, stored.written, callSpelling);
-    const { [recordKey]: _before, ...fields } = written;
-    const next: LastWritten = onRecord === '' ? fields : { ...fields, [recordKey]: onRecord };
+  function changesOf(stored: StoredCall, log: CallLog, wanted: Fields): Record<string, string> | null {
+    const owned = ownedFrom(stored.properties, stored.written, log, wanted);
+    const { changes, written } = ownChanges(wanted, stored.properties, owned, callSpelling);
+    const { [recordKey]: _record, [aboutKey]: _about, ...fields } = written;
+    const places = placesOf(log);
+    const next: LastWritten = {
+      ...fields,
+      ...(places.record === '' ? {} : { [recordKey]: places.record }),
+      ...(places.about === '' ? {} : { [aboutKey]: places.about }),
+    };
     const remembered = toStored(next);
+    const isKeyed = text(stored.properties[keyProperty]) !== '' || !isUnwritten(stored.properties, stored.written, log);
     if (Object.keys(changes).length === 0 && remembered === toStored(stored.written)) return null;
-    return { ...emptied(changes), [writtenProperty]: remembered };
+    return {
+      ...emptied(changes),
+      ...(isKeyed ? {} : { [keyProperty]: log.callId }),
+      [writtenProperty]: remembered,
+    };
   }
 
-  async function bringUpToDate(stored: StoredCall, log: CallLog, wanted: Fields): Promise<void> {
-    const onRecord = placeOf(log.record);
-    await associate(stored.id, onRecord, stored.written[recordKey] ?? '');
-    const properties = changesOf(stored, wanted, onRecord);
-    if (properties === null) return;
+  /** @returns the id of the call object that is the log: another one where our key stands there already */
+  async function bringUpToDate(stored: StoredCall, log: CallLog, wanted: Fields): Promise<string> {
+    await associate(stored.id, placesOf(log), stored.written);
+    const properties = changesOf(stored, log, wanted);
+    if (properties === null) return stored.id;
+    const path = `/crm/v3/objects/calls/${stored.id}`;
+    const takesKey = properties[keyProperty] !== undefined;
     // 404: deleted by a person meanwhile; it stays deleted.
-    await client.request('PATCH', `/crm/v3/objects/calls/${stored.id}`, { properties }, updating, [404]);
+    const accept = takesKey ? [404, 400, 409] : [404];
+    const answer = await client.request('PATCH', path, { properties }, updating, accept);
+    if (answer.status < 400 || answer.status === 404) return stored.id;
+    const keyed = await read(log, null, wanted);
+    if (keyed === null || keyed.id === stored.id)
+      throw fromRefusal(answer.status, answer.body, new Headers(), updating);
+    return await bringUpToDate(keyed, log, wanted);
   }
 
   async function writeOne(log: CallLog, wanted: Fields, logId: string | null): Promise<string> {
     const stored = await read(log, logId, wanted);
     // A known log that is gone was deleted by a person: it stays deleted.
     if (stored === null && logId !== null) return logId;
-    const call = stored ?? (await create(log, wanted));
-    await bringUpToDate(call, log, wanted);
-    return call.id;
+    return await bringUpToDate(stored ?? (await create(log, wanted)), log, wanted);
   }
 
   /** What stands in HubSpot of these calls, under the call id. */
@@ -215,6 +245,8 @@ export function createLogWriter(options: {
   }
 
   return {
+    isLogged: async (log) => (await read(log, null, {})) !== null,
+
     async writeLog(log, agent, logId) {
       if (logId !== null && !isRecordId(logId)) throw notAnId(logId);
       return await writeOne(log, await wantedOf(log, agent), logId);
@@ -255,7 +287,7 @@ export function createLogWriter(options: {
         const placed = await placeAll(known);
         const changed = known.flatMap(({ item, stored }) => {
           if (!placed.has(item)) return [];
-          const properties = changesOf(stored, item.wanted, placeOf(item.log.record));
+          const properties = changesOf(stored, item.log, item.wanted);
           if (properties === null) results[item.index] = { logId: stored.id };
           return properties === null ? [] : [{ item, stored, properties }];
         });
@@ -275,16 +307,20 @@ export function createLogWriter(options: {
   async function placeAll(
     known: readonly { readonly item: Item; readonly stored: StoredCall }[],
   ): Promise<ReadonlySet<Item>> {
-    const placed = new Set<Item>();
+    const missing = new Map<Item, number>();
     const byPath = new Map<string, { readonly item: Item; readonly from: string; readonly to: string }[]>();
     for (const { item, stored } of known) {
-      const now = placeOf(item.log.record);
-      const before = stored.written[recordKey] ?? '';
-      const target = recordOf(now);
-      if (now === before) placed.add(item);
-      // One that moves is rare and takes two steps: it is written alone.
-      else if (before === '' && target !== null)
-        byPath.set(target.path, [...(byPath.get(target.path) ?? []), { item, from: stored.id, to: target.id }]);
+      const now = placesOf(item.log);
+      missing.set(item, 0);
+      for (const key of [recordKey, aboutKey] as const) {
+        const before = stored.written[key] ?? '';
+        if (now[key] === before) continue;
+        missing.set(item, (missing.get(item) ?? 0) + 1);
+        const target = recordOf(now[key]);
+        // One that moves is rare and takes two steps: it is written alone.
+        if (before === '' && target !== null)
+          byPath.set(target.path, [...(byPath.get(target.path) ?? []), { item, from: stored.id, to: target.id }]);
+      }
     }
     for (const [path, links] of byPath) {
       const answer = await client.request(
@@ -297,11 +333,12 @@ export function createLogWriter(options: {
       const linked = new Set(
         listOf(answer.body, 'results')
           .filter(isObject)
-          .map(({ from }) => (isObject(from) ? String(from.id) : '')),
+          .map(({ from, to }) => (isObject(from) && isObject(to) ? `${String(from.id)} ${String(to.id)}` : '')),
       );
-      for (const { item, from } of links) if (answer.status < 400 && linked.has(from)) placed.add(item);
+      for (const { item, from, to } of links)
+        if (answer.status < 400 && linked.has(`${from} ${to}`)) missing.set(item, (missing.get(item) ?? 0) - 1);
     }
-    return placed;
+    return new Set([...missing].flatMap(([item, count]) => (count === 0 ? [item] : [])));
   }
 
   /** @returns ids of the call objects that took their change */
@@ -335,6 +372,12 @@ function storedCall(value: unknown): StoredCall | null {
 function placeOf(record: RecordRef | null): string {
   if (record === null || record.crm !== 'hubspot') return '';
   return recordTypes[record.object] !== undefined && isRecordId(record.id) ? `${record.object}:${record.id}` : '';
+}
+
+function placesOf(log: CallLog): Places {
+  const record = placeOf(log.record);
+  const about = placeOf(log.about ?? null);
+  return { [recordKey]: record, [aboutKey]: about === record ? '' : about };
 }
 
 function recordOf(place: string): { readonly path: string; readonly id: string } | null {

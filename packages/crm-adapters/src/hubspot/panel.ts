@@ -1,158 +1,129 @@
 /**
- * Owns the panel half of the HubSpot adapter, over HubSpot's own SDK. The SDK keeps no queue, trusts whoever says SYNC first and prints
- * numbers; all three are put right here (HubSpot contract, section 1.1). In a remote frame beside a calling window nothing about calls is told:
- * the window frame tells it. Must never let HubSpot create or change a log: the relay does.
+ * Owns the panel half of the HubSpot adapter: which frame this is and what it may say, and who hears what HubSpot says. The SDK is calling-sdk.ts,
+ * the life of a call call-telling.ts. In a remote frame beside a calling window nothing is told but INITIALIZED and records to open: the window
+ * frame tells the rest. Must never write a log: the relay does, whoever made it.
  */
-import * as sdkModule from '@hubspot/calling-extensions-sdk';
-import { PatchcordError } from '@patchcord/call-protocol';
-import type { DialRequest, PanelHost, PanelHostOptions } from '../panel-contract.ts';
-import { listeners, settledOnce, withDeadline } from '../waiting.ts';
-import {
-  coordinatesOf,
-  endStatuses,
-  type HostContext,
-  mayPass,
-  readContext,
-  readDial,
-  readFailedNavigation,
-  readMatches,
-  startMessage,
-} from './wire.ts';
+import { PatchcordError, type RecordRef } from '@patchcord/call-protocol';
+import type { DialRequest, HostCall, LogCreation, PanelHost, PanelHostOptions } from '../panel-contract.ts';
+import { listeners, listenersOfState, withDeadline } from '../waiting.ts';
+import { createCallTelling } from './call-telling.ts';
+import { createCallingSdk } from './calling-sdk.ts';
+import { createDialReading } from './dial-reading.ts';
+import { createRecordOpening } from './record-opening.ts';
+import { hubspotSelfChecks } from './self-checks.ts';
+import { isMirror, objectOf, readEngagement, readMatches } from './wire.ts';
 
 /** HubSpot's page repeats SYNC every 100 ms from the moment our frame has loaded. */
 const defaultTimeoutMs = 5_000;
-/** A second DIAL_NUMBER for the same number within this time is the same click. */
-const sameClickMs = 2_000;
-/** HubSpot says nothing when a record opened, only when it did not. */
-const refusalWithinMs = 500;
-
-interface Sdk {
-  sendMessage(message: { type: string; data?: object }): void;
-  readonly iFrameManager: { logDebugMessage: (...parts: unknown[]) => void; remove(): void };
-}
-type Handler = (data: unknown) => void;
-type SdkClass = new (options: { debugMode: boolean; eventHandlers: Record<string, Handler> }) => Sdk;
-
-/** Bundlers take the SDK's ESM build, where the class is the default; Node's loader wraps its CommonJS build once more. */
-function sdkClass(): SdkClass {
-  const module: unknown = sdkModule.default;
-  return (typeof module === 'function' ? module : (module as { default: unknown }).default) as SdkClass;
-}
-
-type Step = 'started' | 'answered' | 'ended' | 'completed';
-/** Calls of a shift; remembered so that no step is ever told twice. */
-const rememberedCalls = 500;
+/** HubSpot tells which record is in front of the agent by the way, never that it is left. */
+const inFrontMs = 60_000;
+const size = { width: 400, height: 650 };
+/** Room for note, disposition and record. */
+const wrapUpHeight = 760;
 
 export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
-  const { window } = options;
+  const { window, hostOrigins } = options;
+  const hostTimeoutMs = options.hostTimeoutMs ?? defaultTimeoutMs;
   const dialled = listeners<readonly [DialRequest]>();
   const hangUps = listeners<readonly []>();
+  const looked = listeners<readonly []>();
   const matches = listeners<Parameters<Parameters<PanelHost['onMatchesFound']>[0]>>();
-  const ready = settledOnce<HostContext>();
-  const calls = new Map<string, { step: Step; inbound: boolean }>();
-  const navigations = new Map<number, (error: PatchcordError) => void>();
-  let sdk: Sdk | null = null;
-  let context: HostContext | null = null;
-  let waiting: { type: string; data?: object }[] = [];
+  const logs = listeners<readonly [string, LogCreation]>();
+  const shown = listenersOfState<RecordRef | null>(
+    (one, other) => one?.id === other?.id && one?.object === other?.object,
+  );
+  const refused = new Map<string, string>();
+  const readClick = createDialReading();
   let signedIn = false;
   let available = false;
-  let lastDial = { number: '', heardAt: Number.NEGATIVE_INFINITY };
+  let height = size.height;
+  let leaves: ReturnType<typeof setTimeout> | undefined;
+  let opened: Window | null = null;
 
-  function guard(event: MessageEvent<unknown>): void {
-    if (!mayPass(event, window.parent, options.hostOrigins)) event.stopImmediatePropagation();
-  }
+  const sdk = createCallingSdk({
+    window,
+    hostOrigins,
+    greeting: ({ engagementId }) => ({
+      isLoggedIn: signedIn,
+      isAvailable: available,
+      sizeInfo: size,
+      ...(engagementId === null ? {} : { engagementId }),
+    }),
+    hear,
+  });
+  const calls = createCallTelling({ say: sdk.say, context: sdk.context, onLog: logs.tell });
+  const records = createRecordOpening({
+    sdk,
+    hostTimeoutMs,
+    liveEngagement: calls.liveEngagement,
+    opened: ({ record }) => showRecord(record),
+  });
 
-  /** In order, and nothing before INITIALIZED: what the SDK is told earlier is lost. */
-  function send(type: string, data?: object): void {
-    const message = data === undefined ? { type } : { type, data };
-    if (context === null || sdk === null) waiting.push(message);
-    else sdk.sendMessage(message);
-  }
-
-  /** One step of a call, told by the frame that owns it, each once. */
-  function tell(type: string, data?: object): void {
-    if (!isMirror()) send(type, data);
-  }
-
-  /** A remote frame beside a calling window: the window frame talks to HubSpot, or every tab would announce the same call. */
-  function isMirror(): boolean {
-    return context?.location === 'remote' && context.usesCallingWindow;
-  }
-
-  function onReady(data: unknown): void {
-    if (context !== null) return;
-    context = readContext(data);
-    sdk?.sendMessage({ type: 'INITIALIZED', data: { isLoggedIn: false, isAvailable: false } });
-    const queued = waiting;
-    waiting = [];
-    for (const message of queued)
-      if (!isMirror() || message.type === 'NAVIGATE_TO_RECORD') send(message.type, message.data);
-    ready.resolve(context);
-  }
-
-  function onDial(data: unknown): void {
-    const dial = readDial(data);
-    if (dial === null) return;
-    const now = Date.now();
-    if (dial.number === lastDial.number && now - lastDial.heardAt < sameClickMs) return;
-    lastDial = { number: dial.number, heardAt: now };
-    const { at: _at, ...request } = dial;
-    dialled.tell(request);
-  }
-
-  function onMatches(data: unknown): void {
-    const { callId, records } = readMatches(data);
-    const ringing = [...calls]
-      .filter(([, call]) => call.inbound && (call.step === 'started' || call.step === 'answered'))
-      .at(-1)?.[0];
-    const id = callId !== null && calls.has(callId) ? callId : ringing;
-    if (id !== undefined && records.length > 0) matches.tell(id, records);
-  }
-
-  function connect(): void {
-    if (sdk !== null) return;
-    // Before the SDK's own listener: whatever does not come from HubSpot's page never reaches it.
-    window.addEventListener('message', guard);
-    sdk = new (sdkClass())({
-      debugMode: false,
-      eventHandlers: {
-        onReady,
-        onDialNumber: onDial,
-        onEndCall: () => hangUps.tell(),
-        onCallerIdMatchSucceeded: onMatches,
-        onNavigateToRecordFailed: (data) => {
-          const id = readFailedNavigation(data);
-          for (const [objectId, refuse] of navigations)
-            if (id === null || id === objectId)
-              refuse(
-                new PatchcordError(
-                  'host.refused',
-                  'HubSpot did not open the record. Open it from the list of contacts.',
-                ),
-              );
-        },
-        // The SDK looks its collective handler up under this name, not under `onFailed`.
-        FAILED: () => {},
-        defaultEventHandler: () => {},
-      },
+  /**
+   * Told by the frame that owns the line; a frame that never does says nothing of it. A widget lies on a record page for calls that go out: HubSpot
+   * ignores there what comes in, and would never answer.
+   */
+  function tell(call: HostCall, run: () => void, unheard?: () => void): void {
+    sdk.whenGreeted(() => {
+      const context = sdk.context();
+      if (isMirror(context)) return;
+      if (call.direction === 'outbound' || context?.location !== 'widget') run();
+      else unheard?.();
     });
-    // The SDK prints every message, numbers included, whatever its debug mode.
-    sdk.iFrameManager.logDebugMessage = () => {};
+  }
+
+  function showRecord(record: RecordRef | null): void {
+    clearTimeout(leaves);
+    shown.tell(record);
+    if (record !== null) leaves = setTimeout(() => shown.tell(null), inFrontMs);
+  }
+
+  const hearing: Readonly<Record<string, (data: unknown) => void>> = {
+    DIAL_NUMBER(data) {
+      const click = readClick(data);
+      if (click === null) return;
+      showRecord(click.viewed ?? null);
+      dialled.tell(click);
+    },
+    END_CALL: () => hangUps.tell(),
+    VISIBILITY_CHANGED(data) {
+      const { isMinimized, isHidden } = objectOf(data);
+      if (isMinimized !== true && isHidden !== true) looked.tell();
+    },
+    CALLER_ID_MATCH_SUCCEEDED(data) {
+      const { callId, records: found } = readMatches(data);
+      const call = found.length === 0 ? null : calls.matchedCall(callId);
+      if (call !== null) matches.tell(call, found);
+    },
+    CREATE_ENGAGEMENT_SUCCEEDED: calls.created,
+    ENGAGEMENT_CREATED: calls.created,
+    CREATE_ENGAGEMENT_FAILED: calls.refused,
+    NAVIGATE_TO_RECORD_FAILED: records.refused,
+  };
+
+  function hear(type: string, data: unknown): void {
+    // Every refusal is kept for whoever looks for the reason; some are acted on as well.
+    if (type.endsWith('_FAILED'))
+      refused.set(
+        type,
+        `${type.slice(0, -7).replaceAll('_', ' ').toLowerCase()} (${readEngagement(data).message || 'no reason given'})`,
+      );
+    hearing[type]?.(data);
   }
 
   return {
     crm: 'hubspot',
-    can: { proveIdentity: false, pops: ['record'], clickToDial: true, raise: true },
+    can: { proveIdentity: false, pops: ['record'], clickToDial: true, raise: true, createsLogs: true },
     async start() {
       if (window.parent === window)
         throw new PatchcordError(
           'host.absent',
           'This page is the phone inside HubSpot. Open HubSpot and choose Patchcord under "Make and receive calls through" in Settings > Calling.',
         );
-      connect();
+      sdk.connect();
       await withDeadline(
-        ready.promise,
-        options.hostTimeoutMs ?? defaultTimeoutMs,
+        sdk.greeted,
+        hostTimeoutMs,
         () =>
           new PatchcordError(
             'host.silent',
@@ -163,80 +134,85 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
     },
     proveIdentity: () => Promise.resolve(null),
     audienceKey() {
-      const { portalId, userId } = context ?? { portalId: null, userId: null };
+      const { portalId, userId } = sdk.context() ?? { portalId: null, userId: null };
       return portalId === null || userId === null ? null : `${portalId}:${userId}`;
     },
-    showAvailability(state) {
-      if (state.signedIn !== signedIn) {
-        signedIn = state.signedIn;
-        tell(signedIn ? 'LOGGED_IN' : 'LOGGED_OUT');
-      }
-      const now = state.signedIn && state.available;
-      if (now === available) return;
-      available = now;
-      tell(now ? 'USER_AVAILABLE' : 'USER_UNAVAILABLE');
-    },
-    async pop(target) {
-      const { portalId } = await withDeadline(
-        ready.promise,
-        options.hostTimeoutMs ?? defaultTimeoutMs,
-        () =>
-          new PatchcordError('host.silent', 'HubSpot did not greet the phone. Reload the page.', { retryable: true }),
+    selfChecks: () =>
+      Promise.resolve(
+        hubspotSelfChecks({
+          window,
+          hostOrigins,
+          context: sdk.context,
+          windowOpen: () => opened?.closed === false,
+          refusals: () => [...refused.values()],
+        }),
+      ),
+    holdsLine: () => (isMirror(sdk.context()) ? 'never' : 'elected'),
+    openPhoneWindow() {
+      const { hostUrl, portalId } = sdk.context() ?? { hostUrl: '', portalId: null };
+      if (portalId === null || !hostOrigins.includes(hostUrl)) return false;
+      // By its name first: a window that is there must not be loaded anew, its call would end.
+      const found = window.open(
+        '',
+        'patchcord-calling-window',
+        `popup,width=${size.width + 40},height=${wrapUpHeight}`,
       );
-      const coordinates = portalId === null || target.kind !== 'record' ? null : coordinatesOf(target.record, portalId);
-      if (coordinates === null)
-        throw new PatchcordError('host.refused', 'HubSpot opens contacts and companies from the phone, nothing else.');
-      const refused = settledOnce<never>();
-      navigations.set(coordinates.objectId, refused.reject);
-      send('NAVIGATE_TO_RECORD', { objectCoordinates: coordinates });
+      if (found === null) return false;
+      opened = found;
       try {
-        await Promise.race([refused.promise, new Promise((resolve) => setTimeout(resolve, refusalWithinMs))]);
-      } finally {
-        navigations.delete(coordinates.objectId);
+        if (found.location.href === 'about:blank')
+          found.location.href = `${hostUrl}/calling-integration-popup-ui/${portalId}`;
+      } catch {
+        // HubSpot's page is in it already.
       }
+      found.focus();
+      return true;
     },
+    onLogCreated: logs.add,
+    showAvailability(state) {
+      const before = { signedIn, available };
+      signedIn = state.signedIn;
+      available = state.signedIn && state.available;
+      // Until HubSpot greets, INITIALIZED will say it.
+      if (sdk.context() === null || isMirror(sdk.context())) return;
+      if (signedIn !== before.signedIn) sdk.say(signedIn ? 'LOGGED_IN' : 'LOGGED_OUT');
+      if (available !== before.available) sdk.say(available ? 'USER_AVAILABLE' : 'USER_UNAVAILABLE');
+    },
+    pop: (target, wish = {}) => records.open(target, wish),
     callStarted(call) {
-      if (calls.has(call.id)) return;
-      calls.set(call.id, { step: 'started', inbound: call.direction === 'inbound' });
-      const oldest = calls.size > rememberedCalls ? calls.keys().next().value : undefined;
-      if (oldest !== undefined) calls.delete(oldest);
-      const { type, data } = startMessage(call);
-      tell(type, data);
+      // Whoever calls in, the agent may have left that record long ago.
+      if (call.direction === 'inbound') showRecord(null);
+      tell(
+        call,
+        () => calls.started(call),
+        () => {
+          if (call.pageCreatesLog === true)
+            logs.tell(call.id, { reason: 'HubSpot hears of no incoming calls in this frame.' });
+        },
+      );
     },
-    callAnswered(call) {
-      const known = calls.get(call.id);
-      if (known?.step !== 'started') return;
-      known.step = 'answered';
-      tell('CALL_ANSWERED', { externalCallId: call.id });
-    },
-    callEnded(call, outcome) {
-      const known = calls.get(call.id);
-      if (known === undefined || known.step === 'ended' || known.step === 'completed') return;
-      known.step = 'ended';
-      tell('CALL_ENDED', { externalCallId: call.id, callEndStatus: endStatuses[outcome] });
-    },
-    callCompleted(call) {
-      const known = calls.get(call.id);
-      if (known?.step !== 'ended') return;
-      known.step = 'completed';
-      // The phone stays open for the next call; a hidden calling window would be a closed line. No engagement is named: HubSpot would put
-      // the relay's log on whatever record is on the screen.
-      tell('CALL_COMPLETED', { externalCallId: call.id, hideWidget: false });
-    },
+    callAnswered: (call) => tell(call, () => calls.answered(call)),
+    callTransferred: (call) => tell(call, () => calls.transferred(call)),
+    callEnded: (call, outcome) => tell(call, () => calls.ended(call, outcome)),
+    callCompleted: (call) => tell(call, () => calls.completed(call)),
     logSaved() {},
-    showState() {},
+    showState(state) {
+      const wanted = state === 'wrap-up' ? wrapUpHeight : size.height;
+      // Only there the phone lies on the page; a window keeps the size its agent gave it.
+      if (wanted === height || sdk.context()?.location !== 'widget') return;
+      height = wanted;
+      sdk.say('RESIZE_WIDGET', { width: size.width, height });
+    },
     onDialRequested: dialled.add,
-    onRecordShown: () => () => {},
+    onRecordShown: shown.add,
+    onLookedAt: looked.add,
     onHangUpRequested: hangUps.add,
     onMatchesFound: matches.add,
     stop() {
-      sdk?.iFrameManager.remove();
-      window.removeEventListener('message', guard);
-      sdk = null;
-      waiting = [];
-      dialled.clear();
-      hangUps.clear();
-      matches.clear();
+      sdk.stop();
+      calls.stop();
+      clearTimeout(leaves);
+      for (const one of [dialled, hangUps, looked, matches, logs, shown]) one.clear();
     },
   };
 }

@@ -1,14 +1,22 @@
 /**
- * Owns the relay half of the HubSpot adapter: what the account says of itself, our two properties in it, and finding a caller (HubSpot contract,
- * sections 2.3 and 2.4). How a call becomes a call object stands in log-writer.ts. Must never write a call.
+ * Owns the relay half of the HubSpot adapter as one thing: how an account is reached, and which part answers what (HubSpot contract, section 2).
+ * How a call becomes a call object stands in log-writer.ts, what the account says of itself in account.ts. Must never write a call by itself.
  */
-import { type Match, PatchcordError } from '@patchcord/call-protocol';
-import type { CrmAgent, CrmRelay } from '../relay-contract.ts';
+import { type CallLog, PatchcordError } from '@patchcord/call-protocol';
+import type { Fields } from '../last-written.ts';
+import type { CrmAgent, CrmRelay, LogToWrite, LogWritten } from '../relay-contract.ts';
 import type { RequestGate } from '../request-gate.ts';
-import { type CallProperties, callProperties, isRecordId, keyProperty, writtenProperty } from './call.ts';
-import { createHubSpotClient, type HubSpotOAuth, isObject, text } from './client.ts';
+import { accountOf } from './account.ts';
+import { callProperties } from './call.ts';
+import { callerSearch } from './callers.ts';
+import { createHubSpotClient, type HubSpotOAuth } from './client.ts';
 import { createLogWriter, logsAtOnce, recordTypes } from './log-writer.ts';
-import { filtersFor, ranked, type SearchedType, searchBody } from './search.ts';
+import { createMediaTeller } from './media.ts';
+import { openWorkOf } from './open-work.ts';
+import { createPageLogs } from './page-log.ts';
+import { numbersOf } from './record-numbers.ts';
+import { createSetUp } from './set-up.ts';
+import { createUnseenCalls } from './unseen-call.ts';
 
 export interface HubSpotRelayOptions {
   /** `https://api.hubapi.com` */
@@ -22,6 +30,10 @@ export interface HubSpotRelayOptions {
   readonly uiUrl?: string;
   /** Our disposition value → HubSpot's outcome id, for values that are not a label of the account. */
   readonly dispositionIds?: Readonly<Record<string, string>>;
+  /** The number that callers dial, E.164: named when an agent who has but an extension missed a call that no phone saw. */
+  readonly mainNumber?: string;
+  /** How far apart a reported call is looked for, ms. Default 500. */
+  readonly lookAgainMs?: number;
   readonly fetch?: typeof fetch;
   /** Deadline of one request, ms. Default 10,000. */
   readonly timeoutMs?: number;
@@ -29,166 +41,95 @@ export interface HubSpotRelayOptions {
   readonly describeForMs?: number;
   /** Asked before every request; without one, requests go out at once. */
   readonly gate?: RequestGate;
+  /** Hears, once each, what an administrator should know although calls are logged: scopes and properties that are missing. */
+  readonly notice?: (text: string) => void;
 }
+
+/** How often a log is written anew after learning what changed in the account, a property or an owner each time. */
+const mostRounds = 4;
 
 const callTypeId = '0-48';
 
-const ownProperties = [
-  {
-    name: keyProperty,
-    label: 'Patchcord call id',
-    description: 'One call, one log: the key under which Patchcord writes this call. Do not change.',
-    hasUniqueValue: true,
-  },
-  {
-    name: writtenProperty,
-    label: 'Patchcord: what was written last',
-    description: 'Lets Patchcord see what a person edited, so that it never overwrites it. Do not change.',
-    hasUniqueValue: false,
-  },
-] as const;
-
 /** Connects the relay to one HubSpot account. Nothing is sent before the first call. */
 export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
+  const keepMs = options.describeForMs ?? 600_000;
+  const uiUrl = (options.uiUrl ?? 'https://app.hubspot.com').replace(/\/$/, '');
+  const told = new Set<string>();
+  const notice = (text: string): void => {
+    if (told.has(text)) return;
+    told.add(text);
+    options.notice?.(text);
+  };
   const client = createHubSpotClient({
     apiUrl: options.apiUrl,
     accessToken: options.accessToken,
     timeoutMs: options.timeoutMs ?? 10_000,
+    shutOut: notice,
     ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
     ...(options.gate === undefined ? {} : { gate: options.gate }),
   });
-  const keepMs = options.describeForMs ?? 600_000;
-  const uiUrl = (options.uiUrl ?? 'https://app.hubspot.com').replace(/\/$/, '');
-  const owners = new Map<string, { readonly at: number; readonly id: Promise<string | null> }>();
-  /** Properties that a search refused; HubSpot does not say which, so each is learned once. */
-  const unknownInSearch = new Set<string>();
-  let described: { readonly at: number; readonly value: Promise<CallProperties> } | null = null;
+  const account = accountOf({ client, keepMs, notice });
+  const callers = callerSearch({ client, account });
+  const work = openWorkOf({ client, keepMs, notice });
 
-  function propertiesOfCalls(): Promise<CallProperties> {
-    if (described === null || Date.now() - described.at > keepMs) {
-      const asked = { at: Date.now(), value: describeCalls() };
-      described = asked;
-      asked.value.catch(() => {
-        if (described === asked) described = null;
-      });
+  const appId = options.appId === undefined ? null : String(options.appId);
+  async function wantedOf(log: CallLog, agent: CrmAgent): Promise<Fields> {
+    const [properties, ownerId] = await Promise.all([account.callProperties(), account.ownerOf(agent)]);
+    return callProperties(log, { properties, ownerId, appId, dispositionIds: options.dispositionIds ?? {} });
+  }
+  const writer = createLogWriter({ client, wantedOf });
+  const pageLogs = createPageLogs(client, appId);
+
+  /** Once more with what the account turns out to be like by now: somebody deleted a property, an option or an owner meanwhile. */
+  async function knowingBetter(error: unknown, { log, agent, logId }: LogToWrite): Promise<string> {
+    let refusal = error;
+    for (let round = 1; round <= mostRounds && account.learn(refusal, agent); round += 1) {
+      try {
+        return await writer.writeLog(log, agent, logId);
+      } catch (again) {
+        refusal = again;
+      }
     }
-    return described.value;
+    throw refusal;
   }
 
-  /** Reads what calls can hold, and creates our two properties where they are missing. */
-  async function describeCalls(): Promise<CallProperties> {
-    const answer = await client.request('GET', '/crm/v3/properties/calls', undefined, 'to describe calls');
-    const list = listOf(answer.body, 'results').filter(isObject);
-    const named = (name: string): Record<string, unknown> | undefined => list.find((one) => one.name === name);
-    const groupName = text(named('hs_call_title')?.groupName) || text(list[0]?.groupName);
-    for (const own of ownProperties) {
-      const existing = named(own.name);
-      if (existing === undefined) {
-        const created = await client.request(
-          'POST',
-          '/crm/v3/properties/calls',
-          { ...own, type: 'string', fieldType: 'text', groupName },
-          `to create the call property ${own.name}`,
-          [403, 409],
-        );
-        if (created.status === 403)
-          throw new PatchcordError(
-            'crm.invalid',
-            `HubSpot does not let the app create the call property ${own.name}. Grant the scope crm.schemas.contacts.write, or create it by hand: single-line text${own.hasUniqueValue ? ', unique values required' : ''}.`,
-          );
-      } else if (own.hasUniqueValue && existing.hasUniqueValue !== true)
-        throw new PatchcordError(
-          'crm.invalid',
-          `The call property ${own.name} exists in HubSpot without "require unique values", so that a call could be logged twice. Delete it; it is created again.`,
-        );
+  async function writeLog(log: CallLog, agent: CrmAgent, logId: string | null): Promise<string> {
+    try {
+      return await writer.writeLog(log, agent, logId);
+    } catch (error) {
+      return await knowingBetter(error, { log, agent, logId });
     }
-    const optionsOf = (name: string): readonly Record<string, unknown>[] =>
-      listOf(named(name), 'options').filter(isObject);
-    return {
-      groupName,
-      names: new Set(list.map((one) => text(one.name))),
-      statuses: new Set(optionsOf('hs_call_status').map((option) => text(option.value))),
-      dispositions: new Map(
-        optionsOf('hs_call_disposition').map((option) => [text(option.label).toLowerCase(), text(option.value)]),
-      ),
-    };
   }
-
-  /** The owner record of an agent; null when the user owns nothing (a user without a seat). Asked once for a whole batch. */
-  function ownerOf(agent: CrmAgent): Promise<string | null> {
-    const { crmUserId } = agent;
-    if (!isRecordId(crmUserId)) return Promise.resolve(null);
-    const known = owners.get(crmUserId);
-    if (known !== undefined && Date.now() - known.at < keepMs) return known.id;
-    const asked = { at: Date.now(), id: findOwner(crmUserId) };
-    owners.set(crmUserId, asked);
-    asked.id.catch(() => {
-      if (owners.get(crmUserId) === asked) owners.delete(crmUserId);
-    });
-    return asked.id;
-  }
-
-  async function findOwner(crmUserId: string): Promise<string | null> {
-    const answer = await client.request(
-      'GET',
-      `/crm/v3/owners/${crmUserId}?idProperty=userId`,
-      undefined,
-      'to find the owner',
-      [404],
-    );
-    const id = answer.status === 404 || !isObject(answer.body) ? '' : text(answer.body.id);
-    return isRecordId(id) ? id : null;
-  }
-
-  async function search(
-    type: SearchedType,
-    number: Parameters<typeof filtersFor>[1],
-    urgent: boolean,
-  ): Promise<readonly unknown[]> {
-    const doing = `to search ${type} for the caller`;
-    const all = filtersFor(type, number).filter(({ propertyName }) => !unknownInSearch.has(`${type}.${propertyName}`));
-    const ask = (filters: typeof all, accept: readonly number[]) =>
-      client.request('POST', `/crm/v3/objects/${type}/search`, searchBody(type, filters), doing, accept, {
-        search: true,
-        urgent,
-      });
-    const answer = await ask(all, all.length > 1 ? [400] : []);
-    if (answer.status < 400) return listOf(answer.body, 'results');
-    // One unknown property spoils the whole search with a bare 400: ask one by one, and remember which it was.
-    const rows: unknown[] = [];
-    for (const filter of all) {
-      const one = await ask([filter], [400]);
-      if (one.status < 400) rows.push(...listOf(one.body, 'results'));
-      else unknownInSearch.add(`${type}.${filter.propertyName}`);
-    }
-    return rows;
-  }
-
-  const writer = createLogWriter({
-    client,
-    async wantedOf(log, agent) {
-      const [properties, ownerId] = await Promise.all([propertiesOfCalls(), ownerOf(agent)]);
-      return callProperties(log, {
-        properties,
-        ownerId,
-        appId: options.appId === undefined ? null : String(options.appId),
-        dispositionIds: options.dispositionIds ?? {},
-      });
-    },
-  });
 
   return {
     crm: 'hubspot',
-    can: { atomicLog: false, recordings: false, batch: logsAtOnce },
-    async findByNumber(number, country, { urgent = true } = {}): Promise<readonly Match[]> {
-      const [contacts, companies] = await Promise.all([
-        search('contacts', number, urgent),
-        search('companies', number, urgent),
-      ]);
-      return ranked({ contacts, companies }, number, country);
+    can: { atomicLog: false, recordings: options.appId !== undefined, batch: logsAtOnce },
+    findByNumber: (number, country, { urgent = true, agent } = {}) => callers.find(number, country, { urgent, agent }),
+    relatedTo: (record) => work.relatedTo(record),
+    numbersOf: (record) => numbersOf(record, client),
+    writeLog,
+    ...pageLogs,
+    ...createSetUp({ client, account, callers, appId }),
+    reportUnseenCall: createUnseenCalls({
+      client,
+      isLogged: writer.isLogged,
+      writeLog,
+      findPageLog: pageLogs.findPageLog,
+      wantedOf,
+      mainNumber: options.mainNumber ?? null,
+      ...(options.lookAgainMs === undefined ? {} : { betweenLooksMs: options.lookAgainMs }),
+    }),
+    async writeLogs(batch) {
+      const written = await writer.writeLogs(batch);
+      const results: LogWritten[] = [];
+      for (const [index, one] of written.entries()) {
+        const asked = batch[index];
+        results.push('error' in one && asked !== undefined ? await settled(knowingBetter(one.error, asked)) : one);
+      }
+      return results;
     },
-    writeLog: writer.writeLog,
-    writeLogs: writer.writeLogs,
+    // Both belong to calls that carry the app's id.
+    ...(options.appId === undefined ? {} : createMediaTeller(client)),
     linkTo(record) {
       const typeId = record.object === 'call' ? callTypeId : (recordTypes[record.object]?.typeId ?? record.object);
       return `${uiUrl}/contacts/${options.portalId}/record/${encodeURIComponent(typeId)}/${encodeURIComponent(record.id)}`;
@@ -196,7 +137,11 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
   };
 }
 
-function listOf(value: unknown, name: string): readonly unknown[] {
-  const list = isObject(value) ? value[name] : undefined;
-  return Array.isArray(list) ? list : [];
+async function settled(writing: Promise<string>): Promise<LogWritten> {
+  try {
+    return { logId: await writing };
+  } catch (error) {
+    if (error instanceof PatchcordError) return { error };
+    throw error;
+  }
 }

@@ -3,36 +3,60 @@
  * counts when one of its numbers equals the searched one in E.164 (HubSpot contract, section 2.4). Pure.
  */
 import type { E164, Match } from '@patchcord/call-protocol';
+import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { countryIn } from '../country-names.ts';
 import { isNumber, searchForms } from '../number-match.ts';
+import { isObject, text } from './answers.ts';
 import { isRecordId } from './call.ts';
-import { isObject, text } from './client.ts';
 
 export type SearchedType = 'contacts' | 'companies';
 
-interface Filter {
-  readonly propertyName: string;
-  readonly operator: 'EQ';
-  readonly value: string;
-}
+/** One condition of a search. */
+export type Filter =
+  | { readonly propertyName: string; readonly operator: 'EQ'; readonly value: string }
+  | { readonly propertyName: string; readonly operator: 'IN'; readonly values: readonly string[] };
 
 const contactNumbers = ['mobilephone', 'phone'] as const;
 
-/** Filters, each of which alone makes a candidate. At most five: that is what a search takes. */
+/**
+ * Filters, each of which alone makes a candidate. At most five: that is what a search takes. What HubSpot calculates is a number without its
+ * country code, and one with it; what it could not calculate is only found as somebody typed it.
+ */
 export function filtersFor(type: SearchedType, number: E164): readonly Filter[] {
   const forms = searchForms(number);
   const equal = (propertyName: string, value: string): Filter => ({ propertyName, operator: 'EQ', value });
+  const digits = [number, forms.full, forms.national, forms.trunk, forms.international, ...forms.others];
+  const oneOf = (propertyName: string): Filter => ({
+    propertyName,
+    operator: 'IN',
+    // Texts of IN must be in lower case.
+    values: [...new Set([...digits, ...printedSpellings(number, forms.printed)].map((one) => one.toLowerCase()))],
+  });
   if (type === 'contacts')
     return [
       equal('hs_searchable_calculated_phone_number', forms.national),
       equal('hs_searchable_calculated_mobile_number', forms.national),
       equal('hs_searchable_calculated_international_phone_number', number),
       equal('hs_searchable_calculated_international_mobile_number', number),
-      equal('phone', number),
+      oneOf('phone'),
     ];
-  // Companies have no calculated numbers to rely on: the spellings people use.
-  return [...new Set([number, forms.printed, forms.trunk, forms.national, forms.full])].map((value) =>
-    equal('phone', value),
-  );
+  // Companies have no calculated numbers to rely on: the spellings people use, and where IN is not taken, the commonest.
+  return [oneOf('phone'), equal('phone', number), equal('phone', forms.printed)];
+}
+
+/** As people set the groups of a number apart: by spaces, hyphens or dots, with the country code or without, with its plus or without. */
+function printedSpellings(number: E164, printed: string): readonly string[] {
+  const code = parsePhoneNumberFromString(number)?.countryCallingCode ?? '';
+  const groups = printed.match(/\d+/g) ?? [];
+  const abroad = parsePhoneNumberFromString(number)?.formatInternational().match(/\d+/g)?.slice(1) ?? [];
+  const apart = [' ', '-', '.'];
+  const international = [...apart.map((by) => abroad.join(by)), ...(code === '1' ? [printed] : [])];
+  return [
+    printed,
+    ...apart.map((by) => groups.join(by)),
+    ...international.flatMap((one) => [`+${code} ${one}`, `${code} ${one}`]),
+    ...(code === '1' ? [`1-${abroad.join('-')}`, `+1-${abroad.join('-')}`] : []),
+  ];
 }
 
 export function searchBody(type: SearchedType, filters: readonly Filter[]): unknown {
@@ -40,32 +64,48 @@ export function searchBody(type: SearchedType, filters: readonly Filter[]): unkn
     filterGroups: filters.map((filter) => ({ filters: [filter] })),
     properties:
       type === 'contacts'
-        ? ['firstname', 'lastname', 'email', 'company', 'jobtitle', 'phone', 'mobilephone']
-        : ['name', 'domain', 'phone'],
+        ? [...contactNumbers, ...contactProperties, ...countryProperties, ...evidenceProperties]
+        : ['name', 'domain', 'phone', 'country', ...evidenceProperties],
     sorts: [],
     limit: 50,
     after: '0',
   };
 }
 
+const contactProperties = ['firstname', 'lastname', 'email', 'company', 'jobtitle'] as const;
+/** Where a contact is, as HubSpot found out and as somebody typed it. */
+const countryProperties = ['hs_country_region_code', 'country'] as const;
+/** Whose the record is, and when somebody last spoke with it: a name that an account does not have is left out of the answer. */
+const evidenceProperties = ['hubspot_owner_id', 'notes_last_contacted'] as const;
+
 interface Candidate {
   readonly match: Match;
   readonly rank: number;
+  readonly isOwn: boolean;
+  /** Epoch ms; 0 when never. */
+  readonly contactedAt: number;
 }
 
-/** The records that really have this number: a contact's mobile, a contact's phone, a company's phone. */
+/**
+ * The records that really have this number, best first: a contact's mobile, a contact's phone, a company's phone; among equals the agent's own
+ * record before a colleague's, then the one that was spoken with last.
+ * @param ownerId of the agent who asks, where it is known
+ */
 export function ranked(
   found: Readonly<Record<SearchedType, readonly unknown[]>>,
   number: E164,
   country: string,
+  ownerId: string | null = null,
 ): readonly Match[] {
   const all = [
-    ...found.contacts.map((row) => contact(row, number, country)),
-    ...found.companies.map((row) => company(row, number, country)),
+    ...found.contacts.map((row) => contact(row, number, country, ownerId)),
+    ...found.companies.map((row) => company(row, number, country, ownerId)),
   ].filter((one): one is Candidate => one !== null);
   all.sort(
     (one, other) =>
       one.rank - other.rank ||
+      Number(other.isOwn) - Number(one.isOwn) ||
+      other.contactedAt - one.contactedAt ||
       (one.match.record.name ?? '').localeCompare(other.match.record.name ?? '') ||
       Number(one.match.record.id) - Number(other.match.record.id),
   );
@@ -80,38 +120,64 @@ export function ranked(
     });
 }
 
-function contact(row: unknown, number: E164, country: string): Candidate | null {
+type Properties = Readonly<Record<string, unknown>>;
+
+function contact(row: unknown, number: E164, country: string, ownerId: string | null): Candidate | null {
   const { id, properties } = recordOf(row);
-  const at = contactNumbers.findIndex((name) => isNumber(text(properties[name]), number, country));
+  const where = ownCountry(properties);
+  const at = contactNumbers.findIndex((name) => isNumber(text(properties[name]), number, country, where));
   if (!isRecordId(id) || at < 0) return null;
   const name = [text(properties.firstname), text(properties.lastname)].filter((part) => part !== '').join(' ');
   const employer = text(properties.company);
   const detail = [text(properties.jobtitle), employer].filter((part) => part !== '').join(', ');
-  const reason = `Contact${employer === '' ? '' : ` at ${employer}`}: ${contactNumbers[at] === 'mobilephone' ? 'mobile number' : 'phone number'}`;
+  const evidence = evidenceOf(properties, ownerId);
+  const kind = contactNumbers[at] === 'mobilephone' ? 'mobile number' : 'phone number';
   return {
     rank: at,
+    ...evidence,
     match: {
       record: { crm: 'hubspot', object: 'contact', id, name: (name || text(properties.email)).slice(0, 255) },
       number,
       ...(detail === '' ? {} : { detail: detail.slice(0, 255) }),
-      reason: reason.slice(0, 255),
+      reason: reason(`Contact${employer === '' ? '' : ` at ${employer.slice(0, 120)}`}`, kind, evidence),
     },
   };
 }
 
-function company(row: unknown, number: E164, country: string): Candidate | null {
+function company(row: unknown, number: E164, country: string, ownerId: string | null): Candidate | null {
   const { id, properties } = recordOf(row);
-  if (!isRecordId(id) || !isNumber(text(properties.phone), number, country)) return null;
+  if (!isRecordId(id) || !isNumber(text(properties.phone), number, country, ownCountry(properties))) return null;
   const domain = text(properties.domain);
+  const evidence = evidenceOf(properties, ownerId);
   return {
     rank: contactNumbers.length,
+    ...evidence,
     match: {
       record: { crm: 'hubspot', object: 'company', id, name: (text(properties.name) || domain).slice(0, 255) },
       number,
       ...(domain === '' ? {} : { detail: domain.slice(0, 255) }),
-      reason: 'Company: phone number',
+      reason: reason('Company', 'phone number', evidence),
     },
   };
+}
+
+function ownCountry(properties: Properties): string | null {
+  return countryProperties.map((name) => countryIn(text(properties[name]))).find((one) => one !== null) ?? null;
+}
+
+function evidenceOf(properties: Properties, ownerId: string | null): Pick<Candidate, 'isOwn' | 'contactedAt'> {
+  const contacted = Date.parse(text(properties.notes_last_contacted));
+  return {
+    isOwn: ownerId !== null && text(properties.hubspot_owner_id) === ownerId,
+    contactedAt: Number.isFinite(contacted) ? contacted : 0,
+  };
+}
+
+/** `Contact at Ravine: mobile number, yours, last contact 2026-11-18` */
+function reason(who: string, kind: string, { isOwn, contactedAt }: Pick<Candidate, 'isOwn' | 'contactedAt'>): string {
+  const last = contactedAt === 0 ? '' : `last contact ${new Date(contactedAt).toISOString().slice(0, 10)}`;
+  const evidence = [kind, isOwn ? 'yours' : '', last].filter((part) => part !== '');
+  return `${who}: ${evidence.join(', ')}`.slice(0, 255);
 }
 
 function recordOf(row: unknown): { readonly id: string; readonly properties: Readonly<Record<string, unknown>> } {

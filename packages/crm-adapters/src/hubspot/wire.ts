@@ -1,22 +1,31 @@
 /**
  * Owns the wire between the panel and HubSpot's page: who may speak to us, the messages we send, and the reading of what comes in (HubSpot
- * contract, sections 1.1, 1.3 and 1.4). Everything that comes in is untrusted and leaves here checked or as null. Functions and small tables only.
- * What a call becomes in HubSpot stands in call.ts.
+ * contract, sections 1.1 and 1.3; clicks on numbers are read in dial-reading.ts). Everything that comes in is untrusted and leaves here checked
+ * or as null. Functions and small tables only. What a call becomes in HubSpot stands in call.ts.
  */
 import type { CallOutcome, RecordRef } from '@patchcord/call-protocol';
-import type { DialRequest, HostCall } from '../panel-contract.ts';
+import type { HostCall } from '../panel-contract.ts';
 
 /** What SYNC tells about the frame we are in. Unsigned: never a proof of who the agent is. */
 export interface HostContext {
   readonly portalId: number | null;
   readonly userId: number | null;
+  /** HubSpot's call object of the inbound call that was live when this frame was loaded. */
+  readonly engagementId: number | null;
   readonly location: 'widget' | 'remote' | 'window';
   readonly usesCallingWindow: boolean;
+  /** The origin of HubSpot's page: SYNC passed the guard, so it is the sender's and on the list. */
+  readonly hostUrl: string;
+}
+
+/** A remote frame beside a calling window: the window frame talks to HubSpot, or every tab would announce the same call. */
+export function isMirror(context: HostContext | null): boolean {
+  return context?.location === 'remote' && context.usesCallingWindow;
 }
 
 /**
  * Whether a message may reach HubSpot's SDK. The SDK itself takes a SYNC from any window and any origin, makes its `hostUrl` the peer it
- * trusts from then on, and throws on `null`.
+ * trusts from then on (a SET_WIDGET_URL later changes it once more), and throws on `null`.
  */
 export function mayPass(
   event: { readonly source: unknown; readonly origin: string; readonly data: unknown },
@@ -57,33 +66,28 @@ const knownTypes: ReadonlySet<string> = new Set([
 ]);
 
 export function readContext(data: unknown): HostContext {
-  const { portalId, userId, iframeLocation, usesCallingWindow } = objectOf(data);
+  const { portalId, userId, engagementId, iframeLocation, usesCallingWindow, hostUrl } = objectOf(data);
   return {
     portalId: numberOf(portalId),
     userId: numberOf(userId),
+    engagementId: numberOf(engagementId),
     location: iframeLocation === 'remote' || iframeLocation === 'window' ? iframeLocation : 'widget',
     usesCallingWindow: usesCallingWindow !== false,
+    hostUrl: textOf(hostUrl),
   };
 }
 
-/** A click on a number. `calleeInfo` is the record being called; `objectId` only the one being looked at, and may be 0. */
-export function readDial(data: unknown): (DialRequest & { readonly at: number }) | null {
-  const dial = objectOf(data);
-  const typed = dial.phoneNumber ?? dial.phone_number;
-  const number = typeof typed === 'string' ? typed.trim() : '';
-  if (number === '' || number.length > 128) return null;
-  const country =
-    typeof dial.countryCode === 'string' && /^[A-Za-z]{2}$/.test(dial.countryCode) ? dial.countryCode : '';
-  const callee = objectOf(dial.calleeInfo);
-  const viewed = dial.objectType === 'CONTACT' ? '0-1' : dial.objectType === 'COMPANY' ? '0-2' : '';
-  const record =
-    recordOf(callee.calleeObjectTypeId, callee.calleeId) ??
-    (dial.calleeInfo === undefined ? recordOf(viewed, dial.objectId) : null);
+/** Which call object HubSpot speaks of, and of which call where it says so; `message` is why it was not made. */
+export function readEngagement(data: unknown): {
+  readonly engagementId: number | null;
+  readonly callId: string | null;
+  readonly message: string;
+} {
+  const { engagementId, externalCallId, error } = objectOf(data);
   return {
-    number,
-    at: numberOf(dial.startTimestamp) ?? 0,
-    ...(country === '' ? {} : { country: country.toUpperCase() }),
-    ...(record === null ? {} : { record }),
+    engagementId: numberOf(engagementId),
+    callId: typeof externalCallId === 'string' ? externalCallId : null,
+    message: textOf(objectOf(error).message).slice(0, 200),
   };
 }
 
@@ -97,7 +101,7 @@ export function readMatches(data: unknown): { readonly callId: string | null; re
     const match = objectOf(one);
     const { objectTypeId, objectId } = objectOf(match.objectCoordinates);
     const record = recordOf(objectTypeId, objectId);
-    if (record === null) continue;
+    if (record === null || !isCaller(record)) continue;
     const name =
       record.object === 'company'
         ? textOf(match.name)
@@ -108,6 +112,11 @@ export function readMatches(data: unknown): { readonly callId: string | null; re
     records.push(name === '' ? record : { ...record, name: name.slice(0, 255) });
   }
   return { callId: typeof id === 'string' || typeof id === 'number' ? String(id) : null, records };
+}
+
+/** Who can be at the other end of a call: HubSpot matches and calls contacts and companies only. */
+export function isCaller({ object }: RecordRef): boolean {
+  return object === 'contact' || object === 'company';
 }
 
 /** Where HubSpot finds a record; null for one it cannot open from a widget. */
@@ -139,11 +148,14 @@ export const endStatuses: Readonly<Record<CallOutcome, string>> = {
   'answered-elsewhere': 'CANCELED',
 };
 
-/** A call begins. The relay alone writes logs, so HubSpot is asked to create none. */
-export function startMessage(call: HostCall): { readonly type: string; readonly data: object } {
+/** A call begins. `createEngagement`: HubSpot shall make the log. */
+export function startMessage(
+  call: HostCall,
+  createEngagement: boolean,
+): { readonly type: string; readonly data: object } {
   const far = call.farSide.e164 ?? call.farSide.number;
   const near = call.nearNumber ?? '';
-  const common = { externalCallId: call.id, callStartTime: call.startedAt, createEngagement: false };
+  const common = { externalCallId: call.id, callStartTime: call.startedAt, createEngagement };
   return call.direction === 'inbound'
     ? { type: 'INCOMING_CALL', data: { ...common, fromNumber: far, toNumber: near } }
     : {
@@ -152,22 +164,28 @@ export function startMessage(call: HostCall): { readonly type: string; readonly 
       };
 }
 
-function recordOf(typeId: unknown, id: unknown): RecordRef | null {
-  const object = typeId === '0-1' ? 'contact' : typeId === '0-2' ? 'company' : null;
+/** What HubSpot calls its objects, by id and by name. */
+const objects: Readonly<Record<string, string>> = {
+  ...{ '0-1': 'contact', '0-2': 'company', '0-3': 'deal', '0-5': 'ticket' },
+  ...{ CONTACT: 'contact', COMPANY: 'company', DEAL: 'deal', TICKET: 'ticket' },
+};
+
+export function recordOf(type: unknown, id: unknown): RecordRef | null {
+  const object = typeof type === 'string' && Object.hasOwn(objects, type) ? objects[type] : undefined;
   const number = numberOf(id);
-  return object === null || number === null ? null : { crm: 'hubspot', object, id: String(number) };
+  return object === undefined || number === null ? null : { crm: 'hubspot', object, id: String(number) };
 }
 
 /** A positive whole number, given as such or as digits. */
-function numberOf(value: unknown): number | null {
+export function numberOf(value: unknown): number | null {
   const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) && number > 0 ? number : null;
 }
 
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   return typeof value === 'string' ? value.trim() : '';
 }
 
-function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

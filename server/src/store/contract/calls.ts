@@ -63,6 +63,14 @@ export interface CallStore {
   callsInConversation(tenant: TenantId, conversation: string): Promise<readonly StoredCall[]>;
   /** The calls whose log has this id in the CRM: one, or two where a phone's call took over from one made from reports. */
   callsOfLog(tenant: TenantId, logId: string): Promise<readonly StoredCall[]>;
+  /** Calls with a record or about it, newest first, begun before `before` (epoch ms). Of all agents of the tenant when `agent` is null. */
+  callsOfRecord(options: {
+    readonly tenant: TenantId;
+    readonly agent: AgentId | null;
+    readonly record: { readonly object: string; readonly id: string };
+    readonly before: number | null;
+    readonly limit: number;
+  }): Promise<readonly StoredCall[]>;
   /** Calls whose log was given up, or waits since before `waitingSince`; oldest first. Of all agents of the tenant when `agent` is null. */
   unlogged(options: {
     readonly tenant: TenantId;

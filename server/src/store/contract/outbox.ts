@@ -2,8 +2,11 @@
 import type { CallId, TenantId } from '@patchcord/call-protocol';
 import type { StoredEvent } from './stored-event.ts';
 
-/** What is left to do outside of this database. `crm.log` has one row per call, `webhook` one per event and endpoint. */
-export type EffectKind = 'crm.log' | 'webhook' | 'edge.revoke';
+/**
+ * What is left to do outside of this database. `crm.log`, `crm.recording` and `crm.transcript` have one row per call, `webhook` one per event and
+ * endpoint.
+ */
+export type EffectKind = 'crm.log' | 'crm.recording' | 'crm.transcript' | 'webhook' | 'edge.revoke';
 
 export interface NewEffect {
   /** The same effect always has the same id: enqueueing it again joins the one that waits. */
@@ -96,7 +99,10 @@ export interface OutboxStore {
       readonly oldestAt: number;
     }[]
   >;
-  /** Looks again at `dueAt`; the attempt does not count, since nothing was tried. False when the lease is lost. */
+  /**
+   * Looks again at `dueAt`, or at once where it was enqueued again meanwhile; the attempt does not count, since nothing was tried. False when the
+   * lease is lost.
+   */
   postpone(effect: LeasedEffect, dueAt: number): Promise<boolean>;
   dead(tenant: TenantId, limit: number): Promise<readonly Effect[]>;
   /** Makes a dead effect wait again. False when there is none with this id. */

@@ -1,0 +1,27 @@
+/** Recordings of calls, and the words of a call: where they lie, how long, how they are opened. */
+import * as v from 'valibot';
+import { ms, text } from './fields.ts';
+
+const whole = (least: number, most: number) =>
+  v.pipe(v.number('must be a number'), v.integer('must be a whole number'), v.minValue(least), v.maxValue(most));
+
+/** `recordings` of the configuration: what phone systems hand over. */
+export const RecordingsSchema = v.strictObject({
+  /** Absent: `recordings` in `dataDir`. Relays of one database need one folder that all of them reach. */
+  folder: v.exactOptional(text('a folder for recordings')),
+  /** A recording goes this many days after it was handed over, and with its call if that goes first. */
+  days: v.optional(whole(1, 36_500), 180),
+  /** How long a link to a recording opens it. */
+  linkMinutes: v.optional(whole(1, 60), 10),
+  /** The largest recording that is taken, in units of 1,000,000 bytes: an hour of two channels has 58 in G.711, 115 in 16-bit PCM. */
+  largestMb: v.optional(whole(1, 4_000), 500),
+});
+export type RecordingSettings = v.InferOutput<typeof RecordingsSchema>;
+
+/** `transcripts` of a tenant. */
+export const TranscriptsSchema = v.strictObject({
+  /** Whether the final lines of a transcript are kept with their call, and given to a CRM that takes them. Else they are told live and gone. */
+  keep: v.optional(v.boolean(), false),
+  /** A transcript is given to the CRM this long after its call ended: last lines are still on their way. */
+  settleMs: v.optional(ms(0, 600_000), 20_000),
+});

@@ -1,0 +1,204 @@
+/**
+ * Recordings over HTTP: `PUT /v1/recordings/<tenant>/<pbx>/…` takes one from a phone system, `GET /v1/calls/<call id>/recording` gives an agent a
+ * link, `GET /v1/recording-files/<token>` is what the link opens. Owns who may hand over and who may listen; must never hold a whole file.
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { CallIdSchema, errorCode, PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import { type Request, type Response, Router } from 'express';
+import * as v from 'valibot';
+import { pbxRecords, proveRecords } from '../call-records/intake.ts';
+import { followLink, type LinkUse, recordingLink } from '../recordings/link.ts';
+import { spanOf } from '../recordings/range.ts';
+import type { CallName, OpenRecording } from '../recordings/recordings.ts';
+import { type ChannelOrder, channelOrders } from '../recordings/wav.ts';
+import { withSession } from './guards.ts';
+import type { RelayParts } from './parts.ts';
+
+/** Whether a request may take as long as sound does. */
+export function isUpload(method: string, path: string): boolean {
+  return method === 'PUT' && path.startsWith('/v1/recordings/');
+}
+
+export function recordingRoutes(parts: RelayParts): Router {
+  const nobodys = { secret: randomBytes(32).toString('base64url') };
+
+  /** Takes the body for the call that `named` finds, from a phone system that may report this tenant's calls. */
+  const take = async (request: Request, response: Response, named: (text: string) => CallName): Promise<void> => {
+    const { tenant, pbx, call: name } = request.params as { tenant: string; pbx: string; call: string };
+    const settings = pbxRecords(parts.tenants, tenant, pbx);
+    try {
+      // The secret itself, no signature: that would be known to be wrong only after everything was read.
+      const { authorization } = request.headers;
+      const proof = { headers: { authorization }, body: Buffer.alloc(0), address: request.ip ?? '', now: parts.now() };
+      proveRecords(settings ?? nobodys, proof);
+    } catch (error) {
+      response.set('connection', 'close');
+      parts.metrics.refused.inc({ why: 'recordings' });
+      throw error;
+    }
+    const { recordings } = parts;
+    if (Number(request.headers['content-length'] ?? 0) > recordings.largest) {
+      response.set('connection', 'close');
+      throw new PatchcordError(
+        'request.invalid',
+        `The recording is larger than ${recordings.largest / 1_000_000} MB ("recordings.largestMb"). It was not kept.`,
+      );
+    }
+    const order = orderOf(request);
+    const call = await recordings.callOf(tenant as TenantId, named(name));
+    // A refusal is to be read by who sends: the rest of the body is let go by, not cut off.
+    const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    try {
+      const { isNew, recording } = await recordings.take(call, order, body);
+      parts.metrics.recordings.inc({ result: isNew ? 'stored' : 'known' });
+      const { callId, channels, durationMs } = recording;
+      if (isNew) {
+        void parts.audit.note({
+          tenant: recording.tenant,
+          actor: `pbx:${pbx}`,
+          act: 'recording.stored',
+          subject: `call:${callId}`,
+          data: { durationMs, channels },
+          at: parts.now(),
+        });
+      }
+      response.status(isNew ? 201 : 200).json({ callId, channels, durationMs });
+    } catch (error) {
+      if (errorCode(error) === 'request.invalid') {
+        parts.metrics.recordings.inc({ result: 'refused' });
+        parts.log.warn({ tenant, pbx, callId: call.callId, why: (error as Error).message }, 'a recording was refused');
+      }
+      throw error;
+    }
+  };
+
+  return Router()
+    .put('/v1/recordings/:tenant/:pbx/calls/:call', (request, response) =>
+      take(request, response, (text) => {
+        const callId = v.safeParse(CallIdSchema, text);
+        if (!callId.success) throw new PatchcordError('request.invalid', 'The address must end in a call id: a UUID.');
+        return { callId: callId.output };
+      }),
+    )
+    .put('/v1/recordings/:tenant/:pbx/sip/:call', (request, response) =>
+      take(request, response, (sipCallId) => {
+        if (sipCallId.length > 255)
+          throw new PatchcordError('request.invalid', 'A SIP Call-ID has at most 255 characters.');
+        return { sipCallId };
+      }),
+    )
+    .get(
+      '/v1/calls/:id/recording',
+      withSession(parts, async (session, request, response) => {
+        const callId = v.safeParse(CallIdSchema, request.params.id);
+        const call = callId.success
+          ? (await parts.store.calls.readCalls([callId.output])).get(callId.output)?.call
+          : undefined;
+        const maySee =
+          call !== undefined &&
+          call.tenant === session.tenant &&
+          (call.agent === session.agent || session.role !== 'agent');
+        const link = maySee
+          ? await recordingLink(parts, session.tenant, call.callId, { by: `agent:${session.agent}` })
+          : null;
+        if (link === null) {
+          throw new PatchcordError('call.unknown', 'There is no recording of such a call that you may hear.');
+        }
+        response.json(link);
+      }),
+    )
+    .get('/v1/recording-files/:token', async (request, response) => {
+      const { recording, use, by } = await followLink(parts, String(request.params.token));
+      const opened = await parts.recordings.open(recording);
+      try {
+        await send(parts, opened, use, by, request, response);
+      } finally {
+        await opened.close();
+      }
+    });
+}
+
+/** @throws PatchcordError `store.unavailable` before anything was sent; what turns out later cuts the answer off */
+async function send(
+  parts: RelayParts,
+  opened: OpenRecording,
+  use: LinkUse,
+  by: string,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const { recording, size } = opened;
+  const etag = `"${recording.file}"`;
+  const span = askedSpan(request.method, request.headers, size, etag);
+  response.set({
+    'accept-ranges': 'bytes',
+    etag,
+    // Whoever has the link may play it in a page of their own: the CRM's.
+    'cross-origin-resource-policy': 'cross-origin',
+    ...(use === 'play'
+      ? {
+          'content-type': 'audio/wav',
+          'content-disposition': `inline; filename="call-${recording.callId}.wav"`,
+          'content-security-policy':
+            "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        }
+      : {
+          'content-type': 'application/octet-stream',
+          'content-disposition': `attachment; filename="call-${recording.callId}.wav"`,
+        }),
+  });
+  if (span === null) {
+    response.status(416).set('content-range', `bytes */${size}`).end();
+    return;
+  }
+  const { from, to } = span;
+  const sound = opened.read(from, to);
+  // The first piece before the status: what does not open is refused, not begun.
+  const begun = request.method === 'HEAD' ? null : await sound.next();
+  response.status(span.part ? 206 : 200).set('content-length', String(to - from));
+  if (span.part) response.set('content-range', `bytes ${from}-${to - 1}/${size}`);
+  if (begun === null) {
+    response.end();
+    return;
+  }
+  if (from === 0) {
+    const { tenant, callId } = recording;
+    void parts.audit.note({ tenant, actor: by, act: 'recording.opened', subject: `call:${callId}`, at: parts.now() });
+  }
+  async function* all(): AsyncGenerator<Buffer> {
+    if (begun?.done === false) yield begun.value;
+    yield* sound;
+  }
+  try {
+    await pipeline(Readable.from(all(), { objectMode: false }), response);
+  } catch (error) {
+    // Who listens may go at any time; a file that was changed is another matter.
+    if (errorCode(error) !== 'internal')
+      parts.log.error({ err: error, callId: recording.callId }, 'a recording could not be sent to its end');
+  }
+}
+
+/** RFC 9110 section 14.2: a range is of a GET alone. */
+function askedSpan(method: string, headers: IncomingHttpHeaders, size: number, etag: string) {
+  const ifRange = headers['if-range'];
+  return spanOf(
+    { range: method === 'GET' ? headers.range : undefined, ifRange: Array.isArray(ifRange) ? '' : ifRange },
+    size,
+    etag,
+  );
+}
+
+function orderOf(request: Request): ChannelOrder {
+  const { channels } = request.query;
+  const order = channelOrders.find((one) => one === channels);
+  if (order === undefined) {
+    throw new PatchcordError(
+      'request.invalid',
+      `Say whose voice is on which channel: ?channels= with one of ${channelOrders.join(' | ')}.`,
+    );
+  }
+  return order;
+}

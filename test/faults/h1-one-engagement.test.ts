@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest';
+import { drill } from './h1-one-engagement.ts';
+
+it('whatever HubSpot’s pages, agents and reloads do in whatever order, a call has one engagement with its status and its record', async () => {
+  expect(await drill.run({ seed: 1, short: true, say: console.error })).toMatchObject({
+    passed: true,
+    missing: 0,
+    doubled: 0,
+    wrongStatus: 0,
+    wrongRecord: 0,
+    ghosts: 0,
+    lint: 0,
+  });
+});
