@@ -1,4 +1,4 @@
-/** `npm run build`: writes the panel's scripts and its stylesheet to dist/panel, for a relay that runs without the sources. */
+/** `npm run build`: writes the panel's scripts (its self-test's too) and its stylesheet to dist/panel, for a relay that runs without the sources. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { buildPanel } from './panel-bundle.ts';
 

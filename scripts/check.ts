@@ -13,6 +13,8 @@ import { installSystemPackages, missingSystemPackages } from './system-packages.
 
 /** gzip -9 bytes the whole agent panel may weigh, script and stylesheet. */
 const panelBudget = 140_000;
+/** The same of what is loaded on top of it when the agent asks for the self-test. */
+const selfTestBudget = 7_000;
 /** With an unfitting parser the layer checker sees almost nothing and says all is well; below this many modules that has happened. */
 const fewestModules = 100;
 
@@ -83,8 +85,13 @@ async function checkHubSpot(): Promise<void> {
 }
 
 async function checkSize(): Promise<void> {
-  const { agentGzipBytes: total, weights } = await buildPanel();
+  const { agentGzipBytes: total, selfTestGzipBytes: selfTest, weights } = await buildPanel();
   report('panel size', total <= panelBudget, `${(total / 1000).toFixed(1)} of ${panelBudget / 1000} kB gzip`);
+  report(
+    'self-test size',
+    selfTest <= selfTestBudget,
+    `${(selfTest / 1000).toFixed(1)} of ${selfTestBudget / 1000} kB gzip`,
+  );
   if (total > panelBudget)
     for (const [part, bytes] of weights.slice(0, 12)) console.error(`  ${(bytes / 1000).toFixed(1)} kB  ${part}`);
 }

@@ -1,11 +1,13 @@
 /**
- * Builds the panel: one script for each CRM, one stylesheet for all. Owns the bundle's options and its size; the relay serves what comes out.
+ * Builds the panel: for each CRM one script, and one more with the self-test, which is loaded when it is asked for; one stylesheet for all. Owns
+ * the bundle's options and its sizes; the relay serves what comes out.
  */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import { buildSelfTest, loadedFrom } from './panel-self-test.ts';
 
 /** The CRMs that the panel is built for. */
 const hosts = ['salesforce', 'hubspot', 'page'] as const;
@@ -20,12 +22,14 @@ export interface PanelAsset {
 }
 
 export interface PanelBundle {
-  /** One script for each CRM, and the stylesheet they share. */
+  /** One script for each CRM, the stylesheet they share, and the self-test of each. */
   readonly assets: readonly PanelAsset[];
   /** The same by name, as the relay takes them. */
   readonly files: ReadonlyMap<string, Buffer>;
   /** gzip bytes of what one agent loads, script and stylesheet: of the CRM where it is most. */
   readonly agentGzipBytes: number;
+  /** gzip bytes of what an agent loads on top of it for the self-test: of the CRM where it is most. */
+  readonly selfTestGzipBytes: number;
   /** Bytes in that CRM's script by package or folder, largest first. */
   readonly weights: readonly (readonly [part: string, bytes: number])[];
 }
@@ -61,8 +65,24 @@ const quietLog = ['debug', 'log', 'warn'].map((level) => `this.logger.${level}`)
 
 /** Bundles the panel for every CRM in memory. @throws when it does not compile. */
 export async function buildPanel(): Promise<PanelBundle> {
-  const result = await build({
-    entryPoints: hosts.map((host) => `packages/softphone-ui/src/entries/${host}.ts`),
+  const panels = await Promise.all(hosts.map(buildFor));
+  const heaviest = panels.reduce((one, other) => (other.script.gzipBytes > one.script.gzipBytes ? other : one));
+  const { style } = heaviest;
+  const assets = [...panels.map(({ script }) => script), style, ...panels.map(({ selfTest }) => selfTest)];
+  return {
+    assets,
+    files: new Map(assets.map(({ name, body }) => [name, body])),
+    agentGzipBytes: heaviest.script.gzipBytes + style.gzipBytes,
+    selfTestGzipBytes: Math.max(...panels.map(({ selfTest }) => selfTest.gzipBytes)),
+    weights: weightsOf(heaviest.metafile, heaviest.host),
+  };
+}
+
+async function buildFor(host: (typeof hosts)[number]) {
+  const part = await buildSelfTest(host);
+  const selfTest = asset(`self-test-${host}`, '.js', await minified(part.code));
+  const { outputFiles, metafile } = await build({
+    entryPoints: [`packages/softphone-ui/src/entries/${host}.ts`],
     bundle: true,
     minify: true,
     format: 'esm',
@@ -73,33 +93,33 @@ export async function buildPanel(): Promise<PanelBundle> {
     write: false,
     metafile: true,
     logLevel: 'warning',
-    plugins: [withoutUnusedSipJs],
+    plugins: [withoutUnusedSipJs, loadedFrom(`./${selfTest.name}`, part)],
     define: { 'process.env.NODE_ENV': '"production"' },
   });
-  const bodyOf = (name: string): Uint8Array =>
-    result.outputFiles.find(({ path }) => path.endsWith(`/${name}`))?.contents ?? new Uint8Array();
-  const scripts = await Promise.all(
-    hosts.map(async (host) => {
-      // esbuild minifies file by file; a second look at the whole finds another twentieth.
-      const { code } = await minify(Buffer.from(bodyOf(`${host}.js`)).toString('utf8'), {
-        module: true,
-        // sip.js builds sentences for a log that is off in the panel (only errors are asked for).
-        compress: { passes: 6, ecma: 2020, toplevel: true, pure_funcs: quietLog },
-        mangle: { toplevel: true },
-        format: { comments: false, ecma: 2020 },
-      });
-      return asset(`panel-${host}`, '.js', Buffer.from(code));
-    }),
-  );
-  const style = asset('panel', '.css', Buffer.from(bodyOf(`${hosts[0]}.css`)));
-  const heaviest = scripts.reduce((one, other) => (other.gzipBytes > one.gzipBytes ? other : one));
-  const assets = [...scripts, style];
+  const twice = part.inputs.filter((path) => path in metafile.inputs);
+  if (twice.length > 0)
+    throw new Error(`The panel for ${host} imports what is to be loaded with the self-test: ${twice.join(', ')}.`);
+  const written = (ending: string): Buffer =>
+    Buffer.from(outputFiles.find(({ path }) => path.endsWith(ending))?.contents ?? []);
   return {
-    assets,
-    files: new Map(assets.map(({ name, body }) => [name, body])),
-    agentGzipBytes: heaviest.gzipBytes + style.gzipBytes,
-    weights: weightsOf(result.metafile, hosts[scripts.indexOf(heaviest)] ?? hosts[0]),
+    host,
+    script: asset(`panel-${host}`, '.js', await minified(written('.js').toString('utf8'))),
+    style: asset('panel', '.css', written('.css')),
+    selfTest,
+    metafile,
   };
+}
+
+async function minified(script: string): Promise<Buffer> {
+  // esbuild minifies file by file; a second look at the whole finds another twentieth.
+  const { code } = await minify(script, {
+    module: true,
+    // sip.js builds sentences for a log that is off in the panel (only errors are asked for).
+    compress: { passes: 6, ecma: 2020, toplevel: true, pure_funcs: quietLog },
+    mangle: { toplevel: true },
+    format: { comments: false, ecma: 2020 },
+  });
+  return Buffer.from(code);
 }
 
 function asset(stem: string, ending: '.js' | '.css', body: Buffer): PanelAsset {

@@ -209,7 +209,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
             clientSecret: hubspot.oauth.clientSecret,
             refreshToken: hubspot.oauth.refreshToken,
           },
-          agents: agents('hubspot', (agent) => String(agent.hubspotUserId)),
+          // The settings page of the app is worth more with somebody who may change something there.
+          agents: agents('hubspot', (agent) => String(agent.hubspotUserId)).map((agent) => ({
+            ...agent,
+            role: agent.id === 'robin' ? ('admin' as const) : ('agent' as const),
+          })),
           ...options.hubspotTenant,
         },
         {

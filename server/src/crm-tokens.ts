@@ -76,6 +76,12 @@ export class CrmTokens {
     return { connected, tokens: found === null || !connected ? null : (JSON.parse(found.text) as Kept) };
   }
 
+  /** Whether this is the refresh token by which the tenant's account is connected. */
+  async holds(tenant: TenantId, crm: ConnectedCrm, refreshToken: string): Promise<boolean> {
+    const found = await this.#readable(tenant, kinds[crm].sealedAs);
+    return found !== null && (JSON.parse(found.text) as Kept).refreshToken === refreshToken;
+  }
+
   /** What is kept; null also where no key opens it. */
   #readable(tenant: TenantId, kind: string): Promise<KeptSecret | null> {
     return this.#vault.read(tenant, kind).catch((error: unknown) => {

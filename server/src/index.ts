@@ -12,6 +12,7 @@ import { Audit } from './audit.ts';
 import { Brakes } from './brakes/brakes.ts';
 import { rulesOf } from './brakes/rules.ts';
 import { EventRecorder } from './call-log/record-events.ts';
+import { RecordKeys } from './call-log/record-keys.ts';
 import { finishSilentCalls } from './call-log/sweep.ts';
 import { checkConfig, type RelayConfig, type RelayConfigInput, type TenantConfig } from './config.ts';
 import { reconcileIssuers, revokeAgent } from './credentials/revoke.ts';
@@ -34,6 +35,7 @@ import { ClockWatch } from './keeping/clock-watch.ts';
 import { Retention } from './keeping/retention.ts';
 import { Limits } from './limits.ts';
 import { startLive } from './live/live.ts';
+import { OpenPhones } from './live/open-phones.ts';
 import { attachLiveSocket, type LiveSocketParts } from './live/socket.ts';
 import { createTranscripts, type TranscriptDoor } from './live/transcripts.ts';
 import { createLog, type Log } from './logging.ts';
@@ -82,7 +84,7 @@ export interface Relay {
   readonly transcript: TranscriptDoor;
   /** A pairing code for an agent, as `POST /v1/admin/pairing-codes` gives it. */
   createPairingCode(tenant: string, agent: string): Promise<{ readonly code: string; readonly expiresAt: number }>;
-  /** Finishes calls whose phones fell silent 12 hours ago; the relay does it by itself every minute. Returns how many. */
+  /** Finishes calls whose phones are gone, or fell silent 12 hours ago; the relay does it by itself every minute. Returns how many. */
   sweep(): Promise<number>;
   /** Tells the SIP edges again of revocations that still matter; the relay does it by itself every minute. */
   remindEdges(): Promise<number>;
@@ -262,7 +264,7 @@ async function assemble(
     now,
     closing: () => closing !== null,
     outboxWatch,
-    troubles: () => liveView.troubles(),
+    troubles: () => [...liveView.troubles(), ...recordings.troubles()],
   };
 
   const app = createApp(parts, panel);
@@ -275,8 +277,10 @@ async function assemble(
   server.timeout = 120_000;
   server.maxRequestsPerSocket = 10_000;
   const trusts = app.get('trust proxy fn') as (address: string, hops: number) => boolean;
+  const openPhones = new OpenPhones({ store: store.openPhones, relay: delivery.relay, log, now });
   const live = attachLiveSocket(server, {
     tenants,
+    openPhones,
     sessions,
     recorder,
     hub,
@@ -311,6 +315,8 @@ async function assemble(
   });
   started.with('delivery', () => delivery.stop(1_000));
   delivery.start();
+  started.with('open phones', () => openPhones.stop());
+  openPhones.start();
   started.with('brakes', () => brakes.stop());
   brakes.start();
   await audit.noteConfiguration(config.tenants, now());
@@ -325,7 +331,12 @@ async function assemble(
     now: () => clock.passed(),
     stopping: () => closing !== null,
   });
-  const sweep = (): Promise<number> => finishSilentCalls({ store: store.calls, recorder, log, now });
+  const recordKeys = new RecordKeys({ store: store.calls, now: clock.passed(), stopping: () => closing !== null });
+  const sweep = async (): Promise<number> => {
+    // What is concluded is concluded from this moment's phones.
+    await openPhones.tell();
+    return finishSilentCalls({ store: store.calls, recorder, log, now, goneBefore: openPhones.goneBefore() });
+  };
   const remindEdges = (): Promise<number> => reconcileIssuers({ tenants, store, log, now, metrics });
   /** One job that fails must not cost the others their turn. */
   const keepHouse = async (): Promise<void> => {
@@ -337,6 +348,7 @@ async function assemble(
       'what has expired': () => store.forgetExpired(clock.passed()),
       denials: remindEdges,
       audit: () => audit.flush(),
+      'calls of records': () => recordKeys.run(clock.passed()),
     };
     for (const [job, run] of Object.entries(jobs)) {
       if (closing !== null) return;
@@ -417,6 +429,7 @@ async function assemble(
     clearInterval(closeIdle);
     server.closeAllConnections();
     await closed;
+    await openPhones.stop();
     await liveView.close();
     await audit.flush();
     await whoIs.close();

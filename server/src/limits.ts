@@ -10,6 +10,8 @@ const rules = {
   requests: { points: 3_000, duration: 60 },
   /** Refused pairing codes of one address: none can be guessed in the five minutes it lives. The other proofs are beyond guessing. */
   'refused-proofs': { points: 20, duration: 300 },
+  /** Signatures of one address that were none of HubSpot's, in pieces of 64 kB hashed in vain: 200 MB a minute. HubSpot's own addresses are shared. */
+  'refused-signatures': { points: 3_000, duration: 60 },
   /** Sign-ins of one address, refused or not: each costs a slow hash. */
   'sign-ins': { points: 120, duration: 60 },
   /** Sign-in windows of one address, on their way out and back. Apart from the sign-ins: any page may send a browser here. */

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { PatchcordError } from '@patchcord/call-protocol';
 
-/** A folder as `npm run build` leaves it (a script for each CRM, their stylesheet), or files by name. */
+/** A folder as `npm run build` leaves it (a script for each CRM, their stylesheet, what a script loads later), or files by name. */
 export type PanelSource = { readonly folder: string } | { readonly files: ReadonlyMap<string, Uint8Array> };
 
 export interface Panel {

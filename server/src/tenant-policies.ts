@@ -141,6 +141,12 @@ export async function shownPolicies(store: PolicyStore, config: TenantConfig): P
             config.crm.cardCalls === 'all' ? 'All calls with the record' : 'Each agent sees their own',
             '',
           ),
+          fixed(
+            'card-recordings',
+            'Recordings and words on a card',
+            config.crm.cardRecordings === 'all' ? 'Every agent' : 'Whoever had the call, and supervisors',
+            '',
+          ),
         ]
       : []),
   ];

@@ -191,6 +191,62 @@ describe('an account without a calling window', () => {
   });
   afterAll(closeAccount);
   beforeEach(remember);
+  const tab = (index: number): Page => tabs[index] ?? expect.fail(`there is no tab ${index}`);
+  /** The agent turns to this tab, without a click that would let it open another. */
+  const look = async (page: Page): Promise<void> => {
+    await page.bringToFront();
+    await panel(page).getByRole('textbox', { name: 'Number' }).focus();
+  };
+
+  test('a call that comes in stays when its record would take the place of the page: that opens in a new tab, by the agent', async () => {
+    const [owner, other] = [tab(0), tab(1)];
+    // The line moves to the tab that stays: at last to the first one again.
+    for (const [page, person] of [[owner, 'Theo Okafor'] as const, [other, 'Elena Marchetti'] as const]) {
+      await navigate(page, person);
+      await idle(page);
+    }
+    await look(owner);
+    // To the browser, whatever a test does in a frame is a click of the agent's.
+    await (await frameOf(owner)).evaluate(() =>
+      Object.defineProperty(navigator, 'userActivation', { value: { isActive: false } }),
+    );
+    await telephony.call(telephony.first, crm.extension);
+    for (const page of tabs) await rings(page);
+    await panel(owner)
+      .getByText(/Mina Sato was not opened/)
+      .waitFor({ timeout: patience });
+    await press(owner, 'Answer');
+    await talks(owner);
+    const [record] = await Promise.all([
+      owner.context().waitForEvent('page'),
+      press(owner, 'Open Mina Sato in the CRM'),
+    ]);
+    await record.locator('[data-shown] h1', { hasText: 'Mina Sato' }).waitFor({ timeout: patience });
+    expect(await crm.shownRecord(owner)).toBe('Theo Okafor');
+    await talks(owner);
+    await record.close();
+    await press(owner, 'Hang up');
+    await press(owner, 'Save and finish');
+    await oneLog(crm.words.answered);
+    expect(starts()).toHaveLength(1);
+  });
+
+  test('a call that comes in while the agent looks at another tab opens its record there, and stays where it is', async () => {
+    const [owner, other] = [tab(0), tab(1)];
+    await navigate(other, 'Theo Okafor');
+    await idle(other);
+    await look(other);
+    await telephony.call(telephony.first, crm.extension);
+    await rings(owner);
+    await other.locator('[data-shown] h1', { hasText: 'Mina Sato' }).waitFor({ timeout: patience });
+    await rings(other);
+    await press(other, 'Answer');
+    await talks(owner);
+    await press(other, 'Hang up');
+    await press(other, 'Save and finish');
+    await oneLog(crm.words.answered);
+    expect(starts()).toHaveLength(1);
+  });
 
   test('the line moves to a tab that stays; a call whose tab is left is over for everybody, and has one finished log', async () => {
     const [first, second] = tabs as [Page, Page];
@@ -204,7 +260,7 @@ describe('an account without a calling window', () => {
     // The sound lives in the frame that goes: that is what the calling window is for.
     await navigate(second, 'Theo Okafor');
     for (const page of tabs)
-      await panel(page).getByText('The page was closed during the call.').waitFor({ timeout: patience });
+      await panel(page).getByText('The phone was closed during the call.').waitFor({ timeout: patience });
     await telephony.first.hangUp();
     await press(second, 'Save and finish');
     await oneLog(crm.words.answered);

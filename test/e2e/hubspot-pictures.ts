@@ -1,8 +1,6 @@
 /** The pictures of the HubSpot guide and the README. Owns what is in them; where they go is `pictures.ts`'s to say. */
 import { randomBytes } from 'node:crypto';
-import { demoAgents } from '@patchcord/sandbox';
 import type { Frame, Locator, Page } from 'playwright-core';
-import { bundled } from '../../sandbox/src/page/bundle.ts';
 import { extensions, openStage, type Stage } from '../../scripts/stage.ts';
 import { startBrowser } from '../browser/chromium.ts';
 import { wavOf } from '../unit/server/wav-samples.ts';
@@ -33,14 +31,6 @@ export async function takeHubSpotPictures(take: Take): Promise<void> {
     hubspotTenant: {
       transcripts: { keep: true },
       callRecords: { asterisk: { secret: recorder } },
-      agents: demoAgents.map(({ key, firstName, lastName, email, hubspotUserId }) => ({
-        id: key,
-        name: `${firstName} ${lastName}`,
-        extension: key === 'robin' ? extensions.hubspot.robin : extensions.hubspot.sam,
-        crmUserId: String(hubspotUserId),
-        email,
-        role: key === 'robin' ? 'admin' : 'agent',
-      })),
     },
   });
   const browser = await startBrowser({ viewport: { width: 1440, height: 900 } });
@@ -101,7 +91,7 @@ export async function takeHubSpotPictures(take: Take): Promise<void> {
     await panel.getByRole('button', { name: 'Save and finish' }).waitFor();
     await panel.getByRole('radio', { name: 'Call back later' }).check();
     await take(window, 'hubspot-wrap-up');
-    await button('Call back later').click();
+    await button('Plan a call-back').click();
     await button('In 15 min').click();
     await button('Save and finish').click();
     await ready();
@@ -135,19 +125,22 @@ export async function takeHubSpotPictures(take: Take): Promise<void> {
 
     const settings = await browser.newPage();
     await settings.goto(stage.hubspot.url);
-    await settings.addScriptTag({ content: await bundled(import.meta.url, './settings-in-page.ts') });
+    await settings.getByRole('link', { name: 'Settings' }).click();
     await settings.getByRole('button', { name: 'Run the self-test' }).click();
     await settings
       .getByText(/Nothing is wrong|not right/)
       .first()
       .waitFor({ timeout: 30_000 });
-    await take(settings, 'hubspot-settings', '#settings');
+    await take(settings, 'hubspot-settings', '.app-settings');
     await settings.close();
 
     await window.close();
     await tab.goto(stage.hubspot.url);
     await crm.showRecord(tab, 'Mina Sato');
-    await tab.frameLocator('#hubspot-calling-extension-iframe').getByText('The phone window is closed').waitFor();
+    await tab
+      .frameLocator('#hubspot-calling-extension-iframe')
+      .getByText('The phone window is not connected')
+      .waitFor();
     await take(tab, 'hubspot-window-closed');
   } finally {
     await browser.close();
@@ -200,7 +193,7 @@ async function handOver(stage: Stage, secret: string, call: string): Promise<voi
       {
         method: 'PUT',
         headers: { authorization: `Bearer ${secret}` },
-        body: wavOf([600, 440], { seconds: 12 }),
+        body: new Uint8Array(wavOf([600, 440], { seconds: 12 })),
       },
     );
     return response.ok ? true : undefined;

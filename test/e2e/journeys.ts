@@ -185,7 +185,8 @@ export function journeys(system: string, startTelephony: () => Promise<TestTelep
         // The caller gives up at once: whether or not the panel had time to look them up, the log has its record.
         await call.hangUp();
         await panel.getByText('Incoming call', { exact: true }).waitFor({ state: 'detached' });
-        const logged = await theOnlyCall((one) => one.record !== null);
+        // A log that HubSpot's page made is there, with its record, while it still rings.
+        const logged = await theOnlyCall(({ record, result }) => record !== null && result === crm.words.missed);
         expect(logged).toMatchObject({
           direction: 'inbound',
           from: first.number,

@@ -168,13 +168,16 @@ describe('servers away', () => {
 });
 
 describe('a page that goes', () => {
-  test('loaded anew in a call: as soon as the phone is back the call has its end, and exactly one log', async () => {
+  test('loaded anew in a call: as soon as the phone is back the call has its end and its wrap-up, and exactly one log', async () => {
     const panel = await crm.open(page);
     await inCall(panel);
     // The browser asks whether to leave in a call; this agent leaves.
     page.on('dialog', (dialog) => void dialog.accept());
-    await crm.open(page);
-    await until('the log', () => (crm.calls().length > 0 ? true : undefined), 15_000);
+    const back = await crm.visit(page);
+    await back.getByLabel('Note').fill('Cut off, I called again');
+    await button(back, 'Save and finish').click();
+    await back.getByRole('textbox', { name: 'Number' }).waitFor();
+    await until('the log with its note', () => crm.calls().find(({ text }) => text.includes('Cut off')), 15_000);
     expect(crm.calls()).toMatchObject([{ result: crm.words.answered, record: 'Mina Sato' }]);
   });
 });

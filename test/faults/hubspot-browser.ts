@@ -212,7 +212,7 @@ export class HubSpotBrowser {
       keptCalls: (agent) =>
         createKeptCalls(
           () => this.#storageOf(life),
-          `patchcord-calls:${agent.tenant}:${agent.id}`,
+          `${agent.tenant}:${agent.id}`,
           () => clock.now(),
         ),
       sharePhone: (name, sharing) => {

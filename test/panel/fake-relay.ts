@@ -147,6 +147,9 @@ export class FakeRelay {
     if (method === 'GET') return Response.json({ entries: this.toCall.filter(({ doneAt }) => doneAt === null) });
     const asked = JSON.parse(String(body)) as { done?: boolean; dueAt?: number };
     if (method === 'POST') {
+      const { id: wanted } = JSON.parse(String(body)) as ToCall;
+      const there = this.toCall.find((entry) => entry.id === wanted);
+      if (there !== undefined) return Response.json(there);
       const added = { ...asked, askedBy: this.profile.agent.name, createdAt: this.#now(), doneAt: null } as ToCall;
       this.toCall = [...this.toCall, added];
       return Response.json(added, { status: 201 });

@@ -106,7 +106,7 @@ const panel = createPanel({
   keptCalls: (agent) =>
     createKeptCalls(
       () => localStorage,
-      `kept-calls:${agent.id}`,
+      agent.id,
       () => clock.now(),
     ),
   leftNotes: (agent) => createLeftNotes(window, () => sessionStorage, `left-notes:${agent.id}`),

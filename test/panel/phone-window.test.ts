@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => chromium.close());
 
-const gone = 'The phone window is closed';
+const gone = 'The phone window is not connected';
 
 /** Does what opens the phone window, and waits for it. */
 async function openedBy({ page }: PanelPage, act: () => Promise<void>) {
@@ -23,6 +23,9 @@ it('shows and commands a window that comes later, misses it at once when it is k
   const { page } = panel;
   await page.getByText(gone).waitFor();
   expect(await violationsOf(page)).toEqual([]);
+  await page.getByRole('tab', { name: 'Settings' }).click();
+  await page.getByText('Open the phone window to choose its sound devices.').waitFor();
+  await page.getByRole('tab', { name: 'Keypad' }).click();
   await keepPicture(page, 'phone-window-closed');
 
   // The number field is ready, and its number is called as soon as the window has the line.
@@ -39,6 +42,7 @@ it('shows and commands a window that comes later, misses it at once when it is k
 
   await first.close();
   await page.getByText(gone).waitFor();
+  await page.getByText('was cut off. Its wrap-up opens with the phone window.').waitFor();
   // Nothing of the call is left to press, and the field is ready for the next one.
   expect(await page.getByRole('button', { name: 'Hang up' }).isVisible()).toBe(false);
   expect(await page.getByRole('switch').isVisible()).toBe(false);
@@ -49,11 +53,29 @@ it('shows and commands a window that comes later, misses it at once when it is k
   // The killed call waits for its wrap-up.
   await page.getByLabel('Note').fill('Was cut off');
   await page.getByRole('button', { name: 'Save and finish' }).click();
-  await page.getByRole('tab', { name: 'Keypad' }).waitFor();
+  await page.getByRole('tab', { name: 'Settings' }).click();
+  await page.getByText('in the phone window. Choose devices there.').waitFor();
   await second.waitForFunction(() => window.lab.relay.names.includes('wrap-up.submitted'));
   expect(await second.evaluate(() => window.lab.sip.sent('dial'))).toEqual([]);
   expect(await page.getByText(gone).isVisible()).toBe(false);
   expect(panel.complaints).toEqual([]);
+  await panel.close();
+});
+
+it('calls nobody when the agent says so while the window opens', async () => {
+  const panel = await chromium.open('?remote');
+  const { page } = panel;
+  await page.evaluate(() => {
+    window.open = () => window;
+  });
+  await page.getByRole('button', { name: 'Open the phone window' }).click();
+  await page.getByText('Opening the phone window…').waitFor();
+  expect(await page.getByRole('button', { name: 'Open the phone window' }).isVisible()).toBe(false);
+  await page.getByLabel('Number').fill('+4930901820');
+  await page.getByRole('button', { name: 'Call', exact: true }).click();
+  await page.getByText('Opening the phone window to call +49 30 901820').waitFor();
+  await page.getByRole('button', { name: 'Don’t call' }).click();
+  await page.getByText(gone).waitFor();
   await panel.close();
 });
 

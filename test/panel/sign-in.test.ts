@@ -46,6 +46,11 @@ test('an agent signs in at a provider’s window, stays signed in over a reload,
     const page = await browser.newPage();
     await page.goto(`${host.origin}/`);
     const phone = page.frameLocator('iframe');
+    // What is recommended comes first, and stands out.
+    const main = phone.locator('.button-primary');
+    await main.waitFor();
+    expect(await main.allTextContents()).toEqual(['Sign in with Acme']);
+    await phone.getByText('or', { exact: true }).waitFor();
     const opening = page.waitForEvent('popup');
     await phone.getByRole('button', { name: 'Sign in with Acme' }).click();
     const popup = await opening;

@@ -60,10 +60,7 @@ describe('what there is to call', () => {
     await give(panel, ['Ada Lindqvist', -minute], ['Bruno Keller', -minute]);
     const more = page.getByRole('button', { name: 'Done or later: Bruno Keller' });
     await more.press('Enter');
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'In 15 min' }).press('Enter');
     await page.getByRole('button', { name: 'To call: 2, 1 due' }).waitFor();
     await page.getByText(/^Call-back: /).waitFor();
     await page.getByRole('button', { name: 'Done or later: Ada Lindqvist' }).press('Enter');
@@ -85,8 +82,11 @@ describe('what there is to call', () => {
   it('is read out when it becomes due, and takes the focus from nobody', async () => {
     const panel = await chromium.open();
     const { page } = panel;
+    await page.clock.install();
     await page.getByRole('textbox').focus();
-    await give(panel, ['Ada Lindqvist', 1_500]);
+    await give(panel, ['Ada Lindqvist', minute]);
+    await page.getByRole('button', { name: 'To call: 1', exact: true }).waitFor();
+    await page.clock.runFor(minute);
     await page
       .locator('[aria-live=polite]')
       .getByText('Time to call back Ada Lindqvist.')
@@ -102,15 +102,52 @@ describe('what there is to call', () => {
     await panel.talk();
     await page.keyboard.press('Alt+x');
     await page.getByLabel('Note').fill('Ask for the boss');
-    await page.getByRole('button', { name: 'Call back later' }).press('Enter');
+    await page.getByRole('button', { name: 'Plan a call-back' }).press('Enter');
     await page.getByRole('button', { name: 'Tomorrow 9:00' }).press('Enter');
     await page.getByText(/^Call-back: /).waitFor();
+    // The keyboard goes on where it was.
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Change');
+    await page.waitForFunction(() => window.lab.relay.toCall.length === 1);
     const [entry] = await page.evaluate(() => window.lab.relay.toCall);
     expect(entry).toMatchObject({ number: '+14155550101', name: 'Ada Lindqvist', note: 'Ask for the boss' });
     expect(new Date(entry?.dueAt ?? 0).getHours()).toBe(
       await page.evaluate((at) => new Date(at).getHours(), entry?.dueAt ?? 0),
     );
     await keepPicture(page, 'call-back-later');
+    await panel.close();
+  });
+
+  it('leaves the button that calls in reach in a low frame, also below a banner', async () => {
+    const panel = await chromium.open('?remote', { viewport: { width: 400, height: 650 } });
+    const { page } = panel;
+    await page.getByRole('button', { name: 'Open the phone window' }).waitFor();
+    await give(panel, ['Ada Lindqvist', -12 * minute], ['Bruno Keller', -minute], ['Contoso Ltd', null]);
+    await page.getByText('12 min late').waitFor();
+    await keepPicture(page, 'to-call-low');
+    // By its own middle: nothing scrolls for it, nothing lies over it.
+    const button = page.getByRole('button', { name: 'Call', exact: true });
+    const isInReach = button.evaluate((element) => {
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      return [top + 4, bottom - 4].every((y) => element.contains(document.elementFromPoint((left + right) / 2, y)));
+    });
+    expect(await isInReach).toBe(true);
+    await panel.close();
+  });
+
+  it('shows the times to choose from above the foot of the wrap-up in a small frame', async () => {
+    const panel = await chromium.open('', { viewport: { width: 320, height: 500 } });
+    const { page } = panel;
+    await panel.talk();
+    await page.keyboard.press('Alt+x');
+    await page.getByRole('button', { name: 'Plan a call-back' }).press('Enter');
+    for (const name of ['In 15 min', 'In 1 hour', 'Tomorrow 9:00']) {
+      const isInReach = await page.getByRole('button', { name }).evaluate((element) => {
+        const { left, right, top, bottom } = element.getBoundingClientRect();
+        return [top + 4, bottom - 4].every((y) => element.contains(document.elementFromPoint((left + right) / 2, y)));
+      });
+      expect([name, isInReach]).toEqual([name, true]);
+    }
+    await keepPicture(page, 'call-back-small');
     await panel.close();
   });
 

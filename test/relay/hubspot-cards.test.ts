@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   answeredCall,
   envelopes,
-  type Panel,
+  Panel,
   type RelayInTest,
   startRelayInTest,
   testConfig,
@@ -66,6 +66,7 @@ beforeAll(async () => {
         testTenant({
           crm: hubspot('acme'),
           wrapUpSeconds: 20,
+          dispositions: [{ value: 'reached', label: 'Reached somebody' }],
           transcripts: { keep: true },
           callRecords: { settleMs: 0, signedInSettleMs: 0, groupMs: 0, asterisk: { secret: pbxSecret } },
           agents: [agent('ada', 'Ada Byron', ada, '1001', 'admin'), agent('bob', 'Bob Moog', bob, '1002')],
@@ -176,7 +177,7 @@ describe('the calls of a record', () => {
       farSide: { number: '+14155550101', name: 'Grace Hopper' },
       agent: 'Ada Byron',
       note: 'wants a quote',
-      disposition: 'reached',
+      disposition: 'Reached somebody',
       recording: null,
       transcript: null,
     });
@@ -212,7 +213,7 @@ describe('the calls of a record', () => {
 });
 
 describe('what can be heard and read of a call', () => {
-  it('is there for people who have a phone, and for nobody else', async () => {
+  it('is there for whoever had the call, and not for colleagues or people without a phone', async () => {
     const callId = randomUUID();
     const life = [
       ...answeredCall,
@@ -231,14 +232,15 @@ describe('what can be heard and read of a call', () => {
     const there = { objectTypeId: '0-1', objectId: '507' };
     const shown = async (user: number) => (await card<CallsAnswer>('calls', there, { user })).calls[0];
     await expect
-      .poll(() => shown(bob))
+      .poll(() => shown(ada))
       .toMatchObject({
         transcript: [
           { speaker: 'far-side', speakerName: 'Grace Hopper', text: 'Hello there', startMs: expect.any(Number) },
         ],
         recording: { url: expect.stringContaining('/v1/recording-files/'), durationMs: expect.any(Number) },
       });
-    expect(await shown(carol)).toMatchObject({ callId, transcript: null, recording: null });
+    for (const user of [bob, carol])
+      expect(await shown(user)).toMatchObject({ callId, transcript: null, recording: null });
   });
 });
 
@@ -253,13 +255,13 @@ describe('calling from a card', () => {
         const { event } = JSON.parse(String(raw)) as { event?: Envelope };
         if (event?.type.includes('dial.asked')) heard.push(event);
       });
-    const send = signed('card/dial', { wish, ...here });
+    const send = signed('card/dial', { wish, ...here, number: '(415) 555-0101' });
     const answers = await Promise.all([send(), send()]);
     const bodies = await Promise.all(answers.map((answer) => answer.json()));
-    expect(bodies[0]).toEqual({ state: 'sent', numbers: crm.numbers });
+    expect(bodies[0]).toEqual({ state: 'sent' });
     expect(bodies[1]).toEqual(bodies[0]);
     // The same wish in another request: HubSpot's second try of a click.
-    expect(await card('dial', { wish, ...here })).toMatchObject({ state: 'sent' });
+    expect(await card('dial', { wish, ...here, number: '(415) 555-0101' })).toEqual({ state: 'sent' });
     expect((await panel.event('dial.asked')).data).toEqual({
       ...{ wish, number: '(415) 555-0101', country: 'US' },
       record: { crm: 'hubspot', object: 'contact', id: '501' },
@@ -275,16 +277,29 @@ describe('calling from a card', () => {
     expect((await panel.event('dial.asked')).data).not.toHaveProperty('record');
     for (const number of ['+8821612345678', '+19005550123', '+37255512345', '*21*0123456789#'])
       expect([number, await status('dial', { wish: randomUUID(), ...here, number })]).toEqual([number, 400]);
-    crm.numbers = [];
     expect(await status('dial', { wish: randomUUID(), ...here })).toBe(400);
   });
 
   it('says so when no phone of the agent is open, or when there is none', async () => {
-    expect(await card('dial', { wish: randomUUID(), ...here }, { of: 'globex', user: bob })).toEqual({
-      state: 'no-phone-open',
-      numbers: crm.numbers,
-    });
-    expect(await status('dial', { wish: randomUUID(), ...here }, { user: carol })).toBe(403);
+    const asked = { wish: randomUUID(), ...here, number: '+14155550101' };
+    expect(await card('dial', asked, { of: 'globex', user: bob })).toEqual({ state: 'no-phone-open' });
+    expect(await status('dial', asked, { user: carol })).toBe(403);
+  });
+
+  it('takes a frame beside a calling window for no phone, until it holds the line', async () => {
+    const { token: globexs } = await one.signIn('bob', undefined, 'globex');
+    const number = '+14155550101';
+    const dialled = () => card('dial', { wish: randomUUID(), ...here, number }, { of: 'globex', user: bob });
+    const mirror = await Panel.open(one.relay);
+    mirror.send({ ...one.authentication(globexs), mirror: true });
+    await mirror.next(({ type }) => type === 'authenticated');
+    expect(await dialled()).toMatchObject({ state: 'no-phone-open' });
+    expect(await card('calls', here, { of: 'globex', user: bob })).toMatchObject({ phone: { online: false } });
+    mirror.publish();
+    await expect.poll(dialled).toMatchObject({ state: 'sent' });
+    expect(await card('calls', here, { of: 'globex', user: bob })).toMatchObject({ phone: { online: true } });
+    mirror.socket.terminate();
+    await expect.poll(dialled).toMatchObject({ state: 'no-phone-open' });
   });
 });
 
@@ -293,12 +308,13 @@ describe('a call-back from a card', () => {
     id: randomUUID(),
     kind: 'call-back',
     number: '+14155550101',
+    name: 'Grace Hopper',
     record: { crm: 'hubspot', object: 'contact', id: '501' },
     dueAt: Date.now() + 60_000,
     ...change,
   });
 
-  it('is added once, named after its record, shown on it, changed by its agent alone', async () => {
+  it('is added once, shown on its record, changed by its agent alone', async () => {
     const body = asked();
     const send = signed('card/call-backs', body);
     const [first, again] = [await send(), await send()];

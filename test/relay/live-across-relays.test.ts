@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newCallId } from '@patchcord/call-protocol';
 import { Registry } from '@prometheus-io/client';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createClient } from '@redis/client';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLiveMetrics } from '../../server/src/live/live-metrics.ts';
 import { RedisBackplane } from '../../server/src/live/redis-backplane.ts';
 import { createLog } from '../../server/src/logging.ts';
@@ -154,9 +155,9 @@ it('a supervisor at another relay hears their own call’s transcript once, and 
 });
 
 describe('the Redis backplane', () => {
-  function backplane(deployment: string): RedisBackplane {
+  function backplane(deployment: string, url = redis.url, log = createLog('silent')): RedisBackplane {
     const metrics = createLiveMetrics(new Registry());
-    const one = new RedisBackplane({ url: redis.url, deployment, metrics, log: createLog('silent') });
+    const one = new RedisBackplane({ url, deployment, metrics, log });
     cleanups.push(() => one.close());
     return one;
   }
@@ -190,6 +191,30 @@ describe('the Redis backplane', () => {
     expect(await here.listeners('agent:acme:ada')).toBe(1);
     there.unsubscribe('agent:acme:ada');
     await expect.poll(() => here.listeners('agent:acme:ada')).toBe(0);
+  });
+
+  it('goes on where Redis does not let it count who listens, and says so once', async () => {
+    const admin = createClient({ url: redis.url });
+    await admin.connect();
+    cleanups.push(() => admin.close());
+    // As many a provider has it: everything a relay needs but the counting.
+    await admin.sendCommand(['ACL', 'SETUSER', 'relay', 'on', '>pw', '&*', '+@all', '-pubsub']);
+    const url = redis.url.replace('redis://', 'redis://relay:pw@');
+    const log = createLog('silent');
+    const said = vi.spyOn(log, 'warn');
+    const [one, other] = [backplane('counting', url, log), backplane('counting')];
+    await Promise.all([one, other].map(up));
+    const statuses: string[] = [];
+    one.onStatus((status) => statuses.push(status));
+    const heard: string[] = [];
+    other.onNews(({ kind }) => heard.push(kind));
+    other.subscribe('tenant:acme');
+    await expect.poll(() => admin.sendCommand(['PUBSUB', 'NUMSUB', 'patchcord:counting:tenant:acme'])).toContain(1);
+    expect(await Promise.all([one.listeners('agent:acme:ada'), one.listeners('agent:acme:ada')])).toEqual([null, null]);
+    one.publish('tenant:acme', news);
+    await expect.poll(() => heard).toEqual(['committed']);
+    expect(statuses).toEqual([]);
+    expect(said.mock.calls.map(([, text]) => text)).toEqual([expect.stringContaining('+pubsub|numsub')]);
   });
 
   it('leaves out what is no message of ours', async () => {

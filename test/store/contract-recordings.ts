@@ -115,6 +115,14 @@ export function recordingContract(current: () => Store): void {
       expect(await store.transcripts.writtenAs(callId)).toBeNull();
     });
 
+    it('are never put into the place of another customer’s', async () => {
+      const callId = await call();
+      await store.transcripts.keep({ tenant, callId, line: line({ text: 'Ours' }), at: 1 });
+      await store.transcripts.keep({ tenant: 'another' as TenantId, callId, line: line({ text: 'Theirs' }), at: 2 });
+      expect((await store.transcripts.of(tenant, callId)).map(({ text }) => text)).toEqual(['Ours']);
+      expect(await store.transcripts.of('another' as TenantId, callId)).toEqual([]);
+    });
+
     it('of no call are forgotten by age alone', async () => {
       const [known, nobodys] = [await call(), newCallId()];
       for (const callId of [known, nobodys]) {

@@ -141,13 +141,13 @@ export function toCallContract(current: () => Store): void {
       });
       return callId;
     }
-    const asked = async (options: { agent?: AgentId; before?: number; limit?: number } = {}) =>
+    const asked = async (options: { agent?: AgentId; before?: number; call?: CallId; limit?: number } = {}) =>
       (
         await store.calls.callsOfRecord({
           tenant,
           agent: options.agent ?? null,
           record: { object: 'contact', id: '501' },
-          before: options.before ?? null,
+          before: options.before === undefined ? null : { at: options.before, call: options.call ?? null },
           limit: options.limit ?? 20,
         })
       ).map(({ callId }) => callId);
@@ -162,7 +162,11 @@ export function toCallContract(current: () => Store): void {
       expect(await asked()).toEqual([bobs, about, first]);
       expect(await asked({ limit: 1 })).toEqual([bobs]);
       expect(await asked({ before: 20 })).toEqual([first]);
-      expect(await asked({ agent: ada })).toEqual([about, first]);
+      const twins = [await call(20, { record: contact }), about].sort();
+      expect(await asked()).toEqual([bobs, ...twins, first]);
+      expect(await asked({ before: 20, call: twins[0] as CallId })).toEqual([twins[1], first]);
+      expect(await asked({ before: 20, call: twins[1] as CallId })).toEqual([first]);
+      expect(await asked({ agent: ada })).toEqual([...twins, first]);
     });
 
     it('follow the record when it is chosen anew', async () => {

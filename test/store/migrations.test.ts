@@ -35,6 +35,14 @@ function versionBefore(db: Kysely<Tables>) {
       sql`insert into "calls" ("call_id", "tenant", "agent", "version", "log", "open", "started_at", "touched_at", "log_state", "log_id", "log_reason")
         values (${callId}, ${tenant}, ${agent}, 1, null, 0, 1000, 1000, 'waiting', null, null)
         on conflict ("call_id") do nothing`.execute(db),
+    insertCallWith: (callId: string, startedAt: number, log: object) =>
+      sql`insert into "calls" ("call_id", "tenant", "agent", "version", "log", "open", "started_at", "touched_at", "log_state", "log_id", "log_reason")
+        values (${callId}, ${tenant}, ${agent}, 1, ${JSON.stringify(log)}, 0, ${startedAt}, 1000, 'saved', null, null)
+        on conflict ("call_id") do nothing`.execute(db),
+    changeLog: (callId: string, log: object) =>
+      sql`update "calls" set "version" = "version" + 1, "log" = ${JSON.stringify(log)} where "call_id" = ${callId}`.execute(
+        db,
+      ),
     updateCall: (callId: string, from: number) =>
       sql`update "calls" set "version" = ${from + 1}, "log" = null, "open" = 0, "started_at" = 1000, "touched_at" = 2000, "log_state" = 'waiting',
         "log_reason" = null where "call_id" = ${callId} and "version" = ${from}`.execute(db),
@@ -198,6 +206,48 @@ describe.each(Object.keys(newLocation))('a %s database of the version before', (
     expect(await store.outbox.claim(claim)).toMatchObject([{ id: `crm.log ${secondCall}`, version: 2 }]);
     await before.forgetExpired(20_000);
     expect((await before.findSession('hash-2')).rows).toEqual([]);
+  });
+
+  it('has the calls of before found by their records in pages, and those that the version before goes on to write', async () => {
+    const location = await make();
+    const { db } = await connect(location);
+    await migrate(db, knownBefore);
+    const before = versionBefore(db);
+    const ids = Array.from({ length: 9 }, (_, n) => `00000000-0000-4000-8000-00000000010${n}`);
+    const [a, b] = [
+      { object: 'Contact', id: '003A' },
+      { object: 'Deal', id: '0"6\'' },
+    ];
+    const withRecord = { record: a, about: null };
+    for (const [n, callId] of ids.entries()) {
+      const log = n % 3 === 0 ? withRecord : n % 3 === 1 ? { record: null, about: b } : { record: null, about: null };
+      await before.insertCallWith(callId, n, log);
+    }
+    const store = kept(await openStore(location));
+    const keyAll = async (): Promise<number> => {
+      let pages = 0;
+      let last: CallId | null = null;
+      do {
+        last = await store.calls.keyRecords(last, 4);
+        pages += 1;
+      } while (last !== null);
+      return pages;
+    };
+    const found = async (record: { readonly object: string; readonly id: string }) =>
+      (
+        await store.calls.callsOfRecord({ tenant: tenant as TenantId, agent: null, record, before: null, limit: 50 })
+      ).map(({ callId }) => ids.indexOf(callId));
+    expect(await keyAll()).toBe(4);
+    expect(await found(a)).toEqual([6, 3, 0]);
+    expect(await found(b)).toEqual([7, 4, 1]);
+
+    // A relay of the version before is still running: a new call, a record that an agent chose late, one that was wrong.
+    await before.insertCallWith('00000000-0000-4000-8000-000000000200', 20, withRecord);
+    await before.changeLog(ids[2] ?? '', withRecord);
+    await before.changeLog(ids[3] ?? '', { record: null, about: null });
+    await keyAll();
+    expect(await found(a)).toEqual([-1, 6, 2, 0]);
+    expect((await store.calls.readCalls([ids[2] as CallId])).get(ids[2] as CallId)?.call.version).toBe(2);
   });
 
   it('is migrated once by relays that start together', async () => {

@@ -20,6 +20,7 @@ import { identityContract, storedSession } from './contract-identity.ts';
 import { keepingContract } from './contract-keeping.ts';
 import { logCreatorContract } from './contract-log-creators.ts';
 import { mintingContract } from './contract-minting.ts';
+import { openPhoneContract } from './contract-open-phones.ts';
 import { outboxOrderContract } from './contract-outbox.ts';
 import { recordingContract } from './contract-recordings.ts';
 import { toCallContract } from './contract-to-call.ts';
@@ -211,7 +212,7 @@ export function storeContract(open: () => Promise<Store>): void {
         });
       }
       const find = (silentBefore: number, unattendedBefore: number) =>
-        store.calls.silentCalls({ now: 6_000, silentBefore, unattendedBefore, limit: 1_000 });
+        store.calls.silentCalls({ now: 6_000, silentBefore, unattendedBefore, goneBefore: null, limit: 1_000 });
       expect(await find(1, 5_000)).toContain(quiet);
       const session = storedSession({ agent: who, expiresAt: 7_000 });
       await store.identity.addSession(session);
@@ -447,6 +448,7 @@ export function storeContract(open: () => Promise<Store>): void {
 
   brakesContract(() => store);
   callLegContract(() => store);
+  openPhoneContract(() => store);
   outboxOrderContract(() => store);
   keepingContract(() => store);
   choiceContract(() => store);

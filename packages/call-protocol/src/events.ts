@@ -73,8 +73,8 @@ export const eventSchemas = {
   'wrap-up.submitted': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
   /** The CRM's own page made the log of this call. Told by the phone, believed by the relay only after it looked. */
   'log.created': v.object({ logId: v.pipe(v.string(), v.minLength(1), v.maxLength(80)) }),
-  /** The CRM's own page was asked for a log and refused, or said nothing. */
-  'log.not-created': v.object({ reason: v.pipe(v.string(), v.maxLength(500)) }),
+  /** The CRM's own page made no log, as far as the phone knows. `certain`: it refused, or was never asked; else it was only silent and may still make one. */
+  'log.not-created': v.object({ reason: v.pipe(v.string(), v.maxLength(500)), certain: v.optional(v.boolean()) }),
   'log.saved': v.object({ record: RecordRefSchema, logId: v.string() }),
   'log.failed': v.object({ reason: v.string(), retrying: v.boolean() }),
   /** The call goes on in a log that was there before: made by the CRM itself, or written for the same call under the id in `writtenAs`. */

@@ -245,11 +245,18 @@ export const PanelMessageSchema = v.variant('type', [
     token: v.pipe(v.string(), v.maxLength(4_096)),
     /** DPoP proof (method GET, the socket's URL). */
     proof: v.optional(v.pipe(v.string(), v.maxLength(4_096))),
+    /** This frame has no calls of its own. It has from its first `publish` on, which may be empty. */
+    mirror: v.optional(v.boolean()),
   }),
   v.object({ type: v.literal('publish'), events: v.pipe(v.array(v.unknown()), v.maxLength(100)) }),
 ]);
 export type PanelMessage =
-  | { readonly type: 'authenticate'; readonly token: string; readonly proof?: string | undefined }
+  | {
+      readonly type: 'authenticate';
+      readonly token: string;
+      readonly proof?: string | undefined;
+      readonly mirror?: boolean | undefined;
+    }
   | { readonly type: 'publish'; readonly events: readonly v.InferOutput<typeof EnvelopeSchema>[] };
 
 /** `WS /v1/live`, relay → panel. `acknowledged` means stored on disk; `refused` means the event can never be taken and why. */

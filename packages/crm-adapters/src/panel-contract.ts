@@ -51,6 +51,8 @@ export interface PopWish {
   readonly wanted?: () => boolean;
   /** The agent asked in person: it need not wait for a form they are filling in. */
   readonly byAgent?: boolean;
+  /** A call lives on this page: what would leave it opens elsewhere, or is refused. */
+  readonly keepPage?: boolean;
 }
 
 /** The page's message channel, where a host has one: state and transcript out, wishes in. */
@@ -104,8 +106,8 @@ export interface HostCall {
   readonly logId?: string;
 }
 
-/** What became of a log that the page was to make. */
-export type LogCreation = { readonly logId: string } | { readonly reason: string };
+/** What became of a log that the page was to make; `certain` where it makes none, and not only said nothing so far. */
+export type LogCreation = { readonly logId: string } | { readonly reason: string; readonly certain: boolean };
 
 export interface PanelHost {
   readonly crm: CrmName;

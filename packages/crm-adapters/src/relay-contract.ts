@@ -62,19 +62,22 @@ export interface SetUpFinding {
 /** What became of one log of a batch. */
 export type LogWritten = { readonly logId: string } | { readonly error: PatchcordError };
 
+export interface AskOptions {
+  /** A person waits for it (the default): it goes before what does not. */
+  readonly urgent?: boolean;
+}
+
 export interface CrmRelay {
   readonly crm: CrmName;
   readonly can: RelayCan;
   /**
    * Records whose number equals `number` in E.164 after our own parse, best evidence first, each with its reason. Empty when none.
-   * @param options.urgent A person waits for it (the default): it goes before what does not
    * @throws PatchcordError `crm.*`
    */
   findByNumber(
     number: E164,
     country: string,
-    options?: {
-      readonly urgent?: boolean;
+    options?: AskOptions & {
       /** Who asks: where the relay works in the name of the agent, they find what they may see. */
       readonly agent?: CrmAgent;
     },
@@ -104,27 +107,30 @@ export interface CrmRelay {
    */
   writeLogs?(batch: readonly LogToWrite[]): Promise<readonly LogWritten[]>;
   /**
-   * The log that the CRM's own page made for this call, by the call id it was given; null when none is found. The CRM's index may lag: null
-   * soon after the call says nothing. Absent where no page makes logs.
+   * The logs that the CRM's own page made for this call, by the call id it was given: first the one to go on in, then those there are too many.
+   * Empty when none is found, also where the CRM does not let us look. The CRM's index may lag: nothing soon after the call says nothing. Absent
+   * where no page makes logs.
    * @throws PatchcordError `crm.*`
    */
-  findPageLog?(call: string): Promise<string | null>;
+  findPageLogs?(call: string): Promise<readonly string[]>;
   /**
-   * Whether this log was made for this call: what a phone says of it is not proof.
+   * Whether this log was made for this call: what a phone says of it is not proof. Null where there is no such log (any more).
    * @throws PatchcordError `crm.*`
    */
-  isLogOf?(logId: string, call: string): Promise<boolean>;
+  isLogOf?(logId: string, call: string): Promise<boolean | null>;
   /**
    * Takes away a second log of a call: only one that the CRM's page made for this very call and that nobody edited.
+   * @param kept The log that stays; what the page put the other one on goes over to it. Null where the call gets no log.
    * @returns false when it stays, because it is not ours or a person wrote in it
    * @throws PatchcordError `crm.*`
    */
-  removeSecondLog?(logId: string, call: string): Promise<boolean>;
+  removeSecondLog?(logId: string, call: string, kept: string | null): Promise<boolean>;
   /**
    * Reports a call that no phone of ours saw, so that the CRM tells its people of it too; one log, as `writeLog` promises, however often it is
    * repeated. Absent where the CRM has no such thing: `writeLog` does.
    * @param candidates Whom it rang for
-   * @param before `reported`: an earlier report may have gone out whose answer is not known; it is looked for longer before another one is sent
+   * @param before `attempts`: how many earlier ones may have sent a report whose answer is not known. After one it is looked for longer before
+   * another report is sent; after more, none is sent any more.
    * @returns the CRM's id of the log
    * @throws PatchcordError as `writeLog`
    */
@@ -132,13 +138,16 @@ export interface CrmRelay {
     log: CallLog,
     agent: CrmAgent,
     candidates: readonly CrmAgent[],
-    before?: { readonly reported?: boolean },
+    before?: { readonly attempts?: number },
   ): Promise<string>;
   /**
    * The numbers on a record, the best to call first; empty when it has none.
    * @throws PatchcordError `crm.*`, `crm.not-found`
    */
-  numbersOf?(record: RecordRef): Promise<readonly { readonly number: string; readonly label: string }[]>;
+  numbersOf?(
+    record: RecordRef,
+    options?: AskOptions,
+  ): Promise<readonly { readonly number: string; readonly label: string }[]>;
   /**
    * Tells the CRM that the recording of a log can be fetched. Repeating it does no harm.
    * @throws PatchcordError `crm.*`
@@ -154,12 +163,15 @@ export interface CrmRelay {
    * What a record is called and to whom it belongs, by the CRM's id of an owner; null where it says neither.
    * @throws PatchcordError `crm.*`, `crm.not-found`
    */
-  describeRecord?(record: RecordRef): Promise<{ readonly name: string | null; readonly ownerId: string | null }>;
+  describeRecord?(
+    record: RecordRef,
+    options?: AskOptions,
+  ): Promise<{ readonly name: string | null; readonly ownerId: string | null }>;
   /**
    * The CRM user behind an owner's id; null when there is none.
    * @throws PatchcordError `crm.*`
    */
-  userOfOwner?(ownerId: string): Promise<string | null>;
+  userOfOwner?(ownerId: string, options?: AskOptions): Promise<string | null>;
   /**
    * With which app the CRM's users call, by user id, as far as the CRM says it.
    * @throws PatchcordError `crm.*`; `crm.invalid` where the app may not ask

@@ -61,9 +61,10 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
         emit('record.matched', input.at, { matches: [...input.matches] }, call.id),
       ]);
     case 'call.choose-record':
-      // The same record again says something new only when it brings its name.
+      // The same record again says something new only when it brings its name, or when the agent wants to see it.
       if (call.record?.crm === input.record.crm && call.record.id === input.record.id) {
-        if (input.record.name === undefined || input.record.name === call.record.name) return keep(state);
+        const sameName = input.record.name === call.record.name;
+        if (sameName ? input.by !== 'agent' : input.record.name === undefined) return keep(state);
       }
       return change(state, call.id, { record: input.record }, [
         emit('record.chosen', input.at, { record: input.record, by: input.by }, call.id),

@@ -24,7 +24,10 @@ export type PhoneRole = 'joining' | 'owner' | 'mirror' | 'ownerless';
 export interface SharedPhone extends Phone {
   role(): PhoneRole;
   onRole(listener: (role: PhoneRole) => void): () => void;
-  /** The frame the agent looked at last, of those that can be seen. Exactly one frame of a partition says true. */
+  /**
+   * The frame the agent looked at last, of those that can be seen, as the owner said last: while a look is on its way two frames may say true, or
+   * none; without an owner none does.
+   */
   isForemost(): boolean;
   /**
    * The same among the frames that may own the phone: what may be asked of the page once, this frame asks. Where one window alone may own, it is
@@ -238,6 +241,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
 
   /** Nothing says for certain that nobody is there; an owner that answers late is followed all the same. */
   function awaitOwner(): void {
+    if (closing !== null) return;
     awaiting = clock.setTimeout(() => {
       if (role === 'joining') nobodyOwns();
     }, ownerAnswersMs);

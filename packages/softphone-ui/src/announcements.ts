@@ -28,7 +28,9 @@ export function announcementFor(
   if (gone !== undefined) return { text: texts.stoppedRinging(nameOf(gone)), manner: 'polite' };
   if (before.line.status !== after.line.status) {
     if (after.line.status === 'ready') return { text: texts.announceLineReady, manner: 'polite' };
-    if (before.line.status === 'ready') return { text: texts.announceLineLost, manner: 'polite' };
+    // What does not come back by itself has a banner.
+    if (before.line.status === 'ready' && after.line.status === 'reconnecting')
+      return { text: texts.announceLineLost, manner: 'polite' };
   }
   return null;
 }

@@ -45,6 +45,7 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
   const closing = new Set<CallId>();
   /** What the host found while the relay still looks. */
   const fromHost = new Map<CallId, readonly Match[]>();
+  const joins = new Set<unknown>();
   let stopState: (() => void) | null = null;
 
   function setLookup(call: CallId, lookup: Lookup): void {
@@ -148,12 +149,14 @@ export function createCallDuties(options: CallDutiesOptions): CallDuties {
         if (fromHost.has(call.id)) void offer(call.id, []);
       };
       // The relay's answer comes with evidence: give it the first word.
-      if (lookups.value.get(call.id) === 'searching') clock.setTimeout(join, relayFirstMs);
+      if (lookups.value.get(call.id) === 'searching') joins.add(clock.setTimeout(join, relayFirstMs));
       else join();
     },
     stop() {
       stopState?.();
       stopState = null;
+      for (const timer of joins) clock.clearTimeout(timer);
+      joins.clear();
     },
   };
 }

@@ -15,8 +15,10 @@ export function createDialAsked(options: {
   /** Dials as a click on the page does, or puts the number before the agent when it can't be now. */
   readonly dial: (request: DialRequest) => Promise<unknown>;
   readonly clock: ClockPort;
+  /** The agent may be looking at this frame. */
+  readonly isVisible?: () => boolean;
 }): (asked: EventData<'dial.asked'>) => void {
-  const { phone, clock } = options;
+  const { phone, clock, isVisible = () => globalThis.document?.visibilityState !== 'hidden' } = options;
   const wishes = new Set<string>();
 
   async function take(wish: string, request: DialRequest): Promise<void> {
@@ -31,8 +33,9 @@ export function createDialAsked(options: {
     const { calls, line } = phone.state();
     const busy = calls.some(({ phase }) => phase !== 'ended');
     const free = line.status === 'ready' && !busy;
-    // A free line dials; else the number is put before the agent, where they look.
-    if (free ? phone.role() !== 'owner' : !phone.isForemost()) return;
+    // A free line dials; else the number is put before the agent, where they look. Without an owner nobody says which frame that is.
+    const before = phone.role() === 'ownerless' ? isVisible() : phone.isForemost();
+    if (free ? phone.role() !== 'owner' : !before) return;
     // Whoever talks sits at that phone; one that can't dial lets the others go first.
     const waitMs = busy ? 0 : free ? (phone.isForemost() ? 100 : 300) : 1_500;
     const request = {

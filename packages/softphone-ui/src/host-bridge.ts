@@ -15,6 +15,8 @@ export interface HostBridgeOptions {
   readonly host: PanelHost;
   readonly phone: SharedPhone;
   readonly numbers: () => Numbers;
+  /** The agent's own, as the far side or a colleague knows it. */
+  readonly nearNumber: () => string;
   readonly dial: (request: DialRequest) => void;
   readonly hangUp: () => void;
   readonly recordShown: Parameters<PanelHost['onRecordShown']>[0];
@@ -45,6 +47,8 @@ interface Telling {
   behind: (() => void)[] | null;
 }
 
+/** The page did not say, so far, whether it made a log. */
+const silent = '?';
 /** Calls whose log the page may still name; more than an agent makes while one is under way. */
 const rememberedCalls = 100;
 
@@ -52,7 +56,7 @@ const rememberedCalls = 100;
 export function startHostBridge(options: HostBridgeOptions): HostBridge {
   const { host, phone } = options;
   const told = new Map<CallId, Telling>();
-  /** The log the relay was told of by call; null: of none. An empty id: of a refusal. */
+  /** The log the relay was told of by call; null: of none. An empty id: that there is none; {@link silent}: of a silence. */
   const made = new Map<CallId, string | null>();
   let shown = '';
   let shownAvailability: boolean | null = null;
@@ -73,7 +77,7 @@ export function startHostBridge(options: HostBridgeOptions): HostBridge {
 
   /** One step, in its order; the words are put together when it is told. */
   function say(telling: Telling, act: (call: HostCall) => void): void {
-    const tell = (): void => act(toHostCall(telling, host, options.numbers()));
+    const tell = (): void => act(toHostCall(telling, options));
     if (telling.behind === null) tell();
     else telling.behind.push(tell);
   }
@@ -98,7 +102,7 @@ export function startHostBridge(options: HostBridgeOptions): HostBridge {
       if (!telling.pageCreatesLog) remember(id, '');
     } catch {
       // The page makes none; a relay that was only slow, and counts on the page, hears so.
-      logMade(id, { reason: texts.logCreatorUnknown });
+      logMade(id, { reason: texts.logCreatorUnknown, certain: true });
     }
     const acts = telling.behind ?? [];
     telling.behind = null;
@@ -119,11 +123,13 @@ export function startHostBridge(options: HostBridgeOptions): HostBridge {
     const before = made.get(call);
     // A call of another frame; or there is a log, whatever else is said of it.
     if (before === undefined || stopped || phone.role() !== 'owner') return;
-    const logId = 'logId' in creation ? creation.logId : '';
-    if (logId === before || (logId === '' && before !== null)) return;
-    remember(call, logId);
+    const isMade = 'logId' in creation;
+    const said = isMade ? creation.logId : creation.certain ? '' : silent;
+    // That the page makes none is news before anything else was said, or for certain after a silence.
+    if (said === before || (!isMade && before !== null && before !== silent)) return;
+    remember(call, said);
     const telling = told.get(call);
-    if (telling !== undefined && logId !== '') telling.logId = logId;
+    if (telling !== undefined && isMade) telling.logId = said;
     options.logMade(call, creation);
     keep();
   }
@@ -207,12 +213,14 @@ export function startHostBridge(options: HostBridgeOptions): HostBridge {
   };
 }
 
-function toHostCall({ call, pageCreatesLog, logId }: Telling, host: PanelHost, numbers: Numbers): HostCall {
-  const e164 = call.farSide.e164 ?? numbers.toE164(call.farSide.number);
+function toHostCall({ call, pageCreatesLog, logId }: Telling, options: HostBridgeOptions): HostCall {
+  const { host, numbers, nearNumber } = options;
+  const e164 = call.farSide.e164 ?? numbers().toE164(call.farSide.number);
   return {
     id: call.id,
     direction: call.direction,
     farSide: e164 === null ? call.farSide : { ...call.farSide, e164 },
+    nearNumber: nearNumber(),
     startedAt: call.startedAt,
     ...(host.can.createsLogs === true ? { pageCreatesLog } : {}),
     ...(logId === null ? {} : { logId }),

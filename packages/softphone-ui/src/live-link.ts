@@ -30,6 +30,8 @@ export interface LiveLink {
   onStatus(listener: (status: LiveStatus) => void): () => void;
   /** Connects and keeps connected until `close`. Once is enough. */
   open(): void;
+  /** Whether this frame holds the calls: a relay that knows so can tell a call whose frame is gone from one that is only silent. */
+  holdCalls(holds: boolean): void;
   /** Hands events to the socket; false when it is not joined, and then nothing was sent. */
   publish(events: readonly Envelope[]): boolean;
   onAcknowledged(listener: (ids: readonly string[]) => void): () => void;
@@ -71,6 +73,8 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
   let socket: LiveSocket | null = null;
   let timer: unknown = null;
   let failures = 0;
+  let mirror = true;
+  let knownAsMirror = true;
   /** Counts attempts, so that what an old attempt still awaits can't touch a new one. */
   let attempt = 0;
 
@@ -130,7 +134,10 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
     }
     socket = opened;
     timer = clock.setTimeout(retryLater, joinDeadlineMs);
-    opened.onopen = () => send({ type: 'authenticate', ...shown });
+    opened.onopen = () => {
+      knownAsMirror = mirror;
+      send({ type: 'authenticate', ...shown, mirror });
+    };
     opened.onmessage = ({ data }) => receive(data);
     opened.onclose = retryLater;
     opened.onerror = retryLater;
@@ -146,6 +153,13 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
     }
   }
 
+  /** A socket that joined as a mirror's says with its first publish, of nothing, that it is none any more. */
+  function sayWhoHolds(): void {
+    if (mirror || !knownAsMirror || status !== 'joined') return;
+    knownAsMirror = false;
+    send({ type: 'publish', events: [] });
+  }
+
   function tell(event: WireEvent): void {
     for (const listener of eventListeners) listener(event);
   }
@@ -158,6 +172,7 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
         stopTimer();
         failures = 0;
         setStatus('joined');
+        sayWhoHolds();
         gaps.joined();
         return;
       case 'acknowledged':
@@ -189,6 +204,10 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
       if (status !== 'closed') return;
       setStatus('away');
       void join();
+    },
+    holdCalls(holds) {
+      mirror = !holds;
+      sayWhoHolds();
     },
     publish(events) {
       if (status !== 'joined' || !send({ type: 'publish', events })) return false;

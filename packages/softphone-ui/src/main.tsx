@@ -11,7 +11,7 @@ import { createSipPort } from '@patchcord/phone-engine/sip';
 import { createMissedMark } from './call-history.ts';
 import { readDevice } from './device.ts';
 import { openJournal } from './journal.ts';
-import { createKeptCalls } from './kept-calls.ts';
+import { createKeptCalls, sweepKeptCalls } from './kept-calls.ts';
 import { createLeftNotes } from './left-notes.ts';
 import { watchMicrophonePermission } from './microphone-permission.ts';
 import { mountPanel } from './mount-panel.tsx';
@@ -46,6 +46,7 @@ export function openPanel(createHost: CreatePanelHost): void {
     hostOrigins: (page.hostOrigins ?? '').split(/\s+/).filter((origin) => origin !== ''),
     audience: relayOrigin,
   });
+  sweepKeptCalls(storage, clock.now());
   const device = readDevice(storage);
   const sound = createSound(window);
   const panel = createPanel({
@@ -81,7 +82,7 @@ export function openPanel(createHost: CreatePanelHost): void {
         now: () => clock.now(),
       }),
     missedMark: (agent) => createMissedMark(storage, `${agent.tenant}:${agent.id}`),
-    keptCalls: (agent) => createKeptCalls(storage, `patchcord-calls:${agent.tenant}:${agent.id}`, () => clock.now()),
+    keptCalls: (agent) => createKeptCalls(storage, `${agent.tenant}:${agent.id}`, () => clock.now()),
     leftNotes: (agent) =>
       createLeftNotes(window, () => sessionStorage, `patchcord-left-notes:${agent.tenant}:${agent.id}`),
     microphone: watchMicrophonePermission(document, navigator.permissions),

@@ -1,6 +1,7 @@
 /**
  * Notes while they are typed: what the agent sees is the draft, what the phone has follows half a second behind and at once on blur and
- * submit. A draft is let go when the phone has the same text, or the call is gone. Must never overwrite what is being typed with what comes back.
+ * submit. A draft is let go when the phone has the same text, or the call is gone; one that nobody was there to take is offered again with
+ * the next state, also where another frame holds the phone by then. Must never overwrite what is being typed with what comes back.
  */
 import type { CallId } from '@patchcord/call-protocol';
 import type { CallState, ClockPort, Phone } from '@patchcord/phone-engine';
@@ -12,7 +13,7 @@ export interface Notes {
   write(call: CallId, text: string): void;
   /** Gives the phone what was typed, down to the last letter; resolves whether it has it. Never rejects: why not goes to `refused`. */
   flush(call: CallId): Promise<boolean>;
-  /** To be called with every new state. */
+  /** To be called with every new state of a phone that somebody owns. */
   settle(calls: readonly CallState[]): void;
 }
 
@@ -22,6 +23,8 @@ const restMs = 500;
 export function createNotes(phone: Pick<Phone, 'send'>, clock: ClockPort, refused: (reason: string) => void): Notes {
   const drafts = signal<ReadonlyMap<CallId, string>>(new Map());
   const timers = new Map<CallId, unknown>();
+  /** Nobody took them: the phone was gone, or did not answer. */
+  const untaken = new Set<CallId>();
 
   async function flush(call: CallId): Promise<boolean> {
     for (let had: string | undefined; ; ) {
@@ -30,8 +33,11 @@ export function createNotes(phone: Pick<Phone, 'send'>, clock: ClockPort, refuse
       const note = drafts.value.get(call);
       // Typed on while the phone took the last text: that goes too.
       if (note === undefined || note === had) return true;
+      untaken.delete(call);
       const result = await phone.send({ type: 'call.write-note', call, note });
       if (!result.ok) {
+        // What the phone itself refuses it would refuse again.
+        if (result.code === 'line.not-ready') untaken.add(call);
         refused(result.reason);
         return false;
       }
@@ -56,6 +62,7 @@ export function createNotes(phone: Pick<Phone, 'send'>, clock: ClockPort, refuse
         return call !== undefined && (call.note !== text || timers.has(id));
       });
       if (kept.length !== drafts.value.size) drafts.value = new Map(kept);
+      for (const [id] of kept) if (untaken.has(id)) void flush(id);
     },
   };
 }

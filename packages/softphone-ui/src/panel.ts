@@ -58,6 +58,7 @@ export interface Panel {
   submitCode(code: string): Promise<void>;
   /** Ways beside a code; empty while they are not known. */
   readonly ways: ReadonlySignal<readonly SignInWay[]>;
+  readonly crm: PanelHost['crm'];
   /** Signs in at an identity provider, in a window. Must be called while a click is handled. */
   signInBy(way: SignInWay): Promise<void>;
   /** The network is back: what waits for its next attempt makes it now. */
@@ -66,6 +67,8 @@ export interface Panel {
   forgetUnlogged(): void;
   /** Opens the window with the phone, where this frame needs one. Must be called while a click is handled. */
   openPhoneWindow(): void;
+  /** Nobody is called when the window is there. */
+  dropWait(): void;
   /** The self-test is in front. */
   readonly selfTestOpen: Signal<boolean>;
   /** What the self-test looks at. */
@@ -98,7 +101,11 @@ export interface PanelOptions {
   readonly random?: () => number;
 }
 
-const noKeptCalls: KeptCalls = { read: () => ({ at: 0, calls: [] }), write: () => undefined };
+const noKeptCalls: KeptCalls = {
+  read: () => ({ at: 0, calls: [] }),
+  write: () => undefined,
+  clear: () => undefined,
+};
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
 
@@ -262,7 +269,7 @@ export function createPanel(options: PanelOptions): Panel {
     } finally {
       await close();
       // Who signs out leaves nothing of their calls behind.
-      keptCalls.write([]);
+      keptCalls.clear();
       stage.value = { kind: 'left' };
     }
   }
@@ -334,6 +341,7 @@ export function createPanel(options: PanelOptions): Panel {
     start,
     submitCode,
     ways,
+    crm: host.crm,
     signInBy,
     nudge() {
       wakeRetry?.();
@@ -343,6 +351,9 @@ export function createPanel(options: PanelOptions): Panel {
     forgetUnlogged: () => wiring.value?.forgetUnlogged(),
     openPhoneWindow() {
       if (stage.value.kind === 'ready') stage.value.model.openPhoneWindow();
+    },
+    dropWait() {
+      if (stage.value.kind === 'ready') stage.value.model.dropWait();
     },
     selfTestOpen: signal(false),
     selfTestSubject: {

@@ -79,6 +79,8 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   let stopWatchingCalls: (() => void) | null = null;
   let lineStatus = 'offline';
   let grace: unknown = null;
+  let historyTimer: unknown = null;
+  let stopped = false;
 
   const troubles = computed(() =>
     troublesOf({
@@ -233,6 +235,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
 
   function revoke(reason: string): void {
     revoked.value = reason;
+    options.keptCalls.clear();
     keeper?.stop();
     keeper = null;
     if (phone.role() === 'owner') void phone.send({ type: 'line.disconnect' });
@@ -248,7 +251,9 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   }
 
   function reloadHistorySoon(ended: number): void {
-    if (ended > 0) clock.setTimeout(() => void model.history.reload(), historyDelayMs);
+    if (ended === 0 || stopped) return;
+    clock.clearTimeout(historyTimer);
+    historyTimer = clock.setTimeout(() => void model.history.reload(), historyDelayMs);
   }
 
   function phoneEvent(event: PhoneEvent): void {
@@ -262,7 +267,10 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     const at = clock.now();
     if ('logId' in creation)
       void journal.append({ name: 'log.created', at, call, data: { logId: creation.logId.slice(0, 80) } });
-    else void journal.append({ name: 'log.not-created', at, call, data: { reason: creation.reason.slice(0, 500) } });
+    else {
+      const data = { reason: creation.reason.slice(0, 500), certain: creation.certain };
+      void journal.append({ name: 'log.not-created', at, call, data });
+    }
   }
 
   const pageLink: PageLink | null =
@@ -283,13 +291,17 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     host,
     phone,
     numbers: () => model.numbers.value,
+    nearNumber: () => profile.value.agent.extension,
     dial: (request) => void model.dialFromHost(request),
     hangUp: () => void model.hangUpForemost(),
     recordShown: model.showRecord,
     matchesFound: model.duties.addFromHost,
     logCreator: relay.logCreator,
     logMade,
-    keep: options.keptCalls.write,
+    keep(calls) {
+      // Who was sent away leaves nothing behind.
+      if (revoked.value === null) options.keptCalls.write(calls);
+    },
   });
   const stops = [
     stopEvents,
@@ -326,6 +338,8 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       unlogged.value = null;
     },
     stop() {
+      stopped = true;
+      clock.clearTimeout(historyTimer);
       for (const stop of stops) stop();
       pageLink?.stop();
       keeper?.stop();

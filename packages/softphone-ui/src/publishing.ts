@@ -102,6 +102,7 @@ export function startPublishing(options: PublishingOptions): Publishing {
     }),
     journal.onChanged(() => void pump()),
   ];
+  live.holdCalls(true);
   schedule();
   void pump();
 
@@ -109,6 +110,7 @@ export function startPublishing(options: PublishingOptions): Publishing {
     pump,
     stop() {
       stopped = true;
+      live.holdCalls(false);
       landed();
       if (lookAgain !== null) clock.clearTimeout(lookAgain);
       for (const end of stop) end();

@@ -6,11 +6,12 @@ import { errorCode } from '@patchcord/call-protocol';
 import type { PanelHost, SelfCheck, SelfCheckResult } from '@patchcord/crm-adapters/panel';
 import type { ClockPort, PhoneState, SoundPort } from '@patchcord/phone-engine';
 import type { ReadonlySignal } from '@preact/signals';
+import { lentTexts } from './lent-texts.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import type { RelayClient } from './relay-client.ts';
+import { selfTestTexts } from './self-test-texts.ts';
 import { heardLevel, measureEveryMs, type OpenMeter } from './sound-settings.ts';
-import { texts } from './texts.ts';
 
 /** The panel as the self-test sees it, whatever stage it is in. */
 export interface SelfTestSubject {
@@ -30,7 +31,7 @@ export interface SelfTestSubject {
   readonly lineServer: () => string | null;
 }
 
-const say = texts.selfTest;
+const say = selfTestTexts;
 const good = (found: string): SelfCheckResult => ({ verdict: 'good', found });
 const bad = (found: string, advice: string): SelfCheckResult => ({ verdict: 'bad', found, advice });
 const unsure = (found: string, advice: string): SelfCheckResult => ({ verdict: 'unsure', found, advice });
@@ -53,7 +54,7 @@ export async function selfChecksOf(subject: SelfTestSubject, listen: boolean): P
   const ofHost = await (host.selfChecks?.() ?? Promise.resolve([])).catch(() => []);
   return [
     ...ofHost,
-    { id: 'microphone', title: texts.microphone, run: () => lookAtMicrophone(subject, listen) },
+    { id: 'microphone', title: lentTexts.microphone, run: () => lookAtMicrophone(subject, listen) },
     { id: 'relay', title: say.relay, run: () => lookAtRelay(subject) },
     { id: 'sign-in', title: say.signIn, run: () => lookAtSignIn(subject) },
     { id: 'live', title: say.live, run: () => lookAtLive(subject.relay.live, clock) },
@@ -68,7 +69,7 @@ async function lookAtMicrophone(
   if (microphone.value === 'not-passed-on')
     return bad(
       say.microphonePolicy,
-      host.crm === 'salesforce' ? say.microphoneTrustedUrl : texts.microphonePolicyAdvice,
+      host.crm === 'salesforce' ? say.microphoneTrustedUrl : lentTexts.microphonePolicyAdvice,
     );
   if (microphone.value === 'refused') return bad(say.microphoneRefused, say.microphoneAllow);
   if (sound === null) return unsure(say.microphoneNone, say.microphonePlug);
@@ -98,7 +99,7 @@ async function lookAtMicrophone(
       case 'media.no-device':
         return bad(say.microphoneNone, say.microphonePlug);
       default:
-        return bad(say.microphoneFailed(wordsOf(error)), texts.soundFailed);
+        return bad(say.microphoneFailed(wordsOf(error)), lentTexts.soundFailed);
     }
   }
 }
@@ -170,7 +171,7 @@ async function lookAtLine({ phone, lineServer, clock }: SelfTestSubject): Promis
     case 'offline':
       return bad(say.lineOffline, say.lineOfflineAdvice);
     default:
-      return bad(line.reason === '' ? texts.lineAwayTitle : line.reason, texts.lineUnreachableAdvice);
+      return bad(line.reason === '' ? lentTexts.lineAwayTitle : line.reason, lentTexts.lineUnreachableAdvice);
   }
 }
 

@@ -5,7 +5,7 @@
 import type { SelfCheck, SelfCheckResult } from '@patchcord/crm-adapters/panel';
 import { type ReadonlySignal, signal } from '@preact/signals';
 import { type SelfTestSubject, selfChecksOf } from './self-checks.ts';
-import { texts } from './texts.ts';
+import { selfTestTexts } from './self-test-texts.ts';
 
 export type CheckState = 'waiting' | 'running' | SelfCheckResult['verdict'];
 export interface CheckRow {
@@ -28,7 +28,7 @@ export interface SelfTest {
 
 /** No check takes longer, whatever it waits for. */
 const checkMs = 45_000;
-const say = texts.selfTest;
+const say = selfTestTexts;
 
 /** Looks at nothing before `run`. */
 export function createSelfTest(subject: SelfTestSubject, checksOf = selfChecksOf): SelfTest {

@@ -105,6 +105,10 @@ export interface SoftphoneModel {
   readonly sound: SoundSettings | null;
   readonly ticker: Ticker;
   readonly canOpenRecord: boolean;
+  /** The record of a call can be brought in front, by this frame or by the one that holds the phone. */
+  readonly canOpenCalls: boolean;
+  /** The phone is in a window of its own, beside this frame. */
+  readonly hasPhoneWindow: boolean;
   /** What there is to say of the window that holds the phone; null while all is well, or this frame needs none. */
   readonly windowNews: ReadonlySignal<WindowNews | null>;
   /** Null where the host signs every page in by itself. */
@@ -138,7 +142,8 @@ export interface SoftphoneModel {
   /** Ends the consultation and goes back to the call it was for. */
   cancelConsult(consult: CallState): Promise<void>;
   chooseRecord(call: CallId, record: RecordRef): Promise<void>;
-  openRecord(record: RecordRef): Promise<void>;
+  /** `call`: whose record it is. */
+  openRecord(record: RecordRef, call?: CallId): Promise<void>;
   /** Says what the call is about; null: nothing after all. */
   associate(call: CallId, record: RecordRef | null): Promise<void>;
   noteOf(call: CallState): string;
@@ -157,6 +162,8 @@ export interface SoftphoneModel {
   resumeWrapUp(call: CallId): void;
   /** Opens the window with the phone. Must be called while a click is handled; false when the browser refused, which the agent is told. */
   openPhoneWindow(): boolean;
+  /** What waits for the line is not called. */
+  dropWait(): void;
   setAvailable(available: boolean): Promise<void>;
   reconnect(): Promise<void>;
   notify(tone: Notice['tone'], text: string): void;
@@ -185,8 +192,6 @@ export interface SoftphoneModelOptions {
   readonly signOut: (() => Promise<void>) | null;
 }
 
-/** A second dial within this time is the same click heard twice. */
-const doubleDialMs = 2_000;
 const noticeMs = 6_000;
 /** The frame that is looked at saves its draft and submits first; the owner does it for one that does not. */
 const submitForOthersMs = 3_000;
@@ -225,21 +230,23 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   } | null = null;
   /** The line has been ready since this frame saw it: what goes away later is no start. */
   let started = shared.state().line.status === 'ready';
-  let lastHostDialAt = Number.NEGATIVE_INFINITY;
   let noticeTimer: unknown = null;
   let closed = false;
 
   const notes = createNotes(shared, clock, (reason) => {
-    // Tried again and again it is still the same news.
-    if (notice.value?.text !== reason) notify('warning', reason);
+    // Tried again and again it is still the same news; without a window the banner says it, and the next one is given the note.
+    if (role.value !== 'ownerless' && notice.value?.text !== reason) notify('warning', reason);
   });
   const lineWait = createLineWait(clock);
   /** Beside a window that holds the phone alone, that window alone speaks to the page. */
-  const pops = host.holdsLine?.() === 'never' ? [] : host.can.pops;
+  const isRemote = host.holdsLine?.() === 'never';
+  const pops = isRemote ? [] : host.can.pops;
+  /** Calls whose record is being picked in this frame. */
+  const picking = new Set<CallId>();
   const windowNews = computed(() => {
     const waits = lineWait.number.value;
     const opens = host.openPhoneWindow !== undefined;
-    return role.value === 'ownerless' || (opens && waits !== null) ? { opens, waits } : null;
+    return role.value === 'ownerless' || (isRemote && waits !== null) ? { opens, waits } : null;
   });
   const history = createCallHistory({
     fetch: options.relay.history,
@@ -294,20 +301,28 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     const before = phone.value;
     if (state === before) return;
     const nameOf = (call: CallState) => nameOfCall(call, numbers.value);
-    const next = announcementFor(before, state, nameOf);
+    // The window is gone with its calls, of which nobody knows more.
+    const lost = role.value === 'ownerless';
+    const next: Announcement | null = lost
+      ? { text: texts.announceWindowGone, manner: 'polite' }
+      : announcementFor(before, state, nameOf);
     phone.value = state;
     if (next !== null) announcement.value = next;
     started ||= state.line.status === 'ready';
     lineWait.follow(state.line.status);
     // The next window opens the wrap-ups of this one again, and what was typed here belongs to them.
-    if (role.value !== 'ownerless') notes.settle(state.calls);
+    if (!lost) notes.settle(state.calls);
     related.settle(state.calls);
     wrapUpClock.follow(state);
     const problem = wrapUpProblem.value;
     if (problem !== null && state.calls.find(({ id }) => id === problem.call)?.disposition !== null)
       wrapUpProblem.value = null;
-    for (const call of before.calls)
-      if (stoppedRinging(call, state)) notify('info', texts.stoppedRinging(nameOf(call)));
+    for (const call of before.calls) {
+      if (lost && call.phase !== 'ended')
+        notify('warning', (call.phase === 'incoming' ? texts.windowLostRinging : texts.windowLostCall)(nameOf(call)));
+      else if (stoppedRinging(call, state)) notify('info', texts.stoppedRinging(nameOf(call)));
+      else if (!lost && !state.calls.some(({ id }) => id === call.id)) toCall.saved(call);
+    }
     for (const call of state.calls) {
       const earlier = before.calls.find((other) => other.id === call.id);
       if (call.phase === 'active' && earlier?.phase !== 'active') sendAfterAnswer(call.id);
@@ -343,7 +358,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   function typeNumber(text: string): void {
-    if (text !== dialText.value) lineWait.drop();
+    if (text !== dialText.value) lineWait.dropNumber();
     dialText.value = text;
     dialProblem.value = null;
     if (typedFor?.text !== text) typedFor = null;
@@ -359,6 +374,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       if (!openPhoneWindow()) return false;
       if (!(await lineReady(number.display, texts.windowNotThere))) return false;
     }
+    const inField = dialText.value;
     const { consultFor, fromPage, viewed } = dialOptions;
     const from = dialOptions.record;
     // From a case or a deal: that is what the call is about, whom it is with is found by the number.
@@ -386,8 +402,11 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       ...(fromPage === undefined ? {} : { fromPage }),
     });
     if (result.ok) {
-      typeNumber('');
-      sheet.value = 'none';
+      // Another number may wait there by now.
+      if (dialText.value === inField) {
+        typeNumber('');
+        sheet.value = 'none';
+      }
       if (consultFor !== undefined) comeBack.set(call, consultFor);
       return true;
     }
@@ -413,6 +432,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   function openPhoneWindow(): boolean {
     const opened = host.openPhoneWindow?.() ?? false;
     if (!opened) notify('warning', texts.windowBlocked);
+    else if (role.value === 'ownerless') void lineWait.wait('');
     return opened;
   }
 
@@ -424,19 +444,16 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   async function dialFromHost(request: DialRequest, ask = false): Promise<Granted> {
-    const now = clock.now();
-    if (!ask && now - lastHostDialAt < doubleDialMs) return { ok: false, reason: texts.dialTwice };
     // What the agent is about to use stays; the page may change its mind about what it asked for itself.
     const isFree = sheet.value === 'none' && dialText.value === '';
     if (ask && !isFree && typedFor?.askedOn !== sheet.value) return { ok: false, reason: texts.pageWhileTyping };
-    if (!ask) lastHostDialAt = now;
     const number = numbers.value.read(request.number, request.country);
     if (!number.ok) {
       notify('warning', texts.hostNumberInvalid(request.number, number.reason));
       return { ok: false, reason: number.reason };
     }
     const { calls, line } = phone.value;
-    if (!ask && wasJustDialled(phone.value, number.target, now)) return { ok: false, reason: texts.dialTwice };
+    if (!ask && wasJustDialled(phone.value, number.target, clock.now())) return { ok: false, reason: texts.dialTwice };
     const busy = calls.some((call) => call.phase !== 'ended');
     const { record, viewed, country } = request;
     const from = { ...(record === undefined ? {} : { record }), ...(viewed === undefined ? {} : { viewed }) };
@@ -469,9 +486,9 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     if (await lineReady(display, texts.lineNotThere)) await dial(number, how);
   }
 
-  /** A record picked in a frame that never holds the phone: the one that does opens it, it alone speaks to the page. */
+  /** A record picked in a frame that never holds the phone: the one that does opens it, it alone speaks to the page. One that may opens its own. */
   function pickedElsewhere({ name, call, data }: PhoneEvent): void {
-    if (name !== 'record.chosen' || data.by !== 'agent' || !shared.isOpener() || shared.isForemost()) return;
+    if (name !== 'record.chosen' || data.by !== 'agent' || !shared.isOpener() || picking.has(call as CallId)) return;
     void openFor(call as CallId, { kind: 'record', record: data.record }, () => true);
   }
 
@@ -513,7 +530,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   async function open(target: PopTarget, wish: PopWish): Promise<boolean> {
     if (!pops.includes(target.kind)) return false;
     try {
-      await host.pop(target, wish);
+      await host.pop(target, { ...wish, keepPage: wouldEndCall.value });
       return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : '';
@@ -541,6 +558,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     shared.onEvent(pickedElsewhere),
     shared.onRole((next) => {
       role.value = next;
+      // The window that was opened is gone again.
+      if (next === 'ownerless' && lineWait.number.value === '') lineWait.drop();
       if (next === 'owner') duties.start();
       else duties.stop();
     }),
@@ -579,8 +598,11 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     ticker: options.ticker,
     signOut: options.signOut,
     canOpenRecord: pops.includes('record'),
+    canOpenCalls: host.can.pops.includes('record'),
+    hasPhoneWindow: isRemote,
     windowNews,
     openPhoneWindow,
+    dropWait: lineWait.dropNumber,
     wouldEndCall,
     duties,
 
@@ -629,14 +651,18 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       await act({ type: 'call.hang-up', call: consult.id });
     },
     async chooseRecord(call, record) {
+      picking.add(call);
       const result = await send({ type: 'call.choose-record', call, record, by: 'agent' });
+      picking.delete(call);
       const inFront = recordShown.value;
       // Opened again it might take an edit with it.
       if (!result.ok || (inFront !== null && sameRecord(inFront, record))) return;
       if (await open({ kind: 'record', record }, { byAgent: true })) options.recordOpened(call, record);
     },
-    async openRecord(record) {
-      await open({ kind: 'record', record }, { byAgent: true });
+    async openRecord(record, call) {
+      // Picked once more, the window opens it.
+      if (isRemote && call !== undefined) await act({ type: 'call.choose-record', call, record, by: 'agent' });
+      else await open({ kind: 'record', record }, { byAgent: true });
     },
     associate: (call, record) => act({ type: 'call.associate', call, record }),
     noteOf: (call) => notes.drafts.value.get(call.id) ?? call.note,

@@ -1,6 +1,7 @@
 /**
- * Every word the panel says, in one place, so that it can be translated as a whole. Short and plain: what happened, what still works, what
- * to do. Words follow the glossary: call, line, agent, far side, hold, record, relay. Must hold no markup and no logic but the filling in.
+ * Every word the panel says, in one place (with self-test-texts.ts), so that it can be translated as a whole. Short and plain: what happened,
+ * what still works, what to do. Words follow the glossary: call, line, agent, far side, hold, record, relay. Must hold no markup and no logic but
+ * the filling in.
  */
 export const texts = {
   product: 'Patchcord',
@@ -16,6 +17,9 @@ export const texts = {
   retrying: 'Trying again by itself.',
   codeTitle: 'Sign in with a code',
   codeAdvice: 'Ask your CRM or your admin for a pairing code and type it here. A code works once.',
+  codeAdviceHubSpot:
+    'Get a code on the Phone card of any record, under “Connect my phone”, and type it here. It works once.',
+  orByCode: 'or',
   codeLabel: 'Pairing code',
   codeSubmit: 'Sign in',
   codeBusy: 'Signing in…',
@@ -39,19 +43,23 @@ export const texts = {
   unavailable: 'Away',
   availabilityLabel: 'Take calls',
   remote: 'Remote',
-  remoteHint: 'The sound of this phone is in another tab. You can do everything from here.',
+  remoteHint: 'The sound of this phone is elsewhere. You can do everything from here.',
 
   // The window with the phone
-  windowGoneTitle: 'The phone window is closed',
+  windowGoneTitle: 'The phone window is not connected',
   windowGoneAdvice: 'Calls reach you only while it is open. To call, type a number here: the window opens by itself.',
   openPhoneWindow: 'Open the phone window',
   windowBlocked:
     'The browser did not open the phone window. Allow pop-up windows for this page in the address bar, then try again.',
+  windowOpening: 'Opening the phone window…',
   windowWaitsTitle: (number: string) => `Opening the phone window to call ${number}`,
-  windowWaitsAdvice: 'It is called as soon as the line is ready. To call nobody, delete the number.',
-  windowNotThere:
-    'Not called: the phone window did not get its line in time. Look at the window, then press Call again.',
-  hostNumberWaitsForWindow: 'The phone window is closed. The number is ready; press Call to open the window and dial.',
+  windowWaitsAdvice: 'It is called as soon as the line is ready.',
+  dropWait: 'Don’t call',
+  windowNotThere: 'Not called: the phone window did not get its line in time. Look at the window, then call again.',
+  windowLostCall: (name: string) => `The call with ${name} was cut off. Its wrap-up opens with the phone window.`,
+  windowLostRinging: (name: string) => `${name} was calling when the phone window closed.`,
+  hostNumberWaitsForWindow:
+    'The phone window is not connected. The number is ready; press Call to open the window and dial.',
   hostNumberWaitsForStart: 'The line is just starting. The number is called as soon as it is ready.',
   lineNotThere: 'Not called: the line was not ready in time. Press Call when it is.',
   logCreatorUnknown: 'The relay did not say in time who makes the log, so that the page made none.',
@@ -145,7 +153,8 @@ export const texts = {
   done: 'Done',
   doneWith: 'Done:',
   undo: 'Undo',
-  callLater: 'Call back later',
+  callLater: 'Plan a call-back',
+  callBackChange: 'Change',
 
   // A call
   dialing: 'Calling…',
@@ -256,6 +265,8 @@ export const texts = {
   microphoneHeard: 'We hear you.',
   microphoneLevel: 'Loudness of your microphone',
   soundElsewhere: 'The sound of this phone is in another tab. Choose devices there.',
+  soundInWindow: 'The sound of this phone is in the phone window. Choose devices there.',
+  soundNowhere: 'Open the phone window to choose its sound devices.',
   soundFailed: 'The sound devices can’t be used. Unplug and plug in your headset, then try again.',
   accountTitle: 'Account',
   agent: 'Agent',
@@ -263,66 +274,14 @@ export const texts = {
   organisation: 'Organisation',
 
   // Self-test
+  /** The way to the checks; what the checks themselves say is in self-test-texts.ts, which is loaded with them. */
   selfTest: {
     title: 'Check the set-up',
     groupTitle: 'Set-up',
     groupAdvice: 'Looks at everything a call needs and says what is wrong.',
-    runAgain: 'Run again',
-    copy: 'Copy the result',
-    copied: 'Copied, without names and numbers.',
-    copyByHand: 'This page may not use the clipboard. The text is selected: copy it by hand.',
-    result: 'Result of the checks',
-    states: { waiting: 'Waiting', running: 'Checking', good: 'Good', bad: 'Wrong', unsure: 'Unclear' },
-    beginning: 'Getting ready…',
-    speak: 'Say something.',
-    progress: (title: string, step: number, all: number) => `Checking ${step} of ${all}: ${title}`,
-    allGood: 'Everything works.',
-    wrong: (wrong: number, unsure: number) =>
-      `${wrong === 1 ? 'One thing is' : `${wrong} things are`} wrong${unsure === 0 ? '.' : `, ${unsure === 1 ? 'one is' : `${unsure} are`} unclear.`}`,
-    unsure: (count: number) => `Nothing is wrong. ${count === 1 ? 'One thing is' : `${count} things are`} unclear.`,
-    tookTooLong: 'It did not come to an end.',
-    leftOut: 'The reason is left out, for it may carry a name. It is on the screen.',
-    noReason: 'It failed without a reason.',
-    again: 'Run the checks again.',
-    notYet: 'The phone has not started, so this can’t be seen yet.',
-    notYetAdvice: 'Put right what is wrong above, then run the checks again.',
-    relay: 'The relay',
-    relayAnswers: (ms: number) => `It answers after ${ms} ms.`,
-    relayAdvice: 'Check your network, VPN and firewall. If others have it too, tell your admin.',
-    clocksAgree: 'The clocks agree.',
-    clockOff: (seconds: number, behind: boolean) =>
-      `The clock of this computer is ${seconds} s ${behind ? 'slow' : 'fast'}.`,
-    clockAdvice: 'Let the computer set its time by itself, in the settings of the system.',
-    signIn: 'Your sign-in',
-    signedIn: (agent: string, tenant: string) => `You are ${agent} of ${tenant}.`,
-    signedOut: 'You are not signed in.',
-    signInAdvice: 'Sign in, then run the checks again. If you can’t, tell your admin.',
-    live: 'The live connection',
-    liveJoined: 'Connected: calls reach your CRM as they happen.',
-    liveAway: 'There is no live connection. Notes and logs are kept here until there is.',
-    liveAdvice: 'A proxy or firewall may refuse WebSockets (wss) to the relay. Tell your admin.',
-    line: 'The line',
-    lineReady: 'Registered with the phone system.',
-    lineReadyAt: (server: string) => `Registered with ${server}.`,
-    lineElsewhere: 'Registered. Another tab of this browser holds the line.',
-    lineRejectedAdvice: 'Your admin should check the extension and its password in the phone system.',
-    lineOffline: 'The phone is offline.',
-    lineOfflineAdvice: 'A message on top of the phone says why. Load the page anew; if it stays, tell your admin.',
-    microphonePolicy: 'The page around the phone keeps the microphone from it.',
-    microphoneTrustedUrl:
-      'An admin adds the phone’s address under Setup > Trusted URLs and ticks the microphone there. Then reload Salesforce.',
-    microphoneRefused: 'The browser, or the system, does not let the phone use the microphone.',
-    microphoneAllow:
-      'Allow it: click the icon left of the address bar, and look at the privacy settings of the system. Then reload.',
-    microphoneNone: 'There is no microphone.',
-    microphoneUnasked: 'It was not opened, because nobody asked for it.',
-    microphoneRun: 'Press “Run again” to check it.',
-    microphonePlug: 'Plug in the headset, then run the checks again.',
-    microphoneFailed: (reason: string) => `It can’t be opened. ${reason}`,
-    microphoneAsking: 'The browser asks whether the phone may use it, and nobody has answered.',
-    microphoneHeard: (level: number) => `It works: level ${level} of 100.`,
-    microphoneSilent: 'It opens, but nothing was heard.',
-    microphoneSpeak: 'Speak while it is checked. Is it muted, or is another one chosen in the settings?',
+    loading: 'Getting the checks…',
+    notLoaded:
+      'The checks could not be loaded: the network is away, or the phone was updated meanwhile. Try again; if it stays, load the page anew.',
   },
 
   // Help
@@ -367,6 +326,7 @@ export const texts = {
   announceMatches: (count: number) => `${count} records have this number. Choose one.`,
   announceRecord: (name: string) => `The record is ${name}.`,
   announceLineReady: 'The line is ready.',
+  announceWindowGone: 'The phone window is gone. Open it to call and to be called.',
   announceLineLost: 'The line is away. It comes back by itself.',
 
   // Troubles
@@ -382,7 +342,7 @@ export const texts = {
   reloadPage: 'Load the page anew',
   profileOfOther: (other: string, agent: string) =>
     `The relay sent the phone of ${other} to ${agent}. Load the page anew; if it stays, tell your admin.`,
-  pageClosedInCall: 'The page was closed during the call.',
+  pageClosedInCall: 'The phone was closed during the call.',
   microphoneRefusedTitle: 'The microphone is blocked',
   microphoneRefusedAdvice:
     'Nobody could hear you. Click the icon left of the address bar, allow the microphone, and reload the page.',

@@ -1,32 +1,37 @@
 /**
- * What the agent has to call: call-backs with a time, and the dial list, as the relay keeps them. Owns when one is due, and that a call that was
- * answered takes its entry off the list, with a way back. Must never dial by itself.
+ * What the agent has to call: call-backs with a time, and the dial list, as the relay keeps them. Owns when one is due, that a call that was
+ * answered takes its entry off the list when it ends, with a way back, and the call-backs planned from wrap-ups. Must never dial by itself.
  */
-import { newCallId, type RecordRef, type ToCall } from '@patchcord/call-protocol';
+import { type CallId, newCallId, type RecordRef, type ToCall, type ToCallRequest } from '@patchcord/call-protocol';
 import type { CallState, ClockPort } from '@patchcord/phone-engine';
 import { type ReadonlySignal, signal } from '@preact/signals';
 import type { RelayClient } from './relay-client.ts';
 import { texts } from './texts.ts';
 
 export interface ToCalls {
-  /** Call-backs by time, then the dial list. */
+  /** As the relay orders them: call-backs by time, then the dial list. */
   readonly entries: ReadonlySignal<readonly ToCall[]>;
-  /** Epoch ms, moved on when something becomes due and every minute. */
+  /** Epoch ms, moved on when something becomes due and every minute while there are entries. */
   readonly now: ReadonlySignal<number>;
-  /** What was done last and can be taken back. */
+  /** When the call-back is that was planned here from a call's wrap-up, epoch ms. */
+  readonly planned: ReadonlySignal<ReadonlyMap<CallId, number>>;
+  /** What was done last and can be taken back, for a moment. */
   readonly undo: ReadonlySignal<ToCall | null>;
   /** What a screen reader is told. */
   readonly words: ReadonlySignal<string>;
   /** Loads the list; what the relay can't tell now stays as it was. */
   reload(): Promise<void>;
-  /** Dials an entry; answered, it is done. */
+  /** Dials an entry; if it is answered, the entry is done when the call ends. */
   call(entry: ToCall): Promise<void>;
   /** @param at Epoch ms */
   postpone(entry: ToCall, at: number): Promise<void>;
   done(entry: ToCall): Promise<void>;
   takeBack(): Promise<void>;
-  /** Adds a call-back to whom a call was with. @param at Epoch ms; @param name as it is shown */
-  callLater(call: CallState, at: number, name: string, note: string): Promise<void>;
+  /** Plans the one call-back to whom a call was with, or moves it. @param at Epoch ms; @param name as it is shown */
+  plan(call: CallState, at: number, name: string, note: string): Promise<void>;
+  unplan(call: CallId): Promise<void>;
+  /** The wrap-up of a call is saved: its note goes along with the call-back. */
+  saved(call: CallState): void;
   /** A call is over. */
   ended(call: CallState): void;
   close(): void;
@@ -38,13 +43,14 @@ export interface ToCallsOptions {
   readonly dial: (number: string, record: RecordRef | null) => Promise<void>;
   /** A number in one form, so that two writings of it are equal. */
   readonly plain: (number: string) => string;
-  /** This frame has the line, and speaks for all of them. */
+  /** This frame has the line: what no frame in particular has to tell, it tells. */
   readonly isOwner: () => boolean;
   readonly notify: (tone: 'info' | 'warning', text: string) => void;
 }
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
+const undoMs = 30_000;
 
 /** Starts empty; `reload` fills it. */
 export function createToCalls(options: ToCallsOptions): ToCalls {
@@ -53,9 +59,13 @@ export function createToCalls(options: ToCallsOptions): ToCalls {
   const now = signal(clock.now());
   const undo = signal<ToCall | null>(null);
   const words = signal('');
+  const planned = signal<ReadonlyMap<CallId, number>>(new Map());
+  /** What the relay was asked for from each wrap-up. */
+  const asks = new Map<CallId, ToCallRequest>();
   const announced = new Set<string>();
   const dialled = new Set<string>();
   let timer: unknown = null;
+  let undoTimer: unknown = null;
   let asked = 0;
 
   function tick(): void {
@@ -81,7 +91,9 @@ export function createToCalls(options: ToCallsOptions): ToCalls {
     const mine = ++asked;
     try {
       const next = await relay.toCall();
-      if (mine === asked) show(next);
+      if (mine !== asked) return;
+      if (next.some(({ id }) => id === undo.value?.id)) undo.value = null;
+      show(next);
     } catch {
       // It is told again when the relay is back.
     }
@@ -104,11 +116,29 @@ export function createToCalls(options: ToCallsOptions): ToCalls {
     asked += 1;
     show(entries.value.filter(({ id }) => id !== entry.id));
     undo.value = entry;
+    clock.clearTimeout(undoTimer);
+    undoTimer = clock.setTimeout(() => {
+      undo.value = null;
+    }, undoMs);
+  }
+
+  function setPlanned(call: CallId, at: number | undefined): void {
+    const next = new Map(planned.value);
+    if (at === undefined) next.delete(call);
+    else next.set(call, at);
+    planned.value = next;
+  }
+
+  /** Asked again with the same id the relay answers what it has, in whichever frame it was planned. */
+  async function addOrMove(request: ToCallRequest, dueAt: number): Promise<void> {
+    const { id, dueAt: due, doneAt } = await relay.addToCall(request);
+    if (due !== dueAt || doneAt !== null) await relay.changeToCall(id, { dueAt, done: false });
   }
 
   return {
     entries,
     now,
+    planned,
     undo,
     words,
     reload,
@@ -129,17 +159,38 @@ export function createToCalls(options: ToCallsOptions): ToCalls {
       undo.value = null;
       if (entry !== null) await change(relay.changeToCall(entry.id, { done: false }));
     },
-    async callLater(call, at, name, note) {
-      const added = relay.addToCall({
-        id: newCallId(),
-        kind: 'call-back',
-        number: call.farSide.e164 ?? call.farSide.number,
-        name: name.slice(0, 255),
-        record: call.record,
-        note: note.slice(0, 2_000) || null,
+    async plan(call, at, name, note) {
+      const before = planned.value.get(call.id);
+      const ask: ToCallRequest = {
+        ...(asks.get(call.id) ?? {
+          id: call.id,
+          kind: 'call-back',
+          number: call.farSide.e164 ?? call.farSide.number,
+          name: name.slice(0, 255),
+          record: call.record,
+          note: noteOf(note),
+        }),
         dueAt: at,
-      });
-      if (await change(added)) notify('info', texts.callBackAt(timeWords(at, clock.now())));
+      };
+      asks.set(call.id, ask);
+      setPlanned(call.id, at);
+      if (!(await change(addOrMove(ask, at)))) setPlanned(call.id, before);
+    },
+    async unplan(call) {
+      const before = planned.value.get(call);
+      setPlanned(call, undefined);
+      if (!(await change(relay.changeToCall(call, { done: true })))) setPlanned(call, before);
+    },
+    saved(call) {
+      const ask = asks.get(call.id);
+      const note = noteOf(call.note);
+      asks.delete(call.id);
+      if (!planned.value.has(call.id)) return;
+      setPlanned(call.id, undefined);
+      if (ask === undefined || ask.note === note) return;
+      // The relay keeps the note an entry came with: another takes its place.
+      const added = relay.addToCall({ ...ask, id: newCallId(), record: call.record, note });
+      void change(added.then(() => relay.changeToCall(call.id, { done: true })));
     },
     ended(call) {
       if (call.direction !== 'outbound' || call.answeredAt === null) return;
@@ -152,9 +203,13 @@ export function createToCalls(options: ToCallsOptions): ToCalls {
       );
       if (entry === undefined) return;
       takeOff(entry);
-      if (options.isOwner()) void change(relay.changeToCall(entry.id, { done: true }));
+      // Only the frame it was dialled in knows that one for next week is meant.
+      if (options.isOwner() || dialled.has(entry.id)) void change(relay.changeToCall(entry.id, { done: true }));
     },
-    close: () => clock.clearTimeout(timer),
+    close() {
+      clock.clearTimeout(timer);
+      clock.clearTimeout(undoTimer);
+    },
   };
 }
 
@@ -183,8 +238,10 @@ export function whenWords({ dueAt }: ToCall, now: number): string {
         : texts.daysLate(Math.floor(late / 1_440));
 }
 
+const noteOf = (note: string): string | null => note.slice(0, 2_000) || null;
+
 /** Today by the clock, another day with its date. */
-function timeWords(at: number, now: number): string {
+export function timeWords(at: number, now: number): string {
   const then = new Date(at);
   const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
   if (then.toDateString() === new Date(now).toDateString()) return time;

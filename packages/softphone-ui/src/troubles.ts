@@ -34,7 +34,7 @@ export interface Conditions {
 export interface WindowNews {
   /** It can be opened from here. */
   readonly opens: boolean;
-  /** The number that is called as soon as it is there, null: none. */
+  /** The number that is called as soon as it is there; empty: it was opened for none; null: it was not opened. */
   readonly waits: string | null;
 }
 
@@ -44,7 +44,7 @@ export interface Trouble {
   readonly title: string;
   readonly advice: string;
   /** What the agent may do about it right here. */
-  readonly act?: 'sign-in' | 'reload' | 'forget-refused' | 'forget-unlogged' | 'open-window';
+  readonly act?: 'sign-in' | 'reload' | 'forget-refused' | 'forget-unlogged' | 'open-window' | 'drop-wait';
 }
 
 /** The banners, gravest first. */
@@ -73,14 +73,7 @@ export function troublesOf(now: Conditions): readonly Trouble[] {
       advice: texts.codeAgainAdvice,
       act: 'sign-in',
     });
-  if (now.window !== null)
-    troubles.push({
-      key: 'window',
-      tone: 'warning',
-      title: now.window.waits === null ? texts.windowGoneTitle : texts.windowWaitsTitle(now.window.waits),
-      advice: now.window.waits === null ? texts.windowGoneAdvice : texts.windowWaitsAdvice,
-      ...(now.window.opens ? { act: 'open-window' as const } : {}),
-    });
+  if (now.window !== null) troubles.push(windowTrouble(now.window));
   if (now.microphone === 'refused')
     troubles.push({
       key: 'microphone',
@@ -123,6 +116,17 @@ export function troublesOf(now: Conditions): readonly Trouble[] {
       act: 'forget-unlogged',
     });
   return troubles;
+}
+
+function windowTrouble({ opens, waits }: WindowNews): Trouble {
+  const key = 'window';
+  if (waits === null) {
+    const act = opens ? ({ act: 'open-window' } as const) : {};
+    return { key, tone: 'warning', title: texts.windowGoneTitle, advice: texts.windowGoneAdvice, ...act };
+  }
+  if (waits === '') return { key, tone: 'info', title: texts.windowOpening, advice: '' };
+  const title = texts.windowWaitsTitle(waits);
+  return { key, tone: 'info', title, advice: texts.windowWaitsAdvice, act: 'drop-wait' };
 }
 
 function lineTrouble({ line, credential, relay }: Conditions): Trouble | null {

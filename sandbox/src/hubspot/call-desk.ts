@@ -61,8 +61,9 @@ export function createCallDesk(parts: { portal: Portal; portalId: number; appId:
       case 'FINALIZE_ENGAGEMENT':
       case 'PUBLISH_TO_CHANNEL': {
         const { engagementId, externalCallId } = data;
-        const known = portal.get('calls', `${engagementId}`) !== undefined;
-        const outcome = failing || !known ? 'FAILED' : 'SUCCEEDED';
+        // Only a call of a help-desk channel has a conversation to get into: here, one that stands on a ticket.
+        const ofHelpDesk = portal.associated('calls', `${engagementId}`, 'tickets').length > 0;
+        const outcome = failing || !ofHelpDesk ? 'FAILED' : 'SUCCEEDED';
         return [{ type: `${type}_${outcome}`, data: { engagementId, externalCallId } }];
       }
       case 'NAVIGATE_TO_RECORD': {

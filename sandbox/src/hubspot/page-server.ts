@@ -100,7 +100,8 @@ export async function createPageServer(parts: {
       usesCallingWindow: location !== 'widget' && usesCallingWindow,
       fullNavigation: request.query.get('navigation') !== 'inplace',
     };
-    const title = { window: 'Calling', tasks: 'Tasks', 'help-desk': 'Help desk' }[place] ?? 'Contacts';
+    const title =
+      { window: 'Calling', tasks: 'Tasks', 'help-desk': 'Help desk', settings: 'Settings' }[place] ?? 'Contacts';
     const reply = text(200, 'text/html', pageHtml({ title: `${title} (sandbox, not HubSpot)`, setup }));
     // Who is signed in here is known to the page where an app asks for consent.
     const cookie = `sandbox-portal-user=${owner?.userId}; Path=/oauth; SameSite=Lax; HttpOnly`;
@@ -213,6 +214,7 @@ function placeAt(path: string): string | undefined {
   if (path === '/' || path.startsWith('/contacts/')) return 'record';
   if (path.startsWith('/calling-integration-popup-ui/')) return 'window';
   if (path.startsWith('/tasks/')) return 'tasks';
+  if (path.startsWith('/connected-apps/')) return 'settings';
   return path.startsWith('/help-desk/') ? 'help-desk' : undefined;
 }
 

@@ -11,6 +11,7 @@ import {
   toEnvelope,
   type WireEvent,
 } from '@patchcord/call-protocol';
+import { hasPageLogs } from '../delivery/page-log.ts';
 import { toStoredEvent } from '../live/relay-event.ts';
 import type { CallWithEvents, Change, NewEffect, StoredEvent } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
@@ -66,7 +67,9 @@ export function changeOf(
 ): Change {
   const now = parts.now();
   // Both may be gone from the configuration while a call of theirs is open; the call must be finished all the same.
-  const tenant = parts.tenants.find(owner.tenant)?.config;
+  const found = parts.tenants.find(owner.tenant);
+  const tenant = found?.config;
+  const pagesMakeLogs = found !== undefined && hasPageLogs(found.crm);
   const agent = parts.tenants.agent(owner.tenant, owner.agent)?.agent;
   const joins = joinsOf(owner, fresh, calls, now);
   const own = [...fresh, ...joins];
@@ -124,7 +127,7 @@ export function changeOf(
     const moves = !untouched || saysOfLog;
     const writes = (options.writesLog ?? true) && log !== null && belongsInCrm(log) && moves;
     // A page may have made a log for a call that gets none.
-    if (tenant?.crm.kind === 'hubspot' && log !== null && log.stage !== 'live' && !belongsInCrm(log) && moves)
+    if (pagesMakeLogs && log !== null && log.stage !== 'live' && !belongsInCrm(log) && moves)
       logs.push(crmLogEffect(owner.tenant, owner.agent, agent, callId, now));
     if (writes) {
       const onlyDrafts = own.every((one) => one.callId !== callId || one.event.name === 'wrap-up.saved');

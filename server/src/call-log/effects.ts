@@ -50,6 +50,27 @@ export function crmLogEffect(
   };
 }
 
+/** When the CRM is asked once more for logs that its page made late: soon, and once its index surely had time, ms after the relay made the log. */
+const secondLooksMs = [600_000, 6 * 3_600_000] as const;
+
+/** Later looks for logs that a page which was asked and said nothing made all the same: no webhook has to tell of them. */
+export function secondLookEffects(tenant: TenantId, callId: CallId, now: number): NewEffect[] {
+  return secondLooksMs.map((afterMs, index) => ({
+    ...lookEffect(tenant, callId, now + afterMs),
+    id: `crm.second-look ${callId} ${index + 1}`,
+  }));
+}
+
+/** Another look at logs that a phone named and that were not its call's yet. */
+export function doubtEffect(tenant: TenantId, callId: CallId, dueAt: number): NewEffect {
+  return lookEffect(tenant, callId, dueAt);
+}
+
+function lookEffect(tenant: TenantId, callId: CallId, dueAt: number): NewEffect {
+  const kind = 'crm.second-look';
+  return { id: `${kind} ${callId}`, kind, tenant, callId, payload: {}, dueAt, orderKey: null };
+}
+
 /** The CRM is told of a call's recording, or given its words: one row per call and matter, worked once its log is there. */
 export function mediaEffect(
   kind: 'crm.recording' | 'crm.transcript',

@@ -354,7 +354,8 @@ export class EventRecorder {
   }
 }
 
-function sourceOf({ tenant, agent, device }: Publisher): string {
+/** What the events of this device carry as their source. */
+export function sourceOf({ tenant, agent, device }: Publisher): string {
   return `/tenants/${tenant}/agents/${agent}/devices/${device}`;
 }
 

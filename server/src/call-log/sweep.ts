@@ -1,16 +1,16 @@
 /**
- * Finishes calls whose phone fell silent: a laptop that ran out of power sends no `call.ended`. A long call is silent too, so silence alone
- * must last; once the agent has no session left, nobody can report any more. Owns when; how a call ends by rule is the
- * recorder's business. Runs on every relay: what one has finished, the others find finished.
+ * Finishes calls whose phone fell silent: a laptop that ran out of power, a window that was killed, sends no `call.ended`. A long call is silent
+ * too, so silence alone must last; a phone that has no live socket any more at any relay is gone, and once the agent has no session left,
+ * nobody can report. Owns when; how a call ends by rule is the recorder's business. Runs on every relay: what one has finished, the others find finished.
  */
 import type { CallId } from '@patchcord/call-protocol';
 import type { Log } from '../logging.ts';
 import type { CallStore } from '../store/contract.ts';
 import type { EventRecorder } from './record-events.ts';
 
-/** After this long without a word from its phone a call is over. */
+/** After this long without a word from its phone a call is over, whatever is open. */
 export const silentMs = 12 * 3_600_000;
-/** After this long when its agent has no session left. */
+/** After this long when its agent has no session left: for phones that nobody saw with a live socket. */
 export const unattendedMs = 10 * 60_000;
 const page = 100;
 
@@ -20,6 +20,8 @@ export async function finishSilentCalls(parts: {
   readonly recorder: EventRecorder;
   readonly log: Log;
   readonly now: () => number;
+  /** Phones without a live socket since before this are gone; null while nobody can tell. */
+  readonly goneBefore: number | null;
 }): Promise<number> {
   let finished = 0;
   /** Seen in this sweep and still open: asked for on top of a page, so that they never fill it. */
@@ -30,6 +32,7 @@ export async function finishSilentCalls(parts: {
       now,
       silentBefore: now - silentMs,
       unattendedBefore: now - unattendedMs,
+      goneBefore: parts.goneBefore,
       limit: page + left.size,
     });
     const unseen = silent.filter((callId) => !left.has(callId));

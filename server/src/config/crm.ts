@@ -40,6 +40,11 @@ export const CrmSchema = v.variant(
       ),
       /** Whose calls a card on a record shows: `all` of the customer's, as HubSpot's timeline does, or each agent their `own`. */
       cardCalls: v.optional(v.picklist(['all', 'own'], 'must be "all" or "own"'), 'all'),
+      /**
+       * Who hears and reads calls on a card: whoever had the call, supervisors and administrators (`own`), or every agent (`all`). Apart from `cardCalls`:
+       * a call's place in the timeline is one thing, its sound another.
+       */
+      cardRecordings: v.optional(v.picklist(['all', 'own'], 'must be "all" or "own"'), 'own'),
       /** The number that callers dial: HubSpot wants one of a call that no phone saw. Without it such a call is logged in silence. */
       mainNumber: v.exactOptional(
         v.pipe(v.string(), v.regex(/^\+[1-9]\d{6,14}$/, 'must be a number with its country code, as +14155550100')),

@@ -18,7 +18,14 @@ import { type CrmLogPayload, crmLogEffect, webhookEffects } from '../call-log/ef
 import { belongsInCrm } from '../call-log/fold.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
 import { relayEvent, toStoredEvent } from '../live/relay-event.ts';
-import type { CallStore, CallWithEvents, LeasedEffect, LogCreatorStore, StoredCall } from '../store/contract.ts';
+import type {
+  CallStore,
+  CallWithEvents,
+  LeasedEffect,
+  LogCreatorStore,
+  NewEffect,
+  StoredCall,
+} from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
 import { waitForFate } from './consult-fate.ts';
 import type { Delivered, Failure } from './delivered.ts';
@@ -47,9 +54,11 @@ export interface ReadyLog {
   readonly call: StoredCall;
   /** The call whose log this call goes on in, from this write on. */
   readonly takenOver: CallId | null;
+  /** What there is to look at once it is written. */
+  readonly later: readonly NewEffect[];
   readonly write: LogToWrite;
   /** Set for a call that no phone saw, where the CRM wants to be told of those. */
-  readonly unseen?: { readonly candidates: readonly CrmAgent[]; readonly reported: boolean };
+  readonly unseen?: { readonly candidates: readonly CrmAgent[]; readonly attempts: number };
 }
 
 /** What there is to do for one effect: a log to write, nothing (any more, or yet), or why it cannot be told. */
@@ -58,23 +67,24 @@ export type PreparedLog =
   | { readonly effect: LeasedEffect; readonly delivered: Delivered }
   | { readonly effect: LeasedEffect; readonly error: unknown };
 
-/** Reads what is to be written, for logs of one tenant. */
-export async function prepareLogs(effects: readonly LeasedEffect[], parts: LogParts): Promise<readonly PreparedLog[]> {
+/** Reads what is to be written, for logs of one tenant; each is told for itself, since one may have to look for long. */
+export async function prepareLogs(
+  effects: readonly LeasedEffect[],
+  parts: LogParts,
+): Promise<readonly Promise<PreparedLog>[]> {
   const found = await parts.calls.readCalls(effects.map(({ callId }) => callId as CallId));
   const ofPages = [...found.values()].filter(({ call }) => {
     const crm = parts.tenants.find(call.tenant)?.crm;
     return crm !== undefined && hasPageLogs(crm);
   });
   const decided = await parts.creators.ofCalls(ofPages.map(callOf));
-  return Promise.all(
-    effects.map(async (effect): Promise<PreparedLog> => {
-      try {
-        return { effect, ...(await prepareLog(effect, found.get(effect.callId as CallId), { ...parts, decided })) };
-      } catch (error) {
-        return { effect, error };
-      }
-    }),
-  );
+  return effects.map(async (effect): Promise<PreparedLog> => {
+    try {
+      return { effect, ...(await prepareLog(effect, found.get(effect.callId as CallId), { ...parts, decided })) };
+    } catch (error) {
+      return { effect, error };
+    }
+  });
 }
 
 type Prepared = { readonly ready: ReadyLog } | { readonly delivered: Delivered };
@@ -109,7 +119,8 @@ async function prepareNone(
   if (events.some(({ name }) => name === 'log.removed')) return nothing;
   const leftover = await leftoverOf(found, tenant, effect, parts);
   if (leftover.is === 'open') return { delivered: { postponedTo: leftover.lookAt } };
-  return leftover.logId === null ? nothing : readyToWrite(effect, call, call.callId, leftover.logId, parts);
+  if (leftover.logId === null) return { delivered: { ...nothing.delivered, effects: leftover.later } };
+  return readyToWrite(effect, call, call.callId, leftover, parts);
 }
 
 /** The call is to be logged, and as this one. */
@@ -132,7 +143,7 @@ async function prepareOwn(
   const { call } = found;
   if (call.log === null || !mayBelong(call))
     return { delivered: { log: { callId, state: 'none', logId: null, reason: null } } };
-  const { ready } = readyToWrite(effect, call, whose.writtenAs, place.logId, parts);
+  const { ready } = readyToWrite(effect, call, whose.writtenAs, place, parts);
   const isUnseen =
     isReportedCall(callId) &&
     call.log.direction === 'inbound' &&
@@ -143,7 +154,7 @@ async function prepareOwn(
       ...ready,
       takenOver: whose.takenOver ? whose.writtenAs : null,
       ...(isUnseen
-        ? { unseen: { candidates: await rangFor(call, parts), reported: wasTried(stored.call, effect) } }
+        ? { unseen: { candidates: await rangFor(call, parts), attempts: earlierAttempts(stored.call, effect) } }
         : {}),
     },
   };
@@ -153,13 +164,18 @@ function readyToWrite(
   effect: LeasedEffect,
   call: StoredCall,
   writtenAs: CallId,
-  logId: string | null,
+  { logId, later }: { readonly logId: string | null; readonly later: readonly NewEffect[] },
   parts: LogParts,
 ): { readonly ready: ReadyLog } {
   const { tenant, crmAgent } = writerOf(effect, parts.tenants);
   if (call.log === null) throw new RangeError('A call without a log is not written.');
   const log = inTheCrm({ ...call.log, callId: writtenAs }, tenant.config.crm.kind);
-  return { ready: { effect, tenant, call, takenOver: null, write: { log, agent: crmAgent, logId } } };
+  return { ready: { effect, tenant, call, takenOver: null, later, write: { log, agent: crmAgent, logId } } };
+}
+
+/** How many earlier attempts may have told the CRM of this call. */
+function earlierAttempts(call: StoredCall, effect: LeasedEffect): number {
+  return wasTried(call, effect) ? Math.max(1, effect.attempts - 1) : 0;
 }
 
 /** Everybody in whose phone the same call of the phone system rang. */
@@ -204,14 +220,8 @@ function mayBelong({ callId, log }: StoredCall): boolean {
  * @returns what became of each, in the order given
  */
 export async function writeReady(logs: readonly ReadyLog[]): Promise<readonly LogWritten[]> {
-  const written = new Map<ReadyLog, LogWritten>();
-  const plain = logs.filter(({ unseen }) => unseen === undefined);
-  (await writeTogether(plain)).forEach((one, index) => {
-    const log = plain[index];
-    if (log !== undefined) written.set(log, one);
-  });
-  for (const log of logs) if (log.unseen !== undefined) written.set(log, await writeAlone(log));
-  return logs.map((log) => written.get(log) ?? { error: asFailure(new RangeError('not written')) });
+  const [only] = logs;
+  return only !== undefined && logs.length === 1 ? [await writeAlone(only)] : await writeTogether(logs);
 }
 
 async function writeTogether(logs: readonly ReadyLog[]): Promise<readonly LogWritten[]> {
@@ -236,7 +246,7 @@ async function writeAlone({ tenant: { crm }, write: { log, agent, logId }, unsee
       logId:
         unseen === undefined || crm.reportUnseenCall === undefined
           ? await crm.writeLog(log, agent, logId)
-          : await crm.reportUnseenCall(log, agent, unseen.candidates, { reported: unseen.reported }),
+          : await crm.reportUnseenCall(log, agent, unseen.candidates, { attempts: unseen.attempts }),
     };
   } catch (error) {
     return { error: asFailure(error) };
@@ -257,7 +267,11 @@ function asFailure(error: unknown): PatchcordError {
  * What follows from a written log.
  * @throws PatchcordError `crm.unavailable` when the CRM gave no id
  */
-export function logSaved({ effect, tenant, call, takenOver, write }: ReadyLog, logId: string, now: number): Delivered {
+export function logSaved(
+  { effect, tenant, call, takenOver, later, write }: ReadyLog,
+  logId: string,
+  now: number,
+): Delivered {
   if (logId === '')
     throw new PatchcordError('crm.unavailable', 'The CRM took the log but gave no id for it.', { retryable: true });
   const { callId } = call;
@@ -286,7 +300,7 @@ export function logSaved({ effect, tenant, call, takenOver, write }: ReadyLog, l
   return {
     log: { callId, state: 'saved', logId, reason: null },
     ownEvents,
-    effects: [...webhookEffects(tenant.config, ownEvents, now), ...again],
+    effects: [...webhookEffects(tenant.config, ownEvents, now), ...again, ...later],
     tell: { agent: call.agent, event: saved },
   };
 }

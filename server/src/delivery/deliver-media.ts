@@ -12,6 +12,8 @@ import type { Delivered } from './delivered.ts';
 const lookAgainMs = { least: 250, most: 60_000 } as const;
 /** After that it is not waited for any more. */
 const waitsAtMostMs = 7 * 86_400_000;
+/** After that it is not tried any more: what waited for its log as long as it may still has a day's tries. */
+export const mediaLifeMs = waitsAtMostMs + 86_400_000;
 
 interface MediaParts {
   readonly store: Pick<Store, 'calls' | 'transcripts'>;

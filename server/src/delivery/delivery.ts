@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { errorCode, type PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import type { LogWritten } from '@patchcord/crm-adapters/relay';
 import type { Alert } from '../alerts.ts';
 import { type WebhookPayload, webhookIdStart } from '../call-log/effects.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
@@ -16,10 +17,11 @@ import type { EffectKind, LeasedEffect, Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { CrmLimits } from './crm-limits.ts';
-import { logFailed, logSaved, prepareLogs, type ReadyLog, writeReady } from './deliver-log.ts';
-import { deliverMedia } from './deliver-media.ts';
+import { logFailed, logSaved, type PreparedLog, prepareLogs, type ReadyLog, writeReady } from './deliver-log.ts';
+import { deliverMedia, mediaLifeMs } from './deliver-media.ts';
 import { deliverWebhook, EndpointsHealth } from './deliver-webhook.ts';
 import type { Delivered } from './delivered.ts';
+import { lookAgain } from './second-look.ts';
 
 export interface DeliverySettings {
   readonly leaseMs: number;
@@ -36,10 +38,14 @@ const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: 
   [
     { kinds: ['crm.log', 'edge.revoke'], atOnce: 64, perTenant: 8 },
     { kinds: ['webhook'], atOnce: 64, perTenant: 16 },
-    { kinds: ['crm.recording', 'crm.transcript'], atOnce: 16, perTenant: 4 },
+    { kinds: ['crm.recording', 'crm.transcript', 'crm.second-look'], atOnce: 16, perTenant: 4 },
   ];
 /** Effects taken from the store in one go. */
 const claimedAtOnce = 400;
+/** Logs of a batch that were looked up by then are written together; what looks for longer holds none of them back, ms. */
+const preparedTogetherMs = 100;
+/** Calls that no phone saw, reported at once out of one batch: each is looked for until it shows. */
+const reportedAtOnce = 8;
 /** Asked again at least this often: another relay may have enqueued, or lost, something. */
 const longestSleepMs = 2_000;
 /** What is due and cannot be taken (its CRM rests, its key is held) is looked at this often. */
@@ -113,6 +119,11 @@ export class Delivery {
     this.#raise = options.raise;
     this.#now = options.now;
     this.#random = options.random;
+  }
+
+  /** What this relay's heartbeats name it. */
+  get relay(): string {
+    return this.#relay;
   }
 
   /** How the tenants' webhook endpoints fare. */
@@ -315,41 +326,64 @@ export class Delivery {
       tenants: this.#tenants,
       now: this.#now,
     });
-    const ready: ReadyLog[] = [];
-    const settling: Promise<void>[] = [];
-    for (const one of prepared) {
-      if ('ready' in one) ready.push(one.ready);
-      else if ('delivered' in one) settling.push(settled(one.effect, this.#settle(one.effect, one.delivered)));
-      else {
-        // Of a look-up that failed only an outage says something of the CRM: what else there is may be a fault of ours, or of one call.
-        if (isAway(one.error)) this.#fared(one.effect.tenant, [one.error]);
-        settling.push(settled(one.effect, this.#failed(one.effect, one.error)));
+    const working: Promise<void>[] = [];
+    const begin = (work: Promise<void>): void => {
+      const failed = (error: unknown): void => this.#log.error({ err: error }, 'logs could not be delivered');
+      working.push(work.catch(failed));
+    };
+    const unseen: ReadyLog[] = [];
+    let reporting = 0;
+    const report = async (): Promise<void> => {
+      reporting += 1;
+      for (let log = unseen.shift(); log !== undefined; log = unseen.shift()) await this.#writeTogether([log], settled);
+      reporting -= 1;
+    };
+    for await (const wave of inWaves(prepared, preparedTogetherMs)) {
+      const seen: ReadyLog[] = [];
+      for (const one of wave) {
+        if ('ready' in one) (one.ready.unseen === undefined ? seen : unseen).push(one.ready);
+        else if ('delivered' in one) begin(settled(one.effect, this.#settle(one.effect, one.delivered)));
+        else {
+          // Of a look-up that failed only an outage says something of the CRM: what else there is may be a fault of ours, or of one call.
+          if (isAway(one.error)) this.#fared(one.effect.tenant, [one.error]);
+          begin(settled(one.effect, this.#failed(one.effect, one.error)));
+        }
       }
+      if (seen.length > 0) begin(this.#writeTogether(seen, settled));
+      while (unseen.length > 0 && reporting < reportedAtOnce) begin(report());
     }
-    const written = await writeReady(ready);
-    const [tenant] = effects.map((effect) => effect.tenant);
-    if (tenant !== undefined && ready.length > 0)
+    await Promise.all(working);
+  }
+
+  /** Writes logs of one tenant and settles each. */
+  async #writeTogether(
+    logs: readonly ReadyLog[],
+    settled: (effect: LeasedEffect, settle: Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    const written = await writeReady(logs);
+    const [first] = logs;
+    if (first !== undefined)
       this.#fared(
-        tenant,
+        first.effect.tenant,
         written.map((one) => ('error' in one ? one.error : null)),
       );
-    written.forEach((one, index) => {
-      const log = ready[index];
-      if (log === undefined) return;
-      const { effect } = log;
-      const settle = async (): Promise<void> => {
-        if ('error' in one) return this.#failed(effect, one.error);
-        let saved: Delivered;
-        try {
-          saved = logSaved(log, one.logId, this.#now());
-        } catch (error) {
-          return this.#failed(effect, error);
-        }
-        return this.#settle(effect, saved);
-      };
-      settling.push(settled(effect, settle()));
-    });
-    await Promise.all(settling);
+    await Promise.all(
+      logs.map((log, index) => {
+        const one = written[index];
+        return one === undefined ? undefined : settled(log.effect, this.#settleWritten(log, one));
+      }),
+    );
+  }
+
+  async #settleWritten(log: ReadyLog, one: LogWritten): Promise<void> {
+    if ('error' in one) return this.#failed(log.effect, one.error);
+    let saved: Delivered;
+    try {
+      saved = logSaved(log, one.logId, this.#now());
+    } catch (error) {
+      return this.#failed(log.effect, error);
+    }
+    return this.#settle(log.effect, saved);
   }
 
   /** How a tenant's CRM fared with logs that were written together; null stands for one that was taken. */
@@ -431,6 +465,14 @@ export class Delivery {
       case 'crm.recording':
       case 'crm.transcript':
         return deliverMedia(effect, { store: this.#store, tenants: this.#tenants, now: this.#now });
+      case 'crm.second-look':
+        return lookAgain(effect, {
+          calls: this.#store.calls,
+          creators: this.#store.logCreators,
+          recorder: this.#recorder,
+          tenants: this.#tenants,
+          now: this.#now,
+        });
       case 'edge.revoke':
         await repeatRevocation(
           { tenants: this.#tenants, store: this.#store, log: this.#log, now: this.#now },
@@ -485,7 +527,8 @@ export class Delivery {
     const retryable = known === null || known.retryable || code === 'crm.not-authentic';
     // A log must outlive any outage, and a revocation ends by itself; an endpoint that never answers, or what only adds to a log, is given up.
     const now = this.#now();
-    const tooOld = effect.attempts >= this.#settings.attempts || now - effect.createdAt > webhookLifeMs;
+    const lifeMs = effect.kind === 'webhook' ? webhookLifeMs : mediaLifeMs;
+    const tooOld = effect.attempts >= this.#settings.attempts || now - effect.createdAt > lifeMs;
     const dead = !retryable || (effect.kind !== 'crm.log' && effect.kind !== 'edge.revoke' && tooOld);
     const reason = known?.message ?? 'The relay failed while delivering this; its log says more.';
     const askedMs = known?.retryAfterMs;
@@ -518,6 +561,32 @@ export class Delivery {
 
   #tell(effect: LeasedEffect, delivered: Delivered): void {
     if (delivered.tell !== undefined) this.#hub.tell(effect.tenant, delivered.tell.agent, delivered.tell.event);
+  }
+}
+
+/** What is there by now, and a moment later what came meanwhile, until nothing is left. */
+async function* inWaves(
+  prepared: readonly Promise<PreparedLog>[],
+  togetherMs: number,
+): AsyncGenerator<readonly PreparedLog[]> {
+  const waiting = new Set(prepared);
+  let wave: PreparedLog[] = [];
+  for (const one of prepared)
+    void one.then((log) => {
+      waiting.delete(one);
+      wave.push(log);
+    });
+  while (waiting.size > 0 || wave.length > 0) {
+    let timer: NodeJS.Timeout | undefined;
+    if (wave.length === 0) await Promise.race(waiting);
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, togetherMs);
+    });
+    await Promise.race([Promise.all(waiting), enough]);
+    clearTimeout(timer);
+    const ready = wave;
+    wave = [];
+    yield ready;
   }
 }
 

@@ -6,15 +6,15 @@ import { CallIdSchema, PatchcordError, type TenantId } from '@patchcord/call-pro
 import { Router } from 'express';
 import * as v from 'valibot';
 import { recordingLink } from '../recordings/link.ts';
-import { signedBody, signersOf } from './hubspot-signed.ts';
+import { fromHubSpotItself, signedBody } from './hubspot-signed.ts';
 import type { RelayParts } from './parts.ts';
 
 export function hubSpotRecordingRoutes(parts: RelayParts): Router {
   return Router().get('/v1/hubspot/recordings/:externalId', signedBody, async (request, response) => {
-    const signers = signersOf(parts, request, 'hubspot-recording');
+    const signers = await fromHubSpotItself(parts, request, 'hubspot-recording', ['appId', 'externalAccountId']);
     const { appId, externalAccountId } = request.query;
     // `hs_call_external_account_id` is the customer's id here: so says the call itself.
-    const tenant = [...signers.values()].find(
+    const tenant = signers.find(
       ({ config: { id, crm } }) => crm.kind === 'hubspot' && id === externalAccountId && String(crm.appId) === appId,
     );
     const callId = v.safeParse(CallIdSchema, request.params.externalId);

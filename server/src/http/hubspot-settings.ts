@@ -52,13 +52,13 @@ export function hubSpotSettingsRoutes(parts: RelayParts): Router {
 
   const router = Router();
   router.post('/v1/hubspot/card/settings', signedBody, async (request, response) => {
-    const card = cardRequest(parts, request);
+    const card = await cardRequest(parts, request);
     await mayAsk(card);
     if (read(SettingsSchema, card.body ?? {}).run) await test(card.tenant, request);
     response.json(await settings(card));
   });
   router.post('/v1/hubspot/card/settings/change', signedBody, async (request, response) => {
-    const card = cardRequest(parts, request);
+    const card = await cardRequest(parts, request);
     await mayAsk(card);
     await repeated.once(card.signature, () => change(parts, card));
     response.json(await settings(card));

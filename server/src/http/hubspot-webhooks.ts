@@ -9,7 +9,7 @@ import * as v from 'valibot';
 import { hasPageLogs } from '../delivery/page-log.ts';
 import type { Tenant } from '../tenants.ts';
 import { read } from './guards.ts';
-import { signedBody, signedJson, signersOf } from './hubspot-signed.ts';
+import { fromHubSpotItself, inPortal, signedBody, signedJson } from './hubspot-signed.ts';
 import type { RelayParts } from './parts.ts';
 
 const callType = '0-48';
@@ -32,11 +32,12 @@ const BatchSchema = v.pipe(v.array(NotificationSchema), v.maxLength(100));
 
 export function hubSpotWebhookRoutes(parts: RelayParts): Router {
   return Router().post('/v1/hubspot/webhooks', signedBody, async (request, response) => {
-    const portals = signersOf(parts, request, 'hubspot-webhook');
+    const signers = await fromHubSpotItself(parts, request, 'hubspot-webhook');
     let taken = 0;
     for (const notification of read(BatchSchema, signedJson(request))) {
-      const tenant = portals.get(notification.portalId);
-      if (tenant !== undefined && (await take(parts, tenant, notification))) taken += 1;
+      // Of customers that share the account it is for the one whose log or call it is.
+      for (const tenant of inPortal(signers, notification.portalId))
+        if (await take(parts, tenant, notification)) taken += 1;
     }
     response.json({ taken });
   });

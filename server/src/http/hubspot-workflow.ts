@@ -1,6 +1,7 @@
 /**
  * HubSpot's workflow actions (HubSpot contract, section 3.2), signed: "schedule a call-back" and "put on the dial list". Owns whose list a record
- * goes to and with which number. An action HubSpot repeats is done once: the entry's id is made of the action's own. Must never hold up a workflow.
+ * goes to and with which number. An action HubSpot repeats is done once: the entry's id is made of the action's own. Must never hold up a workflow, nor
+ * the look-ups of a phone that rings.
  */
 import { createHash } from 'node:crypto';
 import { type AgentId, errorCode, PatchcordError, type RecordRef, type TenantId } from '@patchcord/call-protocol';
@@ -10,14 +11,19 @@ import type { AgentConfig } from '../config.ts';
 import type { Tenant } from '../tenants.ts';
 import { mustBeAllowed, recordNumbers } from '../to-call/record-numbers.ts';
 import { addToCall } from '../to-call/to-calls.ts';
+import { tooMany } from './errors.ts';
 import { read } from './guards.ts';
-import { recordObjects } from './hubspot-card.ts';
-import { signedBody, signedJson, signersOf } from './hubspot-signed.ts';
+import { recordObjects } from './hubspot-card-calls.ts';
+import { fromHubSpotItself, inPortal, signedBody, signedJson } from './hubspot-signed.ts';
 import type { RelayParts } from './parts.ts';
 
 /** HubSpot waits longer; a workflow of thousands should not. */
 const answerWithinMs = 4_000;
 const hourMs = 3_600_000;
+/** Actions of one customer that are looked up at once, each with two to five requests; thousands of records may enter a workflow in a minute. */
+const mostAtOnce = 4;
+/** HubSpot asks again after it by itself, for days. */
+const askAgainMs = 15_000;
 
 const idText = v.pipe(v.union([v.string(), v.number()]), v.transform(String), v.regex(/^\d{1,20}$/));
 /** What a form leaves empty comes as nothing, null or an empty text. */
@@ -67,11 +73,25 @@ type Kind = 'call-back' | 'dial-list';
 /** What the action gives back, by the name its form has for it. */
 const outputs = { 'call-back': 'call_back_id', 'dial-list': 'entry_id' } as const;
 
+/** Takes a place among those that are looked up for a customer; what it gives leaves the place again. @throws PatchcordError `request.too-many` */
+type Queue = (customer: string) => () => void;
+
 export function hubSpotWorkflowRoutes(parts: RelayParts): Router {
+  const underWay = new Map<string, number>();
+  const enter: Queue = (customer) => {
+    const others = underWay.get(customer) ?? 0;
+    if (others >= mostAtOnce) throw tooMany(askAgainMs);
+    underWay.set(customer, others + 1);
+    return () => {
+      const left = (underWay.get(customer) ?? 1) - 1;
+      if (left > 0) underWay.set(customer, left);
+      else underWay.delete(customer);
+    };
+  };
   const router = Router();
   for (const kind of ['call-back', 'dial-list'] as const) {
     router.post(`/v1/hubspot/workflow/${kind}`, signedBody, (request, response) =>
-      answer(parts, kind, request, response),
+      answer(parts, enter, kind, request, response),
     );
   }
   return router;
@@ -81,11 +101,18 @@ export function hubSpotWorkflowRoutes(parts: RelayParts): Router {
  * Every refusal is an answer with its reason, so that the workflow goes on. Only what may be different in a minute is an error: HubSpot then asks
  * again by itself, and the record is not lost.
  */
-async function answer(parts: RelayParts, kind: Kind, request: Request, response: Response): Promise<void> {
-  const portals = signersOf(parts, request, 'hubspot-workflow');
+async function answer(
+  parts: RelayParts,
+  enter: Queue,
+  kind: Kind,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const signers = await fromHubSpotItself(parts, request, 'hubspot-workflow');
   const said = signedJson(request);
   const portal = v.safeParse(v.object({ origin: v.object({ portalId: idText }) }), said);
-  const tenant = portal.success ? portals.get(portal.output.origin.portalId) : undefined;
+  const tenants = portal.success ? inPortal(signers, portal.output.origin.portalId) : [];
+  const [tenant] = tenants;
   if (tenant === undefined) {
     throw new PatchcordError(
       'identity.refused',
@@ -93,7 +120,7 @@ async function answer(parts: RelayParts, kind: Kind, request: Request, response:
     );
   }
   try {
-    const id = await take(parts, tenant, kind, read(ActionSchema, said));
+    const id = await take(parts, tenants, enter, kind, read(ActionSchema, said));
     response.json({ outputFields: { hs_execution_state: 'SUCCESS', [outputs[kind]]: id } });
   } catch (error) {
     const code = errorCode(error);
@@ -104,15 +131,25 @@ async function answer(parts: RelayParts, kind: Kind, request: Request, response:
   }
 }
 
-async function take(parts: RelayParts, tenant: Tenant, kind: Kind, action: Action): Promise<string> {
+/** @param tenants Who shares the account; the one whose agent shall call gets the entry */
+async function take(
+  parts: RelayParts,
+  tenants: readonly Tenant[],
+  enter: Queue,
+  kind: Kind,
+  action: Action,
+): Promise<string> {
+  for (const { config } of tenants) {
+    const known = idOf(config.id, kind, action.callbackId);
+    if ((await parts.store.toCall.find(config.id as TenantId, null, known)) !== null) return known;
+  }
+  const { note, number: wanted, due_at: dueAt, in_hours: hours, in_minutes: minutes } = action.inputFields;
+  const record = recordOf(action);
+  const found = await inTime(lookUp(tenants, enter, record, action));
+  const { tenant, agent } = agentOf(parts, tenants, found.userId);
   const { config } = tenant;
   const tenantId = config.id as TenantId;
   const id = idOf(config.id, kind, action.callbackId);
-  if ((await parts.store.toCall.find(tenantId, null, id)) !== null) return id;
-  const { note, number: wanted, due_at: dueAt, in_hours: hours, in_minutes: minutes } = action.inputFields;
-  const record = recordOf(action);
-  const found = await inTime(lookUp(tenant, record, action));
-  const agent = agentOf(parts, tenant, found.userId);
   const number = wanted ?? found.numbers[0]?.number;
   if (number === undefined) {
     throw new PatchcordError(
@@ -153,27 +190,49 @@ async function take(parts: RelayParts, tenant: Tenant, kind: Kind, action: Actio
   return id;
 }
 
+const nobodyWaits = { urgent: false };
+
 interface Found {
   readonly userId: string | null;
   readonly name: string | null;
   readonly numbers: readonly { readonly number: string }[];
 }
 
-/** Who shall call, what the record is called, its numbers. The record's owner calls where the action names nobody. */
-async function lookUp(tenant: Tenant, record: RecordRef, { inputFields }: Action): Promise<Found> {
-  const { crm } = tenant;
-  const [described, numbers] = await Promise.all([
-    crm.describeRecord?.(record),
-    inputFields.number === undefined ? recordNumbers(tenant, record) : [],
-  ]);
-  const owner = inputFields.owner ?? described?.ownerId ?? null;
-  const userId = owner === null ? null : ((await crm.userOfOwner?.(owner)) ?? null);
-  return { userId, name: described?.name ?? null, numbers };
+/**
+ * Who shall call, what the record is called, its numbers. The record's owner calls where the action names nobody. Its place is left when HubSpot has
+ * answered, not when the workflow has gone on without.
+ */
+async function lookUp(
+  [tenant]: readonly Tenant[],
+  enter: Queue,
+  record: RecordRef,
+  { inputFields }: Action,
+): Promise<Found> {
+  if (tenant === undefined) return { userId: null, name: null, numbers: [] };
+  const { crm, config } = tenant;
+  const leave = enter(config.id);
+  try {
+    const [described, numbers] = await Promise.all([
+      crm.describeRecord?.(record, nobodyWaits),
+      inputFields.number === undefined ? recordNumbers(tenant, record, nobodyWaits) : [],
+    ]);
+    const owner = inputFields.owner ?? described?.ownerId ?? null;
+    const userId = owner === null ? null : ((await crm.userOfOwner?.(owner, nobodyWaits)) ?? null);
+    return { userId, name: described?.name ?? null, numbers };
+  } finally {
+    leave();
+  }
 }
 
-function agentOf({ tenants }: RelayParts, tenant: Tenant, userId: string | null): AgentConfig {
-  const agent = userId === null ? undefined : tenants.agentOfCrmUser(tenant, userId);
-  if (agent !== undefined) return agent;
+function agentOf(
+  { tenants: known }: RelayParts,
+  tenants: readonly Tenant[],
+  userId: string | null,
+): { readonly tenant: Tenant; readonly agent: AgentConfig } {
+  for (const tenant of userId === null ? [] : tenants) {
+    const agent = known.agentOfCrmUser(tenant, userId ?? '');
+    if (agent !== undefined) return { tenant, agent };
+  }
   throw new PatchcordError(
     'request.invalid',
     userId === null

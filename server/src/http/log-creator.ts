@@ -1,6 +1,7 @@
 /**
- * `PUT /v1/calls/<call id>/log-creator`: who makes the log of a call that begins. The first answer is kept, and the delivery reads the same one.
- * Owns who may ask for which call. Must never answer `page` for a call that is logged, nor change an answer that was given.
+ * `PUT /v1/calls/<call id>/log-creator`: who makes the log of a call that begins. The first answer is kept, and the delivery reads the same one; it
+ * changes once at most, from `page` to `relay`, when the relay takes over from a page that made none. Owns who may ask for which call. Must never decide
+ * for `page` once a call is logged or over: after that a page is told `page` only to go on in the log that it made.
  */
 import { type AgentId, CallIdSchema, type LogCreator, PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import { Router } from 'express';
@@ -23,7 +24,8 @@ export function logCreatorRoutes(parts: RelayParts): Router {
       const agentId = session.agent as AgentId;
       const { tenant } = parts.tenants.knownAgent(tenantId, agentId);
       if (!(await parts.limits.take('log-creators', `${tenantId} ${agentId}`))) throw tooMany(60_000);
-      // Its events may be on their way: a call that nobody told yet is the asker's.
+      // Its events may be on their way, so that nobody's call can be asked about. What is decided then counts for the asker alone: decisions are kept by
+      // agent, and whoever names a colleague's call before it is told decides nothing for it.
       const call = (await parts.store.calls.readCalls([callId])).get(callId)?.call;
       if (call !== undefined && (call.tenant !== tenantId || call.agent !== agentId))
         throw new PatchcordError('identity.refused', 'This call belongs to another agent.');

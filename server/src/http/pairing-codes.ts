@@ -7,12 +7,14 @@ import {
   type TenantId,
   TenantIdSchema,
 } from '@patchcord/call-protocol';
-import { json, type Request, Router, raw } from 'express';
+import { json, type Request, Router } from 'express';
 import * as v from 'valibot';
 import type { KnownAgent } from '../identity/proofs.ts';
 import { tooMany } from './errors.ts';
 import { actorOf, adminOnly, read } from './guards.ts';
+import { cardRequest, signedBody, withPhone } from './hubspot-signed.ts';
 import type { RelayParts } from './parts.ts';
+import { RepeatedRequests } from './repeated-requests.ts';
 
 export function pairingCodeRoutes(parts: RelayParts): Router {
   const create = async ({ tenant, agent }: KnownAgent, actor: string): Promise<PairingCode> => {
@@ -32,17 +34,16 @@ export function pairingCodeRoutes(parts: RelayParts): Router {
   const tenantOfBody = ({ body }: Request): unknown =>
     typeof body === 'object' && body !== null && 'tenant' in body ? body.tenant : undefined;
 
+  const repeated = new RepeatedRequests(parts.now);
   const router = Router();
-  // The signature covers the bytes and the public URL: nothing may be parsed or rebuilt before it is checked.
-  router.post('/v1/hubspot/pairing-codes', raw({ type: () => true, limit: '64kb' }), async (request, response) => {
-    const body: unknown = request.body;
-    const known = await parts.proofs.agentOfSignedRequest({
-      method: request.method,
-      url: `${parts.publicUrl()}${request.originalUrl}`,
-      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
-      headers: request.headers,
+  router.post('/v1/hubspot/pairing-codes', signedBody, async (request, response) => {
+    const card = withPhone(await cardRequest(parts, request));
+    // HubSpot asks again when an answer got lost: it is the same code. What comes to another relay meanwhile is refused there, and the person asks anew.
+    const code = await repeated.once(card.signature, async () => {
+      await parts.proofs.useSignature(card.signature);
+      return await create(card, `agent:${card.agent.id}`);
     });
-    response.status(201).json(await create(known, `agent:${known.agent.id}`));
+    response.status(201).json(code);
   });
   router.post(
     '/v1/admin/pairing-codes',

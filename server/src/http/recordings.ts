@@ -10,19 +10,23 @@ import { CallIdSchema, errorCode, PatchcordError, type TenantId } from '@patchco
 import { type Request, type Response, Router } from 'express';
 import * as v from 'valibot';
 import { pbxRecords, proveRecords } from '../call-records/intake.ts';
-import { followLink, type LinkUse, recordingLink } from '../recordings/link.ts';
+import { type FollowedLink, followLink, recordingLink, UsedLinks } from '../recordings/link.ts';
 import { spanOf } from '../recordings/range.ts';
 import type { CallName, OpenRecording } from '../recordings/recordings.ts';
 import { type ChannelOrder, channelOrders } from '../recordings/wav.ts';
 import { withSession } from './guards.ts';
 import type { RelayParts } from './parts.ts';
 
+/** The two routes that take a recording, as the router reads them. */
+const uploads = /^\/v1\/recordings\/[^/]+\/[^/]+\/(?:calls|sip)\/[^/]+\/?$/i;
+
 /** Whether a request may take as long as sound does. */
 export function isUpload(method: string, path: string): boolean {
-  return method === 'PUT' && path.startsWith('/v1/recordings/');
+  return method === 'PUT' && uploads.test(path);
 }
 
 export function recordingRoutes(parts: RelayParts): Router {
+  const used = new UsedLinks();
   const nobodys = { secret: randomBytes(32).toString('base64url') };
 
   /** Takes the body for the call that `named` finds, from a phone system that may report this tenant's calls. */
@@ -111,10 +115,12 @@ export function recordingRoutes(parts: RelayParts): Router {
       }),
     )
     .get('/v1/recording-files/:token', async (request, response) => {
-      const { recording, use, by } = await followLink(parts, String(request.params.token));
-      const opened = await parts.recordings.open(recording);
+      const token = String(request.params.token);
+      const link = await followLink(parts, token);
+      const opened = await parts.recordings.open(link.recording);
+      const isFirst = (): boolean => used.isFirst(token, link.expiresAt, parts.now());
       try {
-        await send(parts, opened, use, by, request, response);
+        await send(parts, opened, link, isFirst, request, response);
       } finally {
         await opened.close();
       }
@@ -125,8 +131,8 @@ export function recordingRoutes(parts: RelayParts): Router {
 async function send(
   parts: RelayParts,
   opened: OpenRecording,
-  use: LinkUse,
-  by: string,
+  { use, by }: FollowedLink,
+  isFirst: () => boolean,
   request: Request,
   response: Response,
 ): Promise<void> {
@@ -164,7 +170,8 @@ async function send(
     response.end();
     return;
   }
-  if (from === 0) {
+  // Whatever part is heard first, and each time it is heard from its beginning: a player asks for the rest in many parts.
+  if (isFirst() || from === 0) {
     const { tenant, callId } = recording;
     void parts.audit.note({ tenant, actor: by, act: 'recording.opened', subject: `call:${callId}`, at: parts.now() });
   }

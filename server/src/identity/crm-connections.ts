@@ -17,6 +17,7 @@ import {
 import { isConnectedByPage } from '../config/crm.ts';
 import type { TenantConfig } from '../config.ts';
 import type { CrmTokens } from '../crm-tokens.ts';
+import type { Tenants } from '../tenants.ts';
 
 /** What connecting an account asks HubSpot for (HubSpot contract, section 2.8). */
 const hubSpotScopes = [
@@ -35,22 +36,30 @@ const hubSpotOptionalScopes = [
   'crm.extensions_calling_transcripts.write',
 ];
 
-/** Whether the CRM was connected, and whether it knows that it no longer is: if not, an administrator removes the app there. */
+/**
+ * Whether the CRM was connected, and whether it knows that it no longer is: if not, an administrator removes the app there, unless another tenant of
+ * this relay is connected to the same account.
+ */
 export interface Disconnected {
   readonly connected: boolean;
   readonly givenBack: boolean;
 }
 
+type ConnectedConfig = Extract<TenantConfig['crm'], { readonly kind: 'salesforce' | 'hubspot' }>;
+
 export class CrmConnections {
+  readonly #tenants: Pick<Tenants, 'all'>;
   readonly #tokens: CrmTokens;
   readonly #redirectUri: () => string;
   readonly #now: () => number;
 
   constructor(options: {
+    readonly tenants: Pick<Tenants, 'all'>;
     readonly tokens: CrmTokens;
     readonly redirectUri: () => string;
     readonly now: () => number;
   }) {
+    this.#tenants = options.tenants;
     this.#tokens = options.tokens;
     this.#redirectUri = options.redirectUri;
     this.#now = options.now;
@@ -84,18 +93,18 @@ export class CrmConnections {
       const user = await hubSpotUserOf(crm, tokens.accessToken);
       if (user.portalId !== crm.portalId || user.appId !== crm.appId) {
         // Nothing of another account stays, neither here nor there.
-        await revokeHubSpotToken({ ...crm, refreshToken: tokens.refreshToken }).catch(() => {});
+        await this.#giveBack(crm, tokens.refreshToken).catch(() => {});
         throw anotherAccount('HubSpot account');
       }
       const replaced = await this.#tokens.connect(id as TenantId, 'hubspot', tokens);
       if (replaced !== null && replaced.refreshToken !== tokens.refreshToken)
-        await revokeHubSpotToken({ ...crm, refreshToken: replaced.refreshToken }).catch(() => {});
+        await this.#giveBack(crm, replaced.refreshToken).catch(() => {});
       return;
     }
     const given = await exchangeSalesforceCode({ ...salesforceApp(crm), ...exchange, codeVerifier: verifier });
     if (given.orgId.slice(0, 15) !== crm.orgId.slice(0, 15)) {
       // Nothing of another org stays, neither here nor there.
-      await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: given.refreshToken }).catch(() => {});
+      await this.#giveBack(crm, given.refreshToken).catch(() => {});
       throw anotherAccount('Salesforce organisation');
     }
     const { accessToken, refreshToken, instanceUrl } = given;
@@ -107,7 +116,7 @@ export class CrmConnections {
     });
     // Where the org does not hear of it, relays let go of the old connection within a minute all the same.
     if (replaced !== null && replaced.refreshToken !== refreshToken)
-      await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: replaced.refreshToken }).catch(() => {});
+      await this.#giveBack(crm, replaced.refreshToken).catch(() => {});
   }
 
   /**
@@ -119,12 +128,26 @@ export class CrmConnections {
     const { connected, tokens } = await this.#tokens.disconnect(id as TenantId, crm.kind);
     if (tokens === null) return { connected, givenBack: false };
     try {
-      if (crm.kind === 'hubspot') await revokeHubSpotToken({ ...crm, refreshToken: tokens.refreshToken });
-      else await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: tokens.refreshToken });
-      return { connected: true, givenBack: true };
+      return { connected: true, givenBack: await this.#giveBack(crm, tokens.refreshToken) };
     } catch {
       return { connected: true, givenBack: false };
     }
+  }
+
+  /**
+   * Has the CRM forget a refresh token. A CRM may give the same one whenever the same account allows the same app: what another tenant of this relay
+   * goes on with stays.
+   * @returns whether the CRM was told
+   */
+  async #giveBack(crm: ConnectedConfig, refreshToken: string): Promise<boolean> {
+    for (const { config } of this.#tenants.all()) {
+      if (config.crm.kind !== crm.kind) continue;
+      const configured = config.crm.kind === 'hubspot' && config.crm.refreshToken === refreshToken;
+      if (configured || (await this.#tokens.holds(config.id as TenantId, crm.kind, refreshToken))) return false;
+    }
+    if (crm.kind === 'hubspot') await revokeHubSpotToken({ ...crm, refreshToken });
+    else await revokeSalesforceToken({ loginUrl: crm.loginUrl, token: refreshToken });
+    return true;
   }
 }
 

@@ -1,10 +1,10 @@
 /**
- * From a proof to an agent: a Salesforce assertion, a pairing code, a finished sign-in, a request that HubSpot signed. Owns which tenant a proof may speak for and
+ * From a proof to an agent: a Salesforce assertion, a pairing code, a finished sign-in. Owns which tenant a proof may speak for and
  * that no proof works twice. Must never trust a claim before its signature is checked.
  */
 import { createHash } from 'node:crypto';
 import { type AgentRole, type IdentityProof, PatchcordError } from '@patchcord/call-protocol';
-import { verifyHubSpotSignature, verifySalesforceAssertion } from '@patchcord/crm-adapters/relay';
+import { verifySalesforceAssertion } from '@patchcord/crm-adapters/relay';
 import type { AgentConfig } from '../config.ts';
 import type { IdentityStore } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
@@ -20,14 +20,6 @@ export interface KnownAgent {
 export interface ProvenAgent extends KnownAgent {
   readonly way: string;
   readonly role: AgentRole | null;
-}
-
-/** A request as HubSpot signed it: the public URL, the bytes received. */
-export interface SignedRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly body: Uint8Array;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 export class Proofs {
@@ -109,34 +101,15 @@ export class Proofs {
   }
 
   /**
-   * The agent for whom HubSpot signed a request.
-   * @throws PatchcordError `identity.refused`
+   * Uses up a request that HubSpot signed, for all relays together.
+   * @param signature Names it: a hash of the signature's bytes. Base64 writes the same signature in many ways, and all of them pass the check
+   * @throws PatchcordError `identity.refused` when it was used before
    */
-  async agentOfSignedRequest(request: SignedRequest): Promise<KnownAgent> {
-    // Only chooses which secret to check with; what counts is what the signature covers.
-    const portal = new URL(request.url).searchParams.get('portalId');
-    const tenant = this.#tenants
-      .all()
-      .find(({ config }) => config.crm.kind === 'hubspot' && config.crm.portalId === portal);
-    if (tenant?.config.crm.kind !== 'hubspot') {
-      throw new PatchcordError(
-        'identity.refused',
-        'This HubSpot account is not connected to this phone service. Ask your administrator to add it to the relay configuration.',
-      );
-    }
-    const { crm } = tenant.config;
-    const identity = await verifyHubSpotSignature({ ...request, clientSecret: crm.clientSecret, now: this.#now() });
-    if (String(identity.portalId) !== crm.portalId || String(identity.appId) !== crm.appId) {
-      throw new PatchcordError('identity.refused', 'The request was signed for another HubSpot account or app.');
-    }
-    // The bytes, not their spelling: base64 writes the same signature in many ways, and all of them pass the check.
-    const signature = Buffer.from(String(request.headers['x-hubspot-signature-v3']), 'base64');
-    const key = `hubspot ${createHash('sha256').update(signature).digest('base64url')}`;
+  async useSignature(signature: string): Promise<void> {
     // HubSpot's signatures are good for five minutes, to either side of our clock.
-    if (!(await this.#ledger.use(key, this.#now() + 600_000))) {
+    if (!(await this.#ledger.use(`hubspot ${signature}`, this.#now() + 600_000))) {
       throw new PatchcordError('identity.refused', 'This request was sent before. Ask for a new pairing code.');
     }
-    return this.#agentOfCrmUser(tenant, String(identity.userId));
   }
 
   #agentOfCrmUser(tenant: Tenant, crmUserId: string): KnownAgent {

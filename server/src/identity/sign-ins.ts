@@ -66,6 +66,7 @@ export class SignIns {
     this.#publicUrl = options.publicUrl;
     this.#now = options.now;
     this.#connections = new CrmConnections({
+      tenants: options.tenants,
       tokens: options.crmTokens,
       redirectUri: () => this.#redirectUri(),
       now: options.now,

@@ -46,8 +46,8 @@ export interface Backplane {
   /** As often as it is wanted; `unsubscribe` gives one of them back. */
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
-  /** How many other relays subscribe to this channel, as far as it can be told; 0 while it can't. Never rejects. */
-  listeners(channel: string): Promise<number>;
+  /** How many other relays subscribe to this channel, as far as it can be told; 0 while none of them is reached, null where nobody may count. Never rejects. */
+  listeners(channel: string): Promise<number | null>;
   /** Called with what other relays told, never with our own. */
   onNews(listener: (news: News) => void): void;
   close(): Promise<void>;
@@ -55,6 +55,8 @@ export interface Backplane {
 
 export const tenantChannel = (tenant: string): string => `tenant:${tenant}`;
 export const agentChannel = (tenant: string, agent: string): string => `agent:${tenant}:${agent}`;
+/** Nothing is told on it: relays that have a phone of this agent subscribe to it, and are counted. */
+export const phoneChannel = (tenant: string, agent: string): string => `phone:${tenant}:${agent}`;
 
 /** An event is at most 64 KiB; whatever is larger did not come from a relay. */
 const longestMessage = 262_144;

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { AgentId, DeviceId, Envelope, RelayMessage, TenantId } from '@patchcord/call-protocol';
 import type { Log } from '../logging.ts';
 import type { FeedStore, RevocationStore, StoredRevocation } from '../store/contract.ts';
-import { agentChannel, type Backplane, type News, tenantChannel } from './backplane.ts';
+import { agentChannel, type Backplane, type News, phoneChannel, tenantChannel } from './backplane.ts';
 import { textFrame } from './frame.ts';
 import { createLocalBackplane } from './local-backplane.ts';
 
@@ -41,8 +41,6 @@ export interface LiveReader {
   readonly device: DeviceId;
   /** Sees what concerns the whole tenant. */
   readonly watchesTenant: boolean;
-  /** A phone; a stream for a board is none. */
-  readonly isPhone?: boolean;
   /** Writes it, or cuts the reader off when it has fallen too far behind. */
   tell(told: Told): void;
   close(code: number, reason: string): void;
@@ -63,6 +61,8 @@ const tries = 40;
 export class LiveHub {
   readonly #agents = new Map<string, Set<LiveReader>>();
   readonly #watchers = new Map<TenantId, Set<LiveReader>>();
+  /** Readers whose frames hold the line, by agent. */
+  readonly #phones = new Map<string, Set<LiveReader>>();
   readonly #options: LiveHubOptions | null;
   readonly #backplane: Backplane;
   readonly #ended = new Map<string, number>();
@@ -87,10 +87,18 @@ export class LiveHub {
     };
   }
 
-  /** Whether a phone of this agent is open, here or on another relay. A board that another relay serves to the agent counts as well. */
+  /** From now on this reader's frame can make calls: a board can't, nor can a frame beside a calling window. Call the result when it is gone. */
+  addPhone(tenant: TenantId, agent: AgentId, reader: LiveReader): () => void {
+    return this.#join(this.#phones, `${tenant} ${agent}`, phoneChannel(tenant, agent), reader);
+  }
+
+  /**
+   * Whether a phone of this agent is open that can make a call, here or on another relay. Where nobody may count, there may be one: told in vain
+   * is better than not told.
+   */
   async hasPhone(tenant: TenantId, agent: AgentId): Promise<boolean> {
-    for (const { isPhone } of this.#agents.get(`${tenant} ${agent}`) ?? []) if (isPhone === true) return true;
-    return (await this.#backplane.listeners(agentChannel(tenant, agent))) > 0;
+    if (this.#phones.has(`${tenant} ${agent}`)) return true;
+    return (await this.#backplane.listeners(phoneChannel(tenant, agent))) !== 0;
   }
 
   /** Tells one agent's readers, here and on other relays. An event of a call goes out with its number in that call. */

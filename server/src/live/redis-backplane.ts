@@ -3,7 +3,7 @@
  * although they look alive, and coming back. Must never make anybody wait for Redis, queue without bound, or end the process because Redis ended.
  */
 import { randomUUID } from 'node:crypto';
-import { createClient } from '@redis/client';
+import { createClient, ErrorReply } from '@redis/client';
 import type { Log } from '../logging.ts';
 import { type Backplane, type BackplaneStatus, decodeNews, encodeNews, type News } from './backplane.ts';
 import type { LiveMetrics } from './live-metrics.ts';
@@ -51,6 +51,7 @@ export class RedisBackplane implements Backplane {
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
   #closed = false;
+  #saidUncounted = false;
 
   constructor(options: RedisBackplaneOptions) {
     this.#options = options;
@@ -100,7 +101,7 @@ export class RedisBackplane implements Backplane {
       this.#mustWork(pair, pair.subscriber.unsubscribe(this.#nameOf(channel)));
   }
 
-  async listeners(channel: string): Promise<number> {
+  async listeners(channel: string): Promise<number | null> {
     const pair = this.#pair;
     if (this.#status !== 'joined' || pair === null) return 0;
     const name = this.#nameOf(channel);
@@ -108,8 +109,18 @@ export class RedisBackplane implements Backplane {
       const all = (await pair.publisher.pubSubNumSub([name]))[name] ?? 0;
       return Math.max(0, Number(all) - (this.#channels.has(channel) ? 1 : 0));
     } catch (error) {
-      this.#lost(pair, error);
-      return 0;
+      if (!(error instanceof ErrorReply)) {
+        this.#lost(pair, error);
+        return 0;
+      }
+      // Redis lives and answers, only not this: an ACL or a provider leaves the command out. Everything else goes on.
+      if (!this.#saidUncounted)
+        this.#options.log.warn(
+          { err: error },
+          'Redis does not say who listens: a wish to dial is told to other relays without knowing of a phone there. Allow the relay’s user "+pubsub|numsub".',
+        );
+      this.#saidUncounted = true;
+      return null;
     }
   }
 

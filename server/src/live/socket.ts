@@ -14,12 +14,14 @@ import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import { type Tenants, toAgent } from '../tenants.ts';
 import type { LiveHub, LiveReader } from './hub.ts';
+import type { OpenPhones } from './open-phones.ts';
 
 export interface LiveSocketParts {
   readonly tenants: Tenants;
   readonly sessions: Sessions;
   readonly recorder: EventRecorder;
   readonly hub: LiveHub;
+  readonly openPhones: OpenPhones;
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -124,11 +126,12 @@ export function attachLiveSocket(
 }
 
 function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing: typeof liveTiming, work: Work): void {
-  let owner: (SessionOwner & { checkedAt: number }) | null = null;
+  let owner: (SessionOwner & { checkedAt: number; reader: LiveReader }) | null = null;
   let alive = true;
   let queued = 0;
   let queue: Promise<void> = Promise.resolve();
   let leave = (): void => {};
+  let leavePhones: (() => void) | null = null;
   let expiry: NodeJS.Timeout | undefined;
 
   const end = (code: number, reason: string): void => {
@@ -153,7 +156,6 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
   /** How the hub reaches this socket. Whole frames go straight to the stream: ws writes its own whole, too, since nothing is compressed. */
   const readerOf = (session: SessionOwner): LiveReader => ({
     device: session.device,
-    isPhone: true,
     watchesTenant: session.role !== 'agent',
     tell: (told) => {
       if (takesMore()) stream.write(told.frame);
@@ -190,13 +192,25 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
     return false;
   };
 
-  const authenticate = async (token: string, proof: unknown): Promise<void> => {
+  /** From now on the calls of this socket's device have somebody who tells of them, and a wish to call somebody who can. */
+  const holdsCalls = (session: SessionOwner, reader: LiveReader): void => {
+    if (socket.readyState !== WebSocket.OPEN || leavePhones !== null) return;
+    const leaves = [parts.openPhones.add(session), parts.hub.addPhone(session.tenant, session.agent, reader)];
+    leavePhones = () => {
+      for (const gone of leaves) gone();
+    };
+  };
+
+  const authenticate = async (token: string, proof: unknown, mirror: boolean): Promise<void> => {
     const session = await parts.sessions.check({ token, proof, method: 'GET', path: '/v1/live', scheme: 'ws' });
     const { tenant, agent } = parts.tenants.knownAgent(session.tenant, session.agent);
     clearTimeout(first);
     if (socket.readyState !== WebSocket.OPEN) return;
-    owner = { ...session, checkedAt: parts.now() };
-    const gone = parts.hub.add(session.tenant, session.agent, readerOf(session));
+    const reader = readerOf(session);
+    owner = { ...session, checkedAt: parts.now(), reader };
+    // A mirror stays open when the window with the calls is gone.
+    if (!mirror) holdsCalls(session, reader);
+    const gone = parts.hub.add(session.tenant, session.agent, reader);
     parts.metrics.sockets.inc();
     leave = () => {
       gone();
@@ -224,7 +238,7 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
         return fail(4401, new PatchcordError('identity.required', 'The first message must authenticate.'));
       }
       try {
-        await authenticate(message.token, message.proof);
+        await authenticate(message.token, message.proof, message.mirror === true);
       } catch (error) {
         const known = errorCode(error) === 'internal' ? new PatchcordError('internal', 'The relay failed.') : error;
         // The store being away is no reason to sign in again: the code tells the panel which it is.
@@ -233,6 +247,7 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
       return;
     }
     if (message.type === 'authenticate') return;
+    holdsCalls(owner, owner.reader);
     if (!(await recheck(timing.recheckMs))) return;
     if (!(await parts.limits.take('events', `${owner.tenant} ${owner.agent}`, Math.max(1, message.events.length)))) {
       const slower = 'Too many events at once. Nothing of this message was taken; send it again in a minute.';
@@ -292,6 +307,7 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
     clearInterval(ping);
     leave();
     leave = () => {};
+    leavePhones?.();
   });
 }
 

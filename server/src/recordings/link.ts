@@ -2,6 +2,7 @@
  * Links that open a recording for some minutes, without a session: for players, and for CRMs that fetch. Owns what a link says (sealed, so that
  * nobody makes one or reads whose it is) and that it ends. Must never say why a link does not open.
  */
+import { createHash } from 'node:crypto';
 import { type CallId, PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import * as v from 'valibot';
 import type { RecordingSettings } from '../config/recordings.ts';
@@ -20,8 +21,19 @@ export interface RecordingLink {
   readonly expiresAt: number;
 }
 
+/** What a link opens, and for whom. */
+export interface FollowedLink {
+  readonly recording: StoredRecording;
+  readonly use: LinkUse;
+  readonly by: string;
+  /** Epoch ms. */
+  readonly expiresAt: number;
+}
+
 const purpose = 'recording link';
 const longestToken = 1_000;
+/** Remembered at once: 1 MB. */
+const mostUsedLinks = 10_000;
 
 const TokenSchema = v.strictObject({
   tenant: v.string(),
@@ -63,10 +75,7 @@ export async function recordingLink(
  * What a link opens.
  * @throws PatchcordError `identity.refused` for a link that was made up, changed or has ended, or whose recording is gone
  */
-export async function followLink(
-  parts: LinkParts,
-  token: string,
-): Promise<{ readonly recording: StoredRecording; readonly use: LinkUse; readonly by: string }> {
+export async function followLink(parts: LinkParts, token: string): Promise<FollowedLink> {
   const said = readToken(parts, token);
   const known = said !== null && said.expiresAt > parts.now();
   const recording = known ? await parts.recordings.find(said.tenant as TenantId, said.call as CallId) : null;
@@ -76,7 +85,26 @@ export async function followLink(
       'This link opens nothing (any more): it ends after some minutes. Open the recording again where you found it.',
     );
   }
-  return { recording, use: said.use, by: said.by };
+  return { recording, use: said.use, by: said.by, expiresAt: said.expiresAt };
+}
+
+/** Which links were used. Owns that a use is noted before it is forgotten that there was one: rather twice than not at all. */
+export class UsedLinks {
+  /** Digest of a token → when its link ends, epoch ms. */
+  readonly #ends = new Map<string, number>();
+
+  /** Whether this is the first use of a link at this relay. */
+  isFirst(token: string, expiresAt: number, now: number): boolean {
+    const key = createHash('sha256').update(token).digest('base64url');
+    if (this.#ends.has(key)) return false;
+    if (this.#ends.size >= mostUsedLinks) {
+      for (const [used, end] of this.#ends) if (end <= now) this.#ends.delete(used);
+      const [oldest] = this.#ends.keys();
+      if (this.#ends.size >= mostUsedLinks && oldest !== undefined) this.#ends.delete(oldest);
+    }
+    this.#ends.set(key, expiresAt);
+    return true;
+  }
 }
 
 function readToken({ vault }: LinkParts, token: string): v.InferOutput<typeof TokenSchema> | null {

@@ -13,7 +13,7 @@ import type { Log } from '../logging.ts';
 import type { Store, StoredCall, StoredRecording } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import type { Vault } from '../vault.ts';
-import { finish, makeRoom, pathOf, removeFiles, sweepFiles } from './files.ts';
+import { finish, isFolderOf, makeRoom, ownerMark, pathOf, removeFiles, sweepFiles, sweepOrder } from './files.ts';
 import { RecordingKeys } from './keys.ts';
 import { damaged, readSealed, SealedWriter, sealedLength } from './sealed-file.ts';
 import { type ChannelOrder, durationOf, invalid, mustSwap, WavReader, wavHeader } from './wav.ts';
@@ -22,6 +22,8 @@ const dayMs = 86_400_000;
 /** A file that no recording has may be one that is being taken. */
 const mayBeUnderWayMs = 3_600_000;
 const sweptEveryMs = 3_600_000;
+/** Time for an operator to see that a relay was started with the wrong database or folder, before it takes anything away. */
+const leftAloneMs = 3_600_000;
 const atOnce = 200;
 
 /** How a phone system names a call. */
@@ -38,7 +40,7 @@ export interface OpenRecording {
 }
 
 interface RecordingParts {
-  readonly store: Pick<Store, 'recordings' | 'calls' | 'keeping'>;
+  readonly store: Pick<Store, 'recordings' | 'calls' | 'keeping' | 'feed'>;
   readonly tenants: Pick<Tenants, 'find'>;
   readonly recorder: Pick<EventRecorder, 'noteRecording'>;
   readonly vault: Pick<Vault, 'read' | 'put'>;
@@ -51,10 +53,15 @@ interface RecordingParts {
 export class Recordings {
   readonly #parts: RecordingParts;
   readonly #keys: RecordingKeys;
+  readonly #startedAt: number;
   #sweptAt = Number.NEGATIVE_INFINITY;
+  #isOurs = false;
+  /** What an operator has to put right, by what found it. */
+  readonly #troubles = new Map<'folder' | 'sweep', string>();
 
   constructor(parts: RecordingParts) {
     this.#parts = parts;
+    this.#startedAt = parts.now();
     this.#keys = new RecordingKeys(parts.vault);
   }
 
@@ -106,6 +113,8 @@ export class Recordings {
     }
     const recording = await this.#write(call, order, bounded);
     if (await store.recordings.add(recording)) {
+      // Whose folder it is stands there from the first file on; what cannot be said now is said by the next housekeeping.
+      await this.#ownsFolder().catch(() => false);
       await this.#tell(recording);
       return { isNew: true, recording };
     }
@@ -172,9 +181,18 @@ export class Recordings {
     return { recording, size, read, close: () => handle.close() };
   }
 
-  /** Forgets recordings that are too old and not held, and takes away files that no recording has. Returns how many went. */
+  /** What an operator has to put right before files are taken away again. */
+  troubles(): readonly string[] {
+    return [...this.#troubles.values()];
+  }
+
+  /**
+   * Forgets recordings that are too old and not held, and takes away files that no recording has, where the folder is this database's and not in
+   * the first hour. Returns how many went.
+   */
   async keepHouse(now: number): Promise<number> {
     const { settings, store, folder, log } = this.#parts;
+    const ours = await this.#ownsFolder();
     let gone = 0;
     let after: StoredRecording | null = null;
     for (;;) {
@@ -183,18 +201,52 @@ export class Recordings {
       if (after === null) break;
       const free = await this.#notHeld(old);
       await store.recordings.forget(free.map(({ callId }) => callId));
-      await removeFiles(
-        folder,
-        free.map(({ file }) => file),
-      );
+      // Without its row nobody opens a file. In another database's folder it may be theirs as well, who still have the row.
+      if (ours) {
+        await removeFiles(
+          folder,
+          free.map(({ file }) => file),
+        );
+      }
       gone += free.length;
     }
-    if (now - this.#sweptAt >= sweptEveryMs) {
-      gone += await sweepFiles(folder, (files) => store.recordings.known(files), now - mayBeUnderWayMs);
+    if (ours && now - this.#startedAt >= leftAloneMs && now - this.#sweptAt >= sweptEveryMs) {
+      const swept = await sweepFiles(folder, (files) => store.recordings.known(files), now - mayBeUnderWayMs);
+      gone += swept.gone;
       this.#sweptAt = now;
+      this.#trouble(
+        'sweep',
+        swept.left === 0
+          ? null
+          : `${swept.left} files of recordings, most of what lies in the folder, are of no call that the database knows, and were not deleted. Is it the right database, with all its rows? If they may go, put a file "${sweepOrder}" into the folder.`,
+      );
     }
     if (gone > 0) log.info({ recordings: gone }, 'recordings were deleted: too old, or nobody’s any more');
     return gone;
+  }
+
+  /** Whether files here may be taken away. Asked until it is so: an operator may put it right while we run. */
+  async #ownsFolder(): Promise<boolean> {
+    if (this.#isOurs) return true;
+    const { store, folder } = this.#parts;
+    const database = await store.feed.deployment();
+    const owns = await isFolderOf(folder, database, (files) => store.recordings.known(files));
+    this.#isOurs = owns === true;
+    this.#trouble(
+      'folder',
+      owns === false
+        ? `The folder for recordings is another database’s, so that no file is deleted there. Check DATABASE_URL, DATA_DIR and "recordings.folder": each database needs a folder of its own. If the database was restored into a new one, delete "${ownerMark}" in the folder.`
+        : null,
+    );
+    return owns !== false;
+  }
+
+  /** Said once as long as it lasts. */
+  #trouble(what: 'folder' | 'sweep', text: string | null): void {
+    const { log, folder } = this.#parts;
+    if (text !== null && !this.#troubles.has(what)) log.error({ folder }, text);
+    if (text === null) this.#troubles.delete(what);
+    else this.#troubles.set(what, text);
   }
 
   async #notHeld(recordings: readonly StoredRecording[]): Promise<readonly StoredRecording[]> {

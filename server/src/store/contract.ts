@@ -15,6 +15,7 @@ import type { IdentityStore } from './contract/identity.ts';
 import type { KeepingStore } from './contract/keeping.ts';
 import type { LogCreatorStore } from './contract/log-creators.ts';
 import type { MintStore } from './contract/minting.ts';
+import type { OpenPhoneStore } from './contract/open-phones.ts';
 import type { OutboxStore } from './contract/outbox.ts';
 import type { PolicyStore } from './contract/policies.ts';
 import type { RecordingStore } from './contract/recordings.ts';
@@ -34,6 +35,7 @@ export type * from './contract/identity.ts';
 export type * from './contract/keeping.ts';
 export type * from './contract/log-creators.ts';
 export type * from './contract/minting.ts';
+export type * from './contract/open-phones.ts';
 export type * from './contract/outbox.ts';
 export type * from './contract/policies.ts';
 export type * from './contract/recordings.ts';
@@ -60,6 +62,7 @@ export interface Store {
   readonly recordings: RecordingStore;
   readonly transcripts: TranscriptStore;
   readonly logCreators: LogCreatorStore;
+  readonly openPhones: OpenPhoneStore;
   readonly toCall: ToCallStore;
   readonly policies: PolicyStore;
   /** Throws `store.unavailable` when the database does not take a write or is behind on migrations. */

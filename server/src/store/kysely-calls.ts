@@ -1,8 +1,9 @@
 /** Events and calls over kysely, one text of SQL for both databases. Must never fold: it stores the fold it is given. */
 import type { CallId, RecordRef, WireEvent } from '@patchcord/call-protocol';
-import { sql } from 'kysely';
+import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely';
 import type { CallStore, CallWithEvents, Change } from './contract.ts';
 import { asking, type BatchStatement, type Database } from './database.ts';
+import { createRecordKeys } from './kysely-record-keys.ts';
 import { prepared } from './prepared.ts';
 import { enqueue, insertEvent, toCall, toEvent } from './statements.ts';
 import type { Tables } from './tables.ts';
@@ -188,7 +189,14 @@ export function createCallStore(database: Database): CallStore {
           .orderBy('call_id')
           .limit(limit);
         if (agent !== null) calls = calls.where('agent', '=', agent);
-        if (before !== null) calls = calls.where('started_at', '<', before);
+        if (before !== null) {
+          const { at, call } = before;
+          calls = calls.where((row) =>
+            call === null
+              ? row('started_at', '<', at)
+              : row.or([row('started_at', '<', at), row.and([row('started_at', '=', at), row('call_id', '>', call)])]),
+          );
+        }
         return (await calls.execute()).map(toCall);
       }),
 
@@ -210,6 +218,8 @@ export function createCallStore(database: Database): CallStore {
         const rows = await calls.orderBy('touched_at').orderBy('call_id').limit(limit).execute();
         return rows.map(toCall);
       }),
+
+    keyRecords: createRecordKeys(database),
 
     leaveLog: (callId, reason) =>
       asking(async () => {
@@ -234,7 +244,7 @@ export function createCallStore(database: Database): CallStore {
         return row !== undefined;
       }),
 
-    silentCalls: ({ now, silentBefore, unattendedBefore, limit }) =>
+    silentCalls: ({ now, silentBefore, unattendedBefore, goneBefore, limit }) =>
       asking(async () => {
         const rows = await db
           .selectFrom('calls')
@@ -257,6 +267,9 @@ export function createCallStore(database: Database): CallStore {
                   ),
                 ),
               ]),
+              ...(goneBefore === null
+                ? []
+                : [row.and([row('touched_at', '<', goneBefore), phonesAreGone(row, goneBefore)])]),
             ]),
           )
           .orderBy('touched_at')
@@ -270,6 +283,61 @@ export function createCallStore(database: Database): CallStore {
 /** What the calls of a record are found by. */
 function recordKey(record: Pick<RecordRef, 'object' | 'id'> | null | undefined): string | null {
   return record === null || record === undefined ? null : `${record.object} ${record.id}`;
+}
+
+/** What a device's events carry as their source; a relay's own and a phone system's look different. */
+const anyDevice = '/tenants/%/agents/%/devices/%';
+
+/**
+ * Whether each device that told of a call was known to hold a live socket and holds none since. A device is still there when the relay that
+ * saw it last has not spoken again, whatever the clocks say: that relay may be cut off from this database, its phones on it.
+ */
+function phonesAreGone(
+  row: ExpressionBuilder<Tables, 'calls'>,
+  goneBefore: number,
+): ExpressionWrapper<Tables, 'calls', SqlBool> {
+  const told = row.selectFrom('events').whereRef('events.call_id', '=', 'calls.call_id');
+  return row.and([
+    row.not(
+      row.exists(
+        row
+          .selectFrom('relay_heartbeats')
+          .select('relay_heartbeats.relay')
+          .where('relay_heartbeats.phones_at', 'is', null)
+          .where('relay_heartbeats.seen_at', '>', goneBefore),
+      ),
+    ),
+    row.exists(told.innerJoin('open_phones', 'open_phones.source', 'events.source').select('events.id')),
+    row.not(
+      row.exists(
+        told
+          .select('events.id')
+          .where('events.source', 'like', anyDevice)
+          .where((event) =>
+            event.not(
+              event.exists(
+                event
+                  .selectFrom('open_phones')
+                  .select('open_phones.source')
+                  .whereRef('open_phones.source', '=', 'events.source')
+                  .where('open_phones.seen_at', '<', goneBefore)
+                  .where((phone) =>
+                    phone.not(
+                      phone.exists(
+                        phone
+                          .selectFrom('relay_heartbeats')
+                          .select('relay_heartbeats.relay')
+                          .whereRef('relay_heartbeats.relay', '=', 'open_phones.relay')
+                          .whereRef('relay_heartbeats.phones_at', '<=', 'open_phones.seen_at'),
+                      ),
+                    ),
+                  ),
+              ),
+            ),
+          ),
+      ),
+    ),
+  ]);
 }
 
 /** What every change of a call writes. */

@@ -372,7 +372,7 @@ export function createOutboxStore(database: Database): OutboxStore {
           {
             query: db
               .insertInto('relay_heartbeats')
-              .values({ relay, seen_at: now })
+              .values({ relay, seen_at: now, phones_at: null })
               .onConflict((conflict) => conflict.column('relay').doUpdateSet({ seen_at: now })),
           },
           // An hour later nobody can still be meant.

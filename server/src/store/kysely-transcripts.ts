@@ -19,10 +19,11 @@ export function createTranscriptStore({ db }: Database): TranscriptStore {
             at,
           })
           .onConflict((conflict) =>
-            conflict.columns(['call_id', 'speaker', 'line']).doUpdateSet((own) => ({
-              said: own.ref('excluded.said'),
-              at: own.ref('excluded.at'),
-            })),
+            conflict
+              .columns(['call_id', 'speaker', 'line'])
+              .doUpdateSet((own) => ({ said: own.ref('excluded.said'), at: own.ref('excluded.at') }))
+              // A line for another customer's call takes nobody's place.
+              .where('transcript_lines.tenant', '=', tenant),
           )
           .execute();
       }),

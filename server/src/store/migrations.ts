@@ -14,6 +14,7 @@ import { issuedDevices } from './migrations/issued-devices.ts';
 import { legalHolds } from './migrations/legal-holds.ts';
 import { liveFeed } from './migrations/live-feed.ts';
 import { logCreators } from './migrations/log-creators.ts';
+import { openPhones } from './migrations/open-phones.ts';
 import { outboxOrder } from './migrations/outbox-order.ts';
 import { recordChoices } from './migrations/record-choices.ts';
 import { recordings } from './migrations/recordings.ts';
@@ -37,8 +38,9 @@ export const migrations: MigrationProvider = {
       '2026-11-22-write-probe': writeProbe,
       '2026-11-23-forgetting-indexes': forgettingIndexes,
       '2026-11-24-record-choices': recordChoices,
-      '2026-11-25-recordings': recordings,
       '2026-11-25-log-creators': logCreators,
+      '2026-11-25-recordings': recordings,
       '2026-11-25-to-call': toCall,
+      '2026-11-26-open-phones': openPhones,
     }),
 };

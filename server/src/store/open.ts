@@ -13,6 +13,7 @@ import { createIdentityStore } from './kysely-identity.ts';
 import { createKeepingStore } from './kysely-keeping.ts';
 import { createLogCreatorStore } from './kysely-log-creators.ts';
 import { createMintStore } from './kysely-minting.ts';
+import { createOpenPhoneStore } from './kysely-open-phones.ts';
 import { createOutboxStore } from './kysely-outbox.ts';
 import { createPolicyStore } from './kysely-policies.ts';
 import { createRecordingStore } from './kysely-recordings.ts';
@@ -40,6 +41,7 @@ function storeOver(database: Database): Store {
   const { db } = database;
   const dayMs = 86_400_000;
   const logCreators = createLogCreatorStore(database);
+  const openPhones = createOpenPhoneStore(database);
   return {
     calls: createCallStore(database),
     outbox: createOutboxStore(database),
@@ -57,6 +59,7 @@ function storeOver(database: Database): Store {
     recordings: createRecordingStore(database),
     transcripts: createTranscriptStore(database),
     logCreators,
+    openPhones,
     toCall: createToCallStore(database),
     policies: createPolicyStore(database),
     check: () => checkStore(database),
@@ -78,6 +81,8 @@ function storeOver(database: Database): Store {
           .execute();
         // A phone that was away for long still tells its call: that long the decision stands.
         await logCreators.forgetUntold(now - 30 * dayMs);
+        // No call is open for that long.
+        await openPhones.forget(now - dayMs);
       }),
     close: () => database.close(),
   };

@@ -55,7 +55,9 @@ export interface Tables {
     order_key: string | null;
     position: number;
   };
-  relay_heartbeats: { relay: string; seen_at: number };
+  /** `phones_at`: when it last named its phones in `open_phones`; null: not yet, or it is of a version that does not. */
+  relay_heartbeats: { relay: string; seen_at: number; phones_at: number | null };
+  open_phones: { source: string; relay: string; seen_at: number };
   sessions: {
     /** The session's id; of a session older than the columns below, the hash of its only token. */
     token_hash: string;

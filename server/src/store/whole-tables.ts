@@ -18,7 +18,7 @@ export interface TableShape {
 export type Row = Readonly<Record<string, unknown>>;
 
 /** Of this database and of this moment, not of the data: a copy of the data makes its own. */
-const ofTheDatabase = new Set(['deployment', 'event_positions', 'relay_heartbeats', 'write_probe']);
+const ofTheDatabase = new Set(['deployment', 'event_positions', 'open_phones', 'relay_heartbeats', 'write_probe']);
 /** Columns that a trigger fills wherever a row is put. */
 const numbers: Readonly<Record<string, readonly string[]>> = { events: ['seq', 'xact', 'position'] };
 const pageRows = 500;

@@ -15,8 +15,12 @@ export interface RecordNumber {
 }
 
 /** The numbers on a record, the best first; empty where the CRM can't say. @throws PatchcordError `crm.*` */
-export async function recordNumbers({ crm }: Tenant, record: RecordRef): Promise<readonly RecordNumber[]> {
-  return (await crm.numbersOf?.(record)) ?? [];
+export async function recordNumbers(
+  { crm }: Tenant,
+  record: RecordRef,
+  options: { readonly urgent?: boolean } = {},
+): Promise<readonly RecordNumber[]> {
+  return (await crm.numbersOf?.(record, options)) ?? [];
 }
 
 /** Whether two writings are one number. */

@@ -48,12 +48,12 @@ export async function transcriptOf(
 
 /** Lines as a CRM takes them: with names, and from the start of the call where they came from its answer. */
 export function spokenLines(
-  log: Pick<CallLog, 'farSide' | 'startedAt' | 'answeredAt'>,
+  log: Pick<CallLog, 'farSide' | 'record' | 'startedAt' | 'answeredAt'>,
   agentName: string,
   lines: readonly TranscriptLine[],
 ): readonly SpokenLine[] {
   const rangMs = Math.max(0, (log.answeredAt ?? log.startedAt) - log.startedAt);
-  const names = { agent: agentName, 'far-side': log.farSide.name ?? log.farSide.number } as const;
+  const names = { agent: agentName, 'far-side': log.farSide.name ?? log.record?.name ?? log.farSide.number } as const;
   return lines.map(({ speaker, text, startMs, endMs }) => ({
     speaker,
     speakerName: names[speaker] || 'Unknown',

@@ -65,6 +65,43 @@ const object = (id: string): PortalRecord => {
   if (found === undefined) throw new RangeError(`HubSpot has no call ${id}`);
   return found;
 };
+interface Version {
+  readonly value: string;
+  readonly sourceType: string;
+  readonly timestamp: string;
+}
+const minutesLater = new Date(Date.now() + 120_000).toISOString();
+const byPerson = (value: string): Version => ({ value, sourceType: 'CRM_UI', timestamp: minutesLater });
+const byApp = (value: string): Version => ({ value, sourceType: 'INTEGRATION', timestamp: minutesLater });
+/** The page makes an object in the name of whoever looks at it. */
+const first = (value: string): Version => ({ value, sourceType: 'CRM_UI', timestamp: new Date().toISOString() });
+/** HubSpot, which also keeps what its properties were before: newest first, by the object's id. */
+function remembering(histories: Readonly<Record<string, Readonly<Record<string, readonly Version[]>>>>): CrmRelay {
+  return connect({
+    fetch: async (input, init) => {
+      const answer = await fetch(input, init);
+      const sent = typeof init?.body === 'string' ? (JSON.parse(init.body) as Record<string, unknown>) : {};
+      const wanted = sent.propertiesWithHistory;
+      if (!Array.isArray(wanted)) return answer;
+      expect(String(input)).toMatch(/batch.read$/);
+      const body = (await answer.json()) as { results?: { id: string }[] };
+      const results = body.results?.map((one) => {
+        const all = Object.entries(histories[one.id] ?? {}).filter(([name]) => wanted.includes(name));
+        return { ...one, propertiesWithHistory: Object.fromEntries(all) };
+      });
+      return new Response(JSON.stringify({ ...body, results }), { status: answer.status });
+    },
+  });
+}
+/** HubSpot, which answers some requests differently. */
+function answering(change: (path: string, method: string) => Response | undefined): CrmRelay {
+  return connect({
+    fetch: async (input, init) => change(String(input), init?.method ?? 'GET') ?? (await fetch(input, init)),
+  });
+}
+const refusing = (status: number): Response =>
+  new Response(JSON.stringify({ status: 'error', category: 'CONFLICT', message: 'no' }), { status });
+
 /** As HubSpot's page makes it when the phone tells of the call, and goes on in it. */
 function pageMakes(log: CallLog, change: Readonly<Record<string, string>> = {}, indexedAt?: number): string {
   return hubspot.portal.create(
@@ -174,6 +211,65 @@ describe('a call object that HubSpot’s page made', () => {
     });
   });
 
+  it('keeps the title, the owner, the time, the direction and the outcome that a person gave it, alone and in a batch', async () => {
+    const theirs = {
+      hs_call_title: 'Renewal, second try',
+      hubspot_owner_id: hubspot.owners[1]?.id ?? '',
+      hs_timestamp: '2026-01-05T09:00:00.000Z',
+      hs_call_direction: 'INBOUND',
+      hs_call_disposition: outcomes.noAnswer,
+    };
+    for (const inBatch of [false, true]) {
+      const log = finishedCall({ direction: 'outbound', note: 'ours' });
+      const id = pageMakes(log, theirs);
+      const history = Object.entries(theirs).map(([name, value]) => [name, [byPerson(value), first('the page’s')]]);
+      const by = remembering({ [id]: Object.fromEntries(history) });
+      if (!inBatch) await by.writeLog(log, agent, id);
+      else
+        await by.writeLogs?.([
+          { log, agent, logId: id },
+          { log: finishedCall(), agent, logId: null },
+        ]);
+      expect(object(id).properties).toMatchObject({ ...theirs, hs_call_duration: '62400', [key]: log.callId });
+      expect(object(id).properties.hs_call_body).toContain('ours');
+      // And later, when nobody asks what was before.
+      await relay.writeLog({ ...log, note: 'later' }, agent, id);
+      expect(object(id).properties).toMatchObject(theirs);
+    }
+  });
+
+  it('gets our values over what the page or another app changed by itself', async () => {
+    const log = finishedCall({ direction: 'outbound' });
+    const id = pageMakes(log);
+    const by = remembering({
+      [id]: {
+        hs_call_title: [byApp('Call with somebody'), first('Outbound call')],
+        hs_call_direction: [first('OUTBOUND')],
+      },
+    });
+    await by.writeLog(log, agent, id);
+    expect(object(id).properties.hs_call_title).toBe('Call to +14155550101');
+  });
+
+  it('never holds its batch up: one whose key stands elsewhere is written alone, whatever HubSpot calls that', async () => {
+    for (const status of [400, 409])
+      for (const refused of ['/batch/update', '/batch/associate/default']) {
+        const by = answering((path) => (path.endsWith(refused) ? refusing(status) : undefined));
+        const doubled = finishedCall({ note: 'first', record: record('contacts') });
+        const own = await relay.writeLog(doubled, agent, null);
+        const twin = pageMakes(doubled);
+        const known = finishedCall({ note: 'first' });
+        const knownId = await relay.writeLog(known, agent, null);
+        const written = await by.writeLogs?.([
+          { log: { ...doubled, note: 'second' }, agent, logId: twin },
+          { log: { ...known, note: 'second', record: record('contacts') }, agent, logId: knownId },
+        ]);
+        expect(written, `${refused} ${status}`).toEqual([{ logId: own }, { logId: knownId }]);
+        for (const id of [own, knownId]) expect(object(id).properties.hs_call_body).toContain('second');
+        expect(placesOf(knownId)).toEqual([ref(record('contacts'))]);
+      }
+  });
+
   it('is one complete log wherever a request was lost on the way', async () => {
     for (const fault of ['answer-lost', 'server-error', 'reset'])
       for (let skip = 0; skip < 3; skip += 1) {
@@ -203,7 +299,8 @@ describe('a call object that HubSpot’s page made', () => {
       expect.stringMatching(/^\d+$/),
       knownId,
     ]);
-    expect(requests().filter(({ path }) => path.includes('/calls')).length).toBeLessThanOrEqual(5);
+    // One of them asks what people changed in what the page made.
+    expect(requests().filter(({ path }) => path.includes('/calls')).length).toBeLessThanOrEqual(6);
     for (const log of [made, fresh, known]) expect(objectsOf(log)).toHaveLength(1);
     expect(object(madeId).properties).toMatchObject({ [key]: made.callId, hs_call_duration: '62400' });
   });
@@ -242,30 +339,48 @@ describe('a call object that HubSpot’s page made', () => {
 describe('finding what the page made', () => {
   it('finds it by the call’s id once the index has it, and never another app’s or another call’s', async () => {
     const log = finishedCall();
-    expect(await relay.findPageLog?.(log.callId)).toBeNull();
+    expect(await relay.findPageLogs?.(log.callId)).toEqual([]);
     pageMakes(log, { hs_call_app_id: '7' });
     const lagging = pageMakes(log, {}, Date.now() + 3_600_000);
     pageMakes(finishedCall());
-    expect(await relay.findPageLog?.(log.callId)).toBeNull();
+    expect(await relay.findPageLogs?.(log.callId)).toEqual([]);
     const first = pageMakes(log);
-    pageMakes(log);
-    expect(await relay.findPageLog?.(log.callId)).toBe(first);
+    const second = pageMakes(log);
+    expect(await relay.findPageLogs?.(log.callId)).toEqual([first, second]);
     expect(await relay.isLogOf?.(lagging, log.callId)).toBe(true);
   });
 
   it('finds the one with our key before all others', async () => {
     const log = finishedCall();
-    pageMakes(log);
+    const twin = pageMakes(log);
     const keyed = await relay.writeLog(log, agent, null);
-    expect(await relay.findPageLog?.(log.callId)).toBe(keyed);
+    expect(await relay.findPageLogs?.(log.callId)).toEqual([keyed, twin]);
+  });
+
+  it('finds nothing, and says so once, where HubSpot does not let the app search', async () => {
+    for (const status of [400, 403]) {
+      const notices: string[] = [];
+      const by = connect({
+        notice: (text) => notices.push(text),
+        fetch: async (input, init) =>
+          String(input).endsWith('/calls/search') ? refusing(status) : await fetch(input, init),
+      });
+      for (let again = 0; again < 2; again += 1) expect(await by.findPageLogs?.(finishedCall().callId)).toEqual([]);
+      expect(notices).toEqual([expect.stringContaining('search')]);
+    }
+    // An outage is another matter: who waits finds it.
+    const away = answering((path) => (path.endsWith('/calls/search') ? refusing(503) : undefined));
+    await expect(away.findPageLogs?.(finishedCall().callId)).rejects.toMatchObject({ retryable: true });
   });
 
   it('believes no id that was not made for this very call by our app', async () => {
     const [mine, theirs] = [finishedCall(), finishedCall()];
     const theirId = await relay.writeLog(theirs, colleague, null);
     const typed = hubspot.portal.create('calls', { hs_timestamp: '1790000000000', hs_call_body: 'typed in' }).id;
-    for (const id of [theirId, typed, pageMakes(theirs), pageMakes(mine, { hs_call_app_id: '7' }), '1', 'x/../1', ''])
+    for (const id of [theirId, typed, pageMakes(theirs), pageMakes(mine, { hs_call_app_id: '7' }), 'x/../1', ''])
       expect(await relay.isLogOf?.(id, mine.callId), id).toBe(false);
+    // One that is gone is nobody's, and nobody is to blame.
+    expect(await relay.isLogOf?.('1', mine.callId)).toBeNull();
     expect(await relay.isLogOf?.(pageMakes(mine), mine.callId)).toBe(true);
     expect(await relay.isLogOf?.(theirId, theirs.callId)).toBe(true);
   });
@@ -276,9 +391,56 @@ describe('a second log of a call', () => {
     const log = finishedCall();
     const own = await relay.writeLog(log, agent, null);
     const twin = pageMakes(log);
-    expect(await relay.removeSecondLog?.(twin, log.callId)).toBe(true);
+    expect(await relay.removeSecondLog?.(twin, log.callId, own)).toBe(true);
     expect(objectsOf(log).map(({ id }) => id)).toEqual([own]);
-    expect(await relay.removeSecondLog?.(twin, log.callId)).toBe(true);
+    expect(await relay.removeSecondLog?.(twin, log.callId, own)).toBe(true);
+  });
+
+  it('leaves its deals and tickets to the log that stays, and nothing else', async () => {
+    const log = finishedCall({ record: record('contacts') });
+    const own = await relay.writeLog(log, agent, null);
+    const twin = pageMakes(log);
+    for (const [kind, one] of [
+      ['deals', record('deals')],
+      ['tickets', record('tickets')],
+      ['contacts', record('contacts', 1)],
+    ] as const)
+      hubspot.portal.associate('calls', twin, kind, one.id);
+    expect(await relay.removeSecondLog?.(twin, log.callId, own)).toBe(true);
+    expect(placesOf(own)).toEqual([record('contacts'), record('deals'), record('tickets')].map(ref).sort());
+    // A call that gets no log leaves nothing behind.
+    const only = pageMakes(finishedCall({ callId: log.callId }));
+    hubspot.portal.associate('calls', only, 'deals', record('deals').id);
+    expect(await relay.removeSecondLog?.(only, log.callId, null)).toBe(true);
+  });
+
+  it('stays when a person changed anything that HubSpot remembers, and goes when only a machine did', async () => {
+    const log = finishedCall();
+    const own = await relay.writeLog(log, agent, null);
+    const edited: Readonly<Record<string, readonly Version[]>>[] = [
+      { hs_call_title: [byPerson('Mine'), first('Outbound call')] },
+      { hubspot_owner_id: [byPerson('77'), first(ownerId)] },
+      { hs_timestamp: [byPerson('1'), first('2')] },
+      { hs_activity_type: [byPerson('Discovery call')] },
+      // Chosen by hand, although HubSpot could have put it.
+      { hs_call_disposition: [byPerson(outcomes.connected), first(outcomes.connected)] },
+      { hs_call_title: [{ value: 'Mine', sourceType: 'SOMETHING_NEW', timestamp: minutesLater }, first('x')] },
+    ];
+    for (const history of edited) {
+      const id = pageMakes(log);
+      expect(await remembering({ [id]: history }).removeSecondLog?.(id, log.callId, own), JSON.stringify(history)).toBe(
+        false,
+      );
+      expect(hubspot.portal.get('calls', id)).toBeDefined();
+    }
+    const untouched = pageMakes(log);
+    const machines = {
+      hs_call_title: [byApp('Renamed by a workflow'), first('Outbound call')],
+      hubspot_owner_id: [first(ownerId)],
+      hs_call_status: [byPerson('COMPLETED'), first('IN_PROGRESS')],
+      hs_call_disposition: [first(outcomes.connected)],
+    };
+    expect(await remembering({ [untouched]: machines }).removeSecondLog?.(untouched, log.callId, own)).toBe(true);
   });
 
   it('stays when it is the log itself, another call’s, another app’s, or a person wrote in it', async () => {
@@ -292,8 +454,8 @@ describe('a second log of a call', () => {
       pageMakes(log, { hs_call_disposition: outcomes.wrongNumber }),
       pageMakes(log, { hs_attachment_ids: '77' }),
     ];
-    for (const id of staying) expect(await relay.removeSecondLog?.(id, log.callId), id).toBe(false);
-    expect(await relay.removeSecondLog?.('../contacts/501', log.callId)).toBe(false);
+    for (const id of staying) expect(await relay.removeSecondLog?.(id, log.callId, own), id).toBe(false);
+    expect(await relay.removeSecondLog?.('../contacts/501', log.callId, own)).toBe(false);
     for (const id of staying) expect(hubspot.portal.get('calls', id), id).toBeDefined();
     expect(requests().some(({ method }) => method === 'DELETE')).toBe(false);
   });
@@ -404,9 +566,9 @@ describe('a call that no phone saw', () => {
       reason: 'The phone system reported this call; no phone did.',
       ...change,
     });
-  const report = (log: CallLog, reported = false, by: CrmRelay = relay): Promise<string> => {
+  const report = (log: CallLog, attempts = 0, by: CrmRelay = relay): Promise<string> => {
     if (by.reportUnseenCall === undefined) throw new Error('HubSpot takes reports');
-    return by.reportUnseenCall(log, agent, [agent, colleague], { reported });
+    return by.reportUnseenCall(log, agent, [agent, colleague], { attempts });
   };
   const posts = () => requests().filter(({ path }) => path.endsWith('/inbound-call'));
 
@@ -455,11 +617,11 @@ describe('a call that no phone saw', () => {
     const log = missed();
     const id = await report(log);
     expect(await report(log)).toBe(id);
-    expect(await report(log, true)).toBe(id);
+    expect(await report(log, 1)).toBe(id);
     expect(posts()).toHaveLength(1);
     const both = missed();
     const other = connect();
-    const ids = await Promise.all([deliver(() => report(both)), deliver(() => report(both, false, other))]);
+    const ids = await Promise.all([deliver(() => report(both)), deliver(() => report(both, 0, other))]);
     expect(new Set(ids).size).toBe(1);
     expect(objectsOf(both)).toHaveLength(1);
   });
@@ -469,11 +631,10 @@ describe('a call that no phone saw', () => {
       for (let skip = 0; skip < 5; skip += 1) {
         const log = missed({ note: `${fault} ${skip}`, record: record('contacts', 2) });
         hubspot.faults.add({ fault, on: '* /crm/*', skip });
-        let tried = false;
+        let tried = 0;
         const id = await deliver(() => {
-          const again = tried;
-          tried = true;
-          return report(log, again);
+          tried += 1;
+          return report(log, tried - 1);
         });
         expect(
           objectsOf(log).map((one) => one.id),
@@ -487,21 +648,62 @@ describe('a call that no phone saw', () => {
   it('is not reported again while the first report may still show', async () => {
     const log = missed();
     const slow = connect({ lookAgainMs: 1 });
-    const first = await report(log, false, slow).catch((error: unknown) => error as PatchcordError);
+    const first = await report(log, 0, slow).catch((error: unknown) => error as PatchcordError);
     if (typeof first !== 'string') {
       expect(errorCode(first)).toBe('crm.unavailable');
       expect(first).toMatchObject({ retryable: true });
       expect(first.retryAfterMs).toBeGreaterThanOrEqual(10_000);
     }
-    const id = await deliver(() => report(log, true));
+    const id = await deliver(() => report(log, 1));
     expect(posts()).toHaveLength(1);
     expect(objectsOf(log).map((one) => one.id)).toEqual([id]);
+  });
+
+  it('is reported twice at most where HubSpot takes the report and shows nothing, and logged by its key then', async () => {
+    for (const remembers of [true, false]) {
+      let sent = 0;
+      const deaf = () =>
+        answering((path) => {
+          if (!path.endsWith('/inbound-call')) return undefined;
+          sent += 1;
+          return new Response('{"callerIdMatches":[]}');
+        });
+      const by = deaf();
+      const log = missed();
+      let attempts = 0;
+      // A relay that was started anew knows only how often it was tried before.
+      const id = await deliver(() => {
+        attempts += 1;
+        return report(log, attempts - 1, remembers ? by : deaf());
+      });
+      expect(sent).toBe(2);
+      expect(objectsOf(log).map((one) => one.id)).toEqual([id]);
+      // Who is told that nothing went out before knows better by itself.
+      if (remembers) await report({ ...log, callId: log.callId }, 0, by);
+      expect(sent).toBe(2);
+    }
+  });
+
+  it('goes on in what HubSpot made of it when a repeat is refused', async () => {
+    for (const status of [400, 409]) {
+      const log = missed();
+      let made = '';
+      const by = answering((path) => {
+        if (!path.endsWith('/inbound-call')) return undefined;
+        // Made by a report whose answer was lost, without our property.
+        made = pageMakes(log, { hs_call_direction: 'INBOUND', hs_call_status: 'MISSED' });
+        return refusing(status);
+      });
+      expect(await report(log, 0, by)).toBe(made);
+      expect(objectsOf(log)).toHaveLength(1);
+      expect(object(made).properties[key]).toBe(log.callId);
+    }
   });
 
   it('is found by HubSpot’s own property when ours did not come along', async () => {
     const log = missed();
     const made = pageMakes(log, { hs_call_direction: 'INBOUND', hs_call_status: 'MISSED' });
-    expect(await report(log, true)).toBe(made);
+    expect(await report(log, 1)).toBe(made);
     expect(posts()).toHaveLength(0);
     expect(object(made).properties[key]).toBe(log.callId);
   });
@@ -517,7 +719,7 @@ describe('a call that no phone saw', () => {
         },
       });
       for (const log of [missed(), missed()]) {
-        const id = await report(log, false, refusing);
+        const id = await report(log, 0, refusing);
         expect(objectsOf(log).map((one) => one.id)).toEqual([id]);
       }
       // Known by then: it is not asked for each call.
@@ -533,12 +735,12 @@ describe('a call that no phone saw', () => {
     ];
     for (const [change, by] of placeless) {
       const log = missed(change);
-      const id = await report(log, false, by);
+      const id = await report(log, 0, by);
       expect(objectsOf(log).map((one) => one.id)).toEqual([id]);
     }
     expect(posts()).toHaveLength(0);
     // An agent with a number of their own needs no other.
-    await report(missed({ nearNumber: '+14155550190' }), false, unnumbered);
+    await report(missed({ nearNumber: '+14155550190' }), 0, unnumbered);
     expect(posts()[0]?.body).toMatchObject({ toNumber: { e164Number: '+14155550190' } });
   });
 });

@@ -25,7 +25,7 @@ describe('calls in HubSpot', () => {
       .slice(1)
       .map(({ type, data }) => [type, data] as const);
   const asked = (id: string, more = {}) => hostCall(id, { pageCreatesLog: true, ...more });
-  const late = { reason: 'HubSpot did not say within 10 s that it made the log.' };
+  const late = { reason: 'HubSpot did not say within 10 s that it made the log.', certain: false };
 
   it('are told once each step, in order, with wire values, and leave the log to the relay', async () => {
     const page = await pages.started();
@@ -157,12 +157,12 @@ describe('calls in HubSpot', () => {
       vi.advanceTimersByTime(60_000);
       page.say('CREATE_ENGAGEMENT_SUCCEEDED', { externalCallId: 'a', engagementId: 5 });
       expect(logs).toEqual([
-        ['a', { reason: 'HubSpot made no log: Not allowed.' }],
+        ['a', { reason: 'HubSpot made no log: Not allowed.', certain: true }],
         ['a', { logId: '5' }],
       ]);
     });
 
-    it('are told as unanswered after ten seconds, and a late answer is still told, a late refusal not', async () => {
+    it('are told as unanswered after ten seconds, which is not certain, and a late answer or refusal is still told', async () => {
       const page = await pages.started();
       const logs = logsOf(page);
       page.host.callStarted(asked('a'));
@@ -176,7 +176,23 @@ describe('calls in HubSpot', () => {
       ]);
       page.say('CREATE_ENGAGEMENT_FAILED', { externalCallId: 'b' });
       page.say('CREATE_ENGAGEMENT_SUCCEEDED', { externalCallId: 'a', engagementId: 5 });
-      expect(logs.slice(2)).toEqual([['a', { logId: '5' }]]);
+      expect(logs.slice(2)).toEqual([
+        ['b', { reason: 'HubSpot made no log.', certain: true }],
+        ['a', { logId: '5' }],
+      ]);
+    });
+
+    it('are not told as refused for certain when a refusal without a name may be about another call', async () => {
+      const page = await pages.started();
+      const logs = logsOf(page);
+      page.host.callStarted(asked('a'));
+      vi.advanceTimersByTime(61_000);
+      page.host.callStarted(asked('b'));
+      page.say('CREATE_ENGAGEMENT_FAILED', {});
+      expect(logs).toEqual([
+        ['a', late],
+        ['b', { reason: 'HubSpot made no log.', certain: false }],
+      ]);
     });
 
     it('are never guessed at when two wait, nor given the object of another', async () => {
@@ -247,7 +263,7 @@ describe('calls in HubSpot', () => {
       page.host.callEnded(call, 'answered');
       page.host.callCompleted(call);
     }
-    expect(logs).toEqual([['in', { reason: 'HubSpot hears of no incoming calls in this frame.' }]]);
+    expect(logs).toEqual([['in', { reason: 'HubSpot hears of no incoming calls in this frame.', certain: true }]]);
     expect(page.sent().map(({ type, data }) => [type, data?.externalCallId])).toEqual([
       ['INITIALIZED', undefined],
       ['OUTGOING_CALL_STARTED', 'out'],
@@ -266,6 +282,7 @@ describe('calls in HubSpot', () => {
       const call = hostCall('in');
       page.host.callEnded(out, 'busy');
       page.host.callAnswered(call);
+      await Promise.resolve();
       expect(logs).toEqual([['in', { logId: '90001' }]]);
       page.host.callEnded(call, 'answered');
       page.host.callCompleted(call);
@@ -279,6 +296,30 @@ describe('calls in HubSpot', () => {
         ['FINALIZE_ENGAGEMENT', { externalCallId: 'in', engagementId: 90_001 }],
         ['CALL_ANSWERED', { externalCallId: 'another' }],
         ['CALL_ENDED', { externalCallId: 'another', callEndStatus: 'MISSED' }],
+      ]);
+    });
+
+    it('take nothing from SYNC when two of them may be meant, and nothing when they were over before', async () => {
+      const page = await pages.started({ engagementId: 90_001 });
+      const logs = logsOf(page);
+      page.host.callCompleted(hostCall('over'));
+      page.host.callEnded(hostCall('relays', { pageCreatesLog: false }), 'answered');
+      for (const id of ['one', 'two']) {
+        page.host.callEnded(asked(id), 'answered');
+        page.host.callCompleted(asked(id));
+      }
+      await Promise.resolve();
+      page.host.callEnded(asked('three'), 'answered');
+      await Promise.resolve();
+      expect(logs).toEqual([]);
+      expect(told(page)).toEqual([
+        ['CALL_COMPLETED', { externalCallId: 'over', hideWidget: false }],
+        ['CALL_ENDED', { externalCallId: 'relays', callEndStatus: 'COMPLETED' }],
+        ['CALL_ENDED', { externalCallId: 'one', callEndStatus: 'COMPLETED' }],
+        ['CALL_COMPLETED', { externalCallId: 'one', hideWidget: false }],
+        ['CALL_ENDED', { externalCallId: 'two', callEndStatus: 'COMPLETED' }],
+        ['CALL_COMPLETED', { externalCallId: 'two', hideWidget: false }],
+        ['CALL_ENDED', { externalCallId: 'three', callEndStatus: 'COMPLETED' }],
       ]);
     });
 

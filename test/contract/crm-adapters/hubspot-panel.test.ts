@@ -346,6 +346,49 @@ describe('the HubSpot panel', () => {
     });
   });
 
+  describe('opening a record while a call lives on the page', () => {
+    const clicked = (isActive: boolean | undefined): void => {
+      Object.defineProperty(window.navigator, 'userActivation', {
+        configurable: true,
+        value: isActive === undefined ? undefined : { isActive },
+      });
+    };
+    afterEach(() => clicked(undefined));
+    const keepPage = true;
+    const target = { kind: 'record', record } as const;
+
+    it.each(['remote', 'widget'] as const)('leaves the page (%s) alone: a new tab, and only by a click', async (at) => {
+      const page = await pages.started({ iframeLocation: at, usesCallingWindow: false });
+      const shown = vi.fn();
+      page.host.onRecordShown(shown);
+      for (const isActive of [undefined, false]) {
+        clicked(isActive);
+        await expect(page.host.pop(target, { keepPage })).rejects.toMatchObject({
+          code: 'host.refused',
+          message: expect.stringContaining('end the call'),
+        });
+      }
+      expect(typesOf(page)).toEqual(['INITIALIZED']);
+      clicked(true);
+      await page.host.pop(target, { keepPage });
+      clicked(undefined);
+      await page.host.pop(target, { keepPage, byAgent: true });
+      const data = { openIn: 'NEW_TAB', objectCoordinates: { portalId, objectId: 501, objectTypeId: '0-1' } };
+      expect(page.sent().slice(1)).toMatchObject([
+        { type: 'NAVIGATE_TO_RECORD', data },
+        { type: 'NAVIGATE_TO_RECORD', data },
+      ]);
+      // It is in front of the agent in another tab, not here.
+      expect(shown).not.toHaveBeenCalledWith(expect.objectContaining({ id: record.id }));
+    });
+
+    it('opens it in the page that is there from the calling window, which is none of HubSpot’s pages', async () => {
+      const page = await pages.started();
+      await page.host.pop(target, { keepPage });
+      expect(page.sent().at(-1)?.data).not.toHaveProperty('openIn');
+    });
+  });
+
   describe('in its frame', () => {
     it.each([
       ['window', true, 'elected'],
@@ -500,7 +543,7 @@ describe('the HubSpot panel', () => {
       expect((await verdicts(await pages.started({ iframeLocation: 'widget' }))).frame).toMatch(/^unsure: In a frame/);
     });
 
-    it('remembers what HubSpot refused, each kind once, with its words', async () => {
+    it('remembers what HubSpot refused, each kind once, with its words, but not that an ordinary call is none of the help desk', async () => {
       const page = await pages.started();
       for (const type of [
         ...['CREATE_ENGAGEMENT_FAILED', 'UPDATE_ENGAGEMENT_FAILED', 'CALLER_ID_MATCH_FAILED'],
@@ -513,7 +556,7 @@ describe('the HubSpot panel', () => {
       expect(refusals).toBe(
         'unsure: create engagement (No CREATE_ENGAGEMENT_FAILED); update engagement (No UPDATE_ENGAGEMENT_FAILED); ' +
           'caller id match (No CALLER_ID_MATCH_FAILED); navigate to record (No NAVIGATE_TO_RECORD_FAILED); ' +
-          'publish to channel (No PUBLISH_TO_CHANNEL_FAILED); finalize engagement (No FINALIZE_ENGAGEMENT_FAILED); ' +
+          'publish to channel (No PUBLISH_TO_CHANNEL_FAILED); ' +
           'set widget url (No SET_WIDGET_URL_FAILED); initiate call id (No INITIATE_CALL_ID_FAILED).',
       );
     });

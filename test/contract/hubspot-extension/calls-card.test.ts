@@ -76,7 +76,10 @@ afterEach(() => {
 
 type Card = Renderer<'crm.record.sidebar'>;
 const record =
-  (objectTypeId: string, properties: Record<string, string | null> = { phone: '+14155550101' }) =>
+  (
+    objectTypeId: string,
+    properties: Record<string, string | null> = { firstname: 'Ada', lastname: 'Byron', phone: '+14155550101' },
+  ) =>
   (card: Card) => {
     Object.assign(card.mocks.context.crm, { objectTypeId, objectId: 501 });
     const settled = { error: null, isLoading: false, isRefetching: false, refetch: async () => {} };
@@ -171,7 +174,7 @@ describe('loading', () => {
 });
 
 describe('calling', () => {
-  const sentReply: Reply = () => ({ state: 'sent', numbers: [{ number: '+14155550101', label: 'Phone' }] });
+  const sentReply: Reply = () => ({ state: 'sent' });
 
   it('sends the number to the agent’s phone and says that it did', async () => {
     const { card, sent } = await opened({ [dialPath]: sentReply });
@@ -231,7 +234,7 @@ describe('calling', () => {
 
   it('says what to do when no phone is open, before and after', async () => {
     const { card } = await opened(
-      { [dialPath]: () => ({ state: 'no-phone-open', numbers: [] }) },
+      { [dialPath]: () => ({ state: 'no-phone-open' }) },
       { phone: { agent: 'Grace Hopper', online: false } },
     );
     expect(texts(card).join()).toContain('Open the calling window first');
@@ -254,7 +257,7 @@ describe('calling', () => {
     await card.waitFor(() => expect(card.findByTestId(LoadingButton, 'call').props.loading).toBe(true));
     press(card, 'call');
     expect(to(sent, dialPath)).toHaveLength(1);
-    reply({ state: 'sent', numbers: [] });
+    reply({ state: 'sent' });
     await card.waitFor(() => expect(card.findByTestId(LoadingButton, 'call').props.loading).toBe(false));
   });
 
@@ -281,9 +284,67 @@ describe('calling', () => {
   });
 
   it('says that an answer was not understood instead of claiming a call', async () => {
-    const { card } = await opened({ [dialPath]: () => ({ state: 'maybe', numbers: [] }) });
+    const { card } = await opened({ [dialPath]: () => ({ state: 'maybe' }) });
     press(card, 'call');
     await card.waitFor(() => expect(titles(card)).toEqual(['The call was not sent']));
+  });
+});
+
+describe('what goes on', () => {
+  afterEach(() => vi.useRealTimers());
+  const everything = (card: Card) => `${card.getRootNode()}`;
+  const pass = async (ms: number): Promise<void> => void (await vi.advanceTimersByTimeAsync(ms));
+  const fakeTime = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+
+  it('is looked at again until the call has its end, and a failure takes nothing away', async () => {
+    const running = call('a', { outcome: null, startedAt: now });
+    const replies: Reply[] = [
+      () => answer({ calls: [running, call('b')] }),
+      () => Promise.reject(new Error('gone')),
+      () => answer({ calls: [call('a', { startedAt: now, note: 'Bought it.' })] }),
+    ];
+    fakeTime();
+    const sent = relayAnswers({ [callsPath]: (request) => (replies.shift() as Reply)(request) });
+    const card = open();
+    await pass(50);
+    expect(everything(card)).toContain('Running');
+    await pass(10_000);
+    expect(everything(card)).toContain('Running');
+    expect(card.findAll(LoadingSpinner)).toEqual([]);
+    await pass(10_000);
+    expect(everything(card)).not.toContain('Running');
+    expect(everything(card)).toContain('Bought it.');
+    expect(card.findAll(Accordion)).toHaveLength(3);
+    await pass(60_000);
+    expect(sent).toHaveLength(3);
+  });
+
+  it('is looked at for five minutes, not for as long as a call may last', async () => {
+    fakeTime();
+    const sent = relayAnswers({ [callsPath]: () => answer({ calls: [call('a', { outcome: null })] }) });
+    const card = open();
+    for (let at = 0; at < 60; at += 1) await pass(10_050);
+    expect(sent).toHaveLength(31);
+    expect(everything(card)).toContain('Running');
+  });
+
+  it('is looked at once after a number was sent to the phone, and that it was sent is told no longer', async () => {
+    const replies: Reply[] = [() => answer(), () => answer({ calls: [call('a')] })];
+    fakeTime();
+    const sent = relayAnswers({
+      [callsPath]: (request) => (replies.shift() as Reply)(request),
+      [dialPath]: () => ({ state: 'sent' }),
+    });
+    const card = open();
+    await pass(50);
+    press(card, 'call');
+    await pass(50);
+    expect(titles(card)).toEqual(['Sent to your phone']);
+    await pass(10_050);
+    expect(titles(card)).toEqual([]);
+    expect(everything(card)).toContain('Ada Byron');
+    await pass(60_000);
+    expect(to(sent, callsPath)).toHaveLength(2);
   });
 });
 
@@ -312,6 +373,7 @@ describe('the next call-back', () => {
       id: first?.id,
       kind: 'call-back',
       number: '+14155550101',
+      name: 'Ada Byron',
       record: { crm: 'hubspot', object: 'contact', id: '501' },
       dueAt: new Date(2026, 10, 25, 9).getTime(),
       note: 'About the quote',
@@ -457,6 +519,7 @@ describe('the calls', () => {
     );
     expect(card.maybeFindByTestId(LoadingButton, 'older')).toBeNull();
     expect(sent.map(({ body }) => body.before)).toEqual([undefined, now - 2 * hour, now - 2 * hour]);
+    expect(sent.map(({ body }) => body.beforeCall)).toEqual([undefined, first.at(-1)?.callId, first.at(-1)?.callId]);
   });
 
   it('are loaded anew on a click', async () => {

@@ -179,7 +179,7 @@ describe('the self-test', () => {
     await page.waitFor(() => expect(page.findByTestId(LoadingButton, 'run').props.loading).toBe(true));
     expect(page.findByTestId(Select, 'screen-pop').props.readOnly).toBe(true);
     reply(settings({ selfTest: findings }));
-    await page.waitFor(() => expect(titles(page)).toEqual(['1 of 3 is not right']));
+    await page.waitFor(() => expect(titles(page)).toEqual(['1 thing is not right, 1 thing is not sure']));
     expect(tags(page).slice(-3)).toEqual(['Good', 'Not right', 'Not sure']);
     expect(`${page.getRootNode()}`).toContain('What to do: Let Alan choose.');
     expect(sent.slice(1).map(({ body }) => body)).toEqual([{ run: true }]);

@@ -147,6 +147,13 @@ it('a call on a ticket’s page is logged on who was called and on the ticket', 
   expect(sandbox.lint()).toEqual([]);
 });
 
+it('the settings of HubSpot have the app’s own page, which asks the relay', async () => {
+  const tab = await open();
+  await tab.getByRole('link', { name: 'Settings' }).click();
+  await tab.getByRole('region', { name: 'Patchcord settings' }).getByText('The settings could not be loaded').waitFor();
+  expect(new URL(tab.url()).pathname).toBe(`/connected-apps/${sandbox.portalId}/patchcord`);
+});
+
 it('the settings decide which frames there are, and a person which app calls', async () => {
   const frames = async (): Promise<unknown> => {
     const tab = await open();

@@ -1,5 +1,5 @@
 /** What is asked of a HubSpot account about its people and its set-up, through the real client. */
-import { createHubSpotRelay } from '@patchcord/crm-adapters/relay';
+import { createHubSpotRelay, type RequestGate } from '@patchcord/crm-adapters/relay';
 import { HttpResponse, http } from 'msw';
 import { setupServer } from 'msw/node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -10,8 +10,9 @@ beforeAll(() => server.listen({ onUnhandledFrame: 'error' }));
 afterEach(() => server.resetHandlers());
 afterAll(() => server.close());
 
-const relay = () =>
+const relay = (gate?: RequestGate) =>
   createHubSpotRelay({
+    ...(gate === undefined ? {} : { gate }),
     apiUrl: api,
     portalId: 1,
     appId: 99,
@@ -120,5 +121,31 @@ describe('whom a record belongs to', () => {
     expect(await relay().userOfOwner?.('9001')).toBe('42');
     expect(await relay().userOfOwner?.('9002')).toBeNull();
     expect(await relay().userOfOwner?.('x')).toBeNull();
+  });
+
+  it('is read behind what a person waits for, where nobody does', async () => {
+    server.use(
+      http.get(`${api}/crm/v3/objects/:type/:id`, () => HttpResponse.json({ properties: { phone: '+14155550101' } })),
+      http.get(`${api}/crm/v4/objects/deals/:id/associations/:to`, () =>
+        HttpResponse.json({ results: [{ toObjectId: 7 }] }),
+      ),
+      http.post(`${api}/crm/v3/objects/:type/batch/read`, () => HttpResponse.json({ results: [] })),
+      http.get(`${api}/crm/v3/owners/:id`, () => HttpResponse.json({ id: '9001', userId: 42 })),
+    );
+    const asked: unknown[] = [];
+    const gate = {
+      pass: ({ urgent }: { readonly urgent?: boolean }) => {
+        asked.push(urgent);
+        return Promise.resolve(() => {});
+      },
+    };
+    const gated = relay(gate);
+    for (const options of [undefined, { urgent: false }]) {
+      await gated.describeRecord?.({ crm: 'hubspot', object: 'contact', id: '5' }, options);
+      await gated.numbersOf?.({ crm: 'hubspot', object: 'contact', id: '5' }, options);
+      await gated.numbersOf?.({ crm: 'hubspot', object: 'deal', id: '5' }, options);
+      await gated.userOfOwner?.('9001', options);
+    }
+    expect(asked).toEqual([...Array(7).fill(true), ...Array(7).fill(false)]);
   });
 });

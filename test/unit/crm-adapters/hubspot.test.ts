@@ -34,6 +34,7 @@ const names = [
 const offered: CallProperties = {
   groupName: 'call_information',
   names: new Set(names),
+  editable: new Set(),
   statuses: new Set(['BUSY', 'CANCELED', 'COMPLETED', 'FAILED', 'IN_PROGRESS', 'NO_ANSWER']),
   dispositions: new Map([
     ['connected', connected],

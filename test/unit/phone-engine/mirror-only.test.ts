@@ -92,6 +92,13 @@ describe('a frame that may not own', () => {
     expect(await early).toMatchObject({ ok: false, reason: expect.stringContaining('not open') });
   });
 
+  it('that is closed while it joins waits for nobody', async () => {
+    const frame = remote();
+    await frame.phone.close();
+    await settled();
+    expect(clock.pending).toBe(0);
+  });
+
   it('answers at once while nobody owns: nothing waits for a deadline', async () => {
     const frame = await aloneRemote();
     const answer = await frame.phone.send({ type: 'call.dial', call: newCallId(), target: '1001', farSide: ada });

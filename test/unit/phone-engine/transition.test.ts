@@ -793,8 +793,11 @@ describe('records and wrap-up', () => {
     expect(phone.call(a).matches).toEqual([match]);
     phone.take({ type: 'call.choose-record', call: a, record: ada003, by: 'only-match' });
     expect(phone.event('record.chosen').data).toEqual({ record: ada003, by: 'only-match' });
-    phone.take({ type: 'call.choose-record', call: a, record: ada003, by: 'agent' });
+    phone.take({ type: 'call.choose-record', call: a, record: ada003, by: 'only-match' });
     expect(phone.effects).toEqual([]);
+    // Picked once more: the agent wants to see it.
+    phone.take({ type: 'call.choose-record', call: a, record: ada003, by: 'agent' });
+    expect(phone.effects).toMatchObject([{ event: { name: 'record.chosen', data: { record: ada003, by: 'agent' } } }]);
     phone.take({ type: 'call.choose-record', call: a, record: { ...ada003, id: '004' }, by: 'agent' });
     expect(phone.call(a).record?.id).toBe('004');
     phone.take({ type: 'call.choose-record', call: a, record: { ...ada003, id: '004', crm: 'hubspot' }, by: 'agent' });

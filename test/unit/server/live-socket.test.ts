@@ -411,6 +411,7 @@ describe('a call whose phone fell silent', () => {
       } as unknown as EventRecorder,
       log: createLog('silent'),
       now: Date.now,
+      goneBefore: null,
     });
     expect(finished).toBe(sound.length);
     expect([...open]).toEqual(poisoned);

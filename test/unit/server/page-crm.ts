@@ -5,7 +5,7 @@ import type { CrmAgent, CrmRelay } from '@patchcord/crm-adapters/relay';
 export interface PageObject {
   readonly id: string;
   /** Whose call it was made for; empty for one that a person typed in. */
-  readonly callId: string;
+  callId: string;
   readonly madeBy: 'page' | 'relay' | 'report';
   edited: boolean;
   archived: boolean;
@@ -13,16 +13,18 @@ export interface PageObject {
   log: CallLog | null;
 }
 
-export type Operation = 'isLogOf' | 'findPageLog' | 'removeSecondLog' | 'writeLog' | 'reportUnseenCall';
+export type Operation = 'isLogOf' | 'findPageLogs' | 'removeSecondLog' | 'writeLog' | 'reportUnseenCall';
 
 export interface PageCrm extends CrmRelay {
   readonly objects: PageObject[];
   /** Everything that was asked, in order. */
   readonly asked: Operation[];
+  /** Calls whose logs were looked for, in order. */
+  readonly lookedFor: string[];
   /** Whom the last report named. */
   candidates: readonly CrmAgent[];
-  /** Whether each report was said to be a repeat. */
-  readonly reports: boolean[];
+  /** Before how many attempts each report was said to be. */
+  readonly reports: number[];
   /** What the page makes for a call; the index finds it unless `unindexed`. */
   pageMakes(callId: string, unindexed?: boolean): PageObject;
   /** The call of an operation from now on (`skip` later ones) that fails: before it did anything, or with its answer lost. */
@@ -34,6 +36,7 @@ export function createPageCrm(): PageCrm {
   const objects: PageObject[] = [];
   const unindexed = new Set<string>();
   const asked: Operation[] = [];
+  const lookedFor: string[] = [];
   let faults: { readonly operation: Operation; readonly when: 'before' | 'after'; readonly error: PatchcordError }[] =
     [];
   let serial = 500;
@@ -69,6 +72,7 @@ export function createPageCrm(): PageCrm {
     can: { atomicLog: false, recordings: false, batch: 0 },
     objects,
     asked,
+    lookedFor,
     candidates: [],
     reports: [],
     pageMakes(callId, isUnindexed = false) {
@@ -82,12 +86,17 @@ export function createPageCrm(): PageCrm {
     live: (callId) => objects.filter((one) => one.callId === callId && !one.archived),
     findByNumber: () => Promise.resolve([]),
     linkTo: ({ id }) => `https://crm.example.com/${id}`,
-    findPageLog: (call) =>
-      doing(
-        'findPageLog',
-        () => objects.find((one) => one.callId === call && !one.archived && !unindexed.has(one.id))?.id ?? null,
-      ),
-    isLogOf: (logId, call) => doing('isLogOf', () => standing(logId)?.callId === call),
+    findPageLogs: (call) =>
+      doing('findPageLogs', () => {
+        lookedFor.push(call);
+        const found = objects.filter((one) => one.callId === call && !one.archived && !unindexed.has(one.id));
+        return found.sort((one, other) => Number(one.log === null) - Number(other.log === null)).map(({ id }) => id);
+      }),
+    isLogOf: (logId, call) =>
+      doing('isLogOf', () => {
+        const object = standing(logId);
+        return object === undefined ? null : object.callId === call;
+      }),
     removeSecondLog: (logId, call) =>
       doing('removeSecondLog', () => {
         const object = standing(logId);
@@ -99,7 +108,7 @@ export function createPageCrm(): PageCrm {
     writeLog: (log, _agent, logId) => doing('writeLog', () => write(log, logId)),
     reportUnseenCall(log, _agent, candidates, before) {
       this.candidates = candidates;
-      this.reports.push(before?.reported === true);
+      this.reports.push(before?.attempts ?? 0);
       return doing('reportUnseenCall', () => {
         const known = objects.find((one) => one.callId === log.callId && !one.archived);
         return known?.id ?? make(log.callId, 'report', log).id;

@@ -39,6 +39,21 @@ it('a request that stops half-way is answered and its connection closed', async 
   await closed;
 });
 
+it.each([
+  ['PUT /v1/recordings/acme/asterisk/calls/abc', true],
+  ['PUT /V1/Recordings/acme/asterisk/sip/abc/', true],
+  ['PUT /v1/recordings/acme/asterisk/sip/a%2Fb', true],
+  ['PUT /v1/recordings/acme/asterisk', false],
+  ['PUT /v1/recordings/acme/asterisk/sip/a/b', false],
+  ['PUT /v1/recordings/acme/asterisk/other/abc', false],
+  ['PUT /v1/recordings/../sessions', false],
+  ['POST /v1/recordings/acme/asterisk/sip/abc', false],
+  ['PUT /x/v1/recordings/acme/asterisk/sip/abc', false],
+])('%s is an upload of sound: %s', (line, isOne) => {
+  const [method = '', path = ''] = line.split(' ');
+  expect(isUpload(method, path)).toBe(isOne);
+});
+
 it('a recording is waited for', async () => {
   const slow = await begin('PUT /v1/recordings/acme/asterisk/sip/abc');
   // Whoever came after it was given up meanwhile.

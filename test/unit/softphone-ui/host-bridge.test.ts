@@ -54,6 +54,7 @@ it('a frame that shows the phone forgets the calls that are over', async () => {
     host,
     phone,
     numbers: () => frame.model().numbers.value,
+    nearNumber: () => '1001',
     dial: () => undefined,
     hangUp: () => undefined,
     recordShown: () => undefined,

@@ -78,7 +78,7 @@ describe('a call that begins', () => {
       { type: 'started', call, pageCreatesLog: false, ...(logId === undefined ? {} : { logId }) },
     ]);
     // That it made none is what it was asked.
-    frame.host.makeLog(call, { reason: 'HubSpot made no engagement.' });
+    frame.host.makeLog(call, { reason: 'HubSpot made no engagement.', certain: true });
     await settle();
     expect(logEvents(lab)).toEqual([]);
   });
@@ -114,6 +114,22 @@ describe('a call that begins', () => {
     await until(() => logEvents(lab).some(([name]) => name === 'created'));
     await settle();
     expect(logEvents(lab).filter(([name]) => name === 'created')).toEqual([['created', call, { logId: '77' }]]);
+  });
+
+  it('has its page’s silence told as such, and a refusal after it for certain, once each', async () => {
+    const lab = openLab();
+    const frame = await openMaker(lab);
+    const call = await talk(frame);
+    await until(() => heard(frame.host).length === 2);
+    for (const certain of [false, false, true, true, false]) frame.host.makeLog(call, { reason: 'None.', certain });
+    await until(() => logEvents(lab).length >= 2);
+    frame.host.makeLog(call, { logId: '77' });
+    await until(() => logEvents(lab).some(([name]) => name === 'created'));
+    expect(logEvents(lab)).toEqual([
+      ['not-created', call, { reason: 'None.', certain: false }],
+      ['not-created', call, { reason: 'None.', certain: true }],
+      ['created', call, { logId: '77' }],
+    ]);
   });
 
   it('of a page that makes no logs asks nobody', async () => {

@@ -38,6 +38,8 @@ export interface PanelLab {
   readonly relay: FakeRelay;
   readonly clock: FakeClock;
   readonly microphone: ReturnType<typeof signal<MicrophonePermission>>;
+  /** What the frames keep of calls. */
+  readonly stored: ReadonlyMap<string, string>;
   /** Opens one more frame of the same browser; not started yet. `inFront`: its tab can be seen from the beginning. */
   frame(inFront?: boolean): LabFrame;
 }
@@ -118,7 +120,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       openJournal: (agent) =>
         openJournal({ name: `${storageName}:${agent.id}`, source: `/devices/${device}`, now: () => clock.now() }),
       leftNotes: () => left,
-      keptCalls: (agent) => createKeptCalls(alive, `calls:${agent.id}`, () => clock.now()),
+      keptCalls: (agent) => createKeptCalls(alive, agent.id, () => clock.now()),
       missedMark: () => ({ read: () => 0, write: () => undefined }),
       microphone,
       ticker: { now: signal(clock.now()), watch: () => () => undefined },
@@ -152,7 +154,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
     };
   }
 
-  return { relay, clock, microphone, frame };
+  return { relay, clock, microphone, stored, frame };
 }
 
 /** Starts a frame and waits until its line is ready; the only frame's is. */

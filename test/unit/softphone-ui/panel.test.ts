@@ -251,7 +251,7 @@ describe('a call that the page was closed in', () => {
     expect(ofCall.at(-1)).toMatchObject({
       id: `${call}:${ofCall.length}`,
       type: 'dev.patchcord.call.ended.v1',
-      data: { outcome: 'answered', by: 'network', reason: 'The page was closed during the call.' },
+      data: { outcome: 'answered', by: 'network', reason: 'The phone was closed during the call.' },
     });
     await next.panel.close();
     await openReady(lab);

@@ -1,4 +1,5 @@
 /** A frame that never holds the phone (HubSpot's navigation bar), beside the window that does: what it says and dials while there is none. */
+import type { CallSummary } from '@patchcord/call-protocol';
 import { describe, expect, it } from 'vitest';
 import { texts } from '../../../packages/softphone-ui/src/texts.ts';
 import {
@@ -148,7 +149,109 @@ describe('without a phone window', () => {
   });
 });
 
+describe('while the window opens', () => {
+  it('it is said for 20 s at most, or until the window is gone again', async () => {
+    const lab = openLab();
+    const { frame, windows } = await openRemote(lab, 'broken');
+    frame.panel.openPhoneWindow();
+    expect(windowTrouble(frame)).toMatchObject({ title: texts.windowOpening });
+    expect(windowTrouble(frame)?.act).toBeUndefined();
+    // Typing a number does not close it.
+    frame.model().typeNumber('1');
+    expect(windowTrouble(frame)?.title).toBe(texts.windowOpening);
+    lab.clock.advance(20_000);
+    await settle();
+    expect(windowTrouble(frame)).toMatchObject({ title: texts.windowGoneTitle, act: 'open-window' });
+    expect(frame.model().dialProblem.value).toBeNull();
+    frame.panel.openPhoneWindow();
+    const [, second] = windows;
+    if (second !== undefined) second.sip.registers = 'wait';
+    void second?.panel.start();
+    await until(() => frame.model().role.value === 'mirror');
+    expect(windowTrouble(frame)?.title).toBe(texts.windowOpening);
+    second?.die();
+    await until(() => frame.model().role.value === 'ownerless');
+    expect(windowTrouble(frame)?.title).toBe(texts.windowGoneTitle);
+  });
+
+  it('a number called again from the list can be called off in the banner', async () => {
+    const lab = openLab();
+    const { frame, windows } = await openRemote(lab, 'broken');
+    const again = { farSide: { number: other }, record: null } as CallSummary;
+    const first = frame.model().redial(again);
+    expect(windowTrouble(frame)).toMatchObject({ title: texts.windowWaitsTitle('+49 30 901820'), act: 'drop-wait' });
+    frame.panel.dropWait();
+    await first;
+    expect(frame.model().notice.value).toBeNull();
+    expect(windowTrouble(frame)?.act).toBe('open-window');
+    void windows[0]?.panel.start();
+    await until(() => frame.model().phone.value.line.status === 'ready');
+    await settle();
+    expect(dialled(...windows)).toEqual([]);
+  });
+});
+
 describe('a phone window that is killed in a call', () => {
+  it('is given what was typed in a remote meanwhile, so that its wrap-up can be finished in the next window', async () => {
+    const lab = openLab();
+    const window = await openReady(lab);
+    const { frame, windows } = await openRemote(lab);
+    const call = await talk(window);
+    await until(() => onlyCall(frame).record?.name === ada.record.name);
+    window.die();
+    frame.model().writeNote(call, 'Wants a call on Friday');
+    await until(() => frame.model().role.value === 'ownerless');
+    // Nobody is there to take it, and that is what the banner says already.
+    lab.clock.advance(600);
+    await settle();
+    expect(frame.model().notice.value?.text).toBe(texts.windowLostCall('Ada Lindqvist'));
+    frame.panel.openPhoneWindow();
+    await until(() => windows[0]?.panel.stage.value.kind === 'ready');
+    const next = windows[0] as LabFrame;
+    await until(() => next.model().phone.value.calls[0]?.note === 'Wants a call on Friday');
+    await until(() => frame.model().noteIsSaved(onlyCall(frame)));
+    expect(await next.model().submitWrapUp(onlyCall(next))).toBe(true);
+    await until(() =>
+      lab.relay.received.some(
+        ({ type, data }) => type.includes('wrap-up.submitted') && data.note === 'Wants a call on Friday',
+      ),
+    );
+  });
+
+  it('is given it also before the time for the wrap-up is up', async () => {
+    const lab = openLab({ profile: { wrapUpSeconds: 30 } });
+    const window = await openReady(lab);
+    const { frame, windows } = await openRemote(lab);
+    const call = await talk(window);
+    await until(() => onlyCall(frame).phase === 'active');
+    window.die();
+    frame.model().writeNote(call, 'Wants a call on Friday');
+    await until(() => frame.model().role.value === 'ownerless');
+    lab.clock.advance(600);
+    await settle();
+    frame.panel.openPhoneWindow();
+    await until(() => windows[0]?.panel.stage.value.kind === 'ready');
+    windows[0]?.look();
+    await until(() => frame.model().phone.value.calls[0]?.phase === 'ended');
+    await settle();
+    lab.clock.advance(30_000);
+    await until(() => lab.relay.names.includes('wrap-up.submitted'));
+    const submitted = lab.relay.received.filter(({ type }) => type.includes('wrap-up.submitted'));
+    expect(submitted.map(({ data }) => data.note)).toEqual(['Wants a call on Friday']);
+  });
+
+  it('says which call was cut off, who was calling, and nothing of a line that comes back by itself', async () => {
+    const lab = openLab();
+    const window = await openReady(lab);
+    const { frame } = await openRemote(lab);
+    window.sip.invite({ number: ada.number });
+    await until(() => frame.model().phone.value.calls[0]?.matches.length === 1);
+    window.die();
+    await until(() => frame.model().role.value === 'ownerless');
+    expect(frame.model().notice.value?.text).toBe(texts.windowLostRinging('Ada Lindqvist'));
+    expect(frame.model().announcement.value?.text).toBe(texts.announceWindowGone);
+  });
+
   it('is missed at once, its call is not shown as if it went on, and the next window opens its wrap-up', async () => {
     const lab = openLab();
     const window = await openReady(lab);
@@ -212,6 +315,30 @@ describe('one click that the window and its remotes hear', () => {
 });
 
 describe('records', () => {
+  it('picked in a remote are opened once by the window also where the agent looked at the window last', async () => {
+    const lab = openLab();
+    const window = await openReady(lab);
+    const { frame } = await openRemote(lab);
+    window.look();
+    const call = window.sip.invite({ number: sharers[0]?.number ?? '' });
+    await until(() => frame.model().phone.value.calls[0]?.matches.length === 3);
+    expect(window.phone().isForemost()).toBe(true);
+    await frame.model().chooseRecord(call, ada.record);
+    await until(() => window.host.told('opened').length === 1);
+    // The button of the record that is chosen already.
+    expect([frame.model().canOpenRecord, frame.model().canOpenCalls]).toEqual([false, true]);
+    await frame.model().openRecord(ada.record, call);
+    await until(() => window.host.told('opened').length === 2);
+    await window.model().chooseRecord(call, sharers[1]?.record ?? ada.record);
+    await settle();
+    expect(window.host.told('opened').map(({ record }) => record.id)).toEqual([
+      ada.record.id,
+      ada.record.id,
+      sharers[1]?.record.id,
+    ]);
+    expect(frame.host.told('opened')).toEqual([]);
+  });
+
   it('are opened by the window alone, wherever the agent looks, also one that was picked in a remote', async () => {
     const lab = openLab();
     const window = await openReady(lab);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { texts } from '../../../packages/softphone-ui/src/texts.ts';
 import { profile } from '../../panel/sample-profile.ts';
 import { ada, onlyCall, openLab, openReady, settle, sharers, talk, until } from './panel-lab.ts';
 
@@ -181,9 +182,21 @@ describe('dialling', () => {
     const frame = await openReady(openLab());
     frame.host.clickNumber({ number: '4155550101' });
     frame.host.clickNumber({ number: '4155550101' });
+    expect(frame.model().notice.value).toBeNull();
     await until(() => frame.sip.sent('dial').length === 1);
     await settle();
     expect(frame.sip.sent('dial')).toHaveLength(1);
+  });
+
+  it('by a click on another number right after: that one waits, and is not lost', async () => {
+    const frame = await openReady(openLab());
+    frame.host.clickNumber({ number: '4155550101' });
+    frame.host.clickNumber({ number: '+4930901820' });
+    await until(() => frame.sip.sent('dial').length === 1);
+    await settle();
+    expect(frame.sip.sent('dial')).toHaveLength(1);
+    expect(frame.model().notice.value?.text).toBe(texts.hostNumberWaitsForCall);
+    expect(frame.model().dialText.value).toBe('+49 30 901820');
   });
 
   it('by a click on something that is no number: a plain word', async () => {

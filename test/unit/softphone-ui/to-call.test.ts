@@ -145,11 +145,78 @@ describe('what there is to call', () => {
     await talkAndHangUp(frame);
     model.writeNote(onlyCall(frame).id, 'Ask for the boss');
     const at = lab.clock.now() + 15 * minute;
-    await model.toCall.callLater(onlyCall(frame), at, 'Ada Lindqvist', model.noteOf(onlyCall(frame)));
+    await model.toCall.plan(onlyCall(frame), at, 'Ada Lindqvist', model.noteOf(onlyCall(frame)));
     expect(lab.relay.toCall).toMatchObject([
       { kind: 'call-back', number: ada.number, record: { id: ada.record.id }, note: 'Ask for the boss', dueAt: at },
     ]);
     await until(() => model.toCall.entries.value.length === 1);
+    await model.submitWrapUp(onlyCall(frame));
+    await settle();
+    expect(lab.relay.toCall).toHaveLength(1);
+  });
+
+  it('gets one call-back from a wrap-up, in whichever frames it is planned, moved, taken back and planned again', async () => {
+    const { lab, frame } = await withList();
+    const mirror = lab.frame();
+    await mirror.panel.start();
+    await frame.model().dial('+14155550101');
+    await talkAndHangUp(frame);
+    const { id } = onlyCall(frame);
+    const soon = lab.clock.now() + 15 * minute;
+    await frame.model().toCall.plan(onlyCall(frame), soon, 'Ada', '');
+    await frame.model().toCall.plan(onlyCall(frame), soon + minute, 'Ada', '');
+    expect(frame.model().toCall.planned.value.get(id)).toBe(soon + minute);
+    await mirror.model().toCall.plan(onlyCall(mirror), soon + 2 * minute, 'Ada', '');
+    expect(lab.relay.toCall).toMatchObject([{ dueAt: soon + 2 * minute, doneAt: null }]);
+    await frame.model().toCall.unplan(id);
+    expect(frame.model().toCall.planned.value.size).toBe(0);
+    expect(isDone(lab)).toBe(true);
+    await frame.model().toCall.plan(onlyCall(frame), soon, 'Ada', '');
+    expect(lab.relay.toCall).toMatchObject([{ dueAt: soon, doneAt: null }]);
+  });
+
+  it('gives the call-back the note that the wrap-up is saved with', async () => {
+    const { lab, frame } = await withList();
+    const model = frame.model();
+    await model.dial('+14155550101');
+    await talkAndHangUp(frame);
+    const at = lab.clock.now() + 15 * minute;
+    await model.toCall.plan(onlyCall(frame), at, 'Ada', '');
+    model.writeNote(onlyCall(frame).id, 'Ask for the boss');
+    await model.submitWrapUp(onlyCall(frame));
+    await until(() => isDone(lab));
+    expect(lab.relay.toCall.filter(({ doneAt }) => doneAt === null)).toMatchObject([
+      { note: 'Ask for the boss', dueAt: at, name: 'Ada' },
+    ]);
+    await until(() => model.toCall.entries.value.length === 1);
+  });
+
+  it('lets what is done be taken back for 30 s, and not once it is there again', async () => {
+    const { lab, frame } = await withList({}, {});
+    const { toCall } = frame.model();
+    const [first, second] = toCall.entries.value;
+    if (first === undefined || second === undefined) throw new Error('no entry');
+    await toCall.done(first);
+    lab.clock.advance(29_000);
+    expect(toCall.undo.value?.id).toBe(first.id);
+    lab.clock.advance(1_000);
+    expect(toCall.undo.value).toBeNull();
+    await toCall.done(second);
+    lab.relay.toCall = lab.relay.toCall.map((entry) => ({ ...entry, doneAt: null }));
+    await toCall.reload();
+    expect([toCall.undo.value, toCall.entries.value.length]).toEqual([null, 2]);
+  });
+
+  it('is done also when it was for next week and was called from a frame without the line', async () => {
+    const { lab, frame } = await withList({ dueAt: Date.now() * 2 });
+    const mirror = lab.frame();
+    await mirror.panel.start();
+    await until(() => mirror.model().toCall.entries.value.length === 1);
+    const [entry] = mirror.model().toCall.entries.value;
+    if (entry === undefined) throw new Error('no entry');
+    await mirror.model().toCall.call(entry);
+    await talkAndHangUp(frame);
+    await until(() => isDone(lab));
   });
 });
 
@@ -192,6 +259,19 @@ describe('a wish to dial from a card', () => {
     expect(lab.relay.requests).toContain(`POST /v1/dial-wishes/${asked.data.wish}/claim`);
     expect(frame.model().phone.value.calls).toEqual([]);
     expect(frame.model().dialText.value).toBe('');
+  });
+
+  it('is put before the agent in a frame that is looked at while no window holds the phone', async () => {
+    const lab = openLab();
+    const frame = lab.frame();
+    frame.host.line = 'never';
+    void frame.panel.start();
+    await passTime(lab, () => frame.panel.stage.value.kind === 'ready' && frame.phone().role() === 'ownerless');
+    lab.relay.tell(wish());
+    await passTime(lab, () => frame.model().dialText.value !== '');
+    expect(frame.model().dialText.value).toContain('555-0101');
+    expect(frame.model().notice.value?.text).toContain('window');
+    expect(lab.relay.claimed.size).toBe(1);
   });
 
   it('becomes an offer while a call is on, with its record', async () => {

@@ -70,6 +70,7 @@ export function CallBackPart(props: {
         id,
         kind: 'call-back',
         number: props.number?.number ?? '',
+        ...((props.number?.name ?? '') === '' ? {} : { name: props.number?.name }),
         record: { crm: 'hubspot', object: objects[record.objectTypeId] ?? 'contact', id: record.objectId },
         dueAt,
         ...(note.trim() === '' ? {} : { note: note.trim() }),

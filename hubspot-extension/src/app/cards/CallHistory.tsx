@@ -27,23 +27,29 @@ export function CallHistory(props: {
   readonly onReload: () => void;
 }) {
   const { ask, record, first, locale } = props;
-  const [calls, setCalls] = useState(first.calls);
+  const [seen, setSeen] = useState(first.calls);
+  // A newer first page says more of its calls, and leaves out none that was there.
+  const calls = [...first.calls, ...seen.filter(({ callId }) => !first.calls.some((one) => one.callId === callId))];
   const [more, setMore] = useState(first.more);
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState<string | null>(null);
   const running = useRef(false);
 
   const older = async () => {
-    const before = calls.at(-1)?.startedAt;
-    if (running.current || before === undefined) return;
+    const last = calls.at(-1);
+    if (running.current || last === undefined) return;
     running.current = true;
     setBusy(true);
     setFailed(null);
-    const answer = await ask('/v1/hubspot/card/calls', { ...record, before }, readCalls);
+    const answer = await ask(
+      '/v1/hubspot/card/calls',
+      { ...record, before: last.startedAt, beforeCall: last.callId },
+      readCalls,
+    );
     if (answer.ok) {
       const known = new Set(calls.map(({ callId }) => callId));
       const found = answer.value.calls.filter(({ callId }) => !known.has(callId));
-      setCalls([...calls, ...found]);
+      setSeen([...calls, ...found]);
       // A page with nothing new would be asked for again and again.
       setMore(answer.value.more && found.length > 0);
     } else setFailed(answer.text);

@@ -3,7 +3,7 @@
  * sound: the call runs in the calling window. Must never send a second wish for one click.
  */
 import { Alert, Flex, LoadingButton, Text } from '@hubspot/ui-extensions';
-import { useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { type PhoneNumber, type RecordHere, readDialled } from './answers.ts';
 import type { Ask } from './relay.ts';
 import { newWish } from './wish.ts';
@@ -13,17 +13,31 @@ type Dial =
   | { readonly state: 'sent' | 'no-phone-open'; readonly number: string }
   | { readonly state: 'failed'; readonly text: string };
 
+/** The phone has begun to call by then, and the list below can tell. */
+const sentMs = 10_000;
+
 export function CallNow(props: {
   readonly ask: Ask;
   readonly record: RecordHere;
   readonly online: boolean;
   readonly numbers: readonly PhoneNumber[];
   readonly number: PhoneNumber | null;
+  /** What was sent a while ago is news no more; how it went on is with the calls. */
+  readonly onSettled: () => void;
 }) {
+  const { onSettled } = props;
   const [dial, setDial] = useState<Dial>({ state: 'idle' });
   /** The wish that has no answer yet: clicking again for the same number is the same wish. */
   const open = useRef<{ readonly wish: string; readonly number: string } | null>(null);
   const busy = useRef(false);
+  useEffect(() => {
+    if (dial.state !== 'sent') return;
+    const timer = setTimeout(() => {
+      setDial({ state: 'idle' });
+      onSettled();
+    }, sentMs);
+    return () => clearTimeout(timer);
+  }, [dial, onSettled]);
   const number = props.number?.number;
   if (number === undefined) return null;
 

@@ -3,7 +3,7 @@
  * calls there were, and the code that connects a phone. Owns what the relay said of this record; must never say who the agent is: HubSpot signs that.
  */
 import { Alert, Button, Divider, Flex, hubspot, LoadingSpinner, useExtensionContext } from '@hubspot/ui-extensions';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { type CallsAnswer, type RecordHere, readCalls } from './answers.ts';
 import { CallBackPart } from './CallBackPart.tsx';
 import { CallHistory } from './CallHistory.tsx';
@@ -20,6 +20,10 @@ type Loaded =
   | { readonly state: 'failed'; readonly text: string }
   | { readonly state: 'loaded'; readonly answer: CallsAnswer };
 
+/** While a call is on, its end is looked for by itself: this often, and for five minutes. */
+const lookAgainMs = 10_000;
+const mostLooks = 30;
+
 hubspot.extend<Place>(() => <CallsCard />);
 
 export function CallsCard() {
@@ -31,14 +35,43 @@ export function CallsCard() {
   const record = useMemo<RecordHere>(() => ({ objectTypeId, objectId: `${objectId}` }), [objectTypeId, objectId]);
   const [loaded, setLoaded] = useState<Loaded>({ state: 'loading' });
 
+  /** Which loading is the newest: what an older one brings is not shown. */
+  const turn = useRef(0);
+  const looks = useRef(0);
+
   const load = useCallback(async () => {
+    looks.current = 0;
+    turn.current += 1;
+    const mine = turn.current;
     setLoaded({ state: 'loading' });
     const answer = await ask('/v1/hubspot/card/calls', record, readCalls);
+    if (mine !== turn.current) return;
     setLoaded(answer.ok ? { state: 'loaded', answer: answer.value } : { state: 'failed', text: answer.text });
   }, [ask, record]);
   useEffect(() => {
     void load();
   }, [load]);
+
+  /** What is shown stays until there is something newer. */
+  const lookAgain = useCallback(async () => {
+    const mine = turn.current;
+    const answer = await ask('/v1/hubspot/card/calls', record, readCalls);
+    if (mine === turn.current)
+      setLoaded((before) => (answer.ok ? { state: 'loaded', answer: answer.value } : { ...before }));
+  }, [ask, record]);
+  useEffect(() => {
+    const runs = loaded.state === 'loaded' && loaded.answer.calls.some(({ outcome }) => outcome === null);
+    if (!runs || looks.current >= mostLooks) return;
+    const timer = setTimeout(() => {
+      looks.current += 1;
+      void lookAgain();
+    }, lookAgainMs);
+    return () => clearTimeout(timer);
+  }, [loaded, lookAgain]);
+  const settled = useCallback(() => {
+    looks.current = 0;
+    void lookAgain();
+  }, [lookAgain]);
 
   if (loaded.state === 'loading')
     return <LoadingSpinner label="Asking the phone service for this record’s calls" showLabel layout="centered" />;
@@ -65,7 +98,14 @@ export function CallsCard() {
         <RecordNumbers objectTypeId={objectTypeId}>
           {(numbers, number) => (
             <>
-              <CallNow ask={ask} record={record} online={answer.phone.online} numbers={numbers} number={number} />
+              <CallNow
+                ask={ask}
+                record={record}
+                online={answer.phone.online}
+                numbers={numbers}
+                number={number}
+                onSettled={settled}
+              />
               <CallBackPart ask={ask} record={record} number={number} planned={answer.toCall} locale={locale} />
             </>
           )}

@@ -10,8 +10,8 @@ import type { PhoneNumber } from './answers.ts';
 type Draw = (numbers: readonly PhoneNumber[], chosen: PhoneNumber | null) => ReactNode;
 
 const contactType = '0-1';
-const ownProperties = ['phone', 'mobilephone'];
-const personProperties = ['firstname', 'lastname', ...ownProperties];
+const personProperties = ['firstname', 'lastname', 'phone', 'mobilephone'];
+const companyProperties = ['name', 'phone'];
 /** People of one deal or ticket whose numbers are offered. */
 const mostPeople = 20;
 
@@ -25,11 +25,11 @@ export function RecordNumbers({ objectTypeId, children }: { readonly objectTypeI
 }
 
 function OwnNumbers({ contact, children }: { readonly contact: boolean; readonly children: Draw }) {
-  const { properties, isLoading } = useCrmProperties(contact ? ownProperties : ['phone']);
+  const { properties, isLoading } = useCrmProperties(contact ? personProperties : companyProperties);
   return (
     <ChosenNumber
       isLoading={isLoading}
-      numbers={numbersIn(properties, '')}
+      numbers={numbersIn(properties, false)}
       none="This record has no phone number. Add one, then reload the page."
     >
       {children}
@@ -43,10 +43,7 @@ function PeoplesNumbers({ children }: { readonly children: Draw }) {
     properties: personProperties,
     pageLength: mostPeople,
   });
-  const numbers = results.flatMap(({ properties }) => {
-    const name = [properties.firstname, properties.lastname].filter((part) => (part ?? '') !== '').join(' ');
-    return numbersIn(properties, name);
-  });
+  const numbers = results.flatMap(({ properties }) => numbersIn(properties, true));
   return (
     <ChosenNumber
       isLoading={isLoading}
@@ -88,13 +85,18 @@ function ChosenNumber(props: {
   );
 }
 
-function numbersIn(properties: Readonly<Record<string, string | null>>, name: string): readonly PhoneNumber[] {
+function numbersIn(properties: Readonly<Record<string, string | null>>, amongOthers: boolean): readonly PhoneNumber[] {
+  const name = [properties.firstname, properties.lastname, properties.name]
+    .filter((part) => (part ?? '') !== '')
+    .join(' ');
   const kinds = [
     ['phone', 'Phone'],
     ['mobilephone', 'Mobile'],
   ] as const;
   return kinds.flatMap(([property, kind]) => {
     const number = properties[property]?.trim() ?? '';
-    return number === '' ? [] : [{ number, label: name === '' ? kind : `${name}, ${kind.toLowerCase()}` }];
+    return number === ''
+      ? []
+      : [{ number, name, label: amongOthers && name !== '' ? `${name}, ${kind.toLowerCase()}` : kind }];
   });
 }

@@ -52,12 +52,13 @@ export interface CallsAnswer {
 
 export interface Dialled {
   readonly state: 'sent' | 'no-phone-open';
-  readonly numbers: readonly PhoneNumber[];
 }
 
 export interface PhoneNumber {
   readonly number: string;
   readonly label: string;
+  /** Whose it is; empty where HubSpot has no name. */
+  readonly name: string;
 }
 
 /** The answer of `card/calls`. */
@@ -73,9 +74,8 @@ export function readCalls(answer: unknown): CallsAnswer | null {
 
 /** The answer of `card/dial`. */
 export function readDialled(answer: unknown): Dialled | null {
-  const { state, numbers } = asObject(answer);
-  const read = listOf(numbers, readNumber);
-  return read !== null && (state === 'sent' || state === 'no-phone-open') ? { state, numbers: read } : null;
+  const { state } = asObject(answer);
+  return state === 'sent' || state === 'no-phone-open' ? { state } : null;
 }
 
 /** The answer of `card/call-backs` and of its change. */
@@ -134,11 +134,6 @@ function readLine(value: unknown): Line | null {
   const { speaker, speakerName, text, startMs } = asObject(value);
   if (typeof text !== 'string' || typeof startMs !== 'number') return null;
   return { speakerName: textOr(speakerName, speaker === 'agent' ? 'Agent' : 'Far side'), text, startMs };
-}
-
-function readNumber(value: unknown): PhoneNumber | null {
-  const { number, label } = asObject(value);
-  return typeof number === 'string' && number !== '' ? { number, label: textOr(label, '') } : null;
 }
 
 function isMoment(value: unknown): value is number {

@@ -20,13 +20,13 @@ export function dayAndTime(at: number, locale: string | undefined, now: number):
     weekday: 'short',
     day: 'numeric',
     month: 'short',
-    hour: '2-digit',
+    hour: 'numeric',
     minute: '2-digit',
   });
 }
 
 export function clockTime(at: number, locale: string | undefined): string {
-  return new Date(at).toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
+  return new Date(at).toLocaleTimeString(locale, { hour: 'numeric', minute: '2-digit' });
 }
 
 /** A span as minutes and seconds: `4:05`, with hours `1:04:05`. */

@@ -8,13 +8,16 @@ const verdicts = {
   unsure: { variant: 'warning', label: 'Not sure' },
 } as const;
 
+const things = (count: number): string => (count === 1 ? '1 thing is' : `${count} things are`);
+
 export function SelfTest(props: {
   readonly findings: readonly Finding[];
   readonly running: boolean;
   readonly disabled: boolean;
   readonly onRun: () => void;
 }) {
-  const bad = props.findings.filter(({ verdict }) => verdict === 'bad').length;
+  const count = (wanted: Finding['verdict']) => props.findings.filter(({ verdict }) => verdict === wanted).length;
+  const [bad, unsure] = [count('bad'), count('unsure')];
   return (
     <Flex direction="column" gap="small">
       <Heading>Self-test</Heading>
@@ -22,10 +25,8 @@ export function SelfTest(props: {
         <Text>It has not run yet. It looks at the connection, HubSpot’s calling settings and the phones.</Text>
       ) : (
         <Alert
-          title={
-            bad === 0 ? 'Nothing is wrong' : `${bad} of ${props.findings.length} ${bad === 1 ? 'is' : 'are'} not right`
-          }
-          variant={bad === 0 ? 'success' : 'warning'}
+          title={`${bad === 0 ? 'Nothing is wrong' : `${things(bad)} not right`}${unsure === 0 ? '' : `, ${things(unsure)} not sure`}`}
+          variant={bad > 0 ? 'warning' : unsure > 0 ? 'info' : 'success'}
         />
       )}
       {props.findings.map(({ id, title, verdict, found, advice }) => (

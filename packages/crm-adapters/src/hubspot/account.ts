@@ -39,6 +39,10 @@ export interface Account {
   learn(error: unknown, agent: CrmAgent): boolean;
 }
 
+function isEditable({ calculated, modificationMetadata }: Readonly<Record<string, unknown>>): boolean {
+  return calculated !== true && !(isObject(modificationMetadata) && modificationMetadata.readOnlyValue === true);
+}
+
 interface Kept<T> {
   readonly at: number;
   readonly value: Promise<T>;
@@ -79,6 +83,7 @@ export function accountOf(options: {
     return {
       groupName,
       names: new Set(list.map((one) => text(one.name)).filter((name) => !leftOut.has(name))),
+      editable: new Set(list.filter(isEditable).map((one) => text(one.name))),
       statuses: new Set(optionsOf('hs_call_status').map((option) => text(option.value))),
       dispositions: new Map(outcomes.length > 0 ? outcomes : await legacyOutcomes()),
     };

@@ -51,6 +51,9 @@ export function createCallTelling(options: {
 }): CallTelling {
   const { say, onLog } = options;
   const calls = new Map<string, Told>();
+  /** Calls that may be the one SYNC names; null once that is settled. */
+  let ofSync: string[] | null = [];
+  let held: (() => void)[] | null = null;
 
   function remember(call: HostCall, step: Step): Told {
     const told: Told = {
@@ -76,12 +79,44 @@ export function createCallTelling(options: {
     const here = calls.get(call.id);
     const told = here ?? remember(call, before);
     if (told.engagementId === null && call.logId !== undefined) take(told, numberOf(call.logId));
-    const fromSync = options.context()?.engagementId ?? null;
-    if (here === undefined && told.inbound && told.engagementId === null && fromSync !== null && !isGiven(fromSync)) {
-      take(told, fromSync);
-      onLog(call.id, { logId: String(fromSync) });
-    }
+    if (
+      here === undefined &&
+      told.inbound &&
+      told.engagementId === null &&
+      before !== 'ended' &&
+      call.pageCreatesLog !== false
+    )
+      mayBeOfSync(call.id);
     return told;
+  }
+
+  /**
+   * The call that was live when this frame was loaded; with two of them nobody knows. They all come in one go, and what is told of them waits for
+   * the last.
+   */
+  function mayBeOfSync(id: string): void {
+    if (ofSync === null) return;
+    if (ofSync.push(id) > 1) return;
+    held = [];
+    queueMicrotask(() => {
+      const [only, ...others] = ofSync ?? [];
+      const told = only === undefined || others.length > 0 ? undefined : calls.get(only);
+      const engagementId = options.context()?.engagementId ?? null;
+      ofSync = null;
+      if (only !== undefined && told?.engagementId === null && engagementId !== null && !isGiven(engagementId)) {
+        take(told, engagementId);
+        onLog(only, { logId: String(engagementId) });
+      }
+      const waiting = held ?? [];
+      held = null;
+      for (const run of waiting) run();
+    });
+  }
+
+  /** Now, or behind what waits. */
+  function inOrder(run: () => void): void {
+    if (held === null) run();
+    else held.push(run);
   }
 
   const isGiven = (engagementId: number): boolean =>
@@ -122,38 +157,41 @@ export function createCallTelling(options: {
         told.askedAt = Date.now();
         told.deadline = setTimeout(() => {
           told.deadline = undefined;
-          onLog(call.id, { reason: `HubSpot did not say within ${creationMs / 1_000} s that it made the log.` });
+          const reason = `HubSpot did not say within ${creationMs / 1_000} s that it made the log.`;
+          onLog(call.id, { reason, certain: false });
         }, creationMs);
       }
       const { type, data } = startMessage(call, asks);
-      say(type, data);
+      inOrder(() => say(type, data));
     },
     answered(call) {
       const told = known(call, 'started');
       if (told.step !== 'started') return;
       told.step = 'answered';
-      say('CALL_ANSWERED', { externalCallId: call.id });
+      inOrder(() => say('CALL_ANSWERED', { externalCallId: call.id }));
     },
     transferred(call) {
       const told = known(call, 'answered');
       if (told.transferred || (told.step !== 'started' && told.step !== 'answered')) return;
       told.transferred = true;
-      say('CALL_TRANSFERRED', { externalCallId: call.id });
+      inOrder(() => say('CALL_TRANSFERRED', { externalCallId: call.id }));
     },
     ended(call, outcome) {
       const told = known(call, 'answered');
       if (told.step !== 'started' && told.step !== 'answered') return;
       told.step = 'ended';
       // The SDK's constant of this name holds keys that do not work: these are the values.
-      say('CALL_ENDED', { ...dataOf(call, told), callEndStatus: endStatuses[outcome] });
+      inOrder(() => say('CALL_ENDED', { ...dataOf(call, told), callEndStatus: endStatuses[outcome] }));
     },
     completed(call) {
       const told = known(call, 'ended');
       if (told.step !== 'ended') return;
       told.step = 'completed';
       // The phone stays open for the next call: a hidden calling window would be a line that is gone. No properties: the relay writes the log.
-      say('CALL_COMPLETED', { ...dataOf(call, told), hideWidget: false });
-      finalize(call.id, told);
+      inOrder(() => {
+        say('CALL_COMPLETED', { ...dataOf(call, told), hideWidget: false });
+        finalize(call.id, told);
+      });
     },
     created(data) {
       const { engagementId, callId } = readEngagement(data);
@@ -170,11 +208,11 @@ export function createCallTelling(options: {
       const id = callId ?? onlyWaiting();
       const told = id === null ? undefined : calls.get(id);
       if (id === null || told === undefined || told.askedAt === null) return;
+      // Without a name it may be the late answer about a call that HubSpot was silent on.
+      const certain = callId !== null || [...calls.values()].filter(({ askedAt }) => askedAt !== null).length === 1;
       told.askedAt = null;
-      // Silence was told already.
-      if (told.deadline === undefined) return;
       clearTimeout(told.deadline);
-      onLog(id, { reason: `HubSpot made no log${message === '' ? '.' : `: ${message}`}` });
+      onLog(id, { reason: `HubSpot made no log${message === '' ? '.' : `: ${message}`}`, certain });
     },
     matchedCall(named) {
       const open = [...calls].filter(

@@ -43,6 +43,8 @@ const byOutcome: Readonly<Record<CallOutcome, { readonly status: string; readonl
 export interface CallProperties {
   readonly groupName: string;
   readonly names: ReadonlySet<string>;
+  /** Those that a person can change. */
+  readonly editable: ReadonlySet<string>;
   readonly statuses: ReadonlySet<string>;
   /** Disposition id by lower-case label. */
   readonly dispositions: ReadonlyMap<string, string>;

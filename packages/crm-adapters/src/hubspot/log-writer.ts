@@ -8,7 +8,7 @@ import { type Fields, fingerprints, fromStored, type LastWritten, ownChanges, to
 import type { CrmAgent, LogToWrite, LogWritten } from '../relay-contract.ts';
 import { callSpelling, isRecordId, keyProperty, writtenProperty } from './call.ts';
 import { fromRefusal, type HubSpotClient, isObject, text } from './client.ts';
-import { isUnwritten, ownedFrom } from './page-log.ts';
+import { editedBefore, isUnwritten, type MadeObject, ownedFrom } from './page-log.ts';
 
 /** HubSpot's own limit of a batch. */
 export const logsAtOnce = 100;
@@ -23,10 +23,8 @@ export const recordTypes: Readonly<Record<string, { readonly path: string; reado
   ticket: { path: 'tickets', typeId: '0-5' },
 };
 
-interface StoredCall {
+interface StoredCall extends MadeObject {
   readonly id: string;
-  readonly properties: Readonly<Record<string, unknown>>;
-  readonly written: LastWritten;
 }
 
 /** One log of a batch on its way. */
@@ -135,7 +133,7 @@ export function createLogWriter(options: {
 
   /** The properties to write now, or null when everything stands there already. */
   function changesOf(stored: StoredCall, log: CallLog, wanted: Fields): Record<string, string> | null {
-    const owned = ownedFrom(stored.properties, stored.written, log, wanted);
+    const owned = ownedFrom(stored, log, wanted);
     const { changes, written } = ownChanges(wanted, stored.properties, owned, callSpelling);
     const { [recordKey]: _record, [aboutKey]: _about, ...fields } = written;
     const places = placesOf(log);
@@ -154,8 +152,24 @@ export function createLogWriter(options: {
     };
   }
 
+  /** The same objects, with what people changed in those that are written for the first time. */
+  async function withEdits(
+    several: readonly { readonly stored: StoredCall; readonly log: CallLog }[],
+  ): Promise<readonly StoredCall[]> {
+    const fresh = several.filter(({ stored, log }) => isUnwritten(stored.properties, stored.written, log));
+    const edits = await editedBefore(
+      client,
+      fresh.map(({ stored }) => stored.id),
+    );
+    return several.map(({ stored }) => {
+      const edited = edits.get(stored.id);
+      return edited === undefined ? stored : { ...stored, edited };
+    });
+  }
+
   /** @returns the id of the call object that is the log: another one where our key stands there already */
-  async function bringUpToDate(stored: StoredCall, log: CallLog, wanted: Fields): Promise<string> {
+  async function bringUpToDate(found: StoredCall, log: CallLog, wanted: Fields): Promise<string> {
+    const [stored = found] = await withEdits([{ stored: found, log }]);
     await associate(stored.id, placesOf(log), stored.written);
     const properties = changesOf(stored, log, wanted);
     if (properties === null) return stored.id;
@@ -285,8 +299,10 @@ export function createLogWriter(options: {
       });
       try {
         const placed = await placeAll(known);
-        const changed = known.flatMap(({ item, stored }) => {
+        const seen = await withEdits(known.map(({ item, stored }) => ({ stored, log: item.log })));
+        const changed = known.flatMap(({ item, stored: found }, index) => {
           if (!placed.has(item)) return [];
+          const stored = seen[index] ?? found;
           const properties = changesOf(stored, item.log, item.wanted);
           if (properties === null) results[item.index] = { logId: stored.id };
           return properties === null ? [] : [{ item, stored, properties }];
@@ -328,7 +344,8 @@ export function createLogWriter(options: {
         `/crm/v4/associations/calls/${path}/batch/associate/default`,
         { inputs: links.map(({ from, to }) => ({ from: { id: from }, to: { id: to } })) },
         'to put calls on their records',
-        [400, 404],
+        // One that is refused spoils the batch: each is written alone then.
+        [400, 404, 409],
       );
       const linked = new Set(
         listOf(answer.body, 'results')
@@ -351,7 +368,8 @@ export function createLogWriter(options: {
       '/crm/v3/objects/calls/batch/update',
       { inputs: changed.map(({ stored, properties }) => ({ id: stored.id, properties })) },
       updating,
-      [400, 404],
+      // 409: our key stands on another object already, which whoever is written alone finds out.
+      [400, 404, 409],
     );
     if (answer.status >= 400) return new Set();
     return new Set(

@@ -3,11 +3,12 @@
  * not a person's, and taking away one too many (HubSpot contract, sections 1.5 and 2.1). Must never trust an id it was told, nor overwrite or
  * take away what a person may have written.
  */
-import type { CallLog } from '@patchcord/call-protocol';
+import { type CallLog, errorCode } from '@patchcord/call-protocol';
 import { type Fields, fingerprints, type LastWritten } from '../last-written.ts';
-import { isObject, listOf, text } from './answers.ts';
+import { idOf, isObject, listOf, text } from './answers.ts';
 import { callSpelling, defaultDispositions, isRecordId, keyProperty, writtenProperty } from './call.ts';
-import type { HubSpotClient } from './client.ts';
+import type { HubSpotAnswer, HubSpotClient } from './client.ts';
+import { editsIn } from './edits.ts';
 
 /** Stands among the fingerprints of a call object that HubSpot made and that we go on in. */
 const madeKey = 'made';
@@ -38,9 +39,19 @@ const persons = [
   'hs_call_summary',
   'hs_attachment_ids',
 ];
+/** What a person may have changed before the first write; these show it by their history only. */
+const changedByPersons = [...filledByPage, 'hs_call_disposition'];
 const namesToKnow = [externalId, appIdProperty, keyProperty, ...persons].join(',');
 
 type Properties = Readonly<Record<string, unknown>>;
+
+/** A call object as it stands. */
+export interface MadeObject {
+  readonly properties: Properties;
+  readonly written: LastWritten;
+  /** What a person changed in it before anything of ours was written over it. */
+  readonly edited?: ReadonlySet<string>;
+}
 
 /** Whether HubSpot made this object for the call, and nothing of ours was written over its values yet. */
 export function isUnwritten(properties: Properties, written: LastWritten, log: CallLog): boolean {
@@ -53,10 +64,11 @@ export function isUnwritten(properties: Properties, written: LastWritten, log: C
  * Which values in an object that HubSpot made count as ours to change, as fingerprints. Of the first write: what the page fills by itself, a text that
  * is part of ours, an outcome that HubSpot puts by itself. Later: only what nobody can edit.
  */
-export function ownedFrom(properties: Properties, written: LastWritten, log: CallLog, wanted: Fields): LastWritten {
+export function ownedFrom({ properties, written, edited }: MadeObject, log: CallLog, wanted: Fields): LastWritten {
   const first = isUnwritten(properties, written, log);
   if (!first && written[madeKey] === undefined) return written;
-  const names = [...neverAPersons, ...(first ? [...filledByPage, ...firstTexts(properties, wanted)] : [])];
+  const ofPage = [...filledByPage, ...firstTexts(properties, wanted)].filter((name) => edited?.has(name) !== true);
+  const names = [...neverAPersons, ...(first ? ofPage : [])];
   const theirs = names.filter((name) => name in wanted).map((name) => [name, text(properties[name])] as const);
   return { ...written, ...fingerprints(Object.fromEntries(theirs), callSpelling), ...madeByHubSpot };
 }
@@ -71,14 +83,33 @@ function firstTexts(properties: Properties, wanted: Fields): readonly string[] {
   ];
 }
 
-export interface PageLogs {
-  findPageLog(call: string): Promise<string | null>;
-  isLogOf(logId: string, call: string): Promise<boolean>;
-  removeSecondLog(logId: string, call: string): Promise<boolean>;
+/**
+ * What people changed in objects of HubSpot's that are about to be written for the first time, by object id.
+ * @throws PatchcordError `crm.*`
+ */
+export async function editedBefore(
+  client: HubSpotClient,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  return ids.length === 0 ? new Map() : await editsIn(client, ids, changedByPersons);
 }
 
-/** @param appId Our app's id in HubSpot; null when the relay knows none */
-export function createPageLogs(client: HubSpotClient, appId: string | null): PageLogs {
+export interface PageLogs {
+  findPageLogs(call: string): Promise<readonly string[]>;
+  isLogOf(logId: string, call: string): Promise<boolean | null>;
+  removeSecondLog(logId: string, call: string, kept: string | null): Promise<boolean>;
+}
+
+export function createPageLogs(options: {
+  readonly client: HubSpotClient;
+  /** Our app's id in HubSpot; null when the relay knows none. */
+  readonly appId: string | null;
+  /** What a person can change in a call of this account. */
+  readonly editable: () => Promise<ReadonlySet<string>>;
+  /** Hears, once each, what an administrator should know although calls are logged. */
+  readonly notice: (text: string) => void;
+}): PageLogs {
+  const { client, appId, notice } = options;
   /** An object without an app's id may be ours; one of another app never is. */
   const isOurs = (properties: Properties, call: string): boolean => {
     const app = text(properties[appIdProperty]);
@@ -90,15 +121,41 @@ export function createPageLogs(client: HubSpotClient, appId: string | null): Pag
     );
   };
 
-  async function read(logId: string, doing: string, more = ''): Promise<Record<string, unknown> | null> {
-    if (!isRecordId(logId)) return null;
-    const path = `/crm/v3/objects/calls/${logId}?properties=${namesToKnow}${more}`;
+  async function read(logId: string, doing: string): Promise<Record<string, unknown> | null> {
+    const path = `/crm/v3/objects/calls/${logId}?properties=${namesToKnow}`;
     const answer = await client.request('GET', path, undefined, doing, [404]);
-    return answer.status < 400 && isObject(answer.body) ? answer.body : null;
+    return answer.status === 404 ? null : isObject(answer.body) ? answer.body : {};
+  }
+
+  /** Puts the log that stays on the deals and tickets where the page put the one that goes. */
+  async function moveWork(logId: string, kept: string): Promise<void> {
+    const doing = 'to move what a second log is about';
+    const path = `/crm/v3/objects/calls/${logId}?associations=deals,tickets`;
+    const { body } = await client.request('GET', path, undefined, doing, [404]);
+    const links = isObject(body) ? body.associations : undefined;
+    for (const kind of ['deals', 'tickets'])
+      for (const one of listOf(isObject(links) ? links[kind] : undefined, 'results').filter(isObject)) {
+        const id = idOf(one.id) || idOf(one.toObjectId);
+        if (id === '') continue;
+        const to = `/crm/v4/objects/calls/${kept}/associations/default/${kind}/${id}`;
+        await client.request('PUT', to, undefined, doing, [400, 404]);
+      }
+  }
+
+  /** A page writes no text and chooses no outcome but the obvious ones; what else a person changed, HubSpot's history tells. */
+  async function wasEdited(logId: string, properties: Properties): Promise<boolean> {
+    const isTheirs = persons.some((name) => {
+      const value = name === 'hs_call_body' ? callSpelling(name, properties[name]) : text(properties[name]);
+      return value !== '' && !(name === 'hs_call_disposition' && defaultDispositions.has(value));
+    });
+    if (isTheirs) return true;
+    const ours = new Set([...neverAPersons, keyProperty, writtenProperty]);
+    const names = [...new Set([...(await options.editable()), ...changedByPersons])].filter((name) => !ours.has(name));
+    return ((await editsIn(client, [logId], names)).get(logId)?.size ?? 0) > 0;
   }
 
   return {
-    async findPageLog(call) {
+    async findPageLogs(call) {
       const body = {
         filterGroups: [{ filters: [{ propertyName: externalId, operator: 'EQ', value: call }] }],
         properties: namesToKnow.split(','),
@@ -107,7 +164,17 @@ export function createPageLogs(client: HubSpotClient, appId: string | null): Pag
         after: '0',
       };
       const doing = 'to find the call that its page logged';
-      const answer = await client.request('POST', '/crm/v3/objects/calls/search', body, doing, [], { search: true });
+      let answer: HubSpotAnswer;
+      try {
+        answer = await client.request('POST', '/crm/v3/objects/calls/search', body, doing, [], { search: true });
+      } catch (error) {
+        if (errorCode(error) !== 'crm.invalid') throw error;
+        // Nothing that a repeat would mend, and no reason to log nothing.
+        notice(
+          'HubSpot does not let the app search for calls that its page logged, so that a call may be logged twice. Grant the app crm.objects.contacts.read, and see that the property hs_call_external_id can be searched.',
+        );
+        return [];
+      }
       const found = listOf(answer.body, 'results')
         .filter(isObject)
         .flatMap(({ id, properties }) =>
@@ -121,40 +188,31 @@ export function createPageLogs(client: HubSpotClient, appId: string | null): Pag
           Number(text(one.properties[keyProperty]) === '') - Number(text(other.properties[keyProperty]) === '') ||
           Number(one.id) - Number(other.id),
       );
-      return found[0]?.id ?? null;
+      return found.map(({ id }) => id);
     },
 
     async isLogOf(logId, call) {
+      if (!isRecordId(logId)) return false;
       const stored = await read(logId, 'to see whose log this is');
-      return isObject(stored?.properties) && isOurs(stored.properties, call);
+      if (stored === null) return null;
+      return isObject(stored.properties) && isOurs(stored.properties, call);
     },
 
-    async removeSecondLog(logId, call) {
-      if (!isRecordId(logId)) return false;
+    async removeSecondLog(logId, call, kept) {
+      if (!isRecordId(logId) || logId === kept) return false;
       const doing = 'to take away a second log';
-      const stored = await read(logId, doing, '&propertiesWithHistory=hs_call_title');
+      const stored = await read(logId, doing);
       if (stored === null) return true;
       const properties = isObject(stored.properties) ? stored.properties : {};
       // Our key stands in the log that is kept, never in one that a page made beside it.
-      if (!isOurs(properties, call) || text(properties[keyProperty]) !== '' || wasEdited(stored, properties))
+      if (!isOurs(properties, call) || text(properties[keyProperty]) !== '' || (await wasEdited(logId, properties)))
         return false;
+      if (kept !== null && isRecordId(kept)) await moveWork(logId, kept);
       // HubSpot archives: an administrator can bring it back for ninety days.
       await client.request('DELETE', `/crm/v3/objects/calls/${logId}`, undefined, doing, [404]);
       return true;
     },
   };
-}
-
-/** A page writes no text and chooses no outcome but the obvious ones; a title that changed was changed by somebody. */
-function wasEdited(stored: Readonly<Record<string, unknown>>, properties: Properties): boolean {
-  const titles = listOf(stored.propertiesWithHistory, 'hs_call_title');
-  return (
-    titles.length > 1 ||
-    persons.some((name) => {
-      const value = name === 'hs_call_body' ? callSpelling(name, properties[name]) : text(properties[name]);
-      return value !== '' && !(name === 'hs_call_disposition' && defaultDispositions.has(value));
-    })
-  );
 }
 
 function same(value: unknown, call: string): boolean {

@@ -10,7 +10,6 @@ import { createCallTelling } from './call-telling.ts';
 import { createCallingSdk } from './calling-sdk.ts';
 import { createDialReading } from './dial-reading.ts';
 import { createRecordOpening } from './record-opening.ts';
-import { hubspotSelfChecks } from './self-checks.ts';
 import { isMirror, objectOf, readEngagement, readMatches } from './wire.ts';
 
 /** HubSpot's page repeats SYNC every 100 ms from the moment our frame has loaded. */
@@ -54,6 +53,8 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
   const calls = createCallTelling({ say: sdk.say, context: sdk.context, onLog: logs.tell });
   const records = createRecordOpening({
     sdk,
+    // A click in this frame counts for the page around it as well.
+    mayOpenTab: () => window.navigator.userActivation?.isActive === true,
     hostTimeoutMs,
     liveEngagement: calls.liveEngagement,
     opened: ({ record }) => showRecord(record),
@@ -102,8 +103,8 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
   };
 
   function hear(type: string, data: unknown): void {
-    // Every refusal is kept for whoever looks for the reason; some are acted on as well.
-    if (type.endsWith('_FAILED'))
+    // Every refusal is kept for whoever looks for the reason; some are acted on as well. A call of no help-desk channel is never finalized there.
+    if (type.endsWith('_FAILED') && type !== 'FINALIZE_ENGAGEMENT_FAILED')
       refused.set(
         type,
         `${type.slice(0, -7).replaceAll('_', ' ').toLowerCase()} (${readEngagement(data).message || 'no reason given'})`,
@@ -118,7 +119,7 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
       if (window.parent === window)
         throw new PatchcordError(
           'host.absent',
-          'This page is the phone inside HubSpot. Open HubSpot and choose Patchcord under "Make and receive calls through" in Settings > Calling.',
+          'This page is the phone inside HubSpot. Open HubSpot and choose Patchcord under “Make and receive calls through” in Settings > Calling.',
         );
       sdk.connect();
       await withDeadline(
@@ -137,16 +138,16 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
       const { portalId, userId } = sdk.context() ?? { portalId: null, userId: null };
       return portalId === null || userId === null ? null : `${portalId}:${userId}`;
     },
-    selfChecks: () =>
-      Promise.resolve(
-        hubspotSelfChecks({
-          window,
-          hostOrigins,
-          context: sdk.context,
-          windowOpen: () => opened?.closed === false,
-          refusals: () => [...refused.values()],
-        }),
-      ),
+    async selfChecks() {
+      const { hubspotSelfChecks } = await import('./self-checks.ts');
+      return hubspotSelfChecks({
+        window,
+        hostOrigins,
+        context: sdk.context,
+        windowOpen: () => opened?.closed === false,
+        refusals: () => [...refused.values()],
+      });
+    },
     holdsLine: () => (isMirror(sdk.context()) ? 'never' : 'elected'),
     openPhoneWindow() {
       const { hostUrl, portalId } = sdk.context() ?? { hostUrl: '', portalId: null };
@@ -187,7 +188,7 @@ export function createHubSpotPanel(options: PanelHostOptions): PanelHost {
         () => calls.started(call),
         () => {
           if (call.pageCreatesLog === true)
-            logs.tell(call.id, { reason: 'HubSpot hears of no incoming calls in this frame.' });
+            logs.tell(call.id, { reason: 'HubSpot hears of no incoming calls in this frame.', certain: true });
         },
       );
     },

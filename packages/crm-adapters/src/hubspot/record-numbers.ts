@@ -3,6 +3,7 @@
  * deal or a ticket is about. Must never change one, and must never call.
  */
 import { PatchcordError, type RecordRef } from '@patchcord/call-protocol';
+import type { AskOptions } from '../relay-contract.ts';
 import type { GatedRequest } from '../request-gate.ts';
 import { idOf, isObject, listOf, text } from './answers.ts';
 import { isRecordId } from './call.ts';
@@ -17,7 +18,6 @@ export interface LabelledNumber {
 const mostNumbers = 20;
 /** Longer than any number with its extension. */
 const longestNumber = 64;
-const waitedFor: GatedRequest = { urgent: true };
 
 type Type = 'contacts' | 'companies';
 const types: Readonly<Record<string, Type | 'deals' | 'tickets'>> = {
@@ -39,18 +39,23 @@ const names: Readonly<Record<Type, readonly string[]>> = {
 };
 const wanted = (type: Type): readonly string[] => [...fields[type].map(([property]) => property), ...names[type]];
 
-/** @throws PatchcordError `crm.*`, `crm.not-found` */
-export async function numbersOf(record: RecordRef, client: HubSpotClient): Promise<readonly LabelledNumber[]> {
+/** @param options.urgent A person waits; default true. @throws PatchcordError `crm.*`, `crm.not-found` */
+export async function numbersOf(
+  record: RecordRef,
+  client: HubSpotClient,
+  { urgent = true }: AskOptions = {},
+): Promise<readonly LabelledNumber[]> {
+  const gated: GatedRequest = { urgent };
   const type = types[record.object];
   if (record.crm !== 'hubspot' || type === undefined || !isRecordId(record.id))
     throw new PatchcordError('crm.not-found', 'HubSpot keeps no numbers on a record of this kind.');
   if (type === 'contacts' || type === 'companies') {
     const path = `/crm/v3/objects/${type}/${record.id}?properties=${wanted(type).join(',')}`;
-    const { body } = await client.request('GET', path, undefined, 'to read the numbers of the record', [], waitedFor);
+    const { body } = await client.request('GET', path, undefined, 'to read the numbers of the record', [], gated);
     return distinct(numbersIn(type, body, false));
   }
   for (const people of ['contacts', 'companies'] as const) {
-    const found = await ofAssociated(type, record.id, people, client);
+    const found = await ofAssociated(type, record.id, people, client, gated);
     if (found.length > 0) return found;
   }
   return [];
@@ -61,6 +66,7 @@ async function ofAssociated(
   id: string,
   people: Type,
   client: HubSpotClient,
+  gated: GatedRequest,
 ): Promise<readonly LabelledNumber[]> {
   const linked = await client.request(
     'GET',
@@ -68,7 +74,7 @@ async function ofAssociated(
     undefined,
     `to list the ${people} of the record`,
     [],
-    waitedFor,
+    gated,
   );
   const ids = listOf(linked.body, 'results')
     .map((one) => idOf(isObject(one) ? one.toObjectId : null))
@@ -81,7 +87,7 @@ async function ofAssociated(
     { properties: wanted(people), propertiesWithHistory: [], inputs: ids.map((one) => ({ id: one })) },
     `to read the numbers of the ${people}`,
     [],
-    waitedFor,
+    gated,
   );
   const rows = listOf(read.body, 'results').filter(isObject);
   // In the order of the associations: HubSpot has the primary one first.

@@ -78,7 +78,12 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
     return callProperties(log, { properties, ownerId, appId, dispositionIds: options.dispositionIds ?? {} });
   }
   const writer = createLogWriter({ client, wantedOf });
-  const pageLogs = createPageLogs(client, appId);
+  const pageLogs = createPageLogs({
+    client,
+    appId,
+    editable: async () => (await account.callProperties()).editable,
+    notice,
+  });
 
   /** Once more with what the account turns out to be like by now: somebody deleted a property, an option or an owner meanwhile. */
   async function knowingBetter(error: unknown, { log, agent, logId }: LogToWrite): Promise<string> {
@@ -106,7 +111,7 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
     can: { atomicLog: false, recordings: options.appId !== undefined, batch: logsAtOnce },
     findByNumber: (number, country, { urgent = true, agent } = {}) => callers.find(number, country, { urgent, agent }),
     relatedTo: (record) => work.relatedTo(record),
-    numbersOf: (record) => numbersOf(record, client),
+    numbersOf: (record, options) => numbersOf(record, client, options),
     writeLog,
     ...pageLogs,
     ...createSetUp({ client, account, callers, appId }),
@@ -114,7 +119,7 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
       client,
       isLogged: writer.isLogged,
       writeLog,
-      findPageLog: pageLogs.findPageLog,
+      findPageLogs: pageLogs.findPageLogs,
       wantedOf,
       mainNumber: options.mainNumber ?? null,
       ...(options.lookAgainMs === undefined ? {} : { betweenLooksMs: options.lookAgainMs }),

@@ -3,7 +3,7 @@
  * the relay needs works (HubSpot contract, sections 1.9 and 2.7). Must never change anything but our own two properties.
  */
 import { type E164, errorCode, PatchcordError, type RecordRef } from '@patchcord/call-protocol';
-import type { CrmAgent, CrmRelay, SetUpFinding } from '../relay-contract.ts';
+import type { AskOptions, CrmAgent, CrmRelay, SetUpFinding } from '../relay-contract.ts';
 import type { Account } from './account.ts';
 import { idOf, isObject, listOf, text } from './answers.ts';
 import { isRecordId, keyProperty } from './call.ts';
@@ -34,13 +34,16 @@ export function createSetUp(options: {
 }): SetUp {
   const { client, account, callers, appId } = options;
 
-  async function describeRecord({ crm, object, id }: RecordRef): ReturnType<SetUp['describeRecord']> {
+  async function describeRecord(
+    { crm, object, id }: RecordRef,
+    { urgent = true }: AskOptions = {},
+  ): ReturnType<SetUp['describeRecord']> {
     const type = recordTypes[object];
     const names = nameProperties[object];
     if (crm !== 'hubspot' || type === undefined || names === undefined || !isRecordId(id))
       throw new PatchcordError('crm.not-found', 'HubSpot has no record of this kind.');
     const path = `/crm/v3/objects/${type.path}/${id}?properties=${[...names, ownerProperty].join(',')}`;
-    const { body } = await client.request('GET', path, undefined, 'to read the record', [], { urgent: true });
+    const { body } = await client.request('GET', path, undefined, 'to read the record', [], { urgent });
     const properties = isObject(body) && isObject(body.properties) ? body.properties : {};
     const parts = names.map((name) => text(properties[name]).trim());
     const name =
@@ -48,10 +51,10 @@ export function createSetUp(options: {
     return { name: (name ?? '').slice(0, 255) || null, ownerId: idOf(properties[ownerProperty]) || null };
   }
 
-  async function userOfOwner(ownerId: string): Promise<string | null> {
+  async function userOfOwner(ownerId: string, { urgent = true }: AskOptions = {}): Promise<string | null> {
     if (!isRecordId(ownerId)) return null;
     const path = `/crm/v3/owners/${ownerId}?idProperty=id`;
-    const { status, body } = await client.request('GET', path, undefined, 'to find the owner', [404], { urgent: true });
+    const { status, body } = await client.request('GET', path, undefined, 'to find the owner', [404], { urgent });
     return status === 404 || !isObject(body) ? null : idOf(body.userId) || null;
   }
 
@@ -104,7 +107,7 @@ export function createSetUp(options: {
         verdict: 'bad',
         found: `HubSpot knows no user with the id given for ${namesOf(missing)}.`,
         advice:
-          'Look up the user id in HubSpot (Settings, Users & Teams, the number in the address) and correct "crmUserId".',
+          'Look up the user id in HubSpot (Settings, Users & Teams, the number in the address) and correct “crmUserId”.',
       };
     });
 
@@ -120,7 +123,7 @@ export function createSetUp(options: {
             verdict: 'bad',
             found: `${namesOf(others)} call through another app.`,
             advice:
-              'Each of them chooses this phone in HubSpot: Settings, General, Calling, "Make and receive calls through".',
+              'Each of them chooses this phone in HubSpot: Settings, General, Calling, “Make and receive calls through”.',
           };
         }
         const known = agents.filter(({ crmUserId }) => apps.has(crmUserId)).length;

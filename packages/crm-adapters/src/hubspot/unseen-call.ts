@@ -1,7 +1,7 @@
 /**
  * Owns telling HubSpot of an inbound call that no phone of ours saw, by its inbound-call endpoint: HubSpot makes the call object then and tells its
  * people (HubSpot contract, section 2.6). HubSpot does not say whether it knows a repeat, so our unique property goes along and is looked for before
- * anything is sent again. Must never report a call twice while the first report may still show.
+ * anything is sent again. Must never report a call twice while the first report may still show, nor more than twice at all.
  */
 import { type CallLog, PatchcordError } from '@patchcord/call-protocol';
 import { type Fields, toStored } from '../last-written.ts';
@@ -17,6 +17,10 @@ const looks = 4;
 const betweenLooksMs = 500;
 /** Then HubSpot's index has had time as well. */
 const laterMs = 30_000;
+/** Reports of one call: after these it is logged like any other. */
+const mostReports = 2;
+/** Calls whose reports are counted. */
+const rememberedCalls = 1_000;
 /** An endpoint that this account's app may not use is asked again after this long. */
 const refusedForMs = 3_600_000;
 
@@ -24,7 +28,7 @@ export function createUnseenCalls(options: {
   readonly client: HubSpotClient;
   readonly isLogged: LogWriter['isLogged'];
   readonly writeLog: LogWriter['writeLog'];
-  readonly findPageLog: PageLogs['findPageLog'];
+  readonly findPageLogs: PageLogs['findPageLogs'];
   readonly wantedOf: (log: CallLog, agent: CrmAgent) => Promise<Fields>;
   /** The number that callers dial, E.164: of agents who have but an extension. */
   readonly mainNumber: string | null;
@@ -33,11 +37,27 @@ export function createUnseenCalls(options: {
   log: CallLog,
   agent: CrmAgent,
   candidates: readonly CrmAgent[],
-  before?: { readonly reported?: boolean },
+  before?: { readonly attempts?: number },
 ) => Promise<string> {
-  const { client, isLogged, writeLog, findPageLog, wantedOf, mainNumber } = options;
+  const { client, isLogged, writeLog, findPageLogs, wantedOf, mainNumber } = options;
   const pauseMs = options.betweenLooksMs ?? betweenLooksMs;
   let refusedUntil = 0;
+  /** How often each call was reported from here. */
+  const reports = new Map<string, number>();
+
+  function count(callId: string): void {
+    const before = reports.get(callId) ?? 0;
+    reports.delete(callId);
+    reports.set(callId, before + 1);
+    const oldest = reports.size > rememberedCalls ? reports.keys().next().value : undefined;
+    if (oldest !== undefined) reports.delete(oldest);
+  }
+
+  /** Into what HubSpot made of a report, whatever became of the property we sent along; else by our key. */
+  async function writeWhatIsThere(log: CallLog, agent: CrmAgent): Promise<string> {
+    const [found = null] = await findPageLogs(log.callId);
+    return await writeLog(log, agent, found);
+  }
 
   /** Looks for the call by our key, for a bounded time. */
   async function shows(log: CallLog, times: number): Promise<boolean> {
@@ -51,12 +71,13 @@ export function createUnseenCalls(options: {
   return async (log, agent, candidates, before = {}) => {
     const report = reportOf(log, agent, candidates, mainNumber);
     if (report === null || Date.now() < refusedUntil) return await writeLog(log, agent, null);
-    const reported = before.reported === true;
-    if (await shows(log, reported ? looks : 1)) return await writeLog(log, agent, null);
-    if (reported) {
+    const attempts = Math.max(before.attempts ?? 0, reports.get(log.callId) ?? 0);
+    if (await shows(log, attempts > 0 ? looks : 1)) return await writeLog(log, agent, null);
+    if (attempts >= mostReports) return await writeWhatIsThere(log, agent);
+    if (attempts > 0) {
       // Whatever became of the property we sent along, HubSpot knows the call by its own.
-      const found = await findPageLog(log.callId);
-      if (found !== null) return await writeLog(log, agent, found);
+      const [found] = await findPageLogs(log.callId);
+      if (found !== undefined) return await writeLog(log, agent, found);
     }
     const wanted = await wantedOf(log, agent);
     const given = Object.entries(wanted).flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]]));
@@ -65,6 +86,7 @@ export function createUnseenCalls(options: {
       [keyProperty]: log.callId,
       [writtenProperty]: toStored(madeByHubSpot),
     };
+    count(log.callId);
     const answer = await client.request(
       'POST',
       '/crm/v3/extensions/calling/inbound-call',
@@ -74,7 +96,9 @@ export function createUnseenCalls(options: {
     );
     if (answer.status >= 400) {
       // Not for this app, or not in this form: then the call is logged like any other, by its key.
-      if (answer.status !== 400 && answer.status !== 409) refusedUntil = Date.now() + refusedForMs;
+      // A refusal of this call may be that of a repeat.
+      if (answer.status === 400 || answer.status === 409) return await writeWhatIsThere(log, agent);
+      refusedUntil = Date.now() + refusedForMs;
       return await writeLog(log, agent, null);
     }
     if (!(await shows(log, looks)))

@@ -12,7 +12,7 @@ import { type OpenCti, openCtiPort } from './opencti.ts';
 import { channelName, createSalesforceChannel } from './page-channel.ts';
 import { createPops } from './pops.ts';
 import { type LoadedScript, loadOpenCti } from './script.ts';
-import { type SelfCheckSubject, salesforceSelfChecks } from './self-checks.ts';
+import type { SelfCheckSubject } from './self-checks.ts';
 import { createViewRefresh } from './view-refresh.ts';
 import { readAssertion, readClick, readPixels, readSettings, readShown } from './wire.ts';
 
@@ -191,7 +191,7 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
       if (connected) port.tell(signedIn ? 'enableClickToDial' : 'disableClickToDial', {});
     },
     pop: pops.pop,
-    selfChecks() {
+    async selfChecks() {
       const subject: SelfCheckSubject = {
         window,
         audience: options.audience,
@@ -205,7 +205,8 @@ export function createSalesforcePanel(options: PanelHostOptions): PanelHost {
         mintAssertion,
         isAssertion: (value) => readAssertion(value) !== null,
       };
-      return Promise.resolve(salesforceSelfChecks(subject));
+      const { salesforceSelfChecks } = await import('./self-checks.ts');
+      return salesforceSelfChecks(subject);
     },
     callStarted() {},
     callAnswered() {},

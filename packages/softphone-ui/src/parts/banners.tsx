@@ -35,16 +35,21 @@ function Banner({
       <Icon name={trouble.tone === 'info' ? 'info' : 'warning'} size={18} />
       <div class="banner-words">
         <p class="banner-title">{trouble.title}</p>
-        <p class="banner-advice">{trouble.advice}</p>
+        {trouble.advice !== '' && <p class="banner-advice">{trouble.advice}</p>}
         {act === 'sign-in' && !asking.value && (
           <button type="button" class="button-link" onClick={() => (asking.value = true)}>
             {texts.signInAgain}
           </button>
         )}
         {act === 'sign-in' && asking.value && <CodeForm panel={panel} />}
-        {act === 'open-window' && (
-          <button type="button" class="button-link" onClick={() => panel.openPhoneWindow()}>
-            {texts.openPhoneWindow}
+        {(act === 'open-window' || act === 'drop-wait') && (
+          <button
+            key={act}
+            type="button"
+            class="button-link"
+            onClick={() => (act === 'drop-wait' ? panel.dropWait() : panel.openPhoneWindow())}
+          >
+            {act === 'drop-wait' ? texts.dropWait : texts.openPhoneWindow}
           </button>
         )}
         {act === 'reload' && (

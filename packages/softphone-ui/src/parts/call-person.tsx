@@ -44,13 +44,13 @@ export function CallPerson({
         )}
         {number !== name && <p class="person-number digits">{number}</p>}
       </div>
-      {!large && record !== null && model.canOpenRecord && (
+      {!large && record !== null && model.canOpenCalls && (
         <button
           type="button"
           class="button-icon"
           aria-label={texts.openRecordOf(record.name ?? record.object)}
           title={texts.openRecordOf(record.name ?? record.object)}
-          onClick={() => void model.openRecord(record)}
+          onClick={() => void model.openRecord(record, call.id)}
         >
           <Icon name="open" />
         </button>

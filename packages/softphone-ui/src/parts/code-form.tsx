@@ -4,7 +4,8 @@ import { useId } from 'preact/hooks';
 import type { Panel } from '../panel.ts';
 import { texts } from '../texts.ts';
 
-export function CodeForm({ panel }: { readonly panel: Panel }) {
+/** `second`: there is a better way to sign in. */
+export function CodeForm({ panel, second = false }: { readonly panel: Panel; readonly second?: boolean }) {
   const id = useId();
   const code = useSignal('');
   const problem = panel.codeProblem.value;
@@ -39,7 +40,7 @@ export function CodeForm({ panel }: { readonly panel: Panel }) {
         {problem}
       </p>
       {/* Disabled buttons lose the focus: a busy one stays and does nothing. */}
-      <button type="submit" class="button button-primary button-wide" aria-disabled={busy}>
+      <button type="submit" class={`button button-wide${second ? '' : ' button-primary'}`} aria-disabled={busy}>
         {busy ? texts.codeBusy : texts.codeSubmit}
       </button>
     </form>

@@ -10,21 +10,26 @@ export function KeypadScreen({ model }: { readonly model: SoftphoneModel }) {
   const press = (digit: string) => model.typeNumber(model.dialText.value + digit);
   return (
     <>
-      <ToCallList model={model} />
-      <form
-        class="dial"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void model.dialTyped();
-        }}
-      >
-        <NumberField model={model} label={texts.numberLabel} />
-        <Keypad onPress={press} onHoldZero={() => press('+')} />
-        <button type="submit" class="button button-call button-wide">
+      <div class="dial-room">
+        <ToCallList model={model} />
+        <form
+          id="patchcord-dial"
+          class="dial"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void model.dialTyped();
+          }}
+        >
+          <NumberField model={model} label={texts.numberLabel} />
+          <Keypad onPress={press} onHoldZero={() => press('+')} />
+        </form>
+      </div>
+      <div class="dial-foot">
+        <button type="submit" form="patchcord-dial" class="button button-call button-wide">
           <Icon name="call" />
           {texts.call}
         </button>
-      </form>
+      </div>
     </>
   );
 }

@@ -48,8 +48,9 @@ export function Opening({
           </span>
           <h1 class="stage-title">{panel.ways.value.length === 0 ? texts.codeTitle : texts.signInTitle}</h1>
           <SignInWays panel={panel} />
-          <p class="stage-advice">{texts.codeAdvice}</p>
-          <CodeForm panel={panel} />
+          {panel.ways.value.length > 0 && <p class="stage-advice">{texts.orByCode}</p>}
+          <p class="stage-advice">{panel.crm === 'hubspot' ? texts.codeAdviceHubSpot : texts.codeAdvice}</p>
+          <CodeForm panel={panel} second={panel.ways.value.length > 0} />
         </div>
       );
     case 'left':
@@ -87,11 +88,11 @@ function SignInWays({ panel }: { readonly panel: Panel }) {
   if (ways.length === 0) return null;
   return (
     <div class="sign-in-ways">
-      {ways.map((way) => (
+      {ways.map((way, index) => (
         <button
           key={way.path}
           type="button"
-          class="button button-wide"
+          class={`button button-wide${index === 0 ? ' button-primary' : ''}`}
           aria-disabled={panel.codeBusy.value}
           onClick={() => void panel.signInBy(way)}
         >

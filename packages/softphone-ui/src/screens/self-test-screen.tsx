@@ -1,15 +1,16 @@
 /**
  * The self-test on screen: the verdict on top, every check with what was found and what to do, to be run again and to be copied. Runs once by
- * itself, and then takes the focus, where the panel has it. Must never open the microphone beside a call, or unasked.
+ * itself. Loaded only when it is asked for (parts/self-test-door.tsx). Must never open the microphone beside a call, or unasked.
  */
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import { Icon, type IconName } from '../icon.tsx';
+import { lentTexts } from '../lent-texts.ts';
 import type { Panel } from '../panel.ts';
 import { type CheckRow, type CheckState, createSelfTest, verdictOf } from '../self-test.ts';
-import { texts } from '../texts.ts';
+import { selfTestTexts } from '../self-test-texts.ts';
 
-const say = texts.selfTest;
+const say = selfTestTexts;
 const icons: Readonly<Record<CheckState, IconName>> = {
   waiting: 'waiting',
   running: 'waiting',
@@ -21,19 +22,15 @@ const icons: Readonly<Record<CheckState, IconName>> = {
 export function SelfTestScreen({
   panel,
   byAgent,
-  close,
 }: {
   readonly panel: Panel;
   /** The agent opened it, in person. */
   readonly byAgent: boolean;
-  readonly close: () => void;
 }) {
   const test = useMemo(() => createSelfTest(panel.selfTestSubject), [panel]);
-  const head = useRef<HTMLHeadingElement>(null);
   const copied = useSignal<string | null>(null);
   const byHand = useSignal<string | null>(null);
   useEffect(() => {
-    if (document.hasFocus()) head.current?.focus();
     const calls = panel.selfTestSubject.phone()?.state.peek().calls ?? [];
     void test.run(byAgent && calls.every(({ phase }) => phase === 'ended'));
     return () => test.stop();
@@ -57,21 +54,7 @@ export function SelfTestScreen({
   }
 
   return (
-    <section
-      class="self-test"
-      aria-labelledby="patchcord-self-test"
-      onKeyDown={(event) => {
-        if (event.key === 'Escape') close();
-      }}
-    >
-      <div class="help-head">
-        <h2 class="stage-title" id="patchcord-self-test" tabIndex={-1} ref={head}>
-          {say.title}
-        </h2>
-        <button type="button" class="button-icon" aria-label={texts.close} title={texts.close} onClick={close}>
-          <Icon name="close" />
-        </button>
-      </div>
+    <>
       <p class={`verdict is-${verdict.state}`} role="status">
         <StateIcon state={verdict.state} size={22} />
         <span>
@@ -123,7 +106,7 @@ export function SelfTestScreen({
           </button>
         </div>
       </div>
-    </section>
+    </>
   );
 }
 
@@ -155,7 +138,7 @@ function Check({ row }: { readonly row: CheckRow }) {
 function aboutHere({ selfTestSubject }: Panel): readonly string[] {
   const minute = new Date().toISOString().slice(0, 16).replace('T', ' ');
   return [
-    `${texts.product}: ${say.title}, ${minute} UTC`,
+    `${lentTexts.product}: ${lentTexts.title}, ${minute} UTC`,
     `${selfTestSubject.host.crm} · ${location.origin} · ${navigator.userAgent}`,
   ];
 }

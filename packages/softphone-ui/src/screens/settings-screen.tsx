@@ -15,7 +15,17 @@ export function SettingsScreen({ panel, model }: { readonly panel: Panel; readon
     <div class="settings">
       <section class="group">
         <h2 class="group-title">{texts.soundTitle}</h2>
-        {sound === null ? <p class="quiet">{texts.soundElsewhere}</p> : <SoundGroup sound={sound} />}
+        {sound === null ? (
+          <p class="quiet">
+            {role === 'ownerless'
+              ? texts.soundNowhere
+              : model.hasPhoneWindow
+                ? texts.soundInWindow
+                : texts.soundElsewhere}
+          </p>
+        ) : (
+          <SoundGroup sound={sound} />
+        )}
       </section>
       <section class="group">
         <h2 class="group-title">{texts.selfTest.groupTitle}</h2>

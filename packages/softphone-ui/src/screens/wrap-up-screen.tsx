@@ -10,6 +10,7 @@ import { RecordChoice } from '../parts/record-choice.tsx';
 import { LaterButtons } from '../parts/to-call-list.tsx';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
+import { timeWords } from '../to-call.ts';
 import { wrapUpEndsAt } from '../wrap-up-clock.ts';
 
 /** More outcomes than this are a list, not buttons. */
@@ -70,31 +71,57 @@ function problemOf({ wrapUpProblem }: SoftphoneModel, call: CallState): string |
   return wrapUpProblem.value?.call === call.id ? wrapUpProblem.value.text : null;
 }
 
-/** A call-back to whom the call was with, with the note as it stands. */
+/** The one call-back to whom the call was with; the note goes along. */
 function CallLater({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const open = useSignal(false);
   const id = useId();
+  const door = useRef<HTMLButtonElement>(null);
+  const place = useRef<HTMLDivElement>(null);
+  const shown = open.value;
+  useEffect(() => {
+    // The foot lies over what opens at the end.
+    if (shown) place.current?.scrollIntoView({ block: 'center' });
+  }, [shown]);
+  const at = model.toCall.planned.value.get(call.id);
   if (call.farSide.number === '' && call.farSide.e164 === undefined) return null;
   return (
-    <div>
+    <div class="quiet">
+      <span role="status">{at !== undefined && texts.callBackAt(timeWords(at, Date.now()))}</span>{' '}
       <button
+        ref={door}
         type="button"
         class="button-link"
-        aria-expanded={open.value}
+        aria-expanded={shown}
         aria-controls={id}
         onClick={() => {
-          open.value = !open.value;
+          open.value = !shown;
         }}
       >
-        {texts.callLater}
+        {at === undefined ? texts.callLater : texts.callBackChange}
       </button>
-      <div id={id} class="to-call-more">
-        {open.value && (
+      {at !== undefined && (
+        <>
+          {' · '}
+          <button
+            type="button"
+            class="button-link"
+            onClick={() => {
+              door.current?.focus();
+              void model.toCall.unplan(call.id);
+            }}
+          >
+            {texts.undo}
+          </button>
+        </>
+      )}
+      <div id={id} ref={place} class="to-call-more">
+        {shown && (
           <LaterButtons
-            onChoose={(at) => {
+            onChoose={(time) => {
+              door.current?.focus();
               open.value = false;
               const name = nameOfCall(call, model.numbers.value);
-              void model.toCall.callLater(call, at, name, model.noteOf(call));
+              void model.toCall.plan(call, time, name, model.noteOf(call));
             }}
           />
         )}

@@ -46,7 +46,7 @@ export interface Setup {
   readonly portalId: number;
   readonly owner: PortalOwner;
   readonly page: string;
-  readonly place: 'record' | 'window' | 'tasks' | 'help-desk';
+  readonly place: 'record' | 'window' | 'tasks' | 'help-desk' | 'settings';
   readonly location: 'widget' | 'remote' | 'window' | 'none';
   readonly usesCallingWindow: boolean;
   readonly fullNavigation: boolean;

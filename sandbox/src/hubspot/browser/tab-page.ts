@@ -19,6 +19,7 @@ import {
   typeIds,
 } from './portal-state.ts';
 import { joinAsTab } from './portal-tabs.ts';
+import { rail, titleOf } from './rail.ts';
 import { aboutView, associatedView, type RecordActions } from './record-view.ts';
 import { createTaskQueue } from './task-queue.ts';
 import { callsOn, timelineView } from './timeline-view.ts';
@@ -242,30 +243,8 @@ export function showTab(setup: Setup): void {
     icon('phone', 15),
     'Calling window',
   );
-  const places = [
-    ['record', 'person', 'Contacts', '/'],
-    ['help-desk', 'question', 'Help desk', '/help-desk/:portal/thread/801'],
-    ['tasks', 'list', 'Call tasks', '/tasks/:portal/queue'],
-  ] as const;
   document.body.append(
-    h(
-      'nav',
-      { class: 'rail', 'aria-label': 'Main' },
-      h('span', { class: 'mark', 'aria-hidden': 'true' }),
-      ...places.map(([place, symbol, title, path]) =>
-        h(
-          'a',
-          {
-            class: place === setup.place ? 'on' : '',
-            href: addressIn(setup, path),
-            title,
-            'aria-label': title,
-            'aria-current': place === setup.place ? 'page' : undefined,
-          },
-          icon(symbol, 20),
-        ),
-      ),
-    ),
+    rail(setup),
     h(
       'div',
       { class: 'page' },
@@ -273,7 +252,7 @@ export function showTab(setup: Setup): void {
       h(
         'header',
         { class: 'top' },
-        h('strong', {}, places.find(([place]) => place === setup.place)?.[2] ?? 'Contacts'),
+        h('strong', {}, titleOf(setup.place)),
         listPart,
         h('span', { class: 'push' }),
         setup.usesCallingWindow ? windowButton : '',

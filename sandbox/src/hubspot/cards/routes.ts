@@ -27,7 +27,20 @@ interface Extension {
   readonly objectTypes: readonly string[];
 }
 
-/** Answers every path below `/sandbox/cards/`; undefined for another. Bundles are made at the first request, once. */
+/** Made at the first request, once, however many portals a process starts. */
+const scripts = new Map<string, Promise<string>>();
+
+function once(name: string, make: () => Promise<string>): Promise<string> {
+  const known = scripts.get(name);
+  if (known !== undefined) return known;
+  const made = make();
+  scripts.set(name, made);
+  // What did not build is built again for whoever asks next.
+  made.catch(() => scripts.delete(name));
+  return made;
+}
+
+/** Answers every path below `/sandbox/cards/`; undefined for another. */
 export function cardRoutes(parts: {
   readonly portal: Portal;
   readonly owners: readonly Owner[];
@@ -38,14 +51,8 @@ export function cardRoutes(parts: {
 }): (request: HttpRequest) => Promise<HttpReply | undefined> {
   const relay = new URL(parts.relayUrl).origin;
   const extensions = readExtensions();
-  const scripts = new Map<string, Promise<string>>();
   let running = 0;
 
-  const once = (name: string, make: () => Promise<string>): Promise<string> => {
-    const made = scripts.get(name) ?? make();
-    scripts.set(name, made);
-    return made;
-  };
   const extensionOf = (request: HttpRequest) => extensions.find(({ uid }) => uid === request.query.get('uid'));
 
   async function get(request: HttpRequest, what: string): Promise<HttpReply> {

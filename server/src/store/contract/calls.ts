@@ -63,14 +63,22 @@ export interface CallStore {
   callsInConversation(tenant: TenantId, conversation: string): Promise<readonly StoredCall[]>;
   /** The calls whose log has this id in the CRM: one, or two where a phone's call took over from one made from reports. */
   callsOfLog(tenant: TenantId, logId: string): Promise<readonly StoredCall[]>;
-  /** Calls with a record or about it, newest first, begun before `before` (epoch ms). Of all agents of the tenant when `agent` is null. */
+  /**
+   * Calls with a record or about it, newest first, those of the same millisecond by id. Only what comes after `before`: begun before its `at` (epoch ms), or
+   * in it and with a greater id than its `call`, where that is known. Of all agents of the tenant when `agent` is null.
+   */
   callsOfRecord(options: {
     readonly tenant: TenantId;
     readonly agent: AgentId | null;
     readonly record: { readonly object: string; readonly id: string };
-    readonly before: number | null;
+    readonly before: { readonly at: number; readonly call: CallId | null } | null;
     readonly limit: number;
   }): Promise<readonly StoredCall[]>;
+  /**
+   * Sees to it that up to `limit` calls behind `after`, by their ids, are found by their records, also those that a version wrote which did not care.
+   * @returns the last of them; null when none was left
+   */
+  keyRecords(after: CallId | null, limit: number): Promise<CallId | null>;
   /** Calls whose log was given up, or waits since before `waitingSince`; oldest first. Of all agents of the tenant when `agent` is null. */
   unlogged(options: {
     readonly tenant: TenantId;
@@ -84,12 +92,14 @@ export interface CallStore {
   isSignedIn(tenant: TenantId, agent: AgentId, now: number): Promise<boolean>;
   /**
    * Calls that have not ended and whose phone fell silent: last heard of before `silentBefore`, or before `unattendedBefore` while nobody who
-   * could report them has a session any more.
+   * could report them has a session any more, or before `goneBefore` while every device that told of them has had no live socket since.
+   * @param times.goneBefore null: nobody can tell which phones are gone. Nor can anybody while a relay is there that does not name its phones
    */
   silentCalls(times: {
     readonly now: number;
     readonly silentBefore: number;
     readonly unattendedBefore: number;
+    readonly goneBefore: number | null;
     readonly limit: number;
   }): Promise<readonly CallId[]>;
 }

@@ -29,12 +29,23 @@ export interface LogCreatorRow extends CreatorOf {
   readonly fate: CreatorFate;
   /** The CRM's id of the log that the page made, once it was looked up. */
   readonly pageLogId: string | null;
-  /** Further logs that were told for this call, and what was done with each; an id in here needs no second look. */
+  /** Further logs that were told for this call, and what was done with each. */
   readonly others: Readonly<Record<string, OtherLog>>;
 }
 
-/** A second log was taken away, was left because it is not ours to take away, or is no log of this call at all. */
-export type OtherLog = 'removed' | 'left' | 'foreign';
+export type OtherLog =
+  /** A second log was taken away. */
+  | 'removed'
+  /** A second log was left, because it is not ours to take away. */
+  | 'left'
+  /** Was not (yet) a log of this call when it was looked at then, epoch ms: it may be on its way to be. */
+  | `doubted ${number}`
+  /** A phone named it, and it is no log of this call; only the CRM's own word makes it worth another look. */
+  | 'foreign'
+  /** The CRM named it too, and it is none all the same, or none any more. */
+  | 'stranger'
+  /** A person deleted it before anything was written in it. */
+  | 'gone';
 
 export interface LogCreatorStore {
   /** Keeps the decision where there is none yet. Of several at once exactly one is kept; each is answered what is kept. */

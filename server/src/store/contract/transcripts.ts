@@ -11,7 +11,7 @@ export interface KeptLine {
 }
 
 export interface TranscriptStore {
-  /** Keeps a line; a later one with the same number of the same speaker takes its place. Its call may not be known yet. */
+  /** Keeps a line; a later one with the same number of the same speaker takes its place, unless that is another tenant's. Its call may not be known yet. */
   keep(line: KeptLine): Promise<void>;
   /** What was said in a call, by time; empty when nothing was kept. */
   of(tenant: TenantId, callId: CallId): Promise<readonly TranscriptLine[]>;

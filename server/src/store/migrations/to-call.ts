@@ -1,4 +1,4 @@
-import { type Kysely, SqliteAdapter, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /** Call-backs and dial lists, policies that an administrator changed, and what finds the calls of one record. */
@@ -37,15 +37,11 @@ export const toCall: Migration = {
       .addPrimaryKeyConstraint('tenant_policies_key', ['tenant', 'policy'])
       .execute();
 
-    const sqlite = db.getExecutor().adapter instanceof SqliteAdapter;
+    // Calls that are there are given their keys later, in pages (`record-keys.ts`): here every relay would wait for the last of them.
     for (const part of ['record', 'about'] as const) {
       const column = `${part}_key`;
       await db.schema.alterTable('calls').addColumn(column, 'text').execute();
-      const value = sqlite
-        ? sql`json_extract(log, ${sql.lit(`$.${part}.object`)}) || ' ' || json_extract(log, ${sql.lit(`$.${part}.id`)})`
-        : sql`(log::json #>> ${sql.lit(`{${part},object}`)}) || ' ' || (log::json #>> ${sql.lit(`{${part},id}`)})`;
-      await sql`update calls set ${sql.ref(column)} = ${value} where log is not null`.execute(db);
-      // Most calls are about nothing, and many with nobody that is known.
+      // Most calls are about nothing, and many with nobody that is known. While it is made no call has a key, so that nothing is sorted or written.
       await sql`create index ${sql.ref(`calls_by_${part}`)} on calls (tenant, ${sql.ref(column)}, started_at)
         where ${sql.ref(column)} is not null`.execute(db);
     }
