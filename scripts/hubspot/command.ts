@@ -2,10 +2,10 @@
  * The command line of `npm run hubspot`: reads and checks the options and secrets, runs one command, turns failures into words and an exit code.
  * A secret comes from the environment or a file, never from the command line, and is never shown.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { contentOf, interruptible, minutes, toldFailure, UsageError } from '../command-line.ts';
 import { HubSpotFailure, hubSpotApi, type Secret } from './api.ts';
 import { configure, report } from './configure.ts';
 import { type ApiVersion, apiVersions, wantedSettings } from './settings.ts';
@@ -72,8 +72,6 @@ const options = {
 } as const;
 type Values = ReturnType<typeof parseArgs<{ readonly options: typeof options }>>['values'];
 
-class UsageError extends Error {}
-
 /** @returns exit code: 0 done, 1 not all of it, 2 the command line is wrong */
 export async function hubspotCommand(args: readonly string[], surroundings: CommandSurroundings): Promise<number> {
   const { log } = surroundings;
@@ -88,15 +86,7 @@ export async function hubspotCommand(args: readonly string[], surroundings: Comm
       throw new UsageError(`"${positionals.join(' ')}" is not a command: configure or smoke`);
     return command === 'configure' ? await runConfigure(values, surroundings) : await runSmoke(values, surroundings);
   } catch (error) {
-    if (error instanceof HubSpotFailure) {
-      log(`\n✘ ${error.message}`);
-      return 1;
-    }
-    if (error instanceof UsageError || (error instanceof TypeError && 'code' in error)) {
-      log(`${error.message}\n\n${help}`);
-      return 2;
-    }
-    throw error;
+    return toldFailure(error, { help, log, isExpected: (one) => one instanceof HubSpotFailure });
   }
 }
 
@@ -145,8 +135,7 @@ async function runSmoke(values: Values, surroundings: CommandSurroundings): Prom
   const apiUrl = apiUrlOf(values);
   const secret = developerSecret(values, surroundings);
   const asJson = values.json === true;
-  const searchMinutes = Number(values['search-minutes'] ?? '2');
-  if (!(searchMinutes >= 0 && searchMinutes <= 60)) throw new UsageError('--search-minutes must be 0 to 60');
+  const searchMinutes = minutes('--search-minutes', values['search-minutes'] ?? '2');
   const result = await interruptible((signal) =>
     smoke({
       portal: hubSpotApi({ apiUrl, secret: { kind: 'bearer', value: token }, fetcher }),
@@ -170,23 +159,6 @@ async function runSmoke(values: Values, surroundings: CommandSurroundings): Prom
   return isGood ? 0 : 1;
 }
 
-const interruptions = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** Turns the first interruption into a signal; the second ends the process as ever. */
-async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = () => {
-    for (const name of interruptions) process.off(name, stop);
-    controller.abort();
-  };
-  for (const name of interruptions) process.on(name, stop);
-  try {
-    return await run(controller.signal);
-  } finally {
-    for (const name of interruptions) process.off(name, stop);
-  }
-}
-
 function developerSecret(values: Values, { env }: CommandSurroundings): Secret | undefined {
   const { auth } = values;
   if (auth !== undefined && auth !== 'hapikey' && auth !== 'bearer')
@@ -207,15 +179,7 @@ function portalToken(values: Values, { env }: CommandSurroundings): string | und
 
 /** @throws UsageError when the file can't be read or holds no secret; shows none of it */
 function secretIn(option: string, path: string): string {
-  let content: string;
-  try {
-    content = readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw new UsageError(
-      `${option} ${path} can't be read (${why}). Correct the path; it is taken from ${process.cwd()}.`,
-    );
-  }
+  const content = contentOf(option, path).trim();
   if (!/^[\x21-\x7e]{8,4000}$/.test(content))
     throw new UsageError(`${option} ${path} does not hold one key or token on one line.`);
   return content;

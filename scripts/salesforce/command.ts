@@ -3,9 +3,9 @@
  * code. Knows no org.
  */
 import { createPrivateKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { contentOf, interruptible, minutes, toldFailure, UsageError } from '../command-line.ts';
 import { install } from './install.ts';
 import { createSf, OrgFailure, type StartSf, startedApart } from './sf-cli.ts';
 import { smoke } from './smoke.ts';
@@ -93,7 +93,7 @@ export async function salesforceCommand(
         targetOrg,
         report: values.report ?? join(folder, 'patchcord-smoke.md'),
         jwt: jwtOptions(values),
-        searchPatienceMs: minutes(values['search-minutes'] ?? '5') * 60_000,
+        searchPatienceMs: minutes('--search-minutes', values['search-minutes'] ?? '5') * 60_000,
         searchPauseMs: 10_000,
         ...(fetcher === undefined ? {} : { fetcher }),
         log,
@@ -119,46 +119,7 @@ export async function salesforceCommand(
     });
     return good ? 0 : 1;
   } catch (error) {
-    if (error instanceof OrgFailure) {
-      log(`\n✘ ${error.message}`);
-      return 1;
-    }
-    if (error instanceof UsageError || (error instanceof TypeError && 'code' in error)) {
-      log(`${error.message}\n\n${help}`);
-      return 2;
-    }
-    throw error;
-  }
-}
-
-class UsageError extends Error {}
-
-const interruptions = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** Turns the first interruption into a signal; the second ends the process as ever. */
-async function interruptible(run: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
-  const controller = new AbortController();
-  const stop = () => {
-    for (const name of interruptions) process.off(name, stop);
-    controller.abort();
-  };
-  for (const name of interruptions) process.on(name, stop);
-  try {
-    return await run(controller.signal);
-  } finally {
-    for (const name of interruptions) process.off(name, stop);
-  }
-}
-
-/** @throws UsageError when the file an option names can't be read */
-function contentOf(option: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(
-      `${option} ${path} can't be read: ${why}. Correct the path; it is taken from ${process.cwd()}.`,
-    );
+    return toldFailure(error, { help, log, isExpected: (one) => one instanceof OrgFailure });
   }
 }
 
@@ -215,10 +176,4 @@ function names(given: readonly string[] | undefined): readonly string[] {
     if (!/^[^\s'"\\@]+@[^\s'"\\@]+$/.test(name))
       throw new UsageError(`"${name}" is not a user name (they look like an e-mail address)`);
   return [...new Map(all.map((name) => [name.toLowerCase(), name])).values()];
-}
-
-function minutes(given: string): number {
-  const value = Number(given);
-  if (!(value >= 0 && value <= 60)) throw new UsageError('--search-minutes must be 0 to 60');
-  return value;
 }

@@ -357,9 +357,9 @@ test.each([
     'is not a user name',
   ],
   [['smoke', '--target-org', 'acme', '--client-id', 'x'], 'belong together'],
-  [[...jwt, '--key-file', '/nowhere/salesforce.key'], "--key-file /nowhere/salesforce.key can't be read: ENOENT"],
+  [[...jwt, '--key-file', '/nowhere/salesforce.key'], "--key-file /nowhere/salesforce.key can't be read (ENOENT)"],
   [[...jwt, '--key-file', join(root, 'package.json')], 'holds no unencrypted RSA private key in PEM'],
-  [[...toAcme, '--agents-file', '/nowhere/agents'], "--agents-file /nowhere/agents can't be read: ENOENT"],
+  [[...toAcme, '--agents-file', '/nowhere/agents'], "--agents-file /nowhere/agents can't be read (ENOENT)"],
   [['remove', '--target-org', 'acme'], 'is not a command'],
   [['install', '--target', 'acme'], "Unknown option '--target'"],
 ])('a wrong command line says so and asks the org nothing: %j', async (args, expected) => {
