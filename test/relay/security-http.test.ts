@@ -176,7 +176,7 @@ it('no other origin is let in: no CORS answer, no request that changes something
 it('a method that a path does not have is refused with those it has, TRACE and made-up ones among them', async () => {
   await walk(async (_route, path) => {
     const allowed = methodsAt(routes, path);
-    for (const method of ['PUT', 'PATCH', 'PROPFIND']) {
+    for (const method of ['PUT', 'PATCH', 'PROPFIND'].filter((one) => !allowed.includes(one))) {
       const response = await one.fetch(path, { method });
       expect(`${method} ${path} ${response.status}`).toMatch(/ 405$/);
       expect(response.headers.get('allow')).toBe(allowed.join(', '));

@@ -52,7 +52,8 @@ it('a process that waits for another one’s long write hears nothing of it', as
   const first = await openStore(location);
   await first.close();
   const { DatabaseSync } = await import('node:sqlite');
-  const holder = new DatabaseSync(join(folder, 'held', 'patchcord.sqlite'));
+  // It gets its turn between the writer's own transactions.
+  const holder = new DatabaseSync(join(folder, 'held', 'patchcord.sqlite'), { timeout: 10_000 });
   const writer = await startWriter({ location, agent: 'ada', writers: 4 });
   await writer.until(20);
   holder.exec('begin immediate');
