@@ -16,6 +16,8 @@ export const eventSchemas = {
   'line.lost': v.object({ reason: v.string() }),
   'agent.available': v.object({}),
   'agent.unavailable': v.object({ reason: v.optional(v.string()) }),
+  /** Where the agent's calls go instead of their phone; null: nowhere else (any more). */
+  'forwarding.changed': v.object({ to: v.nullable(v.pipe(v.string(), v.minLength(1), v.maxLength(128))) }),
   'dial.requested': v.object({ number: v.string(), record: v.optional(RecordRefSchema) }),
   'call.started': v.object({
     direction: DirectionSchema,
@@ -24,15 +26,31 @@ export const eventSchemas = {
     sipCallId: v.optional(v.pipe(v.string(), v.maxLength(255))),
     /** The call this one consults for. */
     consultFor: v.optional(v.pipe(v.string(), v.uuid())),
+    /** Whom the call was for before it came here. */
+    divertedFrom: v.optional(PartySchema),
+    /** The extension it was picked up from. */
+    pickedUpFrom: v.optional(v.pipe(v.string(), v.maxLength(64))),
   }),
   /** An outbound call learns its SIP Call-ID only when the INVITE leaves: it is told here and again at the end. */
   'call.ringing': v.object({ sipCallId: v.optional(v.pipe(v.string(), v.maxLength(255))) }),
   'call.answered': v.object({}),
   'call.held': v.object({}),
   'call.resumed': v.object({}),
-  'call.transferred': v.object({ to: v.string(), kind: v.picklist(['blind', 'attended']) }),
+  'call.transferred': v.object({
+    to: v.string(),
+    kind: v.picklist(['blind', 'attended']),
+    /** Absent: handed over. Parked, moved to another device of the agent, or sent into a room it is still the agent's. */
+    purpose: v.optional(v.picklist(['park', 'move', 'room'])),
+  }),
   /** A consult call went up in the conversation it was placed for: an attended transfer joined their far sides. */
   'call.joined': v.object({ with: v.pipe(v.string(), v.uuid()) }),
+  /** The call is one of several whose far sides hear each other. */
+  'call.merged': v.object({ with: v.array(v.pipe(v.string(), v.uuid())) }),
+  'call.split': v.object({}),
+  /** Nobody answered here on purpose: the agent or a rule sent the caller somewhere else. */
+  'call.redirected': v.object({ to: v.string(), by: v.picklist(['agent', 'rule']) }),
+  /** The far side is somebody else now: a transfer over there, or the network's better knowledge. */
+  'call.identified': v.object({ farSide: PartySchema }),
   'call.transfer-failed': v.object({ to: v.string(), reason: v.string() }),
   'call.ended': v.object({
     outcome: CallOutcomeSchema,
@@ -66,6 +84,15 @@ export const eventSchemas = {
   }),
   /** The agent's call-backs or dial list changed; told live and never stored. */
   'to-call.changed': v.object({}),
+  /** Somebody left a message in the agent's mailbox. */
+  'voicemail.received': v.object({
+    voicemail: v.pipe(v.string(), v.uuid()),
+    mailbox: v.pipe(v.string(), v.minLength(1), v.maxLength(32)),
+    from: PartySchema,
+    durationMs: v.pipe(v.number(), v.minValue(0)),
+  }),
+  /** A message was heard, deleted, brought back or is gone; told live and never stored. */
+  'voicemail.changed': v.object({ voicemail: v.pipe(v.string(), v.uuid()) }),
   /** Words of a call as they are heard; told live. As events they are never stored: a customer's relay may keep the final ones beside the call. */
   'transcript.partial': TranscriptLineSchema,
   'transcript.final': TranscriptLineSchema,

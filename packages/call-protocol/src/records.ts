@@ -29,6 +29,8 @@ export const MatchSchema = v.object({
   reason: v.pipe(v.string(), v.maxLength(255)),
   /** From where it is known; the CRM itself when absent. What is not from the CRM can't be opened there. */
   source: v.optional(v.picklist(['crm', 'directory', 'enrichment'])),
+  /** The record says that this person must not be called. */
+  doNotCall: v.optional(v.boolean()),
 });
 /** A record whose number equals the far side's number. */
 export type Match = v.InferOutput<typeof MatchSchema>;

@@ -93,6 +93,66 @@ export const SignInMessageSchema = v.object({ type: v.literal('patchcord.sign-in
 export const PairingCodeSchema = v.object({ code: v.string(), expiresAt: v.number() });
 export type PairingCode = v.InferOutput<typeof PairingCodeSchema>;
 
+const declineCode = v.picklist([480, 486, 600, 603]);
+const dialString = v.pipe(v.string(), v.regex(/^[A-Za-z0-9*#+._{}-]{1,64}$/));
+const codes = v.object({ on: dialString, off: dialString });
+
+/** What of an office phone this agent has. In a dial string `{extension}` and `{number}` stand for the one meant. */
+export const FeaturesSchema = v.object({
+  /** Calls at once, the ringing ones included. */
+  mostCalls: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(6)),
+  callWaiting: v.boolean(),
+  busyCode: declineCode,
+  declineCode,
+  conference: v.object({
+    /** Far sides that are mixed in the browser; 0: none. */
+    mostMembers: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(5)),
+    /** A conference room at the phone system, such as `8{extension}`. */
+    room: v.nullable(dialString),
+  }),
+  park: v.nullable(
+    v.object({
+      /** Where a call is sent to be parked; a slot is found by the phone system. null: each slot is a target of its own. */
+      to: v.nullable(dialString),
+      /** Watched, and dialled to take a call back. */
+      slots: v.array(dialString),
+    }),
+  ),
+  pickup: v.object({
+    /** Dialled to take a colleague's ringing call, such as `**{extension}`. */
+    directed: v.nullable(dialString),
+    /** Dialled to take any call that rings in the group. */
+    group: v.nullable(dialString),
+    /** The dialogs that are watched may be taken over by INVITE with Replaces. */
+    byDialog: v.boolean(),
+  }),
+  /** null: calls can't be forwarded. */
+  forwarding: v.nullable(v.union([v.literal('by-phone'), codes])),
+  doNotDisturb: v.union([v.literal('by-phone'), codes]),
+  autoAnswer: v.picklist(['never', 'idle', 'always']),
+  voicemail: v.nullable(
+    v.object({
+      /** Dialled to listen to the own mailbox. */
+      number: v.nullable(dialString),
+      /** Where a ringing call is sent to leave a message. */
+      deposit: v.nullable(dialString),
+      /** The phone system tells how many messages wait. */
+      watched: v.boolean(),
+      /** The relay has the messages themselves. */
+      listed: v.boolean(),
+    }),
+  ),
+  callerIds: v.array(v.object({ number: v.string(), label: v.string() })),
+  /** Colleagues whose phones are watched. */
+  watch: v.array(v.object({ extension: ExtensionSchema, name: v.string() })),
+  /** Other devices of this agent that a live call can go on at. */
+  moveTo: v.array(v.object({ number: dialString, label: v.string() })),
+  followTransfers: v.boolean(),
+  /** Before dialling a record that asks not to be called. */
+  doNotCall: v.picklist(['off', 'ask', 'refuse']),
+});
+export type Features = v.InferOutput<typeof FeaturesSchema>;
+
 /** `GET /v1/profile`: what the phone needs to know before it can work. No secret in it. */
 export const ProfileSchema = v.object({
   tenant: v.object({ id: TenantIdSchema, name: v.string(), crm: CrmNameSchema }),
@@ -104,7 +164,20 @@ export const ProfileSchema = v.object({
     registerSeconds: v.pipe(v.number(), v.integer(), v.minValue(30), v.maxValue(3_600)),
     /** `first-host`: the peer relays media and takes an offer with one host candidate. `full`: wait for reflexive or relay candidates. */
     candidates: v.picklist(['first-host', 'full']),
+    /** SIP URI that every request goes through first. */
+    outboundProxy: v.nullable(v.string()),
+    /** On a later server, how long until the first is tried again, seconds; 0: not before the later one fails. */
+    failBackSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(86_400)),
+    callerIdIn: v.picklist(['p-preferred-identity', 'from']),
+    /** RFC 4028; 0: only what the far side asks for. */
+    sessionSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(86_400)),
   }),
+  media: v.object({
+    codecs: v.pipe(v.array(v.picklist(['opus', 'G722', 'PCMU', 'PCMA'])), v.minLength(1)),
+    opus: v.object({ fec: v.boolean(), dtx: v.boolean() }),
+    digits: v.picklist(['rfc4733', 'info', 'in-band']),
+  }),
+  features: FeaturesSchema,
   /** `relay` sends all media through TURN. */
   iceTransportPolicy: v.picklist(['all', 'relay']),
   numbers: v.object({
@@ -209,6 +282,52 @@ export type ToCallRequest = v.InferOutput<typeof ToCallRequestSchema>;
 /** `PATCH /v1/to-call/<id>`: `done` may be taken back by `done: false`. */
 export const ToCallChangeSchema = v.object({ dueAt: v.optional(v.number()), done: v.optional(v.boolean()) });
 export type ToCallChange = v.InferOutput<typeof ToCallChangeSchema>;
+
+/** A message somebody left in the agent's mailbox, as it lies at the relay. */
+export const VoicemailSchema = v.object({
+  id: v.pipe(v.string(), v.uuid()),
+  /** Who left it; the number is empty when it was withheld. */
+  from: PartySchema,
+  /** When it was left, epoch ms. */
+  at: v.number(),
+  durationMs: v.pipe(v.number(), v.minValue(0)),
+  heard: v.boolean(),
+  /** Since when it is deleted, epoch ms: it can be brought back until the relay's grace is over; null: it is there. */
+  deletedAt: v.nullable(v.number()),
+  /** Records with the caller's number; absent where the relay could not look in time. */
+  matches: v.optional(v.array(MatchSchema)),
+  /** What was said, where something wrote it down. */
+  text: v.nullable(v.pipe(v.string(), v.maxLength(32_000))),
+});
+export type Voicemail = v.InferOutput<typeof VoicemailSchema>;
+
+/** `GET /v1/voicemails`: the agent's own, newest first; deleted ones that can still be brought back with `deletedAt`. */
+export const VoicemailsSchema = v.object({ voicemails: v.array(VoicemailSchema) });
+export type Voicemails = v.InferOutput<typeof VoicemailsSchema>;
+
+/** `PATCH /v1/voicemails/<id>`, answered with the message as it is then; `deleted: false` brings one back. `DELETE` is `deleted: true`. */
+export const VoicemailChangeSchema = v.object({ heard: v.optional(v.boolean()), deleted: v.optional(v.boolean()) });
+export type VoicemailChange = v.InferOutput<typeof VoicemailChangeSchema>;
+
+/** `GET /v1/voicemails/<id>/audio`: a link that plays it for some minutes without a session, for an `<audio>` element. */
+export const VoicemailAudioSchema = v.object({
+  url: v.pipe(v.string(), v.url()),
+  durationMs: v.pipe(v.number(), v.minValue(0)),
+  /** End of the link, epoch ms. */
+  expiresAt: v.number(),
+});
+export type VoicemailAudio = v.InferOutput<typeof VoicemailAudioSchema>;
+
+/** `GET /v1/may-call?number=`: whether this number may be called. Answered within a second, whatever the CRM does. */
+export const MayCallSchema = v.object({
+  /** `yes`: dial. `ask`: say `reason` and dial when the agent confirms. `no`: the tenant refuses such calls; say `reason`. */
+  verdict: v.picklist(['yes', 'ask', 'no']),
+  /** In words for the agent; empty where there is nothing to say. */
+  reason: v.pipe(v.string(), v.maxLength(500)),
+  /** Whose wish it is not to be called, where a record says so. */
+  record: v.optional(RecordRefSchema),
+});
+export type MayCall = v.InferOutput<typeof MayCallSchema>;
 
 /** `GET /v1/unlogged` (the agent's own) and `GET /v1/admin/unlogged?tenant=`: calls whose log is not in the CRM, why, and what to do. */
 export const UnloggedSchema = v.object({

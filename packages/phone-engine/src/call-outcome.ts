@@ -44,16 +44,18 @@ function outboundOutcome(call: CallState, ended: Ended): CallOutcome {
 export function reasonOf(call: CallState, outcome: CallOutcome, ended: Ended): string {
   switch (outcome) {
     case 'answered':
-      if (call.phase === 'ending' && call.transfer !== null)
-        return `Transferred to ${call.transfer.to || 'the other call'}.`;
+      if (call.phase === 'ending' && call.transfer !== null) return transferWords(call.transfer);
       if (ended.by === 'agent') return 'You hung up.';
       return ended.by === 'far-side' ? 'The far side hung up.' : told('The connection was lost', ended.reason);
     case 'missed':
+      // Sent on by the forwarding the agent set.
+      if (ended.code === 302) return ended.reason;
       return ended.by === 'far-side'
         ? 'The caller gave up.'
         : told('The call was lost before you answered', ended.reason);
     case 'declined':
-      return call.direction === 'inbound' ? 'You declined the call.' : 'The far side declined the call.';
+      if (call.direction === 'outbound') return 'The far side declined the call.';
+      return call.transfer === null ? 'You declined the call.' : `You sent the call to ${call.transfer.to}.`;
     case 'busy':
       return 'The far side is busy.';
     case 'no-answer':
@@ -64,6 +66,20 @@ export function reasonOf(call: CallState, outcome: CallOutcome, ended: Ended): s
       return 'Answered on another device.';
     case 'failed':
       return told(failureWords(ended.code), ended.code === 0 ? ended.reason : `${ended.code} ${ended.reason}`.trim());
+  }
+}
+
+function transferWords(transfer: NonNullable<CallState['transfer']>): string {
+  const to = transfer.to || 'the other call';
+  switch (transfer.kind === 'blind' ? transfer.purpose : 'transfer') {
+    case 'park':
+      return `Parked at ${to}.`;
+    case 'move':
+      return `Moved to your other phone (${to}).`;
+    case 'room':
+      return `Sent into the conference room ${to}.`;
+    case 'transfer':
+      return `Transferred to ${to}.`;
   }
 }
 

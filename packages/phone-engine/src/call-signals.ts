@@ -2,28 +2,28 @@
  * What the far side or the network did to a call, as the SIP port tells it. Pure. A signal that fits no call, or comes too late, changes
  * nothing: the port may be slower than the agent.
  */
-import type { CallId } from '@patchcord/call-protocol';
-import { newCall } from './call-commands.ts';
+import { invited } from './call-inbound.ts';
 import {
   andThen,
+  type CallSignal,
   callOf,
   change,
   emit,
   endCall,
-  endingMs,
   failDial,
   finishCall,
+  inTurn,
   isComingUp,
   isInProgress,
+  isLive,
   isNotDialled,
   keep,
-  maxCalls,
+  membersOf,
+  type SignalOf,
   type Transition,
 } from './call-step.ts';
-import type { CallState, Effect, PhoneState, SipSignal } from './state.ts';
-
-export type CallSignal = Extract<SipSignal, { readonly call: CallId }> & { readonly at: number };
-type Of<T extends CallSignal['type']> = Extract<CallSignal, { readonly type: T }>;
+import { sendMember, transferRefused, transferred } from './call-transfer.ts';
+import type { CallState, PhoneState } from './state.ts';
 
 export function signalCall(state: PhoneState, input: CallSignal): Transition {
   if (input.type === 'sip.invited') return invited(state, input);
@@ -41,7 +41,7 @@ export function signalCall(state: PhoneState, input: CallSignal): Transition {
       return change(state, call.id, { hold: 'on' }, [emit('call.held', input.at, {}, call.id)]);
     case 'sip.resumed':
       if (call.phase !== 'active' || call.hold !== 'lifting') return keep(state);
-      return change(state, call.id, { hold: 'off' }, [emit('call.resumed', input.at, {}, call.id)]);
+      return resumed(state, call, input.at);
     case 'sip.hold-refused':
       return holdRefused(state, call, input);
     case 'sip.far-held':
@@ -49,18 +49,15 @@ export function signalCall(state: PhoneState, input: CallSignal): Transition {
       const farHold = input.type === 'sip.far-held';
       return call.phase !== 'active' || call.farHold === farHold ? keep(state) : change(state, call.id, { farHold });
     }
+    case 'sip.identified':
+      return identified(state, call, input);
     case 'sip.transfer-ringing':
-      if (call.phase !== 'active' || call.transfer === null || call.transfer.status === 'ringing') return keep(state);
+      if (call.phase !== 'active' || call.transfer?.status !== 'asked') return keep(state);
       return change(state, call.id, { transfer: { ...call.transfer, status: 'ringing' } });
     case 'sip.transferred':
       return transferred(state, call, input.at);
-    case 'sip.transfer-refused': {
-      if (call.phase !== 'active' || call.transfer === null) return keep(state);
-      const { to } = call.transfer;
-      return change(state, call.id, { transfer: null, trouble: `The transfer failed: ${input.reason}` }, [
-        emit('call.transfer-failed', input.at, { to, reason: input.reason }, call.id),
-      ]);
-    }
+    case 'sip.transfer-refused':
+      return transferRefused(state, call, input);
     case 'sip.digits-refused':
       if (call.phase !== 'active') return keep(state);
       return change(state, call.id, { trouble: `The digits could not be sent: ${input.reason}` });
@@ -69,52 +66,32 @@ export function signalCall(state: PhoneState, input: CallSignal): Transition {
   }
 }
 
-/**
- * A call comes in. With two calls already, or while the agent is away, it is turned down at once and logged as missed. A call that takes the
- * place of a connected one (RFC 3891 section 3) needs no answer by the agent: they are already talking.
- */
-function invited(state: PhoneState, input: Of<'sip.invited'>): Transition {
-  if (callOf(state, input.call) !== undefined) return keep(state);
-  const replaced = input.replaces === undefined ? undefined : callOf(state, input.replaces);
-  const replaces = replaced?.phase === 'active' ? replaced.id : null;
-  const call: CallState = {
-    ...newCall(input.call, 'inbound', input.from, input.at),
-    sipCallId: input.sipCallId,
-    replaces,
-  };
-  const started = emit(
-    'call.started',
-    input.at,
-    { direction: 'inbound', farSide: input.from, sipCallId: input.sipCallId },
-    call.id,
-  );
-  const others = state.calls.filter((it) => isInProgress(it) && it.id !== replaces);
-  if (others.length >= maxCalls) return turnedDown(state, call, started, 486, 'You were already on two calls.');
-  if (!state.available && replaces === null) {
-    return turnedDown(state, call, started, 480, 'You were set to unavailable.');
-  }
-  const calls = [...state.calls, call];
-  const free =
-    state.waiting === null && !others.some((it) => isComingUp(it) || (it.phase === 'active' && it.hold !== 'on'));
-  if (replaces !== null && free) {
-    return { state: { ...state, calls, waiting: { act: 'answer', call: call.id } }, effects: [started] };
-  }
-  return { state: { ...state, calls }, effects: [started, emit('call.ringing', input.at, {}, call.id)] };
+/** A member that is back tells whom it hears. */
+function resumed(state: PhoneState, call: CallState, at: number): Transition {
+  const others = call.inConference ? membersOf(state).filter((it) => it.id !== call.id) : [];
+  const merged = others.length === 0 ? [] : [emit('call.merged', at, { with: others.map(({ id }) => id) }, call.id)];
+  return change(state, call.id, { hold: 'off' }, [emit('call.resumed', at, {}, call.id), ...merged]);
 }
 
-/** Never enters the list of calls; its `sip.ended` finds no call and says nothing a second time. */
-function turnedDown(state: PhoneState, call: CallState, started: Effect, code: 486 | 480, reason: string): Transition {
-  return {
-    state,
-    effects: [
-      started,
-      emit('call.ended', call.startedAt, { outcome: 'missed', reason, sipCode: code, by: 'agent' }, call.id),
-      { type: 'sip.decline', call: call.id, code },
-    ],
-  };
+/** The same number in another form is the same far side. */
+function identified(state: PhoneState, call: CallState, { farSide, at }: SignalOf<'sip.identified'>): Transition {
+  const same = farSide.number === '' || sameNumber(call.farSide.number, farSide.number);
+  if (same && (farSide.name === undefined || call.farSide.name !== undefined)) return keep(state);
+  const known = same ? { ...call.farSide, ...(farSide.name === undefined ? {} : { name: farSide.name }) } : farSide;
+  return change(state, call.id, same ? { farSide: known } : { farSide: known, matches: [], unknown: false }, [
+    emit('call.identified', at, { farSide: known }, call.id),
+  ]);
 }
 
-function ringing(state: PhoneState, call: CallState, input: Of<'sip.ringing'>): Transition {
+/** Equal as far as both go: the network may leave out the country, or add it. Short numbers are extensions and must be equal. */
+function sameNumber(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((it) => it.replace(/\D/g, '')) as [string, string];
+  if (a === b) return true;
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  return short.length >= 7 && long.endsWith(short.replace(/^0+/, ''));
+}
+
+function ringing(state: PhoneState, call: CallState, input: SignalOf<'sip.ringing'>): Transition {
   if (call.phase !== 'dialing' && call.phase !== 'ringing') return keep(state);
   const earlyMedia = call.earlyMedia || input.earlyMedia;
   if (call.phase === 'ringing') {
@@ -131,48 +108,38 @@ function answered(state: PhoneState, call: CallState, at: number): Transition {
   const up = change(state, call.id, { phase: 'active', answeredAt: at, replaces: null }, [
     emit('call.answered', at, {}, call.id),
   ]);
+  if (call.room !== null) return andThen(up, (next) => inTurn(next, call.room?.gathers ?? [], sendMember(call)));
   const replaced = call.replaces === null ? undefined : callOf(state, call.replaces);
   if (replaced === undefined || !isInProgress(replaced)) return up;
   return andThen(up, (next) => endCall(next, replaced, { type: 'sip.hang-up', call: replaced.id }));
 }
 
 /** A call that could not be put on hold stays live, and what waited for it does not happen: both calls say so. */
-function holdRefused(state: PhoneState, call: CallState, input: Of<'sip.hold-refused'>): Transition {
+function holdRefused(state: PhoneState, call: CallState, input: SignalOf<'sip.hold-refused'>): Transition {
   if (call.phase !== 'active' || (call.hold !== 'placing' && call.hold !== 'lifting')) return keep(state);
   if (call.hold === 'lifting') {
-    return change(state, call.id, { hold: 'on', trouble: `The call could not be resumed: ${input.reason}` });
+    return change(state, call.id, {
+      hold: 'on',
+      trouble: `The call could not be resumed: ${input.reason}`,
+      inConference: false,
+      silenced: false,
+    });
   }
-  const stillLive = change(state, call.id, {
-    hold: 'off',
-    trouble: `The call could not be put on hold: ${input.reason}`,
-  });
+  const trouble = `The call could not be put on hold: ${input.reason}`;
+  const freed = change(state, call.id, { hold: 'off', trouble });
+  // A member that could not leave the conference is still in it.
+  const live = freed.state.calls.filter((it) => isLive(it) || it.hold === 'lifting');
+  const stillLive =
+    live.length < 2
+      ? freed
+      : andThen(freed, (next) => inTurn(next, live, (it, { id }) => change(it, id, { inConference: true })));
   const { waiting } = state;
   if (waiting === null) return stillLive;
   return andThen(stillLive, (next) => {
-    const freed = { ...next, waiting: null };
+    const done = { ...next, waiting: null };
     const reason = 'The other call could not be put on hold';
-    if (waiting.act === 'dial') return failDial(freed, waiting.call, reason, input.at);
+    if (waiting.act === 'dial' || waiting.act === 'pick-up') return failDial(done, waiting.call, reason, input.at);
     const act = waiting.act === 'answer' ? 'answered' : 'resumed';
-    return change(freed, waiting.call, { trouble: `Not ${act}: ${reason.toLowerCase()}.` });
+    return change(done, waiting.call, { trouble: `Not ${act}: ${reason.toLowerCase()}.` });
   });
-}
-
-/** The target took the call: ours are over as soon as the port has ended them. Told on the call that was transferred. */
-function transferred(state: PhoneState, call: CallState, at: number): Transition {
-  const { transfer } = call;
-  if (call.phase !== 'active' || transfer === null) return keep(state);
-  const told = emit('call.transferred', at, { to: transfer.to, kind: transfer.kind }, call.id);
-  const over = (next: PhoneState, it: CallState, to: string): Transition =>
-    change(next, it.id, { phase: 'ending', transfer: { ...transfer, to }, trouble: null }, [
-      { type: 'timer.start', call: it.id, ms: endingMs },
-    ]);
-  const first = andThen({ state, effects: [told] }, (next) => over(next, call, transfer.to));
-  if (transfer.kind === 'blind') return first;
-  // The far end may have ended the consult call already: taking over its dialog does that.
-  const joined = emit('call.joined', at, { with: call.id }, transfer.consult);
-  const both = andThen(first, (next) => ({ state: next, effects: [joined] }));
-  const consult = callOf(state, transfer.consult);
-  return consult === undefined || !isInProgress(consult)
-    ? both
-    : andThen(both, (next) => over(next, consult, call.farSide.number));
 }

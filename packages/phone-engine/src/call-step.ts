@@ -15,10 +15,7 @@ export interface Transition {
 /** How long a call may take to confirm its end before it is taken as ended: a lost BYE leaves no ghost. */
 export const endingMs = 8_000;
 
-/** Calls an agent can have at once, the ringing ones included. */
-export const maxCalls = 2;
-
-/** Sound flows, or would if nobody is muted: at most one call at a time is live. */
+/** Sound flows, or would if nobody is muted: at most one call at a time is live, or the calls of one conference. */
 export const isLive = (call: CallState): boolean => call.phase === 'active' && call.hold === 'off';
 
 /** The call is neither over nor being hung up. */
@@ -30,7 +27,7 @@ export const isComingUp = (call: CallState): boolean =>
 
 /** A call that waits to be dialled: no INVITE has left, the port does not know it. */
 export const isNotDialled = (state: PhoneState, id: CallId): boolean =>
-  state.waiting?.act === 'dial' && state.waiting.call === id;
+  (state.waiting?.act === 'dial' || state.waiting?.act === 'pick-up') && state.waiting.call === id;
 
 /** The same number twice within this time is one click that two frames of the phone heard. */
 const sameClickMs = 2_000;
@@ -40,6 +37,13 @@ export const wasJustDialled = (state: PhoneState, number: string, at: number): b
   state.calls.some(
     (it) => it.direction === 'outbound' && it.farSide.number === number && Math.abs(at - it.startedAt) < sameClickMs,
   );
+
+/** A command on a call, with its time. */
+export type CallCommand = Extract<Command, { readonly call: CallId }> & { readonly at: number };
+export type CommandOf<T extends CallCommand['type']> = Extract<CallCommand, { readonly type: T }>;
+/** What happened to a call, with its time. */
+export type CallSignal = Extract<SipSignal, { readonly call: CallId }> & { readonly at: number };
+export type SignalOf<T extends CallSignal['type']> = Extract<CallSignal, { readonly type: T }>;
 
 export const keep = (state: PhoneState): Transition => ({ state, effects: [] });
 
@@ -77,7 +81,7 @@ export function andThen(first: Transition, next: (state: PhoneState) => Transiti
 export function endCall(state: PhoneState, call: CallState, how: Effect): Transition {
   return change(state, call.id, { phase: 'ending', transfer: null, trouble: null }, [
     how,
-    { type: 'timer.start', call: call.id, ms: endingMs },
+    { type: 'timer.start', call: call.id, signal: 'timer.ending-expired', ms: endingMs },
   ]);
 }
 
@@ -100,6 +104,11 @@ export function finishCall(
     hold: 'off',
     farHold: false,
     transfer: null,
+    inConference: false,
+    silenced: false,
+    answersAt: null,
+    // Nobody follows into a room that the agent has left.
+    room: call.room === null ? null : { ...call.room, gathers: [] },
     trouble: null,
     endedAt: at,
     wrapUpSince: at,
@@ -117,7 +126,6 @@ export function finishCall(
   return {
     state: { ...state, calls },
     effects: [
-      ...(call.phase === 'ending' ? ([{ type: 'timer.cancel', call: call.id }] as const) : []),
       emit(
         'call.ended',
         at,
@@ -132,6 +140,31 @@ export function finishCall(
       ),
     ],
   };
+}
+
+/** Several acts on one phone, one after the other. */
+export function inTurn<T>(
+  state: PhoneState,
+  items: readonly T[],
+  act: (state: PhoneState, item: T) => Transition,
+): Transition {
+  return items.reduce((step, item) => andThen(step, (next) => act(next, item)), keep(state));
+}
+
+/** The calls that hear each other, or would if they were not on hold. */
+export const membersOf = (state: PhoneState): readonly CallState[] => state.calls.filter((it) => it.inConference);
+
+/** A conference is two calls and more, all connected: a member that is left alone is an ordinary call again. */
+export function settleConference(state: PhoneState): PhoneState {
+  const members = membersOf(state);
+  if (members.length === 0) return state;
+  const stay = members.filter((it) => it.phase === 'active');
+  if (stay.length === members.length && stay.length > 1) return state;
+  const alone = stay.length < 2;
+  const calls = state.calls.map((it) =>
+    it.inConference && (alone || it.phase !== 'active') ? { ...it, inConference: false, silenced: false } : it,
+  );
+  return { ...state, calls };
 }
 
 /** Ends a call whose INVITE can't leave; `reason` is a clause without a full stop. */

@@ -2,9 +2,10 @@
  * The phone: runs the transition, tells subscribers, performs effects in order. Owns the loop; knows no rule, no SIP, no DOM.
  */
 import type { CallId, ErrorCode, PhoneEvent } from '@patchcord/call-protocol';
-import type { ClockPort, IceServer, SipAccount, SipCredential, SipPort, SoundPort } from './ports.ts';
-import { tone } from './selectors.ts';
+import type { ClockPort, IceServer, SipAccount, SipCredential, SipPort, SoundPort, Watching } from './ports.ts';
+import { mixOf, tone } from './selectors.ts';
 import {
+  type CallRules,
   type CallState,
   type Command,
   type Effect,
@@ -12,6 +13,7 @@ import {
   type Input,
   type PhoneState,
   type SipSignal,
+  type TimerSignal,
 } from './state.ts';
 import { transition } from './transition.ts';
 
@@ -36,6 +38,10 @@ export interface OwnedPhone extends Phone {
   setAccount(account: SipAccount, credential: SipCredential, iceServers: readonly IceServer[]): void;
   /** A fresh credential in place of one that will lapse; without an account it does nothing. */
   renew(credential: SipCredential, iceServers: readonly IceServer[]): void;
+  /** What the profile lets the phone do; good from now on, also for the calls that are there. */
+  setRules(rules: CallRules): void;
+  /** Colleagues, park slots and the mailbox to watch, in place of those before. */
+  watch(watching: Watching): void;
   /** Takes up calls of an earlier owner that are over and wait for their wrap-up. Others, and those that are here already, are left out. */
   restore(calls: readonly CallState[]): void;
   /** Ends all calls and the line, with their events. Later commands are refused. */
@@ -62,13 +68,15 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
   const { sip, clock } = options;
   const stateListeners = new Set<(state: PhoneState) => void>();
   const eventListeners = new Set<(event: PhoneEvent) => void>();
-  const timers = new Map<CallId, unknown>();
+  /** A call's deadlines, by the signal that each would give. */
+  const timers = new Map<string, { readonly call: CallId; readonly handle: unknown }>();
   const queue: { readonly input: Input; readonly done?: (result: CommandResult) => void }[] = [];
   let state = emptyPhone;
   let account: Account | null = null;
   let running = false;
   let stopping: Promise<void> | null = null;
   let startsAfterStop = false;
+  let mixed = '[]';
   let closing: Promise<void> | null = null;
 
   const fault = (error: unknown): void => {
@@ -95,7 +103,7 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       if (step.state !== state) {
         state = step.state;
         for (const listener of [...stateListeners]) guarded(() => listener(step.state));
-        guarded(() => options.sound?.setTone(tone(step.state)));
+        reconcile(step.state);
       }
       let result: CommandResult = { ok: true };
       for (const effect of step.effects) {
@@ -105,6 +113,19 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       next.done?.(result);
     }
     running = false;
+  }
+
+  /** What goes on for as long as the state says so. */
+  function reconcile(now: PhoneState): void {
+    guarded(() => options.sound?.setTone(tone(now)));
+    const members = mixOf(now);
+    const mix = JSON.stringify(members);
+    if (mix !== mixed) {
+      mixed = mix;
+      guarded(() => sip.mix(members));
+    }
+    const over = (id: CallId): boolean => (now.calls.find((it) => it.id === id)?.phase ?? 'ended') === 'ended';
+    for (const [name, { call }] of timers) if (over(call)) clearTimer(name);
   }
 
   function perform(effect: Exclude<Effect, { type: 'refuse' }>): void {
@@ -123,17 +144,7 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
         for (const listener of [...eventListeners]) guarded(() => listener(effect.event));
         break;
       case 'timer.start':
-        clearTimer(effect.call);
-        timers.set(
-          effect.call,
-          clock.setTimeout(() => {
-            timers.delete(effect.call);
-            take({ type: 'timer.ending-expired', call: effect.call, at: clock.now() });
-          }, effect.ms),
-        );
-        break;
-      case 'timer.cancel':
-        clearTimer(effect.call);
+        startTimer(effect);
         break;
       case 'sip.start':
         start();
@@ -142,7 +153,20 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
         void stop();
         break;
       case 'sip.dial':
-        sip.dial(effect.call, effect.target);
+        if (effect.callerId === null) sip.dial(effect.call, effect.target);
+        else sip.dial(effect.call, effect.target, effect.callerId);
+        break;
+      case 'sip.pick-up':
+        sip.pickUp(effect.call, effect.extension, effect.code);
+        break;
+      case 'sip.redirect':
+        sip.redirect(effect.call, effect.to);
+        break;
+      case 'sip.cancel-transfer':
+        sip.cancelTransfer(effect.call);
+        break;
+      case 'sip.send-code':
+        sip.sendCode(effect.code);
         break;
       case 'sip.answer':
         sip.answer(effect.call);
@@ -171,10 +195,21 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
     }
   }
 
-  function clearTimer(call: CallId): void {
-    if (!timers.has(call)) return;
-    clock.clearTimeout(timers.get(call));
-    timers.delete(call);
+  function startTimer({ call, signal, ms }: { call: CallId; signal: TimerSignal['type']; ms: number }): void {
+    const name = `${signal} ${call}`;
+    clearTimer(name);
+    const expired = (): void => {
+      timers.delete(name);
+      take({ type: signal, call, at: clock.now() });
+    };
+    timers.set(name, { call, handle: clock.setTimeout(expired, ms) });
+  }
+
+  function clearTimer(name: string): void {
+    const timer = timers.get(name);
+    if (timer === undefined) return;
+    clock.clearTimeout(timer.handle);
+    timers.delete(name);
   }
 
   /** Without an account the line stays `connecting` until `setAccount`; a stop under way is let finish first. */
@@ -235,6 +270,12 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       account = { account: account.account, credential, iceServers };
       if (state.line.status !== 'offline') guarded(() => sip.renew(credential, iceServers));
     },
+    setRules(rules) {
+      take({ type: 'rules.set', rules, at: clock.now() });
+    },
+    watch(watching) {
+      guarded(() => sip.watch(watching));
+    },
     restore(calls) {
       const known = state.calls.map(({ id }) => id);
       const over = calls.filter(({ id, phase }) => phase === 'ended' && !known.includes(id));
@@ -262,6 +303,7 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
 function signalOfFault(effect: Effect, reason: string): SipSignal | null {
   switch (effect.type) {
     case 'sip.dial':
+    case 'sip.pick-up':
     case 'sip.answer':
       return { type: 'sip.ended', call: effect.call, by: 'network', code: 0, reason };
     case 'sip.hold':
@@ -271,6 +313,8 @@ function signalOfFault(effect: Effect, reason: string): SipSignal | null {
       return { type: 'sip.transfer-refused', call: effect.call, reason };
     case 'sip.send-digits':
       return { type: 'sip.digits-refused', call: effect.call, reason };
+    case 'sip.send-code':
+      return { type: 'sip.code-refused', code: effect.code, reason };
     case 'sip.start':
       return { type: 'sip.lost', reason };
     default:

@@ -1,6 +1,6 @@
 /** The seams of the engine: what it needs from SIP and from sound. A port's comments are obligations its implementations are tested for. */
 import type { CallId } from '@patchcord/call-protocol';
-import type { SipSignal } from './state.ts';
+import type { DeclineCode, SipSignal } from './state.ts';
 
 /** A short-lived SIP credential. Lives in memory only. */
 export interface SipCredential {
@@ -27,6 +27,38 @@ export interface SipAccount {
   readonly instance: string;
   readonly candidates: 'first-host' | 'full';
   readonly iceTransportPolicy: 'all' | 'relay';
+  /** Every request that begins something goes through here first (RFC 3261 section 8.1.2): a SIP URI. null: none. */
+  readonly outboundProxy: string | null;
+  /** On a later server of the list, how long until the first is tried again, seconds; 0: not before the later one fails. */
+  readonly failBackSeconds: number;
+  /** What is offered and answered, best first; others are left out. */
+  readonly codecs: readonly Codec[];
+  readonly opus: { readonly fec: boolean; readonly dtx: boolean };
+  /** How digits leave: as RFC 4733 events, as INFO, or as tones in the sound. The first falls back to the others where the far side can't. */
+  readonly digits: 'rfc4733' | 'info' | 'in-band';
+  /** A call whose far side sends REFER goes where that points, inside the own domain only. */
+  readonly followTransfers: boolean;
+  /** How the agent's choice of a caller ID is told. */
+  readonly callerIdIn: 'p-preferred-identity' | 'from';
+  /** RFC 4028: how long a call may go without a sign of life, seconds; 0: only what the far side asks for. */
+  readonly sessionSeconds: number;
+}
+
+export type Codec = 'opus' | 'G722' | 'PCMU' | 'PCMA';
+
+/** One call in a conference that is mixed here. */
+export interface MixedCall {
+  readonly call: CallId;
+  /** Heard by nobody; hears everyone. */
+  readonly silenced: boolean;
+}
+
+/** What the phone watches at the phone system. */
+export interface Watching {
+  /** Dialog event package (RFC 4235). */
+  readonly extensions: readonly string[];
+  /** Message summary of the own mailbox (RFC 3842). */
+  readonly mailbox: boolean;
 }
 
 /**
@@ -40,21 +72,40 @@ export interface SipPort {
   renew(credential: SipCredential, iceServers: readonly IceServer[]): void;
   /** Ends all calls, unregisters and closes. Resolves when the socket is closed or after 2 s. Signals `sip.stopped`. */
   stop(): Promise<void>;
-  dial(call: CallId, target: string): void;
+  /** @param callerId a number of the profile that the far side shall see */
+  dial(call: CallId, target: string, callerId?: string): void;
+  /**
+   * Takes a call that rings at, or is parked or held by, another extension: INVITE with Replaces where its dialog is watched, else by dialling
+   * `code`. The call is outbound, with all signals of one.
+   */
+  pickUp(call: CallId, extension: string, code: string | null): void;
   answer(call: CallId): void;
-  decline(call: CallId, code: 486 | 603 | 480): void;
+  decline(call: CallId, code: DeclineCode): void;
+  /** 302 with `to` as the contact (RFC 3261 section 21.3.3). */
+  redirect(call: CallId, to: string): void;
   /** CANCEL, BYE or a final refusal: whatever the phase of the call wants. */
   hangUp(call: CallId): void;
   /** Held means: the far side is told (a=sendonly or inactive) and not one microphone packet leaves. */
   hold(call: CallId, on: boolean): void;
   /** Muted means silence packets, not no packets; holds through device changes. */
   mute(call: CallId, muted: boolean): void;
-  /** RFC 4733 events. Digits are 0-9 * # A-D; `,` waits two seconds. */
+  /** In the account's way. Digits are 0-9 * # A-D; `,` waits two seconds. */
   sendDigits(call: CallId, digits: string): void;
   /** REFER (RFC 3515). Ends the call once the transfer is accepted by the target. */
   transfer(call: CallId, to: string): void;
-  /** REFER with Replaces (RFC 3891, RFC 5589): the far side of `call` joins the far side of `consult`. Ends both when done. */
+  /**
+   * REFER with Replaces (RFC 3891, RFC 5589): the far side of `call` joins the far side of `consult`. Ends both when done. Where the far side of
+   * `consult` can't be replaced, the consult call ends first and the transfer goes on without it.
+   */
   transferAttended(call: CallId, consult: CallId): void;
+  /** Takes back a transfer whose target has not answered; `sip.transfer-refused` or `sip.transferred` follows all the same. */
+  cancelTransfer(call: CallId): void;
+  /** These calls hear each other and the agent; none other does. An empty list: no conference. Asked again with the same list it does nothing. */
+  mix(members: readonly MixedCall[]): void;
+  /** Replaces what was watched before; kept over a lost line. */
+  watch(watching: Watching): void;
+  /** Dials a feature code without microphone or sound, and hangs up by itself. `sip.code-done` or `sip.code-refused` follows. */
+  sendCode(code: string): void;
   onSignal(listener: (signal: SipSignal) => void): () => void;
 }
 
@@ -73,6 +124,9 @@ export interface SoundDevices {
   readonly canChooseSpeaker: boolean;
 }
 
+/** `auto-answer` warns that the microphone opens by itself in a moment. */
+export type Tone = 'none' | 'ring' | 'ringback' | 'call-waiting' | 'auto-answer';
+
 /** Microphone, speaker and ringer of this frame. Only the owner of the phone uses it. */
 export interface SoundPort {
   /**
@@ -88,7 +142,7 @@ export interface SoundPort {
   choose(kind: 'microphone' | 'speaker' | 'ringer', id: string): Promise<void>;
   onDevicesChanged(listener: () => void): () => void;
   /** Continuous conditions, reconciled from the state: repeated calls with the same value do nothing. */
-  setTone(tone: 'none' | 'ring' | 'ringback' | 'call-waiting'): void;
+  setTone(tone: Tone): void;
   close(): void;
 }
 

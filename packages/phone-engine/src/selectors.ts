@@ -3,11 +3,12 @@
  * What is allowed is asked of the transition itself, so that a button and a refusal can't disagree.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import { callOf, isComingUp, isInProgress, isLive } from './call-step.ts';
+import { callOf, isComingUp, isInProgress, isLive, membersOf } from './call-step.ts';
+import type { MixedCall, Tone } from './ports.ts';
 import type { CallState, Command, PhoneState } from './state.ts';
 import { transition } from './transition.ts';
 
-export { callOf, isInProgress, isLive, wasJustDialled } from './call-step.ts';
+export { callOf, isInProgress, isLive, membersOf, wasJustDialled } from './call-step.ts';
 
 /** The call whose sound flows; null when there is none. */
 export const liveCall = (state: PhoneState): CallState | null => state.calls.find(isLive) ?? null;
@@ -48,11 +49,19 @@ export const consultOf = (state: PhoneState, call: CallId): CallState | null =>
 /** Whether leaving the page would end a call. */
 export const hasCallInProgress = (state: PhoneState): boolean => state.calls.some((it) => it.phase !== 'ended');
 
-export type Tone = 'none' | 'ring' | 'ringback' | 'call-waiting';
+/** The calls whose sound is mixed: members that are not on hold. Fewer than two need no mixing. */
+export function mixOf(state: PhoneState): readonly MixedCall[] {
+  const live = membersOf(state).filter(isLive);
+  return live.length < 2 ? [] : live.map(({ id, silenced }) => ({ call: id, silenced }));
+}
 
-/** What the agent should hear besides the calls. Local ringback is silent while the far side sends its own sound. */
+/**
+ * What the agent should hear besides the calls. Local ringback is silent while the far side sends its own sound, the ring of a call that is
+ * ignored always.
+ */
 export function tone(state: PhoneState): Tone {
-  const ringing = ringingCalls(state);
+  const ringing = ringingCalls(state).filter((it) => !it.ignored);
+  if (ringing.some((it) => it.answersAt !== null)) return 'auto-answer';
   if (ringing.length > 0) {
     return state.calls.some((it) => isInProgress(it) && !ringing.includes(it)) ? 'call-waiting' : 'ring';
   }
@@ -99,6 +108,8 @@ export function elapsed(call: CallState, now: number): number {
 export type CallAct =
   | 'call.answer'
   | 'call.decline'
+  | 'call.redirect'
+  | 'call.ignore'
   | 'call.hang-up'
   | 'call.hold'
   | 'call.resume'
@@ -106,7 +117,11 @@ export type CallAct =
   | 'call.mute'
   | 'call.send-digits'
   | 'call.transfer'
+  | 'call.cancel-transfer'
   | 'call.complete-transfer'
+  | 'call.merge'
+  | 'call.split'
+  | 'call.silence'
   | 'call.submit-wrap-up';
 
 /** What can be asked of this call now and would do something. Empty for a call that is not there. */
@@ -115,6 +130,8 @@ export function allowed(state: PhoneState, id: CallId): ReadonlySet<CallAct> {
   const acts: readonly Extract<Command, { type: CallAct }>[] = [
     { type: 'call.answer', call: id },
     { type: 'call.decline', call: id },
+    { type: 'call.redirect', call: id, to: '1' },
+    { type: 'call.ignore', call: id },
     { type: 'call.hang-up', call: id },
     { type: 'call.hold', call: id },
     { type: 'call.resume', call: id },
@@ -122,7 +139,11 @@ export function allowed(state: PhoneState, id: CallId): ReadonlySet<CallAct> {
     { type: 'call.mute', call: id, muted: call?.muted !== true },
     { type: 'call.send-digits', call: id, digits: '1' },
     { type: 'call.transfer', call: id, to: '1' },
+    { type: 'call.cancel-transfer', call: id },
     { type: 'call.complete-transfer', call: id },
+    { type: 'call.merge', call: id },
+    { type: 'call.split', call: id },
+    { type: 'call.silence', call: id, silenced: call?.silenced !== true },
     { type: 'call.submit-wrap-up', call: id },
   ];
   return new Set(acts.filter((act) => transition(state, { ...act, at: 0 }).state !== state).map((act) => act.type));

@@ -7,7 +7,7 @@ import type { CommandResult } from './phone.ts';
 import type { CallState, Command, PhoneState } from './state.ts';
 
 /** Frames with another version don't hear each other. */
-const version = 1;
+const version = 2;
 
 export type SharedMessage =
   /**
@@ -104,10 +104,14 @@ const party = fields({ number: text, e164: maybe(text), name: maybe(text) });
 const record = fields({ crm: id, object: id, id, name: maybe(text) });
 const matches = listOf(fields({ record, number: text, reason: text, detail: maybe(text) }), 500);
 
+const purpose = oneOf('transfer', 'park', 'move', 'room');
+const forwarding = fields({ to: id, when: oneOf('always', 'busy', 'no-answer'), afterSeconds: time });
+
 const command = variant('type', {
   'line.connect': {},
   'line.disconnect': {},
   'agent.set-available': { available: flag },
+  'agent.forward': { forwarding: orNull(forwarding) },
   'call.dial': {
     call: id,
     target: text,
@@ -116,7 +120,16 @@ const command = variant('type', {
     about: maybe(record),
     consultFor: maybe(id),
     fromPage: maybe(flag),
+    callerId: maybe(id),
   },
+  'call.pick-up': { call: id, extension: id, code: orNull(id), farSide: party },
+  'call.gather': { call: id, target: id, farSide: party, calls: listOf(id, 10) },
+  'call.redirect': { call: id, to: text },
+  'call.ignore': { call: id },
+  'call.cancel-transfer': { call: id },
+  'call.merge': { call: id },
+  'call.split': { call: id },
+  'call.silence': { call: id, silenced: flag },
   'call.answer': { call: id },
   'call.decline': { call: id },
   'call.hang-up': { call: id },
@@ -125,7 +138,7 @@ const command = variant('type', {
   'call.swap': { call: id },
   'call.mute': { call: id, muted: flag },
   'call.send-digits': { call: id, digits: text },
-  'call.transfer': { call: id, to: text },
+  'call.transfer': { call: id, to: text, purpose: maybe(purpose) },
   'call.complete-transfer': { call: id },
   'call.found': { call: id, matches },
   'call.choose-record': { call: id, record, by: oneOf('agent', 'only-match', 'dialled-from') },
@@ -136,11 +149,13 @@ const command = variant('type', {
   'call.submit-wrap-up': { call: id },
 } satisfies Record<Command['type'], Fields>);
 
-const transferStatus = oneOf('asked', 'ringing');
+const transferStatus = oneOf('asked', 'ringing', 'cancelling');
 const call = fields({
   id,
   direction: oneOf('inbound', 'outbound'),
   farSide: party,
+  diverted: orNull(fields({ from: party, reason: text })),
+  verified: orNull(oneOf('passed', 'failed')),
   phase: oneOf('dialing', 'ringing', 'incoming', 'answering', 'active', 'ending', 'ended'),
   hold: oneOf('off', 'placing', 'on', 'lifting'),
   farHold: flag,
@@ -148,12 +163,18 @@ const call = fields({
   earlyMedia: flag,
   transfer: orNull(
     variant('kind', {
-      blind: { to: text, status: transferStatus },
+      blind: { to: text, status: transferStatus, purpose },
       attended: { to: text, consult: id, status: transferStatus },
     }),
   ),
   consultFor: orNull(id),
   replaces: orNull(id),
+  ignored: flag,
+  answersAt: orNull(time),
+  inConference: flag,
+  silenced: flag,
+  room: orNull(fields({ members: listOf(party, 50), gathers: listOf(id, 10) })),
+  pickedUpFrom: orNull(id),
   sipCallId: orNull(text),
   digits: text,
   startedAt: time,
@@ -171,11 +192,41 @@ const call = fields({
   moreTime: time,
 });
 
+const codes = fields({ on: id, off: id });
 const state = fields({
   line: fields({ status: oneOf('offline', 'connecting', 'ready', 'reconnecting', 'rejected'), reason: text }),
   available: flag,
   calls: listOf(call, 1_000),
-  waiting: orNull(variant('act', { answer: { call: id }, resume: { call: id }, dial: { call: id, target: text } })),
+  waiting: orNull(
+    variant('act', {
+      answer: { call: id },
+      resume: { call: id },
+      dial: { call: id, target: text, callerId: orNull(id) },
+      'pick-up': { call: id, extension: id, code: orNull(id) },
+    }),
+  ),
+  rules: fields({
+    mostCalls: time,
+    callWaiting: flag,
+    busyCode: time,
+    declineCode: time,
+    autoAnswer: oneOf('never', 'idle', 'always'),
+    mostMembers: time,
+    codes: fields({ doNotDisturb: orNull(codes), forwarding: orNull(codes) }),
+  }),
+  forwarding: orNull(forwarding),
+  watched: listOf(
+    fields({
+      extension: id,
+      status: oneOf('unknown', 'free', 'ringing', 'busy', 'held'),
+      farSide: orNull(party),
+      direction: orNull(oneOf('inbound', 'outbound')),
+      canTake: flag,
+    }),
+    1_000,
+  ),
+  mailbox: orNull(fields({ waiting: flag, newMessages: time, oldMessages: time })),
+  featureTrouble: text,
 });
 
 const result: Check = (value) =>

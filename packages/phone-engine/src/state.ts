@@ -25,10 +25,16 @@ export interface LineState {
  */
 export type CallPhase = 'dialing' | 'ringing' | 'incoming' | 'answering' | 'active' | 'ending' | 'ended';
 
+export type DeclineCode = 480 | 486 | 600 | 603;
+
 export interface CallState {
   readonly id: CallId;
   readonly direction: Direction;
   readonly farSide: Party;
+  /** Whom the call was for before it came here (RFC 5806 Diversion, RFC 7044 History-Info); null when it was for us. */
+  readonly diverted: null | { readonly from: Party; readonly reason: string };
+  /** What the network says of the caller's number (STIR, the `verstat` parameter); null when it says nothing. */
+  readonly verified: null | 'passed' | 'failed';
   readonly phase: CallPhase;
   readonly hold: 'off' | 'placing' | 'on' | 'lifting';
   /** The far side holds us. */
@@ -38,17 +44,34 @@ export interface CallState {
   readonly earlyMedia: boolean;
   readonly transfer:
     | null
-    | { readonly kind: 'blind'; readonly to: string; readonly status: 'asked' | 'ringing' }
+    | {
+        readonly kind: 'blind';
+        readonly to: string;
+        readonly status: TransferStatus;
+        readonly purpose: TransferPurpose;
+      }
     | {
         readonly kind: 'attended';
         readonly to: string;
         readonly consult: CallId;
-        readonly status: 'asked' | 'ringing';
+        readonly status: TransferStatus;
       };
   /** The call this one was placed for, to consult before a transfer. */
   readonly consultFor: CallId | null;
   /** The call this one takes the place of (RFC 3891); it is hung up when this one is answered. */
   readonly replaces: CallId | null;
+  /** It rings without a sound: the agent does not want to hear it. */
+  readonly ignored: boolean;
+  /** When the call answers itself (intercom, paging), epoch ms; null when it does not. */
+  readonly answersAt: number | null;
+  /** One of the calls that hear each other; each may be on hold with all others. */
+  readonly inConference: boolean;
+  /** Its sound reaches nobody. */
+  readonly silenced: boolean;
+  /** This is a room at the phone system: who was sent there from here, and the calls that still are to be. */
+  readonly room: null | { readonly members: readonly Party[]; readonly gathers: readonly CallId[] };
+  /** The extension that the call was picked up from. */
+  readonly pickedUpFrom: string | null;
   /** SIP Call-ID, once known: joins PBX call records to this call. */
   readonly sipCallId: string | null;
   /** Digits sent so far, for the display. */
@@ -78,13 +101,76 @@ export interface CallState {
   readonly moreTime: number;
 }
 
+/** `cancelling`: it was taken back, and the far side has not agreed yet. */
+export type TransferStatus = 'asked' | 'ringing' | 'cancelling';
+
+/** What a blind transfer is for: to hand the call over, to park it, to go on at another device of the same agent, to send it into a room. */
+export type TransferPurpose = 'transfer' | 'park' | 'move' | 'room';
+
+/** What the profile lets this phone do, as far as the call machine asks. */
+export interface CallRules {
+  /** Calls at once, the ringing ones included: 1 to 6. */
+  readonly mostCalls: number;
+  /** A second inbound call rings; false: it is told busy. */
+  readonly callWaiting: boolean;
+  readonly busyCode: DeclineCode;
+  readonly declineCode: DeclineCode;
+  /** Intercom and paging: answered by itself never, while no other call is in progress, or always (which puts the live one on hold). */
+  readonly autoAnswer: 'never' | 'idle' | 'always';
+  /** Calls that may be mixed here, 0: none. */
+  readonly mostMembers: number;
+  /** Feature codes of the phone system; null: the phone does it by itself. `{number}` stands for the target. */
+  readonly codes: {
+    readonly doNotDisturb: null | { readonly on: string; readonly off: string };
+    readonly forwarding: null | { readonly on: string; readonly off: string };
+  };
+}
+
+export const defaultRules: CallRules = {
+  mostCalls: 6,
+  callWaiting: true,
+  busyCode: 486,
+  declineCode: 486,
+  autoAnswer: 'never',
+  mostMembers: 5,
+  codes: { doNotDisturb: null, forwarding: null },
+};
+
+/** Where inbound calls go instead of ringing here. */
+export interface Forwarding {
+  readonly to: string;
+  readonly when: 'always' | 'busy' | 'no-answer';
+  /** For `no-answer`: how long it rings first, seconds. */
+  readonly afterSeconds: number;
+}
+
+/** An extension or park slot of the phone system that is watched. */
+export interface Watched {
+  readonly extension: string;
+  /** `unknown` until the phone system says something, and while it can't be asked. */
+  readonly status: 'unknown' | 'free' | 'ringing' | 'busy' | 'held';
+  /** Who is at the other end there, when the phone system tells. */
+  readonly farSide: Party | null;
+  /** Seen from the watched extension. */
+  readonly direction: Direction | null;
+  /** Its call can be taken over as it stands, without a feature code. */
+  readonly canTake: boolean;
+}
+
+export interface Mailbox {
+  readonly waiting: boolean;
+  readonly newMessages: number;
+  readonly oldMessages: number;
+}
+
 /** More time for one wrap-up can be asked for this often. */
 export const mostMoreTime = 3;
 
 /** An act that goes on by itself as soon as no other call is live: that one is being put on hold first. */
 export type Waiting =
   | { readonly act: 'answer' | 'resume'; readonly call: CallId }
-  | { readonly act: 'dial'; readonly call: CallId; readonly target: string };
+  | { readonly act: 'dial'; readonly call: CallId; readonly target: string; readonly callerId: string | null }
+  | { readonly act: 'pick-up'; readonly call: CallId; readonly extension: string; readonly code: string | null };
 
 export interface PhoneState {
   readonly line: LineState;
@@ -92,6 +178,14 @@ export interface PhoneState {
   /** Oldest first. An ended call stays until its wrap-up is submitted; an inbound call that nobody answered leaves at once. */
   readonly calls: readonly CallState[];
   readonly waiting: Waiting | null;
+  readonly rules: CallRules;
+  readonly forwarding: Forwarding | null;
+  /** In the order of the profile. */
+  readonly watched: readonly Watched[];
+  /** null: not watched, or the phone system has not said. */
+  readonly mailbox: Mailbox | null;
+  /** Why colleagues or the mailbox can't be watched, or a feature code was refused; plain words, empty while all is well. */
+  readonly featureTrouble: string;
 }
 
 export const emptyPhone: PhoneState = {
@@ -99,13 +193,21 @@ export const emptyPhone: PhoneState = {
   available: true,
   calls: [],
   waiting: null,
+  rules: defaultRules,
+  forwarding: null,
+  watched: [],
+  mailbox: null,
+  featureTrouble: '',
 };
 
 /** What an agent (or a mirror, or a host) asks of the phone. `at` is epoch ms, set by whoever sends it. */
 export type Command =
   | { readonly type: 'line.connect' }
   | { readonly type: 'line.disconnect' }
+  /** Not available is what a telephone calls do not disturb: told to the phone system where the profile has a code for it, and to the CRM. */
   | { readonly type: 'agent.set-available'; readonly available: boolean }
+  /** null: calls ring here. */
+  | { readonly type: 'agent.forward'; readonly forwarding: Forwarding | null }
   | {
       readonly type: 'call.dial';
       readonly call: CallId;
@@ -118,9 +220,31 @@ export type Command =
       readonly consultFor?: CallId;
       /** A click on the page around the phone: several frames may hear the same one. */
       readonly fromPage?: boolean;
+      /** A number of the profile that the far side shall see. */
+      readonly callerId?: string;
+    }
+  /** Takes the call that rings at, or was parked or held by, `extension`; `code` is dialled where the phone system does not show it. */
+  | {
+      readonly type: 'call.pick-up';
+      readonly call: CallId;
+      readonly extension: string;
+      readonly code: string | null;
+      readonly farSide: Party;
+    }
+  /** Dials the room of the phone system `target`, and sends these calls there once it answers. */
+  | {
+      readonly type: 'call.gather';
+      readonly call: CallId;
+      readonly target: string;
+      readonly farSide: Party;
+      readonly calls: readonly CallId[];
     }
   | { readonly type: 'call.answer'; readonly call: CallId }
   | { readonly type: 'call.decline'; readonly call: CallId }
+  /** Sends a ringing call somewhere else: to a number, or to voicemail by its number. */
+  | { readonly type: 'call.redirect'; readonly call: CallId; readonly to: string }
+  /** Lets it ring without a sound. */
+  | { readonly type: 'call.ignore'; readonly call: CallId }
   | { readonly type: 'call.hang-up'; readonly call: CallId }
   | { readonly type: 'call.hold'; readonly call: CallId }
   | { readonly type: 'call.resume'; readonly call: CallId }
@@ -128,7 +252,21 @@ export type Command =
   | { readonly type: 'call.swap'; readonly call: CallId }
   | { readonly type: 'call.mute'; readonly call: CallId; readonly muted: boolean }
   | { readonly type: 'call.send-digits'; readonly call: CallId; readonly digits: string }
-  | { readonly type: 'call.transfer'; readonly call: CallId; readonly to: string }
+  | {
+      readonly type: 'call.transfer';
+      readonly call: CallId;
+      readonly to: string;
+      /** Default: to hand it over. */
+      readonly purpose?: TransferPurpose;
+    }
+  /** Takes back a transfer that the target has not answered. */
+  | { readonly type: 'call.cancel-transfer'; readonly call: CallId }
+  /** Brings this call, which is on hold, into the conversation with the live one: everyone hears all others. */
+  | { readonly type: 'call.merge'; readonly call: CallId }
+  /** Takes this call out of the conference and puts it on hold. */
+  | { readonly type: 'call.split'; readonly call: CallId }
+  /** Nobody hears this member of the conference. */
+  | { readonly type: 'call.silence'; readonly call: CallId; readonly silenced: boolean }
   /** Joins the held call with the consult call placed for it. `call` is either of the two. */
   | { readonly type: 'call.complete-transfer'; readonly call: CallId }
   /** What the look-up of the far side came to; no match at all: nobody has the number. */
@@ -162,11 +300,17 @@ export type SipSignal =
       readonly from: Party;
       readonly sipCallId: string;
       readonly replaces?: CallId;
+      readonly diverted?: { readonly from: Party; readonly reason: string };
+      readonly verified?: 'passed' | 'failed';
+      /** The caller asks that the phone answers by itself (RFC 5373, Call-Info answer-after, Alert-Info), after so many ms. */
+      readonly answersAfterMs?: number;
     }
   /** The INVITE left. */
   | { readonly type: 'sip.dialing'; readonly call: CallId; readonly sipCallId: string }
   | { readonly type: 'sip.ringing'; readonly call: CallId; readonly earlyMedia: boolean }
   | { readonly type: 'sip.answered'; readonly call: CallId }
+  /** The network says who the far side is now (P-Asserted-Identity of an answer, a re-INVITE or an UPDATE); a transfer at the far side. */
+  | { readonly type: 'sip.identified'; readonly call: CallId; readonly farSide: Party }
   | { readonly type: 'sip.held'; readonly call: CallId }
   | { readonly type: 'sip.resumed'; readonly call: CallId }
   | { readonly type: 'sip.hold-refused'; readonly call: CallId; readonly reason: string }
@@ -185,28 +329,47 @@ export type SipSignal =
       readonly reason: string;
       /** CANCEL said that another device took the call (RFC 3326). */
       readonly elsewhere?: boolean;
-    };
+    }
+  /** All that is watched, in the order it was asked for. */
+  | { readonly type: 'sip.watched'; readonly watched: readonly Watched[] }
+  | { readonly type: 'sip.mailbox'; readonly mailbox: Mailbox | null }
+  /** The phone system lets nothing be watched, or says nothing; empty: it does again. */
+  | { readonly type: 'sip.watch-trouble'; readonly reason: string }
+  | { readonly type: 'sip.code-done'; readonly code: string }
+  | { readonly type: 'sip.code-refused'; readonly code: string; readonly reason: string };
 
 /** The phone's own deadlines. */
-export type TimerSignal = { readonly type: 'timer.ending-expired'; readonly call: CallId };
+export type TimerSignal =
+  | { readonly type: 'timer.ending-expired'; readonly call: CallId }
+  /** An intercom call answers itself now. */
+  | { readonly type: 'timer.answers'; readonly call: CallId }
+  /** Nobody answered in time: the call is forwarded. */
+  | { readonly type: 'timer.unanswered'; readonly call: CallId };
 
-export type Input = (Command | SipSignal | TimerSignal) & { readonly at: number };
+/** What only the owner's surroundings tell: the profile. */
+export type RulesInput = { readonly type: 'rules.set'; readonly rules: CallRules };
+
+export type Input = (Command | SipSignal | TimerSignal | RulesInput) & { readonly at: number };
 
 /** What the runtime must do after a transition, in this order. */
 export type Effect =
   | { readonly type: 'sip.start' }
   | { readonly type: 'sip.stop' }
-  | { readonly type: 'sip.dial'; readonly call: CallId; readonly target: string }
+  | { readonly type: 'sip.dial'; readonly call: CallId; readonly target: string; readonly callerId: string | null }
+  | { readonly type: 'sip.pick-up'; readonly call: CallId; readonly extension: string; readonly code: string | null }
   | { readonly type: 'sip.answer'; readonly call: CallId }
-  | { readonly type: 'sip.decline'; readonly call: CallId; readonly code: 486 | 603 | 480 }
+  | { readonly type: 'sip.decline'; readonly call: CallId; readonly code: DeclineCode }
+  | { readonly type: 'sip.redirect'; readonly call: CallId; readonly to: string }
+  | { readonly type: 'sip.cancel-transfer'; readonly call: CallId }
+  | { readonly type: 'sip.send-code'; readonly code: string }
   | { readonly type: 'sip.hang-up'; readonly call: CallId }
   | { readonly type: 'sip.hold'; readonly call: CallId; readonly on: boolean }
   | { readonly type: 'sip.mute'; readonly call: CallId; readonly muted: boolean }
   | { readonly type: 'sip.send-digits'; readonly call: CallId; readonly digits: string }
   | { readonly type: 'sip.transfer'; readonly call: CallId; readonly to: string }
   | { readonly type: 'sip.transfer-attended'; readonly call: CallId; readonly consult: CallId }
-  | { readonly type: 'timer.start'; readonly call: CallId; readonly ms: number }
-  | { readonly type: 'timer.cancel'; readonly call: CallId }
+  /** One deadline of each kind for a call; it goes with its call. */
+  | { readonly type: 'timer.start'; readonly call: CallId; readonly signal: TimerSignal['type']; readonly ms: number }
   | { readonly type: 'emit'; readonly event: PhoneEvent }
   /** A command that could not be taken: the state is the same object. */
   | {

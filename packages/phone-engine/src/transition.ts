@@ -4,21 +4,29 @@
  * make a second one live waits here until the first is on hold. What a command may do is in `call-commands.ts`, what a SIP outcome means
  * in `call-signals.ts`.
  */
-import { type CallCommand, commandCall } from './call-commands.ts';
-import { type CallSignal, signalCall } from './call-signals.ts';
+import { commandCall } from './call-commands.ts';
+import { liftHold, placeHold } from './call-hold.ts';
+import { answerBy, forwardUnanswered } from './call-inbound.ts';
+import { signalCall } from './call-signals.ts';
 import {
   andThen,
+  type CallCommand,
+  type CallSignal,
   callOf,
   change,
   emit,
   failDial,
   finishCall,
+  inTurn,
   isInProgress,
   isLive,
   keep,
+  membersOf,
+  refuse,
+  settleConference,
   type Transition,
 } from './call-step.ts';
-import type { Input, LineState, PhoneState } from './state.ts';
+import type { CallState, Effect, Forwarding, Input, LineState, PhoneState } from './state.ts';
 
 export type { Transition } from './call-step.ts';
 
@@ -28,7 +36,9 @@ export type { Transition } from './call-step.ts';
  */
 export function transition(state: PhoneState, input: Input): Transition {
   const step = take(state, input);
-  return step.state === state ? step : andThen(step, (next) => goOnWaiting(next, input.at));
+  if (step.state === state) return step;
+  const settled = { ...step, state: settleConference(step.state) };
+  return andThen(settled, (next) => goOnWaiting(next, input.at));
 }
 
 function take(state: PhoneState, input: Input): Transition {
@@ -46,8 +56,30 @@ function take(state: PhoneState, input: Input): Transition {
       if (state.available === input.available) return keep(state);
       return {
         state: { ...state, available: input.available },
-        effects: [emit(input.available ? 'agent.available' : 'agent.unavailable', input.at, {})],
+        effects: [
+          emit(input.available ? 'agent.available' : 'agent.unavailable', input.at, {}),
+          ...tellCode(state.rules.codes.doNotDisturb, !input.available, ''),
+        ],
       };
+    case 'agent.forward':
+      return forward(state, input.forwarding, input.at);
+    case 'rules.set':
+      return JSON.stringify(state.rules) === JSON.stringify(input.rules)
+        ? keep(state)
+        : keep({ ...state, rules: input.rules });
+    case 'sip.watched':
+      return keep({ ...state, watched: input.watched });
+    case 'sip.mailbox':
+      return keep({ ...state, mailbox: input.mailbox });
+    case 'sip.watch-trouble':
+      return state.featureTrouble === input.reason ? keep(state) : keep({ ...state, featureTrouble: input.reason });
+    case 'sip.code-done':
+      return state.featureTrouble === '' ? keep(state) : keep({ ...state, featureTrouble: '' });
+    case 'sip.code-refused':
+      return keep({
+        ...state,
+        featureTrouble: `The phone system did not take the code ${input.code}: ${input.reason}`,
+      });
     case 'sip.connecting':
       // A line that was up stays `reconnecting`, with its reason, until it is up again; only a refused one starts afresh.
       if (state.line.status !== 'rejected') return keep(state);
@@ -80,6 +112,14 @@ function take(state: PhoneState, input: Input): Transition {
       if (call?.phase !== 'ending') return keep(state);
       return finishCall(state, call, { by: 'agent', code: 0, reason: '' }, input.at);
     }
+    case 'timer.answers': {
+      const call = callOf(state, input.call);
+      return call?.answersAt == null ? keep(state) : answerBy(state, call);
+    }
+    case 'timer.unanswered': {
+      const call = callOf(state, input.call);
+      return call === undefined ? keep(state) : forwardUnanswered(state, call, input.at);
+    }
     default:
       return isCallSignal(input) ? signalCall(state, input) : commandCall(state, input);
   }
@@ -87,6 +127,34 @@ function take(state: PhoneState, input: Input): Transition {
 
 function isCallSignal(input: CallSignal | CallCommand): input is CallSignal {
   return input.type.startsWith('sip.');
+}
+
+/** The feature code that tells the phone system, where there is one. */
+function tellCode(
+  codes: null | { readonly on: string; readonly off: string },
+  on: boolean,
+  number: string,
+): readonly Effect[] {
+  if (codes === null) return [];
+  return [{ type: 'sip.send-code', code: (on ? codes.on : codes.off).replace('{number}', number) }];
+}
+
+function forward(state: PhoneState, forwarding: Forwarding | null, at: number): Transition {
+  const before = state.forwarding;
+  if (JSON.stringify(before) === JSON.stringify(forwarding)) return keep(state);
+  if (forwarding !== null && !/^[0-9A-Za-z*#+._-]{1,64}$/.test(forwarding.to)) {
+    return refuse(state, 'agent.forward', 'This is not a number that calls can be sent to.');
+  }
+  const always = (it: Forwarding | null): string | null => (it?.when === 'always' ? it.to : null);
+  // The phone system is told of what it does for us: calls to nobody's phone. The rest is done here.
+  const tell = always(before) === always(forwarding) ? [] : [always(forwarding)];
+  return {
+    state: { ...state, forwarding },
+    effects: [
+      emit('forwarding.changed', at, { to: forwarding?.to ?? null }),
+      ...tell.flatMap((to) => tellCode(state.rules.codes.forwarding, to !== null, to ?? '')),
+    ],
+  };
 }
 
 /** `line.lost` is told when a line that was up goes away, once. */
@@ -127,29 +195,40 @@ function goOnWaiting(state: PhoneState, at: number): Transition {
   const call = callOf(state, waiting.call);
   const done = { ...state, waiting: null };
   if (call === undefined || !isInProgress(call)) return keep(done);
+  const together = (it: CallState): boolean => it.id === call.id || (call.inConference && it.inConference);
   const inTheWay = state.calls.filter(
-    (it) => it.phase === 'active' && it.hold !== 'on' && it.id !== call.id && it.id !== call.replaces,
+    (it) => it.phase === 'active' && it.hold !== 'on' && !together(it) && it.id !== call.replaces,
   );
-  if (inTheWay.length > 0) {
-    const live = inTheWay.find(isLive);
-    if (live === undefined) return keep(state);
-    return change(state, live.id, { hold: 'placing', trouble: null }, [{ type: 'sip.hold', call: live.id, on: true }]);
-  }
+  if (inTheWay.length > 0) return inTurn(state, inTheWay.filter(isLive), placeHold);
   switch (waiting.act) {
     case 'dial':
       if (state.line.status !== 'ready') return failDial(done, call.id, 'The phone lost its connection', at);
       return {
         state: done,
         effects: [
-          { type: 'sip.dial', call: call.id, target: waiting.target },
-          ...(call.muted ? ([{ type: 'sip.mute', call: call.id, muted: true }] as const) : []),
+          { type: 'sip.dial', call: call.id, target: waiting.target, callerId: waiting.callerId },
+          ...muteFromTheStart(call),
+        ],
+      };
+    case 'pick-up':
+      if (state.line.status !== 'ready') return failDial(done, call.id, 'The phone lost its connection', at);
+      return {
+        state: done,
+        effects: [
+          { type: 'sip.pick-up', call: call.id, extension: waiting.extension, code: waiting.code },
+          ...muteFromTheStart(call),
         ],
       };
     case 'answer':
       return change(done, call.id, { phase: 'answering', trouble: null }, [{ type: 'sip.answer', call: call.id }]);
     case 'resume':
-      return change(done, call.id, { hold: 'lifting', trouble: null }, [
-        { type: 'sip.hold', call: call.id, on: false },
-      ]);
+      return inTurn(
+        done,
+        (call.inConference ? membersOf(done) : [call]).filter((it) => it.hold === 'on'),
+        liftHold,
+      );
   }
 }
+
+const muteFromTheStart = (call: CallState): readonly Effect[] =>
+  call.muted ? [{ type: 'sip.mute', call: call.id, muted: true }] : [];

@@ -11,7 +11,10 @@ function farEnd(sip: FakeSip, target: string): FarEnd {
   /** The call this far end is on: the newest dialled to it, or its own. */
   const leg = (): CallId => {
     const dialled = sip.sent('dial').filter((it) => it.target === target);
-    const found = [...legs, ...dialled.map((it) => it.call)].filter((it) => sip.live.includes(it)).at(-1);
+    const pickedUp = sip.sent('pick-up').filter((it) => it.code === target);
+    const found = [...legs, ...[...dialled, ...pickedUp].map((it) => it.call)]
+      .filter((it) => sip.live.includes(it))
+      .at(-1);
     if (found === undefined) throw new Error('this far end is on no call');
     return found;
   };

@@ -6,6 +6,7 @@ import {
   type Input,
   isInProgress,
   isLive,
+  mixOf,
   type PhoneState,
   type Transition,
 } from '@patchcord/phone-engine';
@@ -35,6 +36,14 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'call.dial', call, target: '1', farSide: ada, about: caseOfAda, at },
     { type: 'call.answer', call, at },
     { type: 'call.decline', call, at },
+    { type: 'call.redirect', call, to: '1', at },
+    { type: 'call.ignore', call, at },
+    { type: 'call.pick-up', call, extension: '1', code: '**1', farSide: ada, at },
+    { type: 'call.gather', call, target: '1', farSide: ada, calls: [other], at },
+    { type: 'call.cancel-transfer', call, at },
+    { type: 'call.merge', call, at },
+    { type: 'call.split', call, at },
+    { type: 'call.silence', call, silenced: true, at },
     { type: 'call.hang-up', call, at },
     { type: 'call.hold', call, at },
     { type: 'call.resume', call, at },
@@ -54,10 +63,12 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'call.submit-wrap-up', call, at },
     { type: 'sip.invited', call, from: ada, sipCallId: 'i', at },
     { type: 'sip.invited', call, from: ada, sipCallId: 'i', replaces: other, at },
+    { type: 'sip.invited', call, from: ada, sipCallId: 'i', answersAfterMs: 0, at },
     { type: 'sip.dialing', call, sipCallId: 'i', at },
     { type: 'sip.ringing', call, earlyMedia: false, at },
     { type: 'sip.ringing', call, earlyMedia: true, at },
     { type: 'sip.answered', call, at },
+    { type: 'sip.identified', call, farSide: bob, at },
     { type: 'sip.held', call, at },
     { type: 'sip.resumed', call, at },
     { type: 'sip.hold-refused', call, reason: 'r', at },
@@ -73,6 +84,8 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'sip.ended', call, by: 'far-side', code: 0, reason: '', elsewhere: true, at },
     { type: 'sip.ended', call, by: 'network', code: 0, reason: 'r', at },
     { type: 'timer.ending-expired', call, at },
+    { type: 'timer.answers', call, at },
+    { type: 'timer.unanswered', call, at },
   ];
 }
 
@@ -97,7 +110,14 @@ export function checkStep(before: PhoneState, input: Input, { state: after, effe
     if (input.type.startsWith('sip.') || input.type.startsWith('timer.')) return 'a signal was refused';
     if (refusals[0]?.type !== 'refuse' || refusals[0].reason.length < 10) return 'a refusal does not say why';
   }
-  if (after.calls.filter(isLive).length > 1) return 'two calls are live';
+  const live = after.calls.filter(isLive);
+  if (live.length > 1 && !live.every((it) => it.inConference)) return 'two calls are live outside a conference';
+  const members = after.calls.filter((it) => it.inConference);
+  if (members.length === 1) return 'a conference of one';
+  if (members.some((it) => it.phase !== 'active')) return 'a member of the conference is not connected';
+  if (after.calls.some((it) => it.silenced && !it.inConference)) return 'a call is silenced outside a conference';
+  const mixed = mixOf(after);
+  if (mixed.length === 1 || mixed.some(({ call }) => !live.some((it) => it.id === call))) return 'a wrong mix';
   if (new Set(after.calls.map((it) => it.id)).size !== after.calls.length) return 'a call is there twice';
 
   const events = effects.flatMap((effect) => (effect.type === 'emit' ? [effect.event] : []));
@@ -110,7 +130,9 @@ export function checkStep(before: PhoneState, input: Input, { state: after, effe
     const is = after.calls.find((it) => it.id === id);
     const broken = checkCall(input, was, is, (name) => count(name, id));
     if (broken !== null) return `${broken} (call ${id})`;
-    const timers = effects.filter((effect) => effect.type === 'timer.start' && effect.call === id).length;
+    const timers = effects.filter(
+      (effect) => effect.type === 'timer.start' && effect.signal === 'timer.ending-expired' && effect.call === id,
+    ).length;
     if (timers !== (is?.phase === 'ending' && was?.phase !== 'ending' ? 1 : 0)) return 'an ending call has no deadline';
   }
   return checkWaiting(after) ?? checkEffects(before, after, effects);
@@ -166,7 +188,7 @@ function checkCall(
 function checkWaiting({ calls, waiting }: PhoneState): string | null {
   if (waiting === null) return null;
   const call = calls.find((it) => it.id === waiting.call);
-  const phase = { answer: 'incoming', dial: 'dialing', resume: 'active' }[waiting.act];
+  const phase = { answer: 'incoming', dial: 'dialing', 'pick-up': 'dialing', resume: 'active' }[waiting.act];
   if (call?.phase !== phase) return 'what waits is not there any more';
   if (waiting.act === 'resume' && call.hold !== 'on') return 'what waits to be resumed is not on hold';
   const changing = calls.some(
@@ -175,14 +197,17 @@ function checkWaiting({ calls, waiting }: PhoneState): string | null {
   return changing ? null : 'something waits for nothing';
 }
 
+const begins = ({ type }: Transition['effects'][number]): boolean => type === 'sip.dial' || type === 'sip.pick-up';
+
 function checkEffects(before: PhoneState, after: PhoneState, effects: Transition['effects']): string | null {
   for (const effect of effects) {
-    if (effect.type === 'sip.dial' || !effect.type.startsWith('sip.') || !('call' in effect)) continue;
-    const untold = after.waiting?.act === 'dial' && after.waiting.call === effect.call;
+    if (begins(effect) || !effect.type.startsWith('sip.') || !('call' in effect)) continue;
+    const untold = ['dial', 'pick-up'].includes(after.waiting?.act ?? '') && after.waiting?.call === effect.call;
     if (untold) return `the port is asked for ${effect.type} on a call it does not know`;
     const known = [...before.calls, ...after.calls].some((it) => it.id === effect.call && isInProgress(it));
-    if (!known && effect.type !== 'sip.decline') return `the port is asked for ${effect.type} on a call that is over`;
+    if (!known && effect.type !== 'sip.decline' && effect.type !== 'sip.redirect')
+      return `the port is asked for ${effect.type} on a call that is over`;
   }
-  const dialled = effects.filter((effect) => effect.type === 'sip.dial').length;
+  const dialled = effects.filter(begins).length;
   return dialled > 1 ? 'two INVITEs leave in one step' : null;
 }

@@ -11,6 +11,14 @@ export const account: SipAccount = {
   instance: '7d6a0c5e-4a52-4a4b-9a6f-1f2b3c4d5e6f',
   candidates: 'first-host',
   iceTransportPolicy: 'all',
+  outboundProxy: null,
+  failBackSeconds: 300,
+  codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
+  opus: { fec: true, dtx: false },
+  digits: 'rfc4733',
+  followTransfers: false,
+  callerIdIn: 'p-preferred-identity',
+  sessionSeconds: 0,
 };
 
 export const credential: SipCredential = {

@@ -1,11 +1,14 @@
 /** Drives the pure transition step by step, on frozen states, and keeps the effects. */
 import type { CallId, PhoneEvent } from '@patchcord/call-protocol';
 import {
+  type CallRules,
   type CallState,
   type Command,
+  defaultRules,
   type Effect,
   emptyPhone,
   type PhoneState,
+  type RulesInput,
   type SipSignal,
   type TimerSignal,
   transition,
@@ -17,7 +20,7 @@ export const a = '00000000-0000-4000-8000-00000000000a' as CallId;
 export const b = '00000000-0000-4000-8000-00000000000b' as CallId;
 export const c = '00000000-0000-4000-8000-00000000000c' as CallId;
 
-type Act = Command | SipSignal | TimerSignal;
+type Act = Command | SipSignal | TimerSignal | RulesInput;
 
 export class Stepping {
   state: PhoneState = deepFreeze(emptyPhone);
@@ -89,6 +92,13 @@ export const ended = (call: CallId, more: Partial<Extract<SipSignal, { type: 'si
   reason: '',
   ...more,
 });
+
+/** What the profile allows. */
+export const rules = (more: Partial<CallRules>): RulesInput => ({
+  type: 'rules.set',
+  rules: { ...defaultRules, ...more },
+});
+export const most = (mostCalls: number): RulesInput => rules({ mostCalls });
 
 /** A phone whose line is ready. */
 export const ready = (): Stepping =>

@@ -35,6 +35,12 @@ export class FakeClock implements ClockPort {
     return this.#timers.size;
   }
 
+  /** Pedal: the machine sleeps. Time passes and nothing fires; what fell due fires late, in the moment of waking. */
+  sleep(ms: number): void {
+    this.#now += ms;
+    this.advance(0);
+  }
+
   /** Pedal: moves time on and fires what falls due, in order, also what is set on the way. */
   advance(ms: number): void {
     const until = this.#now + ms;

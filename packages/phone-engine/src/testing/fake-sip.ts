@@ -4,16 +4,22 @@
  * Signals arrive during the command or the pedal that causes them.
  */
 import { type CallId, newCallId, type Party } from '@patchcord/call-protocol';
-import type { IceServer, SipAccount, SipCredential, SipPort } from '../ports.ts';
-import type { SipSignal } from '../state.ts';
+import type { IceServer, MixedCall, SipAccount, SipCredential, SipPort, Watching } from '../ports.ts';
+import type { DeclineCode, Mailbox, SipSignal, Watched } from '../state.ts';
 
 export type SipCommand =
   | { readonly type: 'start'; readonly account: SipAccount; readonly credential: SipCredential }
   | { readonly type: 'renew'; readonly credential: SipCredential }
   | { readonly type: 'stop' }
-  | { readonly type: 'dial'; readonly call: CallId; readonly target: string }
+  | { readonly type: 'dial'; readonly call: CallId; readonly target: string; readonly callerId?: string }
+  | { readonly type: 'pick-up'; readonly call: CallId; readonly extension: string; readonly code: string | null }
+  | { readonly type: 'redirect'; readonly call: CallId; readonly to: string }
+  | { readonly type: 'cancel-transfer'; readonly call: CallId }
+  | { readonly type: 'mix'; readonly members: readonly MixedCall[] }
+  | { readonly type: 'watch'; readonly watching: Watching }
+  | { readonly type: 'send-code'; readonly code: string }
   | { readonly type: 'answer'; readonly call: CallId }
-  | { readonly type: 'decline'; readonly call: CallId; readonly code: 486 | 603 | 480 }
+  | { readonly type: 'decline'; readonly call: CallId; readonly code: DeclineCode }
   | { readonly type: 'hang-up'; readonly call: CallId }
   | { readonly type: 'hold'; readonly call: CallId; readonly on: boolean }
   | { readonly type: 'mute'; readonly call: CallId; readonly muted: boolean }
@@ -37,6 +43,7 @@ export class FakeSip implements SipPort {
   holds: 'at-once' | 'refuse' | 'wait' = 'at-once';
   /** `wait`: nothing happens until `transferRings()`, `acceptTransfer()` or `refuseTransfer()`. */
   transfers: 'at-once' | 'refuse' | 'wait' = 'wait';
+  codes: 'at-once' | 'refuse' = 'at-once';
   readonly server = 'wss://sip.example.test';
   #started = false;
   #rejected = false;
@@ -45,6 +52,7 @@ export class FakeSip implements SipPort {
   readonly #name: string;
   readonly #calls = new Map<CallId, FakeCall>();
   readonly #holding = new Map<CallId, boolean>();
+  #watched: readonly Watched[] = [];
   readonly #listeners = new Set<(signal: SipSignal) => void>();
 
   /** @param name Begins the SIP Call-IDs: phones that report to one relay need names of their own. */
@@ -74,8 +82,18 @@ export class FakeSip implements SipPort {
     return Promise.resolve();
   }
 
-  dial(call: CallId, target: string): void {
-    this.commands.push({ type: 'dial', call, target });
+  dial(call: CallId, target: string, callerId?: string): void {
+    this.commands.push({ type: 'dial', call, target, ...(callerId === undefined ? {} : { callerId }) });
+    this.#begin(call);
+  }
+
+  pickUp(call: CallId, extension: string, code: string | null): void {
+    this.commands.push({ type: 'pick-up', call, extension, code });
+    if (code !== null || this.#watched.some((it) => it.extension === extension && it.canTake)) this.#begin(call);
+    else this.#signal({ type: 'sip.ended', call, by: 'network', code: 0, reason: 'Nothing is shown there' });
+  }
+
+  #begin(call: CallId): void {
     if (this.#calls.has(call)) throw new Error('this call was already dialled');
     const fake: FakeCall = { phase: 'dialing', sipCallId: `${this.#name}-${this.#next++}`, transfer: null };
     this.#calls.set(call, fake);
@@ -91,7 +109,12 @@ export class FakeSip implements SipPort {
     this.#signal({ type: 'sip.answered', call });
   }
 
-  decline(call: CallId, code: 486 | 603 | 480): void {
+  redirect(call: CallId, to: string): void {
+    this.commands.push({ type: 'redirect', call, to });
+    this.#end(call, 'agent', 302, 'Moved Temporarily');
+  }
+
+  decline(call: CallId, code: DeclineCode): void {
     this.commands.push({ type: 'decline', call, code });
     this.#end(call, 'agent', code, 'Declined');
   }
@@ -127,6 +150,30 @@ export class FakeSip implements SipPort {
     this.#askTransfer(call, consult);
   }
 
+  cancelTransfer(call: CallId): void {
+    this.commands.push({ type: 'cancel-transfer', call });
+    if (this.#calls.get(call)?.transfer != null) this.refuseTransfer(call, 'Taken back');
+  }
+
+  mix(members: readonly MixedCall[]): void {
+    this.commands.push({ type: 'mix', members });
+  }
+
+  watch(watching: Watching): void {
+    this.commands.push({ type: 'watch', watching });
+    this.watched(
+      watching.extensions.map((extension) => ({
+        ...{ extension, status: 'unknown', farSide: null, direction: null, canTake: false },
+      })),
+    );
+  }
+
+  sendCode(code: string): void {
+    this.commands.push({ type: 'send-code', code });
+    if (this.codes === 'refuse') this.#signal({ type: 'sip.code-refused', code, reason: '404 Not Found' });
+    else this.#signal({ type: 'sip.code-done', code });
+  }
+
   onSignal(listener: (signal: SipSignal) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -156,13 +203,19 @@ export class FakeSip implements SipPort {
   /** Pedal: the far side calls. Returns the call's id. */
   invite(
     from: Party = { number: '+14155550101', name: 'Ada Example' },
-    options: { readonly call?: CallId; readonly replaces?: CallId } = {},
+    options: {
+      readonly call?: CallId;
+      readonly replaces?: CallId;
+      readonly diverted?: { readonly from: Party; readonly reason: string };
+      readonly verified?: 'passed' | 'failed';
+      readonly answersAfterMs?: number;
+    } = {},
   ): CallId {
     const call = options.call ?? newCallId();
     const sipCallId = `${this.#name}-${this.#next++}`;
     this.#calls.set(call, { phase: 'incoming', sipCallId, transfer: null });
-    const { replaces } = options;
-    this.#signal({ type: 'sip.invited', call, from, sipCallId, ...(replaces === undefined ? {} : { replaces }) });
+    const { call: _, ...more } = options;
+    this.#signal({ type: 'sip.invited', call, from, sipCallId, ...more });
     return call;
   }
 
@@ -191,6 +244,23 @@ export class FakeSip implements SipPort {
   drop(call: CallId, reason = 'No sound arrives any more'): void {
     this.#mustBe(call);
     this.#end(call, 'network', 0, reason);
+  }
+
+  /** Pedal: the network says who the far side is now. */
+  identify(call: CallId, farSide: Party): void {
+    this.#mustBe(call);
+    this.#signal({ type: 'sip.identified', call, farSide });
+  }
+
+  /** Pedal: what the watched extensions do. */
+  watched(watched: readonly Watched[]): void {
+    this.#watched = watched;
+    this.#signal({ type: 'sip.watched', watched });
+  }
+
+  /** Pedal: messages wait, or none. */
+  mailbox(mailbox: Mailbox | null): void {
+    this.#signal({ type: 'sip.mailbox', mailbox });
   }
 
   /** Pedal: the far side holds us, or takes it back. */

@@ -305,6 +305,45 @@ export function sipPortContract(
       });
     });
 
+    describe('office', () => {
+      it('picks up by a code, and ends at once where there is nothing to take', async () => {
+        await ready();
+        const call = newCallId();
+        port.pickUp(call, '2001', harness.far[0].target);
+        await signals.until('sip.dialing', call);
+        await harness.far[0].answers();
+        await signals.until('sip.answered', call);
+        const none = newCallId();
+        port.pickUp(none, '2001', null);
+        expect((await signals.until('sip.ended', none)).by).toBe('network');
+        await endedOnce(call, none);
+      });
+
+      it('tells all that is watched, in the order it was asked for, also while nothing is known', async () => {
+        port.watch({ extensions: ['2002', '2001'], mailbox: false });
+        await ready();
+        port.watch({ extensions: ['2001', '2003'], mailbox: false });
+        const unknown = (extension: string) => ({ extension, status: 'unknown', canTake: false });
+        const last = async (): Promise<unknown> => {
+          await signals.until('sip.watched');
+          return signals.of('sip.watched').at(-1)?.watched;
+        };
+        await expect.poll(last).toMatchObject([unknown('2001'), unknown('2003')]);
+      });
+
+      it('mixes two calls, and lets them go', async () => {
+        await ready();
+        const first = await connected(0);
+        const second = await connected(1);
+        port.mix([
+          { call: first, silenced: false },
+          { call: second, silenced: true },
+        ]);
+        port.mix([]);
+        await endedOnce(first, second);
+      });
+    });
+
     describe('inbound', () => {
       it('is invited, answers, and is hung up by the far side', async () => {
         await ready();
@@ -324,6 +363,14 @@ export function sipPortContract(
         const call = await invited();
         port.decline(call, code);
         expect((await signals.until('sip.ended', call)).by).toBe('agent');
+        await endedOnce(call);
+      });
+
+      it('sends it somewhere else', async () => {
+        await ready();
+        const call = await invited();
+        port.redirect(call, harness.far[1].target);
+        expect(await signals.until('sip.ended', call)).toMatchObject({ by: 'agent', code: 302 });
         await endedOnce(call);
       });
 
