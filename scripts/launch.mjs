@@ -30,6 +30,9 @@ const commands = {
   salesforce: ['scripts/salesforce.ts'],
   hubspot: ['scripts/hubspot.ts'],
   pictures: ['test/e2e/pictures.ts'],
+  torture: ['test/torture/main.ts'],
+  conformance: ['scripts/conformance.ts'],
+  endurance: ['test/conformance/main.ts'],
 };
 
 const [name, ...rest] = process.argv.slice(2);

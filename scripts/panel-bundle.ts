@@ -3,11 +3,11 @@
  * the bundle's options and its sizes; the relay serves what comes out.
  */
 import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
-import { build, type Metafile, type Plugin } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 import { buildSelfTest, loadedFrom } from './panel-self-test.ts';
+import { sipJsParts } from './sip-js-parts.ts';
 
 /** The CRMs that the panel is built for. */
 const hosts = ['salesforce', 'hubspot', 'page'] as const;
@@ -34,34 +34,7 @@ export interface PanelBundle {
   readonly weights: readonly (readonly [part: string, bytes: number])[];
 }
 
-/**
- * sip.js' user agent imports its own transport and media handling as defaults, and what asks for requests that the phone never sends (SUBSCRIBE,
- * PUBLISH, MESSAGE). The engine always brings its own transport and media, so that all of it would only be carried (over 6 kB gzip) and never
- * run; what stands in for it says so if it ever were. Its MD5 is replaced by a shorter one.
- */
-const withoutUnusedSipJs: Plugin = {
-  name: 'without-unused-sip-js',
-  setup(bundler) {
-    bundler.onResolve(
-      { filter: /platform\/web\/|user-agents\/(subscribe|publish|message)-user-agent-client\.js$/ },
-      ({ path, importer }) =>
-        /node_modules\/sip\.js\/lib\/(api|core)\//.test(importer) ? { path, namespace: 'unused-sip-js' } : undefined,
-    );
-    bundler.onResolve({ filter: /^\.\/md5\.js$/ }, ({ importer }) =>
-      /node_modules\/sip\.js\/lib\/core\//.test(importer)
-        ? { path: fileURLToPath(new URL('panel-md5.ts', import.meta.url)) }
-        : undefined,
-    );
-    bundler.onLoad({ filter: /.*/, namespace: 'unused-sip-js' }, () => ({
-      contents: `const unused = () => { throw new Error("The phone does without this part of sip.js."); };
-        export class Transport { constructor() { unused(); } }
-        export const defaultSessionDescriptionHandlerFactory = () => unused;
-        export { Transport as SubscribeUserAgentClient, Transport as PublishUserAgentClient, Transport as MessageUserAgentClient };`,
-    }));
-  },
-};
-
-const quietLog = ['debug', 'log', 'warn'].map((level) => `this.logger.${level}`);
+const quietLog = ['debug', 'log', 'warn', 'error'].map((level) => `this.logger.${level}`);
 
 /** Bundles the panel for every CRM in memory. @throws when it does not compile. */
 export async function buildPanel(): Promise<PanelBundle> {
@@ -93,7 +66,7 @@ async function buildFor(host: (typeof hosts)[number]) {
     write: false,
     metafile: true,
     logLevel: 'warning',
-    plugins: [withoutUnusedSipJs, loadedFrom(`./${selfTest.name}`, part)],
+    plugins: [sipJsParts, loadedFrom(`./${selfTest.name}`, part)],
     define: { 'process.env.NODE_ENV': '"production"' },
   });
   const twice = part.inputs.filter((path) => path in metafile.inputs);

@@ -25,6 +25,11 @@ const benches: Record<
     load: () => import('./dial-invite.ts'),
   },
   answer: { about: 'answer() → 200 OK on the wire → first sound', lab: true, load: () => import('./answer.ts') },
+  'socket-recovery': {
+    about: 'from a broken connection to the 200 of the next REGISTER: reset, server away, silent black hole',
+    lab: true,
+    load: () => import('./socket-recovery.ts'),
+  },
   'mint-register': {
     about: 'from asking the relay for a credential to the 200 of the REGISTER made with it',
     lab: true,

@@ -139,12 +139,18 @@ export async function runSipBench(options: SipBenchOptions): Promise<readonly Ro
   }
 }
 
-function credential(hash: 'sha1' | 'sha256', key: string, name: string): { username: string; credential: string } {
+/** A credential as the edge takes it (sha256) or the TURN server (sha1), good for an hour. */
+export function credential(
+  hash: 'sha1' | 'sha256',
+  key: string,
+  name: string,
+): { username: string; credential: string } {
   const username = `${Math.floor(Date.now() / 1_000) + 3_600}:${name}`;
   return { username, credential: createHmac(hash, key).update(username).digest('base64') };
 }
 
-async function servePage(): Promise<{ url: string; close(): void }> {
+/** Bundles and serves the page of the subjects. */
+export async function servePage(): Promise<{ url: string; close(): void }> {
   const { outputFiles } = await build({
     entryPoints: ['test/bench/subjects.ts'],
     bundle: true,

@@ -43,7 +43,10 @@ export interface Marks {
 
 const marks = { start: Number.NaN, invite: Number.NaN, ok: Number.NaN, sound: Number.NaN };
 const connections: RTCPeerConnection[] = [];
+/** When a 200 for a REGISTER came in, ms since 1970. */
+const registrations: number[] = [];
 watchWire();
+watchRegistrations();
 watchSound();
 
 const subjects: Record<SubjectName, () => Subject> = {
@@ -73,6 +76,7 @@ Object.assign(window, {
     },
     hangUp: () => subject.hangUp(),
     marks: (): Marks => ({ ...marks }),
+    registrations: (): readonly number[] => registrations,
   },
 });
 
@@ -96,6 +100,14 @@ function patchcord(): Subject {
             instance: crypto.randomUUID(),
             candidates: 'first-host',
             iceTransportPolicy: 'all',
+            outboundProxy: null,
+            failBackSeconds: 0,
+            codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
+            opus: { fec: true, dtx: false },
+            digits: 'rfc4733',
+            followTransfers: false,
+            callerIdIn: 'p-preferred-identity',
+            sessionSeconds: 0,
           },
           { username: account.username, password: account.password, expiresAt: Date.now() + 600_000 },
           account.iceServers,
@@ -209,6 +221,19 @@ function watchWire(): void {
         marks.ok = now;
     }
     send.call(this, data);
+  };
+}
+
+function watchRegistrations(): void {
+  const Native = WebSocket;
+  window.WebSocket = class extends Native {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(url, protocols);
+      this.addEventListener('message', ({ data }) => {
+        if (typeof data === 'string' && data.startsWith('SIP/2.0 200') && /^cseq:\s*\d+\s+register/im.test(data))
+          registrations.push(performance.timeOrigin + performance.now());
+      });
+    }
   };
 }
 

@@ -10,6 +10,7 @@ import { type CallId, toCallId } from '@patchcord/call-protocol';
 import type { IceServer, SipAccount, SipCredential, SipSignal } from '@patchcord/phone-engine';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
+import { sipJsParts } from '../../scripts/sip-js-parts.ts';
 import type { PhonePage, SentMessage, StampedSignal } from './phone-page.ts';
 
 type SignalOf<T extends SipSignal['type']> = Extract<SipSignal, { type: T }>;
@@ -20,8 +21,11 @@ export interface PhonePageServer {
   close(): Promise<void>;
 }
 
-/** Bundles and serves the page; one server can feed any number of phones. */
-export async function servePhonePage(): Promise<PhonePageServer> {
+/**
+ * Bundles and serves the page; one server can feed any number of phones.
+ * @param headers further headers of the page itself
+ */
+export async function servePhonePage(headers: Readonly<Record<string, string>> = {}): Promise<PhonePageServer> {
   const bundle = await build({
     entryPoints: [fileURLToPath(new URL('./phone-page.ts', import.meta.url))],
     bundle: true,
@@ -29,13 +33,14 @@ export async function servePhonePage(): Promise<PhonePageServer> {
     format: 'iife',
     target: 'es2022',
     minify: true,
+    plugins: [sipJsParts],
   });
   const script = bundle.outputFiles[0]?.text ?? '';
   const server: Server = createServer((request, response) => {
     if (request.url === '/phone.js') response.setHeader('content-type', 'text/javascript').end(script);
     else
       response
-        .setHeader('content-type', 'text/html')
+        .writeHead(200, { ...headers, 'content-type': 'text/html' })
         .end('<!doctype html><meta charset="utf-8"><title>Phone under test</title><script src="/phone.js"></script>');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -169,6 +174,14 @@ export function accountFor(
     instance: randomUUID(),
     candidates: 'first-host',
     iceTransportPolicy: 'all',
+    outboundProxy: null,
+    failBackSeconds: 0,
+    codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
+    opus: { fec: true, dtx: false },
+    digits: 'rfc4733',
+    followTransfers: false,
+    callerIdIn: 'p-preferred-identity',
+    sessionSeconds: 0,
     ...changes,
   };
 }

@@ -29,7 +29,21 @@ export interface PhonePage {
   /** Answers now and tells when. */
   answer(call: CallId): number;
   command(
-    name: 'decline' | 'hangUp' | 'hold' | 'mute' | 'sendDigits' | 'transfer' | 'transferAttended',
+    name:
+      | 'decline'
+      | 'redirect'
+      | 'hangUp'
+      | 'hold'
+      | 'mute'
+      | 'mix'
+      | 'sendDigits'
+      | 'transfer'
+      | 'transferAttended'
+      | 'cancelTransfer'
+      | 'pickUp'
+      | 'sendCode'
+      | 'watch'
+      | 'dial',
     ...parameters: readonly unknown[]
   ): void;
   onSignal(listener: (signal: SipSignal) => void): void;

@@ -1,7 +1,7 @@
 /** The real port, in Chromium, against the obligations that its fake keeps too. */
 import { randomUUID } from 'node:crypto';
 import type { CallId } from '@patchcord/call-protocol';
-import type { SipPort, SipSignal } from '@patchcord/phone-engine';
+import type { DeclineCode, MixedCall, SipPort, SipSignal, Watching } from '@patchcord/phone-engine';
 import { afterAll, beforeAll } from 'vitest';
 import {
   type FarEnd,
@@ -66,7 +66,25 @@ class RemotePort implements SipPort {
   answer(call: CallId): void {
     this.#do(this.#phone.answer(call));
   }
-  decline(call: CallId, code: 486 | 603 | 480): void {
+  pickUp(call: CallId, extension: string, code: string | null): void {
+    this.#do(this.#phone.command('pickUp', call, extension, code));
+  }
+  redirect(call: CallId, to: string): void {
+    this.#do(this.#phone.command('redirect', call, to));
+  }
+  cancelTransfer(call: CallId): void {
+    this.#do(this.#phone.command('cancelTransfer', call));
+  }
+  mix(members: readonly MixedCall[]): void {
+    this.#do(this.#phone.command('mix', members));
+  }
+  watch(watching: Watching): void {
+    this.#do(this.#phone.command('watch', watching));
+  }
+  sendCode(code: string): void {
+    this.#do(this.#phone.command('sendCode', code));
+  }
+  decline(call: CallId, code: DeclineCode): void {
     this.#do(this.#phone.command('decline', call, code));
   }
   hangUp(call: CallId): void {

@@ -2,10 +2,12 @@
 
 import type { Frame, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { levelAt } from '../../sandbox/src/switch/sound.ts';
 import { startBrowser, type TestBrowser } from '../browser/chromium.ts';
 import { accountFor, PhoneInBrowser, type PhonePageServer, servePhonePage } from './phone-in-browser.ts';
 import type { PhonePage } from './phone-page.ts';
 import { ScriptedPbx } from './scripted-pbx.ts';
+import { plugIn, plugInAgain, secondMicrophone, unplug } from './second-microphone.ts';
 
 type Window = { readonly phonePage: PhonePage };
 
@@ -188,5 +190,170 @@ describe('sound', () => {
       return { times, microphone: (await sound.devices()).microphone };
     });
     expect(told).toEqual({ times: 1, microphone: 'default' });
+  });
+
+  it('beeps three times before a call answers itself, once', async () => {
+    // The tone goes to the speaker: what the page's own context would play is drawn off on its way.
+    const beeps = await page.evaluate(async () => {
+      const connect = AudioNode.prototype.connect;
+      const taps: AnalyserNode[] = [];
+      AudioNode.prototype.connect = function (this: AudioNode, ...to: unknown[]) {
+        if (to[0] === this.context.destination) {
+          const tap = this.context.createAnalyser();
+          tap.fftSize = 1_024;
+          taps.push(tap);
+          (connect as (to: AudioNode) => AudioNode).call(this, tap);
+        }
+        return connect.apply(this, to as [AudioParam]);
+      } as typeof connect;
+      const { sound } = (window as unknown as Window).phonePage;
+      const begun = performance.now();
+      sound.setTone('auto-answer');
+      sound.setTone('auto-answer');
+      const samples = new Float32Array(1_024);
+      const edges: number[] = [];
+      let loud = false;
+      while (performance.now() - begun < 3_000) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        taps[0]?.getFloatTimeDomainData(samples);
+        const now = Math.max(...samples) > 0.02;
+        if (now !== loud) edges.push(performance.now() - begun);
+        loud = now;
+      }
+      sound.setTone('none');
+      return { taps: taps.length, edges };
+    });
+    expect(beeps.taps).toBe(1);
+    // Three beeps: on and off three times, and nothing more in the seconds after.
+    expect(beeps.edges).toHaveLength(6);
+  });
+
+  it('plays calls and rings on different devices, falls back to the system when one is unplugged, and returns', async () => {
+    const seen = await page.evaluate(async () => {
+      const { sound } = (window as unknown as Window).phonePage;
+      const outputs = (await sound.devices()).speakers.map(({ id }) => id).filter((id) => id !== 'default');
+      const [speaker = '', ringer = ''] = outputs;
+      await sound.choose('speaker', speaker);
+      await sound.choose('ringer', ringer);
+      const context = new AudioContext();
+      sound.play('call' as never, context.createMediaStreamDestination().stream);
+      sound.setTone('ring');
+      const sinks = () => [...document.querySelectorAll('audio')].map((player) => player.sinkId);
+      const until = async (wanted: readonly string[]) => {
+        for (let look = 0; look < 200 && String(sinks()) !== String(wanted); look += 1)
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        return sinks();
+      };
+      const both = await until([speaker, ringer]);
+      // Chromium's fake devices are never unplugged: this one refuses from here on, as a missing one does.
+      const setSinkId = HTMLMediaElement.prototype.setSinkId;
+      HTMLMediaElement.prototype.setSinkId = function (id) {
+        return id === speaker ? Promise.reject(new DOMException('gone', 'NotFoundError')) : setSinkId.call(this, id);
+      };
+      navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+      const unplugged = await until(['', ringer]);
+      HTMLMediaElement.prototype.setSinkId = setSinkId;
+      navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+      const back = await until([speaker, ringer]);
+      sound.setTone('none');
+      sound.silence('call' as never);
+      await context.close();
+      return { speaker, ringer, both, unplugged, back };
+    });
+    const { speaker, ringer } = seen;
+    expect(speaker).not.toBe(ringer);
+    expect(seen).toMatchObject({
+      both: [speaker, ringer],
+      unplugged: ['', ringer],
+      back: [speaker, ringer],
+    });
+  });
+});
+
+describe('a microphone in a call', () => {
+  let browser: TestBrowser;
+  let pbx: ScriptedPbx;
+  beforeAll(async () => {
+    [browser, pbx] = await Promise.all([startBrowser({ toneHz: 440 }), ScriptedPbx.start()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await pbx?.close();
+  });
+
+  it('is changed with the mute kept, is unplugged, which brings the system one in, and is there again when plugged in', async () => {
+    const phone = await PhoneInBrowser.open(await browser.newPage(), server);
+    await plugIn(phone.page, 1_000);
+    await phone.start(accountFor(pbx, '1001'), { username: 'u', password: 'p', expiresAt: 0 });
+    await phone.next('sip.registered');
+    const { call } = await phone.dial('2001');
+    const theirs = await pbx.far[0].answers();
+    await phone.next('sip.answered', call);
+    const farHears = async (tones: readonly number[]) => {
+      const heard = () => [440, 1_000].filter((hz) => levelAt(theirs.heard(200), hz) > 0.005);
+      await expect.poll(heard, { timeout: 8_000, interval: 50 }).toEqual(tones);
+    };
+    const microphone = () =>
+      phone.page.evaluate(async () => (await (window as unknown as Window).phonePage.sound.devices()).microphone);
+    await farHears([440]);
+    await phone.command('mute', call, true);
+    await farHears([]);
+    await phone.page.evaluate(
+      (id) => (window as unknown as Window).phonePage.sound.choose('microphone', id),
+      secondMicrophone,
+    );
+    const before = theirs.media.packetsReceived;
+    await expect.poll(() => theirs.media.packetsReceived - before, { timeout: 4_000 }).toBeGreaterThan(20);
+    await farHears([]);
+    await phone.command('mute', call, false);
+    await farHears([1_000]);
+    expect(await microphone()).toBe(secondMicrophone);
+
+    await unplug(phone.page);
+    await farHears([440]);
+    expect(await microphone()).toBe('default');
+    await phone.command('mute', call, true);
+    await plugInAgain(phone.page);
+    expect(await microphone()).toBe(secondMicrophone);
+    await farHears([]);
+    await phone.command('mute', call, false);
+    await farHears([1_000]);
+    expect(await phone.errors()).toEqual([]);
+    await phone.stop();
+  });
+});
+
+describe('a page that nobody has touched', () => {
+  let browser: TestBrowser;
+  beforeAll(async () => {
+    // The later switch counts.
+    browser = await startBrowser({ extraArgs: ['--autoplay-policy=document-user-activation-required'] });
+  });
+  afterAll(() => browser.close());
+
+  it('plays what waits as soon as it is touched', async () => {
+    const page = await browser.newPage();
+    // Asking the page anything would count as a touch, so it tells by itself.
+    const told: string[] = [];
+    page.on('console', (message) => told.push(message.text()));
+    await page.addInitScript(() =>
+      addEventListener('load', () => {
+        const { sound } = (window as unknown as Window).phonePage;
+        sound.play('call' as never, new AudioContext().createMediaStreamDestination().stream);
+        sound.setTone('ring');
+        let last = '';
+        setInterval(() => {
+          const now = [...document.querySelectorAll('audio')].map(({ paused }) => (paused ? 'waits' : 'plays')).join();
+          if (now !== last) console.info(now);
+          last = now;
+        }, 20);
+      }),
+    );
+    await page.goto(server.url);
+    await expect.poll(() => told.at(-1)).toBe('waits,waits');
+    await page.mouse.click(5, 5);
+    await expect.poll(() => told.at(-1)).toBe('plays,plays');
+    expect(await page.evaluate(() => (window as unknown as Window).phonePage.pageErrors())).toEqual([]);
+    await page.close();
   });
 });

@@ -3,7 +3,7 @@
  * Must never hold the microphone open by itself, and never let a missing device or a blocked player break a call.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import type { SoundDevice, SoundDevices, SoundPort } from '../ports.ts';
+import type { SoundDevice, SoundDevices, SoundPort, Tone } from '../ports.ts';
 import { ChosenDevices, type DeviceRole } from './chosen-devices.ts';
 import { openMicrophone } from './microphone.ts';
 import { Tones } from './tones.ts';
@@ -30,6 +30,8 @@ class FrameSound implements SoundPort {
   #ringerNode: MediaStreamAudioDestinationNode | undefined;
   /** Tracks handed out; the one that ends by itself lost its device. */
   readonly #given = new Set<MediaStreamTrack>();
+  /** The microphone in use went; what there is instead stands in for the chosen one. */
+  #microphoneLost = false;
   #closed = false;
 
   constructor(window: Window & typeof globalThis) {
@@ -106,7 +108,10 @@ class FrameSound implements SoundPort {
   async choose(role: DeviceRole, id: string): Promise<void> {
     if (this.#chosen.get(role) === id) return;
     this.#chosen.set(role, id);
-    if (role === 'microphone') this.#tell(this.#microphoneListeners);
+    if (role === 'microphone') {
+      this.#microphoneLost = false;
+      this.#tell(this.#microphoneListeners);
+    }
     if (role === 'speaker') {
       await Promise.all([...this.#players.values()].map((player) => this.#route(player, 'speaker')));
       await this.#routeContext();
@@ -120,7 +125,7 @@ class FrameSound implements SoundPort {
     return () => this.#deviceListeners.delete(listener);
   }
 
-  setTone(tone: 'none' | 'ring' | 'ringback' | 'call-waiting'): void {
+  setTone(tone: Tone): void {
     if (this.#closed) return;
     try {
       this.#tones.set(tone);
@@ -186,7 +191,7 @@ class FrameSound implements SoundPort {
   async #routeContext(): Promise<void> {
     const sinkable = this.#context as (AudioContext & Sinkable) | undefined;
     const id = this.#chosen.get('speaker');
-    await sinkable?.setSinkId?.(id === 'default' ? '' : id).catch(() => {});
+    await sinkable?.setSinkId?.(id === 'default' ? '' : id).catch(() => sinkable.setSinkId?.('').catch(() => {}));
   }
 
   #audio(): AudioContext {
@@ -220,7 +225,7 @@ class FrameSound implements SoundPort {
     // `ended` comes only when the device went, never from stop().
     this.#given.delete(track);
     if (this.#closed) return;
-    this.#chosen.set('microphone', 'default');
+    this.#microphoneLost = true;
     this.#tell(this.#microphoneListeners);
     this.#tell(this.#deviceListeners);
   }
@@ -232,8 +237,23 @@ class FrameSound implements SoundPort {
       if (this.#chosen.get(role) === 'default') continue;
       const players = role === 'speaker' ? [...this.#players.values()] : this.#ringerPlayer ? [this.#ringerPlayer] : [];
       for (const player of players) await this.#route(player, role);
+      if (role === 'speaker') await this.#routeContext();
     }
+    await this.#microphoneBack();
     this.#tell(this.#deviceListeners);
+  }
+
+  /** The chosen microphone is there again, or any at all where none was chosen. */
+  async #microphoneBack(): Promise<void> {
+    if (!this.#microphoneLost) return;
+    const chosen = this.#chosen.get('microphone');
+    const all = await this.#list();
+    const back = all.some(
+      ({ kind, deviceId }) => kind === 'audioinput' && (chosen === 'default' || deviceId === chosen),
+    );
+    if (!back || this.#closed) return;
+    this.#microphoneLost = false;
+    this.#tell(this.#microphoneListeners);
   }
 
   #tell(listeners: ReadonlySet<() => void>): void {

@@ -2,14 +2,14 @@
  * Owns the tones an agent hears from the phone itself, synthesised: no files to load, nothing to license. Cadences belong to no country.
  * Must never sound two at once; the same tone asked for twice goes on undisturbed.
  */
-
-export type Tone = 'none' | 'ring' | 'ringback' | 'call-waiting';
+import type { Tone } from '../ports.ts';
 
 interface Cadence {
   /** Frequencies in Hz. */
   readonly frequencies: readonly number[];
-  /** Sound and silence in turn, in seconds; repeated. */
+  /** Sound and silence in turn, in seconds; repeated unless `once`. */
   readonly pattern: readonly number[];
+  readonly once?: true;
   readonly level: number;
 }
 
@@ -17,6 +17,7 @@ const cadences: Readonly<Record<Exclude<Tone, 'none'>, Cadence>> = {
   ring: { frequencies: [523.25, 659.25], pattern: [0.4, 0.2, 0.4, 2], level: 0.25 },
   ringback: { frequencies: [425], pattern: [1, 4], level: 0.08 },
   'call-waiting': { frequencies: [425], pattern: [0.2, 0.2, 0.2, 5], level: 0.06 },
+  'auto-answer': { frequencies: [880], pattern: [0.16, 0.16, 0.16, 0.16, 0.16, 0], level: 0.12, once: true },
 };
 
 /** Ramps instead of steps: a tone that starts at full level clicks. */
@@ -66,8 +67,11 @@ export class Tones {
     });
     const level = cadence.level / cadence.frequencies.length;
     let written = context.currentTime + 0.02;
+    const rounds = cadence.once ? 1 : Number.POSITIVE_INFINITY;
+    let round = 0;
     const write = () => {
-      while (written < context.currentTime + aheadSeconds) {
+      while (round < rounds && written < context.currentTime + aheadSeconds) {
+        round += 1;
         cadence.pattern.forEach((seconds, index) => {
           if (index % 2 === 0) {
             gain.gain.setValueAtTime(0, written);

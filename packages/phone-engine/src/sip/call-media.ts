@@ -1,10 +1,16 @@
 /**
- * Owns the media of one call: its peer connection, the microphone track on it, hold, mute, digits and what is heard.
+ * Owns the peer connection of one call: offers, answers, and what is heard. What is sent is `SentSound`'s, its way `SoundPath`'s.
  * Must never use an ICE server nobody configured, or accept media that is not DTLS-SRTP (the browser knows no other kind; SDES is refused).
  */
 import { type CallId, PatchcordError } from '@patchcord/call-protocol';
-import type { ClockPort, IceServer, SoundPort } from '../ports.ts';
+import type { ClockPort, IceServer, SipAccount, SoundPort } from '../ports.ts';
 import { type CandidatePolicy, enoughCandidates, forTheWire } from './candidate-policy.ts';
+import { codecsInOrder } from './codecs.ts';
+import type { Member } from './conference.ts';
+import { DigitSender, type DigitSignalling } from './digit-sender.ts';
+import { SentSound } from './sent-sound.ts';
+import { inOrder, soundAlone, takesEvents, whyUnusable, withOpus } from './sound-description.ts';
+import { SoundPath } from './sound-path.ts';
 
 export interface CallMediaOptions {
   readonly call: CallId;
@@ -12,33 +18,27 @@ export interface CallMediaOptions {
   readonly clock: ClockPort;
   readonly iceServers: readonly IceServer[];
   readonly newPeerConnection: (configuration: RTCConfiguration) => RTCPeerConnection;
+  readonly newAudioContext: () => AudioContext;
   readonly policy: CandidatePolicy;
+  readonly profile: Pick<SipAccount, 'codecs' | 'opus' | 'digits'>;
   /** The path to the far side broke; a fresh offer may mend it. */
   readonly onBroken: () => void;
 }
 
-/** A microphone prompt that nobody answers ends the call instead of holding it for ever. */
-const microphoneMs = 60_000;
-/** `disconnected` often mends itself within this time. */
-const brokenAfterMs = 2_000;
-const soundPollMs = 60;
-const pathWithinMs = 5_000;
-
-/** What the far side's description says about the direction of its audio, seen from there (RFC 3264 section 5.1). */
-export type RemoteDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
-
-export class CallMedia {
+export class CallMedia implements Member {
+  readonly path: SoundPath;
   readonly #options: CallMediaOptions;
   #connection: RTCPeerConnection;
   #policy: CandidatePolicy;
   #transceiver: RTCRtpTransceiver | undefined;
-  #microphone: MediaStreamTrack | undefined;
-  #microphoneReady: Promise<void> | undefined;
-  #forgetMicrophone: () => void;
-  #held = false;
-  #muted = false;
+  readonly #sent: SentSound;
+  readonly #digits: DigitSender;
+  #farSound: MediaStream | undefined;
+  #farVoice: MediaStreamTrack | undefined;
+  #farTakesEvents = false;
+  #silenced = false;
+  #onChange: (() => void) | undefined;
   #closed = false;
-  #brokenTimer: unknown;
   /** The branch of a forked call whose early media is heard, by its ICE name. */
   #earlyBranch: string | undefined;
   #otherBranch = false;
@@ -46,8 +46,28 @@ export class CallMedia {
   constructor(options: CallMediaOptions) {
     this.#options = options;
     this.#policy = options.policy;
+    this.path = new SoundPath({
+      clock: options.clock,
+      connection: () => this.#connection,
+      transceiver: () => this.#transceiver,
+      closed: () => this.#closed,
+      onBroken: options.onBroken,
+    });
     this.#connection = this.#openConnection();
-    this.#forgetMicrophone = options.sound.onMicrophoneChanged(() => void this.#changeMicrophone());
+    this.#sent = new SentSound(options.sound, options.clock, () => this.#onChange?.());
+    this.#digits = new DigitSender({
+      way: options.profile.digits,
+      clock: options.clock,
+      newAudioContext: options.newAudioContext,
+      sound: {
+        trouble: () => this.#digitTrouble(),
+        events: () => {
+          const dtmf = this.#transceiver?.sender.dtmf;
+          return this.#farTakesEvents && dtmf?.canInsertDTMF ? dtmf : undefined;
+        },
+        press: (track) => this.#sent.press(track),
+      },
+    });
   }
 
   #openConnection(): RTCPeerConnection {
@@ -62,7 +82,7 @@ export class CallMedia {
     });
     connection.addEventListener('track', (event) => this.#hear(event));
     connection.addEventListener('connectionstatechange', () => {
-      if (connection === this.#connection) this.#watchPath();
+      if (connection === this.#connection) this.path.look();
     });
     return connection;
   }
@@ -76,15 +96,14 @@ export class CallMedia {
    * @throws PatchcordError of the sound port, or `media.denied` when the prompt stays unanswered.
    */
   openMicrophone(): Promise<void> {
-    this.#microphoneReady ??= this.#takeMicrophone();
-    return this.#microphoneReady;
+    return this.#sent.open();
   }
 
   /** Creates the offer and waits until it is usable. An offer that still waits for its answer is completed, not replaced. */
   async offer(): Promise<string> {
     const connection = this.#connection;
     if (connection.signalingState !== 'have-local-offer') {
-      this.#transceiver ??= connection.addTransceiver(this.#microphone ?? 'audio', { direction: 'sendrecv' });
+      if (!this.#transceiver) this.#adopt(connection.addTransceiver('audio', { direction: 'sendrecv' }));
       this.#applyDirection();
       await connection.setLocalDescription(await connection.createOffer());
     }
@@ -105,11 +124,20 @@ export class CallMedia {
     const waiting =
       connection.signalingState === 'have-local-offer' || connection.signalingState === 'have-remote-pranswer';
     const type = waiting ? (provisional ? 'pranswer' : 'answer') : 'offer';
+    const { codecs } = this.#options.profile;
+    const unusable = whyUnusable(sdp, codecs);
+    if (unusable !== null) throw new PatchcordError('media.failed', unusable);
+    const seen = this.#forUs(sdp);
     try {
-      await connection.setRemoteDescription({ type, sdp });
+      await connection.setRemoteDescription({ type, sdp: type === 'offer' ? soundAlone(inOrder(seen, codecs)) : seen });
     } catch (error) {
-      throw new PatchcordError('media.failed', refusedDescription(sdp), { cause: error });
+      throw new PatchcordError(
+        'media.failed',
+        'The far side and this browser have no way of sending sound in common.',
+        { cause: error },
+      );
     }
+    this.#farTakesEvents = takesEvents(sdp);
     if (type === 'offer') this.#adoptTransceiver();
     const branch = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1];
     if (type === 'pranswer') this.#earlyBranch = branch;
@@ -161,51 +189,55 @@ export class CallMedia {
    * only when the hold is lifted (or was refused).
    */
   async hold(on: boolean): Promise<void> {
-    this.#held = on;
+    const done = this.#sent.hold(on);
     this.#applyDirection();
-    await this.#transceiver?.sender.replaceTrack(on ? null : (this.#microphone ?? null));
+    this.#onChange?.();
+    await done;
   }
 
   mute(muted: boolean): void {
-    this.#muted = muted;
-    if (this.#microphone) this.#microphone.enabled = !muted;
+    this.#sent.mute(muted);
   }
 
   /**
-   * Sends RFC 4733 events after those still waiting. Shortcoming 19: sip.js takes the first sender, whatever it carries.
-   * A call that was answered a moment ago has no path yet; what is sent before would be lost without a word.
+   * Sends digits in the profile's way, after those still waiting. Shortcoming 19: sip.js takes the first sender, whatever it carries.
    * Resolves with why not, or an empty text; never rejects.
    */
-  async sendDigits(digits: string): Promise<string> {
-    if (this.#held) return 'The call is on hold; resume it before sending digits.';
-    if (!(await this.#pathReady())) return 'There is no sound path to the far side.';
-    // Chromium takes digits before its sender has begun, and drops them.
-    if (!(await this.#packetsLeft())) return 'The microphone sends nothing, so no digits can be sent.';
-    const dtmf = this.#transceiver?.sender.dtmf;
-    if (!dtmf?.canInsertDTMF) return 'The far side takes no digits on this call right now.';
-    try {
-      dtmf.insertDTMF(dtmf.toneBuffer + digits, 100, 70);
-      return '';
-    } catch {
-      return 'The browser could not send these digits.';
-    }
+  sendDigits(digits: string, signalling: DigitSignalling): Promise<string> {
+    return this.#digits.send(digits, signalling);
   }
 
-  /** Resolves true when the first sound packet from the far side came, false when the call or the interest in it is over before. */
-  async soundArrives(noMatter: () => boolean): Promise<boolean> {
-    while (!this.#closed && !noMatter()) {
-      if (await this.#packetsCame()) return true;
-      await new Promise<void>((resolve) => this.#options.clock.setTimeout(resolve, soundPollMs));
-    }
-    return false;
+  get farVoice(): MediaStreamTrack | undefined {
+    return this.#farVoice;
+  }
+  get microphone(): MediaStreamTrack | undefined {
+    return this.#sent.microphone;
+  }
+  get held(): boolean {
+    return this.#sent.held;
+  }
+
+  watch(changed: (() => void) | undefined): void {
+    this.#onChange = changed;
+  }
+
+  mix(track: MediaStreamTrack | undefined): void {
+    void this.#sent.mix(track).catch(() => {});
+  }
+
+  silence(on: boolean): void {
+    if (this.#silenced === on) return;
+    this.#silenced = on;
+    if (on) this.#options.sound.silence(this.#options.call);
+    else this.#play();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#forgetMicrophone();
-    this.#options.clock.clearTimeout(this.#brokenTimer);
-    this.#microphone?.stop();
+    this.#onChange?.();
+    this.path.close();
+    this.#sent.close();
     this.#connection.close();
     this.#options.sound.silence(this.#options.call);
   }
@@ -214,154 +246,58 @@ export class CallMedia {
     await enoughCandidates(this.#connection, this.#policy, this.#options.clock);
     const sdp = this.#connection.localDescription?.sdp;
     if (this.#closed || !sdp) throw new PatchcordError('media.failed', 'The call ended while it was being prepared.');
-    return forTheWire(sdp);
+    const { fec, dtx } = this.#options.profile.opus;
+    return withOpus(forTheWire(sdp), { useinbandfec: fec ? '1' : '0', usedtx: dtx ? '1' : '0' });
+  }
+
+  /** What the browser makes of our own sending it reads from the far side's description. */
+  #forUs(sdp: string): string {
+    const { fec, dtx } = this.#options.profile.opus;
+    return withOpus(sdp, { ...(fec ? {} : { useinbandfec: '0' }), usedtx: dtx ? '1' : '0' });
+  }
+
+  #adopt(transceiver: RTCRtpTransceiver): void {
+    this.#transceiver = transceiver;
+    const capable = RTCRtpReceiver.getCapabilities('audio')?.codecs;
+    if (capable) transceiver.setCodecPreferences([...codecsInOrder(capable, this.#options.profile.codecs)]);
+    void this.#sent.through(transceiver.sender).catch(() => {});
   }
 
   #applyDirection(): void {
     const transceiver = this.#transceiver;
-    if (transceiver && !this.#closed) transceiver.direction = this.#held ? 'sendonly' : 'sendrecv';
+    if (transceiver && !this.#closed) transceiver.direction = this.#sent.held ? 'sendonly' : 'sendrecv';
   }
 
   /** The far side offered: its audio line becomes ours, other lines (video) are refused. */
   #adoptTransceiver(): void {
     for (const transceiver of this.#connection.getTransceivers()) {
-      const isAudio = transceiver.receiver.track.kind === 'audio';
-      if (isAudio && (this.#transceiver === undefined || this.#transceiver === transceiver)) {
-        if (this.#transceiver === undefined) {
-          this.#transceiver = transceiver;
-          if (this.#microphone && !this.#held) void transceiver.sender.replaceTrack(this.#microphone).catch(() => {});
-        }
+      const isLive = transceiver.receiver.track.kind === 'audio' && transceiver.direction !== 'stopped';
+      if (isLive && (this.#transceiver === undefined || this.#transceiver === transceiver)) {
+        if (this.#transceiver === undefined) this.#adopt(transceiver);
       } else if (transceiver.direction !== 'stopped') transceiver.stop();
-    }
-  }
-
-  async #takeMicrophone(): Promise<void> {
-    const { sound, clock } = this.#options;
-    let deadline: unknown;
-    const unanswered = new Promise<never>((_, reject) => {
-      deadline = clock.setTimeout(
-        () =>
-          reject(
-            new PatchcordError(
-              'media.denied',
-              'The browser is still asking for the microphone. Allow it and call again.',
-              { retryable: true },
-            ),
-          ),
-        microphoneMs,
-      );
-    });
-    const asked = sound.microphone();
-    try {
-      const track = await Promise.race([asked, unanswered]);
-      await this.#useMicrophone(track);
-    } catch (error) {
-      // A late answer to the prompt must not leave the microphone open.
-      asked.then(
-        (track) => track.stop(),
-        () => {},
-      );
-      throw error;
-    } finally {
-      clock.clearTimeout(deadline);
-    }
-  }
-
-  async #useMicrophone(track: MediaStreamTrack): Promise<void> {
-    if (this.#closed) return track.stop();
-    const old = this.#microphone;
-    this.#microphone = track;
-    track.enabled = !this.#muted;
-    if (this.#transceiver && !this.#held) await this.#transceiver.sender.replaceTrack(track);
-    old?.stop();
-  }
-
-  async #changeMicrophone(): Promise<void> {
-    if (this.#microphone === undefined || this.#closed) return;
-    try {
-      await this.#useMicrophone(await this.#options.sound.microphone());
-    } catch {
-      // The old track stays; the sound port has told the agent what is wrong with the new device.
     }
   }
 
   #hear(event: RTCTrackEvent): void {
     if (event.track.kind !== 'audio' || this.#closed) return;
     // A PBX without msid lines gives no stream (RFC 8830); the track alone is enough.
-    this.#options.sound.play(this.#options.call, event.streams[0] ?? new MediaStream([event.track]));
+    this.#farVoice = event.track;
+    this.#farSound = event.streams[0] ?? new MediaStream([event.track]);
+    this.#play();
+    this.#onChange?.();
   }
 
-  #watchPath(): void {
-    const { clock } = this.#options;
-    clock.clearTimeout(this.#brokenTimer);
-    const state = this.#connection.connectionState;
-    if (this.#closed || (state !== 'disconnected' && state !== 'failed')) return;
-    this.#brokenTimer = clock.setTimeout(
-      () => {
-        if (!this.#closed && this.#connection.connectionState !== 'connected') this.#options.onBroken();
-      },
-      state === 'failed' ? 0 : brokenAfterMs,
-    );
+  #play(): void {
+    if (this.#farSound && !this.#silenced && !this.#closed)
+      this.#options.sound.play(this.#options.call, this.#farSound);
   }
 
-  #pathReady(): Promise<boolean> {
-    const connection = this.#connection;
-    const { clock } = this.#options;
-    const connected = () => !this.#closed && connection.connectionState === 'connected';
-    if (connected()) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const settle = () => {
-        clock.clearTimeout(deadline);
-        connection.removeEventListener('connectionstatechange', look);
-        resolve(connected());
-      };
-      const look = () => {
-        if (connected()) settle();
-      };
-      const deadline = clock.setTimeout(settle, pathWithinMs);
-      connection.addEventListener('connectionstatechange', look);
-    });
+  async #digitTrouble(): Promise<string> {
+    if (this.#sent.held) return 'The call is on hold; resume it before sending digits.';
+    // A call that was answered a moment ago has no path yet; what is sent before would be lost without a word.
+    if (!(await this.path.isUp())) return 'There is no sound path to the far side.';
+    // Chromium takes digits before its sender has begun, and drops them.
+    if (!(await this.path.packetsLeave())) return 'The microphone sends nothing, so no digits can be sent.';
+    return '';
   }
-
-  async #packetsCame(): Promise<boolean> {
-    const receiver = this.#transceiver?.receiver;
-    if (!receiver || this.#closed) return false;
-    return counts(await receiver.getStats(), 'inbound-rtp', 'packetsReceived');
-  }
-
-  /** Resolves true once the microphone's first packet is out, false when none is after `pathWithinMs`. */
-  async #packetsLeft(): Promise<boolean> {
-    const { clock } = this.#options;
-    const deadline = clock.now() + pathWithinMs;
-    for (;;) {
-      const sender = this.#transceiver?.sender;
-      if (!sender || this.#closed) return false;
-      if (counts(await sender.getStats(), 'outbound-rtp', 'packetsSent')) return true;
-      if (clock.now() > deadline) return false;
-      await new Promise<void>((resolve) => clock.setTimeout(resolve, soundPollMs));
-    }
-  }
-}
-
-/** Whether a counter of the first stream of this kind has moved at all. */
-function counts(stats: RTCStatsReport, type: RTCStatsType, counter: string): boolean {
-  for (const report of stats.values()) if (report.type === type && Number(report[counter]) > 0) return true;
-  return false;
-}
-
-function refusedDescription(sdp: string): string {
-  return /^a=fingerprint:/m.test(sdp)
-    ? 'The far side and this browser have no way of sending sound in common.'
-    : 'The far side does not encrypt its sound (DTLS-SRTP), and unencrypted calls are refused. Ask your administrator to switch it on at the PBX.';
-}
-
-/** The direction of the first audio line in a description, seen from its sender; `c=0.0.0.0` is hold too (RFC 3264 section 8.4). */
-export function audioDirection(sdp: string): RemoteDirection {
-  const [session = '', ...sections] = sdp.split(/^m=/m);
-  const audio = sections.find((section) => section.startsWith('audio')) ?? '';
-  if (/^c=IN IP4 0\.0\.0\.0\s*$/m.test(audio) && !/^a=candidate:/m.test(audio)) return 'inactive';
-  const stated =
-    /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/m.exec(audio) ??
-    /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/m.exec(session);
-  return (stated?.[1] as RemoteDirection | undefined) ?? 'sendrecv';
 }

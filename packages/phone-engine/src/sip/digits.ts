@@ -1,4 +1,4 @@
-/** Owns which digits can be sent as RFC 4733 events. Pure. */
+/** Owns which digits can be sent, in whatever way: those that RFC 4733 has events for. Pure. */
 
 const sendable = /^[0-9*#A-D,]{1,128}$/;
 

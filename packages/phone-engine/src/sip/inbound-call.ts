@@ -7,8 +7,15 @@ import { errorCode } from '@patchcord/call-protocol';
 import type { Cancel } from 'sip.js/lib/api/cancel.js';
 import type { Invitation } from 'sip.js/lib/api/invitation.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
+import type { IncomingRequest } from 'sip.js/lib/core/messages/incoming-request.js';
+import type { URI } from 'sip.js/lib/grammar/uri.js';
+import type { DeclineCode } from '../state.ts';
+import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
+import { answersAfter, assertedAddress, diversion, verification } from './caller-headers.ts';
 import { callerOf, wantsPrivacy } from './party.ts';
-import { type CallSurroundings, type EndedBy, reasonText, SipCall, tellableCallId } from './sip-call.ts';
+import { reasonText, saysElsewhere } from './reason.ts';
+import { ReliableRinging } from './reliable-ringing.ts';
+import { SipCall, tellableCallId } from './sip-call.ts';
 
 /** A ringing call whose line does not come back is over: its CANCEL could not reach us. */
 const lostLineMs = 5_000;
@@ -19,6 +26,7 @@ export class InboundCall extends SipCall {
   /** The call this one takes the place of, once it is connected. */
   readonly #replaced: SipCall | undefined;
   #acknowledged = false;
+  #reliably: ReliableRinging | undefined;
   #lostTimer: unknown;
 
   constructor(id: CallId, invitation: Invitation, replaced: SipCall | undefined, around: CallSurroundings) {
@@ -35,34 +43,95 @@ export class InboundCall extends SipCall {
         this.markAnswered();
       },
     };
+    // Of a caller who hung up and never acknowledged: sip.js would end the session a second time, and throw in its timer where nobody catches.
+    const open = invitation as unknown as OpenInvitation;
+    const unacknowledged = open.onAckTimeout.bind(invitation);
+    open.onAckTimeout = () => {
+      if (invitation.state !== SessionState.Terminated) unacknowledged();
+    };
     this.adopt(invitation);
+    this.identify(this.from, true);
+    this.dialog?.heard(invitation.request);
+  }
+
+  /** Lets the caller hear that it rings; acknowledged where the caller insists on it (RFC 3262). */
+  ring(): void {
+    const { request } = this.#invitation;
+    const insists = request.getHeaders('require').some((tags) => /(^|[\s,])100rel\b/i.test(tags));
+    if (!insists) {
+      void this.#invitation.progress().catch(() => {});
+      return;
+    }
+    // Without an offer the first acknowledged response must bring one (RFC 3262 section 5), and with it the microphone: 100 has to do.
+    if (request.body === '') return;
+    // Kept private by sip.js, whose own way answers the offer, and opens the microphone for it, while it rings.
+    const { incomingInviteRequest } = this.#invitation as unknown as OpenInvitation;
+    this.#reliably = new ReliableRinging({
+      clock: this.around.clock,
+      random: this.around.random,
+      sequence: request.cseq,
+      send: (extraHeaders) => {
+        if (this.#invitation.state === SessionState.Initial)
+          incomingInviteRequest.progress({ statusCode: 180, extraHeaders });
+      },
+      onSilence: () => {
+        if (this.ended || this.established) return;
+        this.#reject(504);
+        this.finish('network', 504, 'The caller never acknowledged that it rings.');
+      },
+    });
+  }
+
+  override take(request: IncomingRequest): void {
+    if (request.message.method === 'PRACK' && this.#reliably) this.#reliably.take(request);
+    else super.take(request);
   }
 
   get from(): Party {
-    const { request, remoteIdentity, assertedIdentity } = this.#invitation;
+    const { request, remoteIdentity } = this.#invitation;
     const address = (header: { displayName: string; uri: { user: string | undefined; host: string } }) => ({
       displayName: header.displayName,
       user: header.uri.user,
       host: header.uri.host,
     });
-    return callerOf(
-      assertedIdentity ? address(assertedIdentity) : undefined,
-      address(remoteIdentity),
-      wantsPrivacy(request.getHeader('privacy')),
-    );
+    return callerOf(assertedAddress(request), address(remoteIdentity), wantsPrivacy(request.getHeader('privacy')));
   }
   get sipCallId(): string {
     return tellableCallId(this.#invitation.request.callId);
+  }
+
+  /** What the INVITE says beside who calls, as it stands in the signal. */
+  get particulars(): {
+    diverted?: NonNullable<ReturnType<typeof diversion>>;
+    verified?: 'passed' | 'failed';
+    answersAfterMs?: number;
+  } {
+    const { request } = this.#invitation;
+    const diverted = diversion(request);
+    const verified = verification(request);
+    const answersAfterMs = answersAfter(request);
+    return {
+      ...(diverted && { diverted }),
+      ...(verified && { verified }),
+      ...(answersAfterMs !== undefined && { answersAfterMs }),
+    };
   }
 
   answer(): void {
     void this.#answer();
   }
 
-  decline(code: 486 | 603 | 480): void {
+  decline(code: DeclineCode): void {
     if (this.ended || this.established) return;
     this.#reject(code);
     this.finish('agent', code, '');
+  }
+
+  /** The caller shall call there instead (RFC 3261 section 21.3.3). */
+  redirect(to: URI): void {
+    if (this.ended || this.established) return;
+    this.#reject(302, [`Contact: <${to.toString()}>`]);
+    this.finish('agent', 302, '');
   }
 
   lineLost(): void {
@@ -103,7 +172,9 @@ export class InboundCall extends SipCall {
     try {
       // Started before the description is worked out, awaited inside it.
       const microphone = this.media.openMicrophone();
-      await Promise.all([microphone, this.#invitation.accept()]);
+      const extraHeaders = this.timer.answer(this.#invitation.request).headers;
+      this.#reliably?.stop();
+      await Promise.all([microphone, this.#invitation.accept({ extraHeaders })]);
     } catch (error) {
       if (this.ended) return;
       this.around.log('warn', 'call.not-answered', { call: this.id, code: errorCode(error) });
@@ -112,16 +183,24 @@ export class InboundCall extends SipCall {
     }
   }
 
-  #reject(statusCode: number): void {
+  #reject(statusCode: number, extraHeaders: string[] = []): void {
+    this.#reliably?.stop();
     const { state } = this.#invitation;
     if (state === SessionState.Initial || state === SessionState.Establishing)
-      void this.#invitation.reject({ statusCode }).catch(() => {});
+      void this.#invitation.reject({ statusCode, extraHeaders }).catch(() => {});
   }
 
   #onCancel(cancel: Cancel): void {
-    const reason = cancel.request.getHeader('reason');
-    // RFC 3326: the PBX says that somebody else picked up.
-    const elsewhere = /\bcause\s*=\s*200\b/i.test(reason ?? '');
-    this.finish('far-side', 0, reasonText(reason), elsewhere);
+    this.#reliably?.stop();
+    const reason = cancel.request.getHeaders('reason').join(',');
+    // The PBX says that somebody else picked up.
+    this.finish('far-side', 0, reasonText(reason), saysElsewhere(reason));
   }
+}
+
+interface OpenInvitation {
+  onAckTimeout(): void;
+  readonly incomingInviteRequest: {
+    progress(options: { statusCode: number; extraHeaders: string[] }): unknown;
+  };
 }

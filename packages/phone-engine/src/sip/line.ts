@@ -1,11 +1,12 @@
 /**
  * Owns one account's line: the connection, the registration on it, and bringing both back for as long as nobody calls `stop`.
  *
- *   opening ──→ registering ──→ ready ──(connection or refresh lost)──→ waiting ──→ opening …
+ *   opening ──→ registering ──→ ready ──(connection or refresh lost)──→ next server, or waiting ──→ opening …
+ *                   │             └──(a better server, a new network)──→ a second connection ──(registered)──→ ready, over it
  *                   └─(403, 401)─→ rejected ──(new credential)──→ registering
  *
  * sip.js shortcomings 4 and 7: its user agent never reconnects, its session manager gives up after three tries and registers seconds late.
- * Must never end a call: calls outlive a lost line (shortcoming 5).
+ * Must never end a call: calls outlive a lost line (shortcoming 5). Must never change the connection while a call is being set up, unless it is lost.
  */
 import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import { URI } from 'sip.js/lib/grammar/uri.js';
@@ -13,9 +14,11 @@ import type { ClockPort, SipAccount } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
 import { backOffMs, refreshAfterMs } from './back-off.ts';
 import { KeepAlive } from './keep-alive.ts';
-import { Registration } from './registration.ts';
+import { LineMove, lookAgainMs } from './line-move.ts';
+import { type RegisterOutcome, Registration } from './registration.ts';
+import { ServerList } from './server-list.ts';
 import type { SipLog } from './sip-log.ts';
-import type { SipSocket } from './sip-socket.ts';
+import type { Heard, SipSocket } from './sip-socket.ts';
 
 export interface LineOptions {
   readonly account: SipAccount;
@@ -27,43 +30,74 @@ export interface LineOptions {
   readonly random: () => number;
   readonly log: SipLog;
   readonly signal: (signal: SipSignal) => void;
-  /** Registered; `again` when it was registered before and lost. */
+  /** Registered; `again` when there was a registration before: the connection is another one now. */
   readonly onReady: (again: boolean) => void;
   readonly onLost: () => void;
+  /** A call rings or is being placed. */
+  readonly settingUp: () => boolean;
 }
 
-const openMs = 5_000;
-const pingEveryMs = 25_000;
+/**
+ * How long a server may take to open the connection. A system repeats an unanswered first packet after 1, 3, 7 and 15 s; a try of our own every 3 s asks
+ * more often than that. Three round trips fit, also over a satellite; every fourth try is patient with whoever needs longer.
+ */
+const openMs = 3_000;
+const patientOpenMs = 8_000;
+/** For the answer to REGISTER while there is another server that may answer. */
+const registerMs = 3_000;
+/** A line that is lost sooner than this after it was ready has not been ready for anything. */
+const shortLifeMs = 5_000;
 
-type Ending = { readonly why: 'lost' | 'rejected'; readonly reason: string; readonly retryAfterMs: number };
+interface Ending {
+  /** The connection went; the server refused to register; the credential was refused. */
+  readonly why: 'lost' | 'refused' | 'rejected';
+  readonly reason: string;
+  readonly retryAfterMs: number;
+}
 
 export class Line {
   readonly #options: LineOptions;
   readonly #registration: Registration;
   readonly #keepAlive: KeepAlive;
+  readonly #list: ServerList;
+  readonly #move: LineMove;
   #stopped = false;
   #everRegistered = false;
   #server = '';
   #lastReason = '';
-  /** Ends what the loop is waiting for right now. */
-  #endSession: ((ending: Ending) => void) | undefined;
+  /** Rounds over the servers that failed since the line was lost. */
+  #rounds = 0;
+  /** Ends the connection's life; undefined while there is none. */
+  #end: ((ending: Ending) => void) | undefined;
+  /** Since when this connection is registered, epoch ms. */
+  #readyAt: number | undefined;
   #hurry: (() => void) | undefined;
+  #hurried = false;
   #renewed = false;
+  /** The connection whose REGISTER waits for its answer. */
+  #registering: ((ending: Ending) => void) | undefined;
+  /** Answers of the server so far. */
+  #answers = 0;
+  #refresh: { readonly at: number; readonly timer: unknown } | undefined;
+  #failBackTimer: unknown;
 
   constructor(options: LineOptions) {
     this.#options = options;
-    const { account, userAgent, clock, socket } = options;
+    const { account, userAgent, clock, socket, servers } = options;
+    this.#list = new ServerList(servers);
     this.#registration = new Registration({
       userAgent,
-      registrar: new URI('sip', undefined as unknown as string, account.domain),
+      registrar: registrarOf(account),
       instance: account.instance,
       seconds: account.registerSeconds,
       clock,
     });
+    this.#move = new LineMove({ socket, registration: this.#registration, clock, settingUp: options.settingUp });
     this.#keepAlive = new KeepAlive({
       clock,
       sendPing: () => socket.ping(),
       sendOptions: () => this.#sendOptions(),
+      register: () => void this.#register(),
       onDead: () => this.#drop('the server does not answer any more'),
     });
   }
@@ -82,21 +116,40 @@ export class Line {
   renew(): void {
     this.#renewed = true;
     this.#hurry?.();
-    if (this.#refreshNow) this.#refreshNow();
+    if (this.#end) void this.#register();
   }
 
-  /** There is reason to doubt the connection (the network changed): asks the server, and a wait for the next try ends now. */
+  /** There is reason to doubt the connection: asks the server, and a wait for the next try ends now. */
   doubt(): void {
     this.#keepAlive.doubt();
-    this.#hurry?.();
+    this.#hurryUp();
   }
 
-  heard(what: 'pong' | 'message'): void {
+  /** Time passed that no timer saw: what was due is done now. */
+  woke(): void {
+    this.doubt();
+    if (this.#refresh && this.#options.clock.now() >= this.#refresh.at) void this.#register();
+  }
+
+  /**
+   * The network came back, often as another one: a new connection is opened beside the old one and takes its place, unless the old one answers first.
+   */
+  networkCameBack(): void {
+    const { socket } = this.#options;
+    const before = this.#answers;
+    this.doubt();
+    // What was begun without a network waits for nothing.
+    if (this.#end === undefined && !socket.isConnected() && this.#server !== '') socket.abandon();
+    else if (this.#readyAt !== undefined) void this.#moveTo(this.#server, () => this.#answers === before);
+  }
+
+  heard(what: Heard): void {
+    if (what !== 'request') this.#answers += 1;
     this.#keepAlive.heard(what);
   }
 
   gone(reason: string): void {
-    this.#endSession?.({ why: 'lost', reason, retryAfterMs: 0 });
+    if (!this.#move.hasten()) this.#end?.({ why: 'lost', reason, retryAfterMs: 0 });
   }
 
   /** Unregisters and closes; the caller bounds the wait. */
@@ -105,116 +158,185 @@ export class Line {
     this.#stopped = true;
     this.#keepAlive.stop();
     const { socket } = this.#options;
+    socket.dropNext();
     if (socket.isConnected() && this.#everRegistered) await this.#registration.unregister();
-    this.#endSession?.({ why: 'lost', reason: 'stopped', retryAfterMs: 0 });
+    this.#end?.(stoppedEnding);
     this.#hurry?.();
+    this.#move.hasten();
     socket.abandon();
   }
 
-  #refreshNow: (() => void) | undefined;
-
   async #run(): Promise<void> {
-    const { servers, signal, log, onLost } = this.#options;
-    let attempt = 0;
-    let index = 0;
+    const { clock, signal, log, onLost, random } = this.#options;
+    let lostAt = clock.now();
+    let shortLives = 0;
     while (!this.#stopped) {
-      this.#server = servers[index % servers.length] ?? '';
-      if (!this.#everRegistered) signal({ type: 'sip.connecting', server: this.#server });
-      const before = this.#everRegistered;
-      let wasReady = false;
-      const ending = await this.#connect(() => {
-        wasReady = true;
-        attempt = 0;
-        this.#lastReason = '';
-        log('info', 'line.ready', { again: before });
-      });
-      if (this.#stopped) return;
-      log('warn', 'line.lost', { reason: ending.reason, attempt });
-      if (ending.why === 'rejected') {
-        await this.#credential();
-        attempt = 0;
+      const server = this.#list.next(clock.now());
+      if (server === null) {
+        this.#rounds += 1;
+        this.#list.startRound();
+        const now = clock.now();
+        await this.#pause(Math.max(this.#list.peaceMs(now), backOffMs(this.#rounds, now - lostAt, random())));
         continue;
       }
-      if (wasReady) onLost();
-      this.#tellLost(ending.reason);
-      // The server that just worked gets the first, immediate try; after that the list is walked, and only a full round waits.
-      if (!wasReady) index += 1;
-      const roundOver = wasReady || index % servers.length === 0;
-      if (roundOver) {
-        const wait = Math.max(ending.retryAfterMs, backOffMs(attempt, this.#options.random()));
-        attempt += 1;
-        await this.#pause(wait);
+      this.#server = server;
+      if (!this.#everRegistered) signal({ type: 'sip.connecting', server });
+      const ending = await this.#connect(server);
+      const readyAt = this.#readyAt;
+      this.#readyAt = undefined;
+      if (this.#stopped) return;
+      log('warn', 'line.lost', { reason: ending.reason, rounds: this.#rounds });
+      if (ending.why === 'rejected') {
+        await this.#credential();
+        this.#list.works(this.#server);
+        this.#rounds = 0;
+        lostAt = clock.now();
+        continue;
       }
+      if (readyAt !== undefined) {
+        shortLives = clock.now() - readyAt < shortLifeMs ? shortLives + 1 : 0;
+        onLost();
+      }
+      this.#tellLost(ending.reason);
+      // The server that just worked gets the first, immediate try; one that registers and hangs up again and again does not.
+      const worked = readyAt !== undefined && shortLives < 2;
+      if (worked && ending.why === 'lost') this.#list.works(this.#server);
+      else this.#list.fails(this.#server, clock.now(), ending.retryAfterMs);
+      if (!worked) continue;
+      this.#rounds = 0;
+      lostAt = clock.now();
     }
   }
 
-  /** One connection's whole life. Resolves when it is over. */
-  async #connect(ready: () => void): Promise<Ending> {
-    const { socket, clock, signal, random } = this.#options;
-    // After a refusal the connection is still there, and running calls depend on it.
-    const failure = socket.isConnected() ? '' : await socket.open(this.#server, openMs);
-    if (failure !== '') return { why: 'lost', reason: `${hostOf(this.#server)}: ${failure}`, retryAfterMs: 0 };
-    if (this.#stopped) {
-      socket.abandon();
-      return { why: 'lost', reason: 'stopped', retryAfterMs: 0 };
-    }
+  /** One registration's whole life, over one connection after the other. Resolves when it is over. */
+  async #connect(server: string): Promise<Ending> {
+    const { socket, clock } = this.#options;
+    // After a refused credential the connection is still there, and running calls depend on it.
+    const withinMs = this.#rounds % 4 === 3 ? patientOpenMs : openMs;
+    const failure = socket.isConnected() ? '' : await socket.open(server, withinMs);
+    if (this.#stopped) socket.abandon();
+    if (this.#stopped || failure !== '')
+      return { why: 'refused', reason: `${hostOf(server)}: ${failure}`, retryAfterMs: 0 };
     const over = new Promise<Ending>((resolve) => {
-      this.#endSession = resolve;
+      this.#end = resolve;
     });
-    this.#keepAlive.start(this.#server, pingEveryMs);
-    let refreshTimer: unknown;
-    let busy = false;
-    let told = false;
-    const register = async (): Promise<void> => {
-      if (busy) return;
-      busy = true;
-      clock.clearTimeout(refreshTimer);
-      this.#renewed = false;
-      const outcome = await this.#registration.register();
-      busy = false;
-      if (this.#endSession === undefined || this.#stopped) return;
-      if (this.#renewed && outcome.kind !== 'accepted') return register();
-      if (outcome.kind === 'silent') return this.#drop('the server did not answer the registration');
-      if (outcome.kind === 'refused') {
-        const reason = refusalText(outcome.code, outcome.reason);
-        if (isFinal(outcome.code)) {
-          signal({ type: 'sip.rejected', code: outcome.code, reason });
-          this.#endSession({ why: 'rejected', reason, retryAfterMs: 0 });
-          return;
-        }
-        this.#endSession({ why: 'lost', reason, retryAfterMs: outcome.retryAfterMs });
-        return;
-      }
-      if (outcome.flowTimerSeconds !== null) {
-        // RFC 5626 section 4.4: 80 to 100 % of the server's Flow-Timer; a little less leaves room for a slow timer.
-        this.#keepAlive.start(this.#server, Math.min(pingEveryMs, outcome.flowTimerSeconds * 800));
-      }
-      refreshTimer = clock.setTimeout(() => void register(), refreshAfterMs(outcome.seconds, random()));
-      if (!told) {
-        told = true;
-        const again = this.#everRegistered;
-        this.#everRegistered = true;
-        ready();
-        signal({ type: 'sip.registered', server: this.#server });
-        this.#options.onReady(again);
-      }
-      if (this.#renewed) return register();
-    };
-    this.#refreshNow = () => void register();
-    void register();
+    void this.#register();
     const ending = await over;
-    this.#endSession = undefined;
-    this.#refreshNow = undefined;
-    clock.clearTimeout(refreshTimer);
-    if (ending.why === 'lost') {
+    this.#end = undefined;
+    clock.clearTimeout(this.#refresh?.timer);
+    clock.clearTimeout(this.#failBackTimer);
+    this.#refresh = undefined;
+    if (ending.why !== 'rejected') {
       this.#keepAlive.stop();
       if (!this.#stopped) socket.abandon();
     }
     return ending;
   }
 
+  /** Registers or refreshes over the connection in use; one at a time. */
+  async #register(): Promise<void> {
+    const end = this.#end;
+    if (!end || this.#registering === end || this.#move.underWay) return;
+    this.#registering = end;
+    this.#renewed = false;
+    const outcome = await this.#registration.register(this.#registerWithinMs);
+    // An answer, or none, about a connection that is gone means nothing any more.
+    if (this.#end !== end || this.#stopped) return;
+    this.#registering = undefined;
+    if (this.#renewed && outcome.kind !== 'accepted') return this.#register();
+    if (outcome.kind === 'silent') return this.#drop('the server did not answer the registration');
+    if (outcome.kind === 'refused') return this.#refused(outcome, end);
+    this.#accepted(outcome);
+    if (this.#renewed) void this.#register();
+  }
+
+  /** In the first round over several servers a silent one gets less time than one that nobody can stand in for. */
+  get #registerWithinMs(): number | undefined {
+    return this.#list.size > 1 && this.#rounds === 0 ? registerMs : undefined;
+  }
+
+  #refused(outcome: RegisterOutcome & { kind: 'refused' }, end: (ending: Ending) => void): void {
+    const { code, retryAfterMs } = outcome;
+    const reason = refusalText(code, outcome.reason);
+    if (isFinal(code)) {
+      this.#options.signal({ type: 'sip.rejected', code, reason });
+      end({ why: 'rejected', reason, retryAfterMs: 0 });
+      // 430: somewhere behind the first hop this connection is gone (RFC 5626 section 11.5); a new one to the same server is a new flow.
+    } else end({ why: code === 430 ? 'lost' : 'refused', reason, retryAfterMs });
+  }
+
+  #accepted({ seconds, flowTimerSeconds }: RegisterOutcome & { kind: 'accepted' }): void {
+    const { clock, random, signal, log, onReady } = this.#options;
+    // RFC 5626 section 4.4: 80 to 100 % of the server's Flow-Timer; a little less leaves room for a slow timer.
+    this.#keepAlive.start(this.#server, flowTimerSeconds === null ? undefined : flowTimerSeconds * 800);
+    clock.clearTimeout(this.#refresh?.timer);
+    const inMs = refreshAfterMs(seconds, random());
+    this.#refresh = { at: clock.now() + inMs, timer: clock.setTimeout(() => void this.#register(), inMs) };
+    if (this.#readyAt !== undefined) return;
+    const again = this.#everRegistered;
+    this.#readyAt = clock.now();
+    this.#everRegistered = true;
+    this.#lastReason = '';
+    this.#list.works(this.#server);
+    log('info', 'line.ready', { again });
+    signal({ type: 'sip.registered', server: this.#server });
+    onReady(again);
+    this.#planFailBack();
+  }
+
+  /** On a later server of the list: when the better ones are tried again. */
+  #planFailBack(): void {
+    const { account, clock, random, servers } = this.#options;
+    clock.clearTimeout(this.#failBackTimer);
+    if (account.failBackSeconds <= 0 || this.#server === servers[0]) return;
+    // Spread, so that a server that is back does not get everybody in one instant.
+    const inMs = account.failBackSeconds * 1_000 * (0.9 + random() * 0.2);
+    this.#failBackTimer = clock.setTimeout(() => void this.#failBack(), inMs);
+  }
+
+  async #failBack(): Promise<void> {
+    const { clock, settingUp } = this.#options;
+    if (settingUp()) {
+      this.#failBackTimer = clock.setTimeout(() => void this.#failBack(), lookAgainMs);
+      return;
+    }
+    const end = this.#end;
+    for (const better of this.#list.betterThan(this.#server, clock.now())) {
+      if (await this.#moveTo(better, () => !settingUp())) return;
+      if (this.#end !== end || this.#stopped) return;
+    }
+    this.#planFailBack();
+  }
+
+  /** True: the line goes on over a connection to `server`. False: everything is as before. */
+  async #moveTo(server: string, wanted: () => boolean): Promise<boolean> {
+    const { clock, log } = this.#options;
+    const end = this.#end;
+    if (!end || this.#move.underWay) return false;
+    const isOver = (): boolean => this.#end !== end || this.#stopped;
+    const outcome = await this.#move.to(server, {
+      openMs,
+      registerMs,
+      wanted: () => this.#registering !== end && wanted(),
+      isOver,
+    });
+    if (isOver()) return false;
+    if (outcome.kind === 'moved') {
+      log('info', 'line.moved', { server });
+      this.#server = server;
+      this.#keepAlive.stop();
+      this.#readyAt = undefined;
+      this.#accepted(outcome.registered);
+    } else if (outcome.kind === 'refused') this.#list.fails(server, clock.now(), outcome.retryAfterMs);
+    // What fell due meanwhile had to wait.
+    const isDue = clock.now() >= (this.#refresh?.at ?? Number.POSITIVE_INFINITY);
+    if (outcome.kind === 'undone' || this.#renewed || isDue) void this.#register();
+    return outcome.kind === 'moved';
+  }
+
   #drop(reason: string): void {
-    const end = this.#endSession;
+    if (this.#move.hasten()) return;
+    const end = this.#end;
     this.#options.socket.abandon();
     end?.({ why: 'lost', reason, retryAfterMs: 0 });
   }
@@ -234,8 +356,15 @@ export class Line {
     this.#hurry = undefined;
   }
 
+  #hurryUp(): void {
+    this.#hurried = this.#end === undefined;
+    this.#hurry?.();
+  }
+
   #pause(ms: number): Promise<void> {
-    if (ms <= 0 || this.#renewed) return Promise.resolve();
+    const hurried = this.#hurried;
+    this.#hurried = false;
+    if (ms <= 0 || this.#renewed || hurried) return Promise.resolve();
     const { clock } = this.#options;
     return new Promise((resolve) => {
       const timer = clock.setTimeout(done, ms);
@@ -250,7 +379,7 @@ export class Line {
   #sendOptions(): void {
     const { userAgent, account } = this.#options;
     const core = userAgent.userAgentCore;
-    const registrar = new URI('sip', undefined as unknown as string, account.domain);
+    const registrar = registrarOf(account);
     const aor = core.configuration.aor;
     try {
       core.request(core.makeOutgoingRequestMessage('OPTIONS', registrar, aor, registrar, {}, []));
@@ -258,6 +387,13 @@ export class Line {
       // The connection went away between the look and the act; its deadline tells.
     }
   }
+}
+
+const stoppedEnding: Ending = { why: 'lost', reason: 'stopped', retryAfterMs: 0 };
+
+/** REGISTER and OPTIONS go to the domain itself, without a user (RFC 3261 section 10.2). */
+function registrarOf(account: SipAccount): URI {
+  return new URI('sip', undefined as unknown as string, account.domain);
 }
 
 /** 401 and 403 (and a challenge nobody can answer) stay refusals until the credential changes; everything else may pass. */
@@ -268,7 +404,7 @@ function isFinal(code: number): boolean {
 function refusalText(code: number, phrase: string): string {
   if (code === 403) return `The PBX refuses this credential (403 ${phrase}).`;
   if (code === 401 || code === 407)
-    return `The PBX does not accept the credential, or asks for a digest algorithm other than MD5 (${code}).`;
+    return `The PBX does not accept the credential, or asks for a digest algorithm other than MD5 and SHA-256 (${code}).`;
   return `The PBX refused the registration (${code} ${phrase}).`;
 }
 

@@ -3,14 +3,47 @@
  * Must never change what a message means, and leaves every message alone that needs nothing.
  */
 
-const headEnd = /\r?\n\r?\n/;
+/** Put before the name of a challenge's header field. */
+export const offered = 'Offered-';
 
-/** A SIP message as sip.js can take it. */
-export function mendIncoming(message: string): string {
+/** What the contacts of a redirect are called on this side of the socket. */
+export const redirectHeader = 'Redirect-To';
+
+const headEnd = /\r?\n\r?\n/;
+/** The longest that makes sense: an INVITE with many candidates and a passport (RFC 8224) is a tenth of it. */
+const longestMessage = 131_072;
+/** Compact forms (RFC 3261 section 7.3.3, RFC 4028, RFC 3892) that sip.js would take for other headers. */
+const compact: Readonly<Record<string, string>> = { k: 'Supported', x: 'Session-Expires', b: 'Referred-By' };
+
+function spelledOut(message: string): string {
+  const end = message.search(headEnd);
+  const head = end < 0 ? message : message.slice(0, end);
+  if (!/^[kxb][ \t]*:/im.test(head)) return message;
+  const spelled = head.replace(/^([kxb])[ \t]*:/gim, (_line, name: string) => `${compact[name.toLowerCase()]}:`);
+  return spelled + message.slice(head.length);
+}
+
+/** sip.js throws, where nobody catches, at a body that nobody named: no phone may leave that out (RFC 3261 section 20.15), and what it is shows. */
+function nameBody(message: string): string {
+  const end = message.search(headEnd);
+  const body = end < 0 ? '' : message.slice(end).trimStart();
+  if (body === '' || /^(?:content-type|c)[ \t]*:/im.test(message.slice(0, end))) return message;
+  const type = body.startsWith('v=0') ? 'application/sdp' : 'application/octet-stream';
+  return `${message.slice(0, end)}\r\nContent-Type: ${type}${message.slice(end)}`;
+}
+
+/**
+ * A SIP message as sip.js can take it.
+ * @throws Error for one that is longer than 128 KiB
+ */
+export function mendIncoming(text: string): string {
+  if (text.length > longestMessage) throw new Error('a message longer than any phone needs');
+  const message = nameBody(spelledOut(text));
   if (!message.startsWith('SIP/2.0 ')) return message;
   const status = Number(message.slice(8, 11));
   if (status > 100 && status < 200) return mendProvisional(message);
-  if (status === 401 || status === 407) return preferMd5(message);
+  if (status >= 300 && status < 400) return mendRedirect(message);
+  if (status === 401 || status === 407) return setChallengesAside(message);
   return message;
 }
 
@@ -37,17 +70,19 @@ function mendProvisional(message: string): string {
 }
 
 /**
- * sip.js shortcoming 16: it answers the first challenge only and knows MD5 only. Where a server offers several (RFC 8760 section 2.4), the MD5 one is
- * put in front; a server that offers SHA-256 alone stays refused, and the line says so.
+ * sip.js keeps one challenge of each kind and drops the whole message when it cannot read one (shortcoming 16). Under another name it leaves all of
+ * them as they came, for `sign-in.ts`.
  */
-function preferMd5(message: string): string {
+function setChallengesAside(message: string): string {
   const end = message.search(headEnd);
   const head = end < 0 ? message : message.slice(0, end);
-  const lines = head.split(/\r?\n/);
-  const isChallenge = (line: string) => /^(?:www|proxy)-authenticate\s*:/i.test(line);
-  const isMd5 = (line: string) => !/algorithm\s*=/i.test(line) || /algorithm\s*=\s*"?MD5"?\s*(,|$)/i.test(line);
-  const challenges = lines.filter(isChallenge);
-  if (challenges.length < 2 || !challenges.some(isMd5)) return message;
-  const kept = lines.filter((line) => !isChallenge(line) || isMd5(line));
-  return kept.join('\r\n') + (end < 0 ? '' : message.slice(end));
+  const renamed = head.replace(/^(?=(?:www|proxy)-authenticate\s*:)/gim, offered);
+  return end < 0 ? renamed : renamed + message.slice(end);
+}
+
+/** sip.js drops a whole response for one contact that it cannot read (`tel:`, for one). Nothing but `redirection.ts` reads those of a redirect. */
+function mendRedirect(message: string): string {
+  const end = message.search(headEnd);
+  const head = end < 0 ? message : message.slice(0, end);
+  return head.replace(/^(?:contact|m)[ \t]*:/gim, `${redirectHeader}:`) + message.slice(head.length);
 }

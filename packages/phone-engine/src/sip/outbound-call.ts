@@ -1,16 +1,20 @@
 /**
- * Owns how a call we place begins: the INVITE, what rings, early media, the answer, the refusal, the second try with all candidates.
- * Must never send an INVITE before the microphone is there.
+ * Owns how a call we place begins: the INVITE, what rings, early media, the answer, the refusal, and the tries after it: with all candidates, with a
+ * longer session interval, where a redirect points. Must never send an INVITE before the microphone is there, unless none is wanted.
  */
 import type { CallId } from '@patchcord/call-protocol';
 import { errorCode } from '@patchcord/call-protocol';
 import { Inviter } from 'sip.js/lib/api/inviter.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
 import type { IncomingResponse } from 'sip.js/lib/core/messages/incoming-response.js';
+import type { IncomingResponseMessage } from 'sip.js/lib/core/messages/incoming-response-message.js';
 import type { IncomingByeRequest } from 'sip.js/lib/core/messages/methods/bye.js';
 import type { PrackableIncomingResponseWithSession } from 'sip.js/lib/core/messages/methods/invite.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
-import { type CallSurroundings, type EndedBy, reasonText, SipCall, tellableCallId } from './sip-call.ts';
+import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
+import { reasonHeader, reasonText } from './reason.ts';
+import { nextTarget, targetUri } from './redirection.ts';
+import { SipCall, tellableCallId } from './sip-call.ts';
 
 /** How long an unanswered call survives a lost line; the answer would go to the dead connection. */
 const lostLineMs = 5_000;
@@ -25,18 +29,33 @@ class PlacedSession extends Inviter {
   }
 }
 
+export interface OutboundOptions {
+  /** The number that the far side shall see. */
+  readonly callerId?: string;
+  /** Header lines of the INVITE. `Replaces: call-id;to-tag=…;from-tag=…` (and `;early-only`) takes over a dialog (RFC 3891). */
+  readonly headers?: readonly string[];
+  /** Nobody speaks on it. */
+  readonly withoutMicrophone?: boolean;
+}
+
 export class OutboundCall extends SipCall {
   readonly direction = 'outbound';
-  readonly #target: URI;
+  readonly #options: OutboundOptions;
+  #target: URI;
+  /** Where it has been sent to. */
+  readonly #visited: string[];
   #triedFully = false;
   #listening = false;
   #soundCame = false;
   #lostTimer: unknown;
   #failure: { by: EndedBy; code: number; reason: string } | undefined;
 
-  constructor(id: CallId, target: URI, around: CallSurroundings) {
+  constructor(id: CallId, target: URI, around: CallSurroundings, options: OutboundOptions = {}) {
     super(id, around);
+    this.#options = options;
     this.#target = target;
+    this.#visited = [target.toString()];
+    this.identify({ number: target.user ?? '' }, true);
     this.#triedFully = around.candidates() === 'full';
   }
 
@@ -46,7 +65,7 @@ export class OutboundCall extends SipCall {
    */
   async place(microphoneGranted: boolean): Promise<void> {
     try {
-      const microphone = this.media.openMicrophone();
+      const microphone = this.#options.withoutMicrophone ? undefined : this.media.openMicrophone();
       if (!microphoneGranted) await microphone;
       // Both are awaited below; a failure of the one must not leave the other unhandled.
       const offer = this.media.offer();
@@ -57,13 +76,13 @@ export class OutboundCall extends SipCall {
     await this.#invite();
   }
 
-  protected giveUp(): void {
+  protected giveUp(...extraHeaders: string[]): void {
     const session = this.session;
     if (
       session instanceof Inviter &&
       (session.state === SessionState.Initial || session.state === SessionState.Establishing)
     )
-      void session.cancel().catch(() => {});
+      void session.cancel({ extraHeaders }).catch(() => {});
   }
 
   /** Responses to our INVITE went down with the connection: nobody would notice the answer. */
@@ -75,7 +94,7 @@ export class OutboundCall extends SipCall {
   protected lineCameBack(): void {
     this.around.clock.clearTimeout(this.#lostTimer);
     if (this.ended || this.established) return;
-    this.giveUp();
+    this.giveUp(reasonHeader(503, 'Connection lost'));
     this.finish('network', 0, 'The connection to the PBX was lost while the call was being placed.');
   }
 
@@ -93,6 +112,7 @@ export class OutboundCall extends SipCall {
     if (this.ended) return;
     if (!this.around.connected()) return this.finish('network', 0, 'The line is down.');
     const session = new PlacedSession(this.around.userAgent, this.#target, {
+      ...this.#identity(),
       // Early media is applied here, as a provisional answer: sip.js's own way ends the call when the INVITE was forked.
       earlyMedia: false,
     });
@@ -101,7 +121,12 @@ export class OutboundCall extends SipCall {
     try {
       await session.invite({
         requestDelegate: {
-          onProgress: (response) => this.#onProgress(response as PrackableIncomingResponseWithSession),
+          onAccept: ({ message }) => {
+            if (this.session !== session || this.ended) return;
+            this.timer.agreed(message);
+            this.dialog?.heard(message);
+          },
+          onProgress: (response) => this.#onProgress(session, response as PrackableIncomingResponseWithSession),
           onReject: (response) => this.#onFinal(session, response),
           onRedirect: (response) => this.#onFinal(session, response),
         },
@@ -112,8 +137,22 @@ export class OutboundCall extends SipCall {
     }
   }
 
-  #onProgress(response: PrackableIncomingResponseWithSession): void {
-    if (this.ended || this.established) return;
+  /** Who calls, and what else the INVITE says. */
+  #identity(): { readonly extraHeaders: string[]; readonly params?: { readonly fromUri: URI } } {
+    const { account } = this.around;
+    const { callerId, headers = [] } = this.#options;
+    const extraHeaders = [...headers, ...this.timer.requestHeaders()];
+    const shown = callerId === undefined ? undefined : targetUri(callerId, account.domain);
+    if (!shown) return { extraHeaders };
+    if (account.callerIdIn === 'from') return { extraHeaders, params: { fromUri: shown } };
+    return { extraHeaders: [...extraHeaders, `P-Preferred-Identity: <${shown.toString()}>`] };
+  }
+
+  #onProgress(session: Inviter, response: PrackableIncomingResponseWithSession): void {
+    if (this.ended || this.established || this.session !== session) return;
+    // One branch of a forked call is over (RFC 6228); nothing rings there any more.
+    if (response.message.statusCode === 199) return;
+    this.dialog?.heard(response.message);
     const { answer } = response.session;
     if (!answer) {
       this.signal({ type: 'sip.ringing', call: this.id, earlyMedia: this.#soundCame });
@@ -135,8 +174,16 @@ export class OutboundCall extends SipCall {
     const silent = clock.setTimeout(tell, soundWithinMs);
     try {
       await this.media.takeRemote(answer, true);
-      this.#soundCame = await this.media.soundArrives(() => this.established);
-      if (this.#soundCame) tell();
+      const over = () => this.established || this.ended;
+      while (await this.media.path.soundComes(over)) {
+        clock.clearTimeout(silent);
+        this.#soundCame = true;
+        tell();
+        // An announcement may end long before somebody answers: the agent then hears that it goes on ringing.
+        if (!(await this.media.path.soundStops(over))) break;
+        this.#soundCame = false;
+        tell();
+      }
     } catch {
       log('warn', 'call.early-media-unusable', { call: this.id });
       tell();
@@ -153,22 +200,47 @@ export class OutboundCall extends SipCall {
       this.#triedFully = true;
       this.around.learnFullCandidates();
       this.media.gatherFully();
-      void this.media
-        .offer()
-        .then(() => this.#invite())
-        .catch((error: unknown) => this.#fail(error));
-      // The first session is done with; the call goes on with the next.
-      this.session = undefined;
+      this.#inviteAgain();
       return;
     }
+    if (code === 422 && this.timer.tooShort(response.message)) {
+      this.#inviteAgain();
+      return;
+    }
+    const redirected = code >= 300 && code < 400 ? this.#redirected(response.message) : undefined;
+    if (redirected === '') return;
     // A timeout or a lost socket comes as a response that sip.js made up itself; it has no Via.
     const network = response.message.getHeader('via') === undefined;
     this.#failure = {
       by: network ? 'network' : 'far-side',
       code,
-      reason: reasonText(response.message.getHeader('reason')) || (response.message.reasonPhrase ?? ''),
+      reason:
+        redirected ??
+        (reasonText(response.message.getHeader('reason')) || (response.message.reasonPhrase ?? '').slice(0, 120)),
     };
     this.finish(this.#failure.by, code, this.#failure.reason);
+  }
+
+  /** Goes where a 3xx points; says in plain words why not, or nothing. */
+  #redirected(response: IncomingResponseMessage): string {
+    const next = nextTarget(response, this.#visited, this.around.account.domain);
+    if (typeof next === 'string') return next;
+    this.#target = next;
+    this.#visited.push(next.toString());
+    this.#inviteAgain();
+    return '';
+  }
+
+  /** The first session is done with; the call goes on with the next. */
+  #inviteAgain(): void {
+    this.session = undefined;
+    // What was heard of the first cannot be taken back on the same connection.
+    if (this.#listening) this.media.startAfresh();
+    this.#listening = this.#soundCame = false;
+    void this.media
+      .offer()
+      .then(() => this.#invite())
+      .catch((error: unknown) => this.#fail(error));
   }
 
   #fail(error: unknown): void {

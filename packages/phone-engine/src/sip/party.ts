@@ -54,7 +54,8 @@ function safeDecode(text: string): string {
   }
 }
 
-function plain(text: string, longest: number): string {
+/** Foreign text as it may be shown: nothing invisible in it, and not longer than `longest`. */
+export function plain(text: string, longest: number): string {
   // Control and direction-changing characters could make a name read as another one on the screen.
   return text
     .replace(/[\p{Cc}\p{Cf}]/gu, '')

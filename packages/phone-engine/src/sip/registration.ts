@@ -8,8 +8,10 @@
 import { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { IncomingResponseMessage } from 'sip.js/lib/core/messages/incoming-response-message.js';
 import type { OutgoingRequestDelegate } from 'sip.js/lib/core/messages/outgoing-request.js';
+import { AllowedMethods } from 'sip.js/lib/core/user-agent-core/allowed-methods.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { ClockPort } from '../ports.ts';
+import { retryAfterMs } from './back-off.ts';
 
 export type RegisterOutcome =
   | {
@@ -18,7 +20,14 @@ export type RegisterOutcome =
       /** What the server wants as keep-alive interval (RFC 5626 section 10), in seconds. */
       readonly flowTimerSeconds: number | null;
     }
-  | { readonly kind: 'refused'; readonly code: number; readonly reason: string; readonly retryAfterMs: number }
+  | {
+      readonly kind: 'refused';
+      readonly code: number;
+      readonly reason: string;
+      readonly retryAfterMs: number;
+      /** With a 423: what the server wants at least; 0 when it does not say. */
+      readonly minSeconds: number;
+    }
   | { readonly kind: 'silent' };
 
 export interface RegistrationOptions {
@@ -29,60 +38,73 @@ export interface RegistrationOptions {
   readonly clock: ClockPort;
 }
 
+/** RFC 5626 section 4.4.1: the same time that a keep-alive has. */
 const answerMs = 10_000;
-const allowed = 'ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PRACK, REFER';
+/** Each answer to a challenge takes a number of its own, and a request that nobody answers must not share one with the next. */
+const numbersEach = 10;
+/** No server means a longer interval seriously. */
+const longestSeconds = 7 * 86_400;
 
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #callId = crypto.randomUUID();
   #seconds: number;
-  #cseq = 0;
+  #cseq = 1 - numbersEach;
+  /** Someone on the way to the registrar cannot do outbound (RFC 5626 section 11.6). */
+  #plain = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
     this.#seconds = options.seconds;
   }
 
-  /** Registers or refreshes. Resolves in at most 10 s; never rejects. */
-  async register(): Promise<RegisterOutcome> {
-    const outcome = await this.#send(this.#seconds);
-    if (outcome.kind !== 'refused' || outcome.code !== 423 || outcome.retryAfterMs <= this.#seconds * 1_000)
-      return outcome;
+  /**
+   * Registers or refreshes. Never rejects.
+   * @param withinMs how long each of its requests may wait for an answer
+   */
+  async register(withinMs = answerMs): Promise<RegisterOutcome> {
+    const outcome = await this.#send(this.#seconds, withinMs);
+    if (outcome.kind !== 'refused') return outcome;
+    if (outcome.code === 439 && !this.#plain) this.#plain = true;
     // 423: the server wants a longer interval and says which (RFC 3261 section 10.2.8).
-    this.#seconds = outcome.retryAfterMs / 1_000;
-    return this.#send(this.#seconds);
+    else if (outcome.code === 423 && outcome.minSeconds > this.#seconds && outcome.minSeconds <= longestSeconds)
+      this.#seconds = outcome.minSeconds;
+    else return outcome;
+    return this.#send(this.#seconds, withinMs);
   }
 
   /** Removes the binding. Resolves when the server answered or the deadline passed. */
   async unregister(): Promise<void> {
-    await this.#send(0);
+    await this.#send(0, answerMs);
   }
 
-  #send(seconds: number): Promise<RegisterOutcome> {
+  #send(seconds: number, withinMs: number): Promise<RegisterOutcome> {
     const { userAgent, registrar, instance, clock } = this.#options;
     return new Promise((resolve) => {
       const core = userAgent.userAgentCore;
       // Shortcoming 11: with reg-id and +sip.instance the server replaces our old flow and hands out a GRUU that outlives the connection.
-      const contact = `${userAgent.contact.toString({ register: true })};reg-id=1;+sip.instance="<urn:uuid:${instance}>";expires=${seconds}`;
-      const aor = core.configuration.aor;
+      // It stays the same number on every server: where several servers share their bindings the newest connection is the one that counts.
+      const flow = this.#plain ? '' : ';reg-id=1';
+      const contact = `${userAgent.contact.toString({ register: true })}${flow};+sip.instance="<urn:uuid:${instance}>";expires=${seconds}`;
+      this.#cseq += numbersEach;
+      const { aor, supportedOptionTags } = core.configuration;
+      const tags = [...supportedOptionTags, 'path', 'gruu'].filter((tag) => !this.#plain || tag !== 'outbound');
       const message = core.makeOutgoingRequestMessage(
         'REGISTER',
         registrar,
         aor,
         aor,
-        { callId: this.#callId, cseq: this.#cseq + 1 },
-        [`Contact: ${contact}`, `Expires: ${seconds}`, `Allow: ${allowed}`],
+        { callId: this.#callId, cseq: this.#cseq, optionTags: tags },
+        [`Contact: ${contact}`, `Expires: ${seconds}`, `Allow: ${AllowedMethods.join(', ')}`],
       );
       let settled = false;
       const settle = (outcome: RegisterOutcome) => {
         if (settled) return;
         settled = true;
         clock.clearTimeout(deadline);
-        // The answer to a challenge took a number of its own.
-        this.#cseq = message.cseq;
         resolve(outcome);
       };
-      const deadline = clock.setTimeout(() => settle({ kind: 'silent' }), answerMs);
+      const deadline = clock.setTimeout(() => settle({ kind: 'silent' }), withinMs);
       const refuse = (response: { message: IncomingResponseMessage }) => settle(this.#refusal(response.message));
       const delegate: OutgoingRequestDelegate = {
         onAccept: (response) => settle(this.#acceptance(response.message, seconds)),
@@ -118,12 +140,13 @@ export class Registration {
 
   #refusal(message: IncomingResponseMessage): RegisterOutcome {
     const code = message.statusCode ?? 0;
-    const seconds = Number.parseInt(message.getHeader(code === 423 ? 'min-expires' : 'retry-after') ?? '', 10);
+    const seconds = (name: string): number => Number.parseInt(message.getHeader(name) ?? '', 10) || 0;
     return {
       kind: 'refused',
       code,
       reason: message.reasonPhrase ?? '',
-      retryAfterMs: seconds > 0 ? seconds * 1_000 : 0,
+      retryAfterMs: retryAfterMs(seconds('retry-after')),
+      minSeconds: seconds('min-expires'),
     };
   }
 }

@@ -7,6 +7,7 @@ import { RequestPendingError } from 'sip.js/lib/api/exceptions/request-pending.j
 import type { Session } from 'sip.js/lib/api/session.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
 import type { ClockPort } from '../ports.ts';
+import type { HeaderSource } from './caller-headers.ts';
 
 export type RenegotiationOutcome =
   | { readonly ok: true }
@@ -18,6 +19,11 @@ export interface RenegotiationOptions {
   readonly random: () => number;
   /** Who sent the first INVITE waits longer after glare. */
   readonly weCalled: boolean;
+  /** What else stands in the re-INVITE. */
+  readonly headers: () => string[];
+  readonly onAgreed: (response: HeaderSource) => void;
+  /** 422: true when another try may do (RFC 4028 section 7.4). */
+  readonly tooShort: (response: HeaderSource) => boolean;
   /** Undoes an offer that never left. */
   readonly rollBack: () => Promise<void>;
 }
@@ -46,9 +52,10 @@ export class Renegotiation {
       await prepare();
       for (let attempt = 1; ; attempt += 1) {
         const outcome = await this.#once();
-        const again = !outcome.ok && (outcome.code === 491 || (outcome.code === 500 && outcome.reason === 'glare'));
+        const glare = !outcome.ok && (outcome.code === 491 || (outcome.code === 500 && outcome.reason === 'glare'));
+        const again = glare || (!outcome.ok && outcome.code === 422 && outcome.reason === 'too short');
         if (!again || attempt === tries) return outcome;
-        await this.#pauseAfterGlare();
+        if (glare) await this.#pauseAfterGlare();
         if (this.#options.session.state !== SessionState.Established) return over;
       }
     } catch (error) {
@@ -57,7 +64,7 @@ export class Renegotiation {
   }
 
   #once(): Promise<RenegotiationOutcome> {
-    const { session, clock, rollBack } = this.#options;
+    const { session, clock, rollBack, headers, onAgreed, tooShort } = this.#options;
     if (session.state !== SessionState.Established) return Promise.resolve(over);
     return new Promise((resolve) => {
       const settle = (outcome: RenegotiationOutcome) => {
@@ -75,13 +82,19 @@ export class Renegotiation {
       session.stateChange.addListener(watch);
       session
         .invite({
+          requestOptions: { extraHeaders: headers() },
           requestDelegate: {
-            onAccept: () => settle(session.state === SessionState.Established ? { ok: true } : over),
+            onAccept: ({ message }) => {
+              if (session.state === SessionState.Established) onAgreed(message);
+              settle(session.state === SessionState.Established ? { ok: true } : over);
+            },
             onReject: ({ message }) => {
               const code = message.statusCode ?? 0;
               // A server busy with our or the far side's previous re-INVITE says 500 with Retry-After (RFC 3261 section 14.2).
               const glare = code === 500 && message.getHeader('retry-after') !== undefined;
-              settle({ ok: false, code, reason: glare ? 'glare' : `${code} ${message.reasonPhrase ?? ''}`.trim() });
+              if (code === 422 && tooShort(message)) settle({ ok: false, code, reason: 'too short' });
+              else
+                settle({ ok: false, code, reason: glare ? 'glare' : `${code} ${message.reasonPhrase ?? ''}`.trim() });
             },
           },
         })

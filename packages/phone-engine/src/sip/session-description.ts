@@ -3,7 +3,8 @@
  * Must never own the peer connection: an INVITE that is sent a second time uses the same one.
  */
 import type { BodyAndContentType, SessionDescriptionHandler } from 'sip.js/lib/api/session-description-handler.js';
-import { audioDirection, type CallMedia } from './call-media.ts';
+import type { CallMedia } from './call-media.ts';
+import { audioDirection } from './sound-description.ts';
 
 export interface DescriptionWatcher {
   /** The far side's description is in place. `held`: it sends us nothing but music or nothing at all. */

@@ -1,89 +1,91 @@
 /**
- * Owns what every call does once there is a SIP session for it: hold, mute, digits, transfers, staying alive over a lost line, and its one end.
- * `OutboundCall` and `InboundCall` own how a call begins. Must never signal twice that it ended, or anything at all after that.
+ * Owns what every call does once there is a SIP session for it: hold, mute, digits, staying alive over a lost line, and its one end. Its session is
+ * `CallDialog`'s, its transfers are `HandingOver`'s; `OutboundCall` and `InboundCall` own how it begins.
+ * Must never signal twice that it ended, or anything at all after that.
  */
-import type { CallId } from '@patchcord/call-protocol';
+import type { CallId, Party } from '@patchcord/call-protocol';
 import type { Bye } from 'sip.js/lib/api/bye.js';
-import type { Session } from 'sip.js/lib/api/session.js';
+import type { Invitation } from 'sip.js/lib/api/invitation.js';
+import type { Inviter } from 'sip.js/lib/api/inviter.js';
+import type { Notification } from 'sip.js/lib/api/notification.js';
+import type { Referral } from 'sip.js/lib/api/referral.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
-import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
+import type { SessionDialog } from 'sip.js/lib/core/dialogs/session-dialog.js';
+import type { IncomingRequest } from 'sip.js/lib/core/messages/incoming-request.js';
+import type { IncomingRequestMessage } from 'sip.js/lib/core/messages/incoming-request-message.js';
 import { SessionState as DialogState } from 'sip.js/lib/core/session/session.js';
-import type { ClockPort, IceServer, SipAccount, SoundPort } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
+import { CallDialog } from './call-dialog.ts';
+import { sendCallDigits } from './call-digits.ts';
 import { CallMedia } from './call-media.ts';
-import { parseDigits } from './digits.ts';
-import { Renegotiation, type RenegotiationOutcome } from './renegotiation.ts';
-import { SessionDescription } from './session-description.ts';
-import type { SipLog } from './sip-log.ts';
-import { referToReplacing, Transfer } from './transfer.ts';
-
-/** What a call needs from the port around it. */
-export interface CallSurroundings {
-  readonly account: SipAccount;
-  readonly userAgent: UserAgent;
-  readonly sound: SoundPort;
-  readonly clock: ClockPort;
-  readonly random: () => number;
-  readonly log: SipLog;
-  readonly newPeerConnection: (configuration: RTCConfiguration) => RTCPeerConnection;
-  iceServers(): readonly IceServer[];
-  /** The candidate policy for the server in use, with what was learned about it. */
-  candidates(): SipAccount['candidates'];
-  /** The server in use refused an offer with host candidates only. */
-  learnFullCandidates(): void;
-  connected(): boolean;
-  signal(signal: SipSignal): void;
-  /** Called once, right after `sip.ended`. */
-  over(call: SipCall): void;
-  /** Runs when the line is ready again; dropped if that takes longer than a minute. */
-  whenReady(run: () => void): void;
-}
-
-export type EndedBy = 'agent' | 'far-side' | 'network';
-
-/** After a transfer the far side normally hangs up by itself; if not, we do. */
-const farewellMs = 2_000;
+import type { CallSurroundings, EndedBy, Following } from './call-surroundings.ts';
+import { Farewell } from './farewell.ts';
+import { HandingOver } from './handing-over.ts';
+import { reasonHeader, reasonText } from './reason.ts';
+import { SessionTimer } from './session-timer.ts';
+import { readTransferRequest, reporter } from './transfer-request.ts';
 
 export abstract class SipCall {
   readonly id: CallId;
   readonly media: CallMedia;
   protected readonly around: CallSurroundings;
-  protected session: Session | undefined;
+  protected readonly timer: SessionTimer;
+  protected session: Inviter | Invitation | undefined;
+  protected dialog: CallDialog | undefined;
   /** Why the far side's last description could not be used. */
   protected unusable: string | undefined;
-  #renegotiation: Renegotiation | undefined;
-  #transfer: Transfer | undefined;
+  readonly #handing: HandingOver;
+  readonly #farewell: Farewell;
+  #following: Following | undefined;
   #ended = false;
   #established = false;
   #answered = false;
   #held = false;
+  #holdAsked = false;
+  #muted = false;
   #farHeld = false;
-  #farewell: unknown;
+  #known = '';
 
   constructor(id: CallId, around: CallSurroundings) {
     this.id = id;
     this.around = around;
+    const { account, clock, sound } = around;
     const urls = around.iceServers().flatMap((server) => server.urls);
     this.media = new CallMedia({
       call: id,
-      sound: around.sound,
-      clock: around.clock,
+      sound,
+      clock,
       iceServers: around.iceServers(),
       newPeerConnection: around.newPeerConnection,
+      newAudioContext: around.newAudioContext,
+      profile: account,
       policy: {
         candidates: around.candidates(),
-        iceTransportPolicy: around.account.iceTransportPolicy,
+        iceTransportPolicy: account.iceTransportPolicy,
         expectsRelay: urls.some((url) => /^turns?:/i.test(url)),
       },
       onBroken: () => this.#mendPath(),
     });
+    this.timer = new SessionTimer({
+      clock,
+      wantedSeconds: account.sessionSeconds,
+      connected: () => around.connected(),
+      refresh: () => this.dialog?.refresh(),
+      expired: (seconds) =>
+        this.#breakOff(408, 'Session timer expired', `The far side gave no sign of life for ${seconds} seconds.`),
+    });
+    this.#handing = new HandingOver(this, around);
+    this.#farewell = new Farewell(around);
   }
 
   abstract readonly direction: 'inbound' | 'outbound';
-  /** Ends a call that has no established session yet. */
-  protected abstract giveUp(): void;
+  /** Ends a call that has no established session yet. @param extraHeaders what a CANCEL says beside it */
+  protected abstract giveUp(...extraHeaders: string[]): void;
   /** The line is ready again, and this call had not been answered when it was lost. */
   protected abstract lineCameBack(): void;
+  protected abstract onEstablished(): void;
+  /** The session ended without any of the known reasons; says why if this direction knows. */
+  protected abstract explainEnd(): { by: EndedBy; code: number; reason: string };
 
   get ended(): boolean {
     return this.#ended;
@@ -91,26 +93,58 @@ export abstract class SipCall {
   get established(): boolean {
     return this.#established && !this.#ended;
   }
-  get currentSession(): Session | undefined {
+  get currentSession(): Inviter | Invitation | undefined {
     return this.session;
+  }
+  get connectedDialog(): SessionDialog | undefined {
+    return this.established ? (this.session?.dialog as SessionDialog | undefined) : undefined;
+  }
+  /** What the agent asked for last. */
+  get held(): boolean {
+    return this.#holdAsked;
+  }
+  get muted(): boolean {
+    return this.#muted;
+  }
+  get farHeld(): boolean {
+    return this.#farHeld;
+  }
+
+  farSupports(option: string): boolean {
+    return this.dialog?.supports(option) ?? false;
+  }
+
+  /** Whether a request inside a dialog belongs to this call. */
+  owns(message: IncomingRequestMessage): boolean {
+    const request = this.session?.request;
+    if (request?.callId !== message.callId) return false;
+    return this.direction === 'outbound' ? request.fromTag === message.toTag : request.fromTag === message.fromTag;
+  }
+
+  /** Takes an UPDATE or PRACK of its dialog. */
+  take(request: IncomingRequest): void {
+    if (this.dialog && request.message.method === 'UPDATE') this.dialog.update(request);
+    else request.reject({ statusCode: 481 });
   }
 
   /** Ends the call, whatever its phase. */
   hangUp(): void {
     if (this.#ended) return;
-    if (this.#established) this.#sayBye();
+    this.#following?.giveUp();
+    if (this.#established) this.#farewell.say(this.session);
     else this.giveUp();
     this.finish('agent', 0, '');
   }
 
   hold(on: boolean): void {
-    const renegotiation = this.#renegotiation;
-    if (!this.established || !renegotiation) {
+    const { dialog } = this;
+    if (!this.established || !dialog) {
       this.signal({ type: 'sip.hold-refused', call: this.id, reason: 'The call is not connected.' });
       return;
     }
-    void renegotiation
-      .run(() => this.media.hold(on))
+    this.#holdAsked = on;
+    void dialog
+      .renegotiate(() => this.media.hold(on))
       .then(async (outcome) => {
         if (this.#ended) return;
         if (outcome.ok) {
@@ -118,8 +152,8 @@ export abstract class SipCall {
           this.signal({ type: on ? 'sip.held' : 'sip.resumed', call: this.id });
           return;
         }
-        if (this.#lostFarSide(outcome)) return;
         // Refused: the microphone (or the silence) that was there before comes back.
+        this.#holdAsked = this.#held;
         await this.media.hold(this.#held).catch(() => {});
         this.signal({
           type: 'sip.hold-refused',
@@ -133,46 +167,58 @@ export abstract class SipCall {
     if (on) void this.media.hold(true).catch(() => {});
   }
 
+  /** The call begins on hold: not a word leaves before it is resumed. */
+  beginHeld(): void {
+    this.#held = this.#holdAsked = true;
+    void this.media.hold(true).catch(() => {});
+  }
+
   mute(muted: boolean): void {
+    this.#muted = muted;
     this.media.mute(muted);
   }
 
   /** Another call took this one's place (RFC 3891): the far side goes on there. */
   giveWay(): void {
     if (this.#ended) return;
-    if (this.#established) this.#sayBye();
-    else this.giveUp();
+    // So that nobody counts it as missed.
+    const elsewhere = reasonHeader(200, 'Call completed elsewhere');
+    if (this.#established) this.#farewell.say(this.session, elsewhere);
+    else this.giveUp(elsewhere);
     this.finish('far-side', 0, 'The far side moved to another call.');
   }
 
   sendDigits(digits: string): void {
-    const sendable = parseDigits(digits);
-    const refuse = (reason: string) => this.signal({ type: 'sip.digits-refused', call: this.id, reason });
-    if (sendable === null) refuse('Only 0-9, *, #, A-D and a comma for a pause can be sent.');
-    else if (!this.#established) refuse('The call is not connected.');
-    else
-      void this.media.sendDigits(sendable).then((trouble) => {
-        if (trouble !== '') refuse(trouble);
-      });
+    const { session, dialog, media, around } = this;
+    void sendCallDigits(digits, media, session, dialog, () => around.connected()).then((reason) => {
+      if (reason !== '') this.signal({ type: 'sip.digits-refused', call: this.id, reason });
+    });
   }
 
   /** Blind transfer. */
   transfer(to: string): void {
-    this.#refer(`<${to}>`, () => {});
+    this.#handing.blind(to);
   }
 
   /** Attended transfer: the far side of this call takes our place in `consult`. */
   transferInto(consult: SipCall): void {
-    const dialog = consult.established ? consult.session?.dialog : undefined;
-    if (!dialog) {
-      this.signal({
-        type: 'sip.transfer-refused',
-        call: this.id,
-        reason: 'The second call is not connected; wait for its answer or transfer without consulting.',
-      });
-      return;
-    }
-    this.#refer(referToReplacing(dialog), () => consult.leaveAfterTransfer());
+    this.#handing.attended(consult);
+  }
+
+  /** The agent wants the call back before the target answers. */
+  cancelTransfer(): void {
+    this.#handing.takeBack();
+  }
+
+  leaveAfterTransfer(): void {
+    if (this.#ended) return;
+    this.#farewell.afterPatience(() => this.hangUp());
+  }
+
+  makeRoom(reason: string): Promise<void> {
+    const confirmed = this.#farewell.confirmed(this.session);
+    this.finish('agent', 0, reason);
+    return confirmed;
   }
 
   /** The line is registered again on a new connection. */
@@ -180,10 +226,18 @@ export abstract class SipCall {
     if (this.#ended) return;
     if (!this.#established) this.lineCameBack();
     // Servers without GRUU keep sending to the dead connection until a request of ours brings them the new one (RFC 3261 section 12.2.1.1).
-    else if (!hasStableContact) void this.#offerAgain(() => {});
+    else if (!hasStableContact) void this.dialog?.renegotiate(() => {});
   }
 
-  protected signal(signal: SipSignal): void {
+  /** Ends without a word to the agent: another session goes on under the same id. */
+  retire(): void {
+    if (this.#ended) return;
+    this.#close();
+    // Whoever sent us away hangs up by itself; if not, we do.
+    this.#farewell.afterPatience(() => this.#farewell.say(this.session));
+  }
+
+  signal(signal: SipSignal): void {
     if (!this.#ended) this.around.signal(signal);
   }
 
@@ -198,17 +252,27 @@ export abstract class SipCall {
       reason,
       ...(elsewhere ? { elsewhere: true } : {}),
     });
-    this.#ended = true;
-    this.#transfer?.cancel();
-    this.around.clock.clearTimeout(this.#farewell);
-    this.media.close();
+    this.#close();
     this.around.over(this);
   }
 
+  #close(): void {
+    this.#ended = true;
+    this.timer.stop();
+    this.#handing.stop();
+    this.#farewell.forget();
+    this.media.close();
+  }
+
   /** Takes a session under this call's care. */
-  protected adopt(session: Session): void {
+  protected adopt(session: Inviter | Invitation): void {
     this.session = session;
-    session.data = new SessionDescription(this.media, {
+    this.dialog = new CallDialog({
+      session,
+      media: this.media,
+      timer: this.timer,
+      around: this.around,
+      weCalled: this.direction === 'outbound',
       onUnusable: (reason) => {
         this.unusable = reason;
       },
@@ -219,17 +283,12 @@ export abstract class SipCall {
         this.#farHeld = held;
         if (this.#answered) this.signal({ type: held ? 'sip.far-held' : 'sip.far-resumed', call: this.id });
       },
-    });
-    this.#renegotiation = new Renegotiation({
-      session,
-      clock: this.around.clock,
-      random: this.around.random,
-      weCalled: this.direction === 'outbound',
-      rollBack: () => this.media.rollBack(),
+      onIdentified: (farSide) => this.identify(farSide),
+      onLost: (reason) => this.#breakOff(481, 'Call does not exist', reason),
     });
     session.stateChange.addListener((state) => {
       if (this.session !== session) return;
-      if (state === SessionState.Established) this.#onEstablished(session);
+      if (state === SessionState.Established) this.#onEstablished();
       // The response that explains the end is delivered right after this; let it speak first.
       if (state === SessionState.Terminated)
         queueMicrotask(() => {
@@ -238,22 +297,25 @@ export abstract class SipCall {
     });
   }
 
+  /** Who the far side is; told when it is news. `silently`: the agent knows already. */
+  protected identify(farSide: Party, silently = false): void {
+    const known = JSON.stringify([farSide.number, farSide.name]);
+    if (known === this.#known) return;
+    this.#known = known;
+    if (!silently) this.signal({ type: 'sip.identified', call: this.id, farSide });
+  }
+
   /** Delegate parts that both directions share. */
   protected get sharedDelegate() {
     return {
       onBye: (bye: Bye) => {
         void bye.accept().catch(() => {});
-        this.#transfer?.farSideLeft();
-        this.finish('far-side', 0, reasonText(bye.request.getHeader('reason')));
+        this.#handing.farSideLeft();
+        if (this.#following) this.#following.farSideLeft();
+        else this.finish('far-side', 0, reasonText(bye.request.getHeader('reason')));
       },
-      onNotify: (notification: Parameters<Transfer['take']>[0]) => {
-        if (this.#transfer) this.#transfer.take(notification);
-        else void notification.accept().catch(() => {});
-      },
-      // Shortcoming 18: without a delegate sip.js would dial wherever a stranger's REFER points.
-      onRefer: (referral: { reject(options: { statusCode: number }): Promise<void> }) => {
-        void referral.reject({ statusCode: 603 }).catch(() => {});
-      },
+      onNotify: (notification: Notification) => this.#handing.notify(notification),
+      onRefer: (referral: Referral) => this.#onRefer(referral),
     };
   }
 
@@ -265,7 +327,9 @@ export abstract class SipCall {
     if (this.#farHeld) this.signal({ type: 'sip.far-held', call: this.id });
   }
 
-  #onEstablished(session: Session): void {
+  #onEstablished(): void {
+    const { session } = this;
+    if (!session) return;
     if (this.#ended) {
       void session.bye().catch(() => {});
       return;
@@ -278,86 +342,55 @@ export abstract class SipCall {
       return;
     }
     this.onEstablished();
-    if (this.media.takeOtherBranch()) void this.#offerAgain(() => this.media.startAfresh());
+    if (this.media.takeOtherBranch()) void this.dialog?.renegotiate(() => this.media.startAfresh());
   }
 
-  protected abstract onEstablished(): void;
-  /** The session ended without any of the known reasons; says why if this direction knows. */
-  protected abstract explainEnd(): { by: EndedBy; code: number; reason: string };
-
   #onSessionGone(): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#following) return;
     const { by, code, reason } = this.explainEnd();
     this.finish(by, code, reason);
   }
 
-  #sayBye(): void {
-    const session = this.session;
-    if (!session || session.state !== SessionState.Established) return;
-    const bye = () => {
-      if (session.state === SessionState.Established) void session.bye().catch(() => {});
-    };
-    // While the line is down the far side is told as soon as it is back; the agent does not wait for that.
-    if (this.around.connected()) bye();
-    else this.around.whenReady(bye);
-  }
-
-  #refer(referTo: string, alsoLeave: () => void): void {
-    const dialog = this.established ? this.session?.dialog : undefined;
-    const { userAgent, clock, connected } = this.around;
-    const refuse = (reason: string) => this.signal({ type: 'sip.transfer-refused', call: this.id, reason });
-    if (!dialog || !connected()) {
-      refuse('The call or the line is not connected.');
+  /** Shortcoming 18: without a delegate sip.js would dial wherever a stranger's REFER points. */
+  #onRefer(referral: Referral): void {
+    const { account, userAgent } = this.around;
+    const { request } = referral;
+    const target = account.followTransfers ? readTransferRequest(request, account.domain) : null;
+    if (!target || !this.established || this.#following) {
+      void referral.reject({ statusCode: 603 }).catch(() => {});
       return;
     }
-    if (this.#transfer && !this.#transfer.settled) {
-      refuse('A transfer of this call is already under way.');
-      return;
-    }
-    this.#transfer = new Transfer(clock, {
-      onRinging: () => this.signal({ type: 'sip.transfer-ringing', call: this.id }),
-      onDone: () => {
-        this.signal({ type: 'sip.transferred', call: this.id });
-        this.leaveAfterTransfer();
-        alsoLeave();
+    // RFC 4488: the far side may want no reports.
+    const quiet = /^\s*false\b/i.test(request.getHeader('refer-sub') ?? '');
+    void referral.accept({ statusCode: 202, extraHeaders: quiet ? ['Refer-Sub: false'] : [] }).catch(() => {});
+    const report = reporter(this.session?.dialog, userAgent.contact.toString(), !quiet);
+    report('100 Trying', false);
+    this.#following = this.around.follow(this, {
+      ...target,
+      report: (status, final) => {
+        if (final) this.#following = undefined;
+        report(status, final);
       },
-      onRefused: refuse,
     });
-    this.#transfer.start(dialog, referTo, userAgent.configuration.uri.toString(), userAgent.contact.toString());
+    if (!this.#following) report('503 Service Unavailable', true);
   }
 
-  /** The others talk without us: hangs up if they do not within a moment. */
-  protected leaveAfterTransfer(): void {
+  /** The far side that sent us away, and hung up, could not be replaced: that is this call's end. */
+  farSideGone(reason: string): void {
+    this.finish('far-side', 0, reason);
+  }
+
+  #breakOff(cause: number, text: string, reason: string): void {
     if (this.#ended) return;
-    this.#farewell = this.around.clock.setTimeout(() => this.hangUp(), farewellMs);
+    this.#farewell.say(this.session, reasonHeader(cause, text));
+    this.finish('network', 0, reason);
   }
 
   /** Shortcoming 9: nothing in sip.js notices a broken path or restarts ICE. */
   #mendPath(): void {
     this.around.log('warn', 'call.path-broken', { call: this.id });
-    if (this.established && this.around.connected()) void this.#offerAgain(() => this.media.restartPath());
+    if (this.established && this.around.connected()) void this.dialog?.renegotiate(() => this.media.restartPath());
   }
-
-  async #offerAgain(prepare: () => void): Promise<void> {
-    const outcome = await this.#renegotiation?.run(prepare);
-    if (outcome && !outcome.ok) this.#lostFarSide(outcome);
-  }
-
-  /** 481 and 408 inside a dialog mean that it is gone (RFC 5057 section 5.1). */
-  #lostFarSide(outcome: RenegotiationOutcome): boolean {
-    if (outcome.ok || this.#ended) return false;
-    const gone = outcome.code === 481 || (outcome.code === 408 && this.around.connected());
-    if (gone) {
-      this.#sayBye();
-      this.finish('network', 0, 'The PBX no longer knows this call.');
-    }
-    return gone;
-  }
-}
-
-/** The text of a Reason header (RFC 3326), for people. */
-export function reasonText(header: string | undefined): string {
-  return /text\s*=\s*"([^"]{1,120})"/i.exec(header ?? '')?.[1] ?? '';
 }
 
 /** Longest SIP Call-ID an event carries. A PBX may send longer ones; they are cut, which still joins its own call records by their start. */

@@ -1,6 +1,9 @@
 /**
  * Owns the WebSocket that carries SIP (RFC 7118), as a transport for sip.js. Opens where it is told, drops a dead connection without waiting for
- * its close handshake, and shields everything above from malformed messages. Must never reconnect by itself: the line decides when and where.
+ * its close handshake, and shields everything above from malformed messages. For a move to a better server it holds a second connection beside the
+ * one in use, and the old one for a while after. Must never reconnect or move by itself: the line decides when and where.
+ *
+ *   open ──→ in use ──(abandon, gone)──→ closed          prepare ──→ next ──(switchOver)──→ in use, and what was in use lingers
  */
 import { EmitterImpl } from 'sip.js/lib/api/emitter.js';
 import type { Transport } from 'sip.js/lib/api/transport.js';
@@ -9,16 +12,26 @@ import type { ClockPort } from '../ports.ts';
 import { mendIncoming } from './message-mending.ts';
 import type { SipLog } from './sip-log.ts';
 
+/**
+ * What arrived: a keep-alive answer (RFC 5626 section 4.4.1: one CRLF), a response to a request of ours, or a request. The first two prove both
+ * ways of the connection, the last only one.
+ */
+export type Heard = 'pong' | 'response' | 'request';
+
 export interface SipSocketOptions {
   readonly clock: ClockPort;
   readonly log: SipLog;
-  /** Anything arrived, a keep-alive answer (RFC 5626 section 4.4.1: one CRLF) or a message. */
-  readonly onHeard: (what: 'pong' | 'message') => void;
-  /** The open connection is gone; not called after `abandon`. */
+  /** Something arrived on the connection in use. */
+  readonly onHeard: (what: Heard) => void;
+  /** The connection in use is gone; not called after `abandon`. */
   readonly onGone: (reason: string) => void;
 }
 
 const doubleCrlf = '\r\n\r\n';
+/** How long a connection that was moved away from still takes what was on its way: a BYE, the answer to an INVITE. */
+const lingerMs = 32_000;
+/** Requests that are remembered with their connection; more unanswered at once are an attack. */
+const mostAnswers = 64;
 
 export class SipSocket implements Transport {
   onConnect: (() => void) | undefined;
@@ -28,7 +41,15 @@ export class SipSocket implements Transport {
   readonly #stateChange = new EmitterImpl<TransportState>();
   #state = TransportState.Disconnected;
   #socket: WebSocket | undefined;
+  /** Open beside the one in use; REGISTER goes over it. */
+  #next: WebSocket | undefined;
+  #old: WebSocket | undefined;
+  #lingering: unknown;
+  /** Branch of a request → the connection it came over, where its answer goes (RFC 3261 section 18.2.2). */
+  readonly #cameOver = new Map<string, WebSocket>();
   #secure = true;
+  /** Ends the waits for connections that are being opened. */
+  readonly #openings = new Set<() => void>();
 
   // The signature is sip.js's: it constructs its transport itself.
   constructor(_logger: unknown, options: SipSocketOptions) {
@@ -49,60 +70,77 @@ export class SipSocket implements Transport {
     return this.#state === TransportState.Connected;
   }
 
-  /** Opens a connection to `url`. Resolves with an empty text when it is open, otherwise with the reason why not. Never rejects. */
-  open(url: string, deadlineMs: number): Promise<string> {
+  /** Opens a connection to `url`, in place of all others. Resolves with an empty text when it is open, otherwise with the reason why not. Never rejects. */
+  async open(url: string, deadlineMs: number): Promise<string> {
     this.abandon();
-    return new Promise((resolve) => {
-      let socket: WebSocket;
-      try {
-        socket = new WebSocket(url, 'sip');
-      } catch (error) {
-        resolve(error instanceof Error ? error.message : 'the address is not a WebSocket address');
-        return;
-      }
-      this.#secure = url.startsWith('wss:');
-      this.#socket = socket;
-      this.#become(TransportState.Connecting);
-      const { clock } = this.#options;
-      let opened = false;
-      const deadline = clock.setTimeout(() => fail('no answer'), deadlineMs);
-      const fail = (reason: string) => {
-        clock.clearTimeout(deadline);
-        if (this.#socket === socket) this.abandon();
-        resolve(reason);
-      };
-      socket.onopen = () => {
-        if (this.#socket !== socket) return;
-        opened = true;
-        clock.clearTimeout(deadline);
-        this.#become(TransportState.Connected);
-        this.onConnect?.();
-        resolve('');
-      };
-      socket.onmessage = (event) => {
-        if (this.#socket === socket) this.#receive(event.data);
-      };
-      socket.onclose = (event) => {
-        if (this.#socket !== socket) return fail('given up');
-        if (!opened) return fail(`connection refused (close code ${event.code})`);
-        this.#socket = undefined;
-        this.#become(TransportState.Disconnected);
-        this.onDisconnect?.(new Error('closed'));
-        this.#options.onGone(`the server closed the connection (code ${event.code})`);
-      };
-    });
+    const opening = this.#dial(url);
+    if (typeof opening === 'string') return opening;
+    this.#socket = opening;
+    this.#secure = url.startsWith('wss:');
+    this.#become(TransportState.Connecting);
+    const failure = await this.#opened(opening, deadlineMs);
+    if (this.#socket !== opening) return 'given up';
+    if (failure !== '') {
+      this.abandon();
+      return failure;
+    }
+    this.#become(TransportState.Connected);
+    this.onConnect?.();
+    return '';
   }
 
   /**
-   * Lets go of the connection now. Shortcoming 8: a dead socket can take a second and more to report its own close, so nobody waits for it.
+   * Opens a second connection beside the one in use, which stays as it is. From then on REGISTER goes over the second one, until `switchOver` or
+   * `dropNext`. Resolves as `open` does.
+   */
+  async prepare(url: string, deadlineMs: number): Promise<string> {
+    this.dropNext();
+    const opening = this.#dial(url);
+    if (typeof opening === 'string') return opening;
+    const failure = await this.#opened(opening, deadlineMs);
+    if (failure !== '') {
+      discard(opening);
+      return failure;
+    }
+    this.dropNext();
+    this.#next = opening;
+    return '';
+  }
+
+  /** True while a second connection is open. */
+  get hasNext(): boolean {
+    return this.#next !== undefined;
+  }
+
+  dropNext(): void {
+    discard(this.#next);
+    this.#next = undefined;
+  }
+
+  /** The second connection takes the place of the one in use, which lingers. Returns false when there is none (any more). */
+  switchOver(): boolean {
+    const next = this.#next;
+    if (!next) return false;
+    this.#endLingering();
+    this.#old = this.#socket;
+    this.#next = undefined;
+    this.#socket = next;
+    this.#secure = next.url.startsWith('wss:');
+    this.#lingering = this.#options.clock.setTimeout(() => this.#endLingering(), lingerMs);
+    this.#become(TransportState.Connected);
+    return true;
+  }
+
+  /**
+   * Lets go of everything now. Shortcoming 8: a dead socket can take a second and more to report its own close, so nobody waits for it.
    */
   abandon(): void {
-    const socket = this.#socket;
+    for (const giveUp of [...this.#openings]) giveUp();
+    discard(this.#socket);
     this.#socket = undefined;
-    if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      socket.close(1000);
-    }
+    this.dropNext();
+    this.#endLingering();
+    this.#cameOver.clear();
     if (this.#state === TransportState.Disconnected) return;
     this.#become(TransportState.Disconnected);
     this.onDisconnect?.();
@@ -114,8 +152,9 @@ export class SipSocket implements Transport {
   }
 
   async send(message: string): Promise<void> {
-    if (!this.#socket || !this.isConnected()) throw new Error('The SIP connection is down.');
-    this.#socket.send(message);
+    const socket = this.#wayOf(message);
+    if (!socket || !this.isConnected()) throw new Error('The SIP connection is down.');
+    socket.send(message);
   }
 
   // The line opens and closes; what sip.js asks for here has already happened.
@@ -127,14 +166,66 @@ export class SipSocket implements Transport {
     this.abandon();
   }
 
-  #receive(data: unknown): void {
+  #wayOf(message: string): WebSocket | undefined {
+    if (message.startsWith('REGISTER ')) return this.#next ?? this.#socket;
+    if (!(this.#next || this.#old) || !message.startsWith('SIP/2.0 ')) return this.#socket;
+    const way = this.#cameOver.get(branchOf(message));
+    return way?.readyState === WebSocket.OPEN ? way : this.#socket;
+  }
+
+  #dial(url: string): WebSocket | string {
+    try {
+      const socket = new WebSocket(url, 'sip');
+      socket.binaryType = 'arraybuffer';
+      return socket;
+    } catch (error) {
+      return error instanceof Error ? error.message : 'the address is not a WebSocket address';
+    }
+  }
+
+  #opened(socket: WebSocket, deadlineMs: number): Promise<string> {
+    return new Promise((resolve) => {
+      const { clock } = this.#options;
+      const giveUp = () => settle('given up');
+      const settle = (failure: string) => {
+        clock.clearTimeout(deadline);
+        this.#openings.delete(giveUp);
+        resolve(failure);
+      };
+      this.#openings.add(giveUp);
+      const deadline = clock.setTimeout(() => settle('no answer'), deadlineMs);
+      socket.onopen = () => settle('');
+      socket.onmessage = ({ data }) => this.#receive(socket, data);
+      socket.onclose = ({ code }) => {
+        settle(`connection refused (close code ${code})`);
+        this.#closed(socket, code);
+      };
+    });
+  }
+
+  #closed(socket: WebSocket, code: number): void {
+    if (this.#next === socket) this.#next = undefined;
+    if (this.#old === socket) this.#endLingering();
+    if (this.#socket !== socket || this.#state !== TransportState.Connected) return;
+    this.#socket = undefined;
+    const reason = `the server closed the connection (code ${code})`;
+    // With a second connection up there is no moment without one: the line moves to it.
+    if (!this.#next) {
+      this.#become(TransportState.Disconnected);
+      this.onDisconnect?.(new Error('closed'));
+    }
+    this.#options.onGone(reason);
+  }
+
+  #receive(socket: WebSocket, data: unknown): void {
+    if (socket !== this.#socket && socket !== this.#next && socket !== this.#old) return;
     const text = typeof data === 'string' ? data : data instanceof ArrayBuffer ? new TextDecoder().decode(data) : '';
     if (text === '') return;
-    if (/^(\r\n)+$/.test(text)) {
-      this.#options.onHeard('pong');
-      return;
-    }
-    this.#options.onHeard('message');
+    const pong = /^(\r\n)+$/.test(text);
+    const response = text.startsWith('SIP/2.0 ');
+    if (socket === this.#socket) this.#options.onHeard(pong ? 'pong' : response ? 'response' : 'request');
+    if (pong) return;
+    if (!response) this.#remember(text, socket);
     try {
       this.onMessage?.(mendIncoming(text));
     } catch {
@@ -143,9 +234,36 @@ export class SipSocket implements Transport {
     }
   }
 
+  #remember(request: string, socket: WebSocket): void {
+    const branch = branchOf(request);
+    if (branch === '') return;
+    this.#cameOver.set(branch, socket);
+    for (const oldest of this.#cameOver.keys()) {
+      if (this.#cameOver.size <= mostAnswers) break;
+      this.#cameOver.delete(oldest);
+    }
+  }
+
+  #endLingering(): void {
+    this.#options.clock.clearTimeout(this.#lingering);
+    discard(this.#old);
+    this.#old = undefined;
+  }
+
   #become(state: TransportState): void {
     if (this.#state === state) return;
     this.#state = state;
     this.#stateChange.emit(state);
   }
+}
+
+function discard(socket: WebSocket | undefined): void {
+  if (!socket) return;
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.close(1000);
+}
+
+/** Of the topmost Via; the empty text when there is none. */
+function branchOf(message: string): string {
+  return /^(?:via|v)\s*:[^\r\n,]*?;\s*branch\s*=\s*([^\s;,]+)/im.exec(message)?.[1] ?? '';
 }

@@ -13,12 +13,17 @@ export function followAnsweredContact(core: UserAgentCore): void {
     invite(request, {
       ...delegate,
       onAccept: (response) => {
-        const contact = response.message.parseHeader('contact') as { readonly uri?: URI } | undefined;
-        // `dialogState` is protected in sip.js; there is no other way to it.
-        if (contact?.uri) (response.session as unknown as OpenDialog).dialogState.remoteTarget = contact.uri;
+        refreshTarget(response.session, response.message);
         delegate?.onAccept?.(response);
       },
     });
+}
+
+/** From here on the dialog's requests go to the Contact of this message, if it has one. */
+export function refreshTarget(dialog: object, message: { parseHeader(name: string): unknown }): void {
+  const contact = message.parseHeader('contact') as { readonly uri?: URI } | undefined;
+  // `dialogState` is protected in sip.js; there is no other way to it.
+  if (contact?.uri) (dialog as OpenDialog).dialogState.remoteTarget = contact.uri;
 }
 
 interface OpenDialog {

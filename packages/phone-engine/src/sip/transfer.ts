@@ -10,6 +10,8 @@ export interface TransferOutcome {
   onRinging(): void;
   onDone(): void;
   onRefused(reason: string): void;
+  /** It was taken back here, and the target answered all the same. */
+  onDoneAfterAll(): void;
 }
 
 /** The far side should accept or refuse the REFER itself within this. */
@@ -24,6 +26,7 @@ export class Transfer {
   readonly #outcome: TransferOutcome;
   #accepted = false;
   #settled = false;
+  #takenBack = false;
   /** The target rings, as far as we were told. */
   #targetRings = false;
   #deadline: unknown;
@@ -69,12 +72,20 @@ export class Transfer {
     const event = notification.request.getHeader('event') ?? '';
     if (this.#settled || !/^\s*refer\b/i.test(event)) return;
     const status = readSipfrag(notification.request.body);
-    // The state of the subscription is not looked at: some phones call it terminated with every report, also with "100 Trying".
+    const state = notification.request.getHeader('subscription-state') ?? '';
+    // Some phones call the subscription terminated with every report, also with "100 Trying". Only a reason other than "all was said" ends it.
+    const lastWord =
+      /^\s*terminated\b/i.test(state) &&
+      (status === null || /;\s*reason\s*=\s*(?:timeout|giveup|rejected|deactivated|probation)\b/i.test(state));
+    if (lastWord && (status === null || status.code < 200)) {
+      this.#refuse('The phone system stopped reporting, so nobody knows what became of the transfer.');
+      return;
+    }
     if (status === null) return;
     if (status.code < 200) {
       if (status.code > 100) {
         this.#targetRings = true;
-        this.#outcome.onRinging();
+        if (!this.#takenBack) this.#outcome.onRinging();
       }
       this.#wait(ringingMs, 'The target did not answer.');
     } else if (status.code < 300) this.#done();
@@ -90,6 +101,20 @@ export class Transfer {
     else this.cancel();
   }
 
+  /**
+   * The agent wants the call back. No request takes a REFER back (RFC 3515 and RFC 5589 know none), so this is said as it is: the call is the
+   * agent's again, unless the target answers.
+   */
+  takeBack(): void {
+    if (this.#settled || this.#takenBack) return;
+    this.#outcome.onRefused(
+      this.#accepted
+        ? 'The far side cannot be told to stop. The call is yours again, and ends only if the target still answers.'
+        : 'The transfer had already been asked for. The call is yours again, and ends only if the target still answers.',
+    );
+    this.#takenBack = true;
+  }
+
   cancel(): void {
     this.#settled = true;
     this.#clock.clearTimeout(this.#deadline);
@@ -98,13 +123,14 @@ export class Transfer {
   #done(): void {
     if (this.#settled) return;
     this.cancel();
-    this.#outcome.onDone();
+    if (this.#takenBack) this.#outcome.onDoneAfterAll();
+    else this.#outcome.onDone();
   }
 
   #refuse(reason: string): void {
     if (this.#settled) return;
     this.cancel();
-    this.#outcome.onRefused(reason);
+    if (!this.#takenBack) this.#outcome.onRefused(reason);
   }
 
   #wait(ms: number, otherwise: string): void {

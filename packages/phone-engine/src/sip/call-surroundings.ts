@@ -1,0 +1,40 @@
+/** What a call needs of the port around it. Owns no behaviour. */
+import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
+import type { ClockPort, IceServer, SipAccount, SoundPort } from '../ports.ts';
+import type { SipSignal } from '../state.ts';
+import type { SipCall } from './sip-call.ts';
+import type { SipLog } from './sip-log.ts';
+import type { FollowedTarget } from './transfer-request.ts';
+
+export interface CallSurroundings {
+  readonly account: SipAccount;
+  readonly userAgent: UserAgent;
+  readonly sound: SoundPort;
+  readonly clock: ClockPort;
+  readonly random: () => number;
+  readonly log: SipLog;
+  readonly newPeerConnection: (configuration: RTCConfiguration) => RTCPeerConnection;
+  readonly newAudioContext: () => AudioContext;
+  iceServers(): readonly IceServer[];
+  /** The candidate policy for the server in use, with what was learned about it. */
+  candidates(): SipAccount['candidates'];
+  /** The server in use refused an offer with host candidates only. */
+  learnFullCandidates(): void;
+  connected(): boolean;
+  signal(signal: SipSignal): void;
+  /** Called once, right after `sip.ended`. */
+  over(call: SipCall): void;
+  /** Runs when the line is ready again; dropped if that takes longer than a minute. */
+  whenReady(run: () => void): void;
+  /** Places the call that the far side asks for in the place of this one. Undefined where that is not possible. */
+  follow(call: SipCall, target: FollowedTarget): Following | undefined;
+}
+
+export type EndedBy = 'agent' | 'far-side' | 'network';
+
+/** A call on its way to where the far side sent us. */
+export interface Following {
+  /** The far side of the old call hung up: what becomes of the new one is all that counts. */
+  farSideLeft(): void;
+  giveUp(): void;
+}

@@ -1,0 +1,143 @@
+/**
+ * Owns what one call sends: the microphone, mute, hold, and what may take the microphone's place for a while (a conference's mix, key tones).
+ * Must never send a sound on a held call, and never keep a microphone open that nobody uses.
+ */
+import { PatchcordError } from '@patchcord/call-protocol';
+import type { ClockPort, SoundPort } from '../ports.ts';
+
+/** A microphone prompt that nobody answers ends the call instead of holding it for ever. */
+const microphoneMs = 60_000;
+
+export class SentSound {
+  readonly #sound: SoundPort;
+  readonly #clock: ClockPort;
+  readonly #onMicrophone: () => void;
+  readonly #forgetMicrophone: () => void;
+  #sender: RTCRtpSender | undefined;
+  #microphone: MediaStreamTrack | undefined;
+  #ready: Promise<void> | undefined;
+  #mixed: MediaStreamTrack | undefined;
+  #keyTones: MediaStreamTrack | undefined;
+  #held = false;
+  #muted = false;
+  #closed = false;
+
+  /** @param onMicrophone told whenever the call has another microphone track than before */
+  constructor(sound: SoundPort, clock: ClockPort, onMicrophone: () => void) {
+    this.#sound = sound;
+    this.#clock = clock;
+    this.#onMicrophone = onMicrophone;
+    this.#forgetMicrophone = sound.onMicrophoneChanged(() => void this.#changeMicrophone());
+  }
+
+  get microphone(): MediaStreamTrack | undefined {
+    return this.#microphone;
+  }
+  get held(): boolean {
+    return this.#held;
+  }
+  /** What the sender sends, or null for nothing. */
+  get track(): MediaStreamTrack | null {
+    return this.#held ? null : (this.#keyTones ?? this.#mixed ?? this.#microphone ?? null);
+  }
+
+  /**
+   * Asks for the microphone. Idempotent.
+   * @throws PatchcordError of the sound port, or `media.denied` when the prompt stays unanswered.
+   */
+  open(): Promise<void> {
+    this.#ready ??= this.#takeMicrophone();
+    return this.#ready;
+  }
+
+  /** From here on this sender sends it. */
+  async through(sender: RTCRtpSender | undefined): Promise<void> {
+    this.#sender = sender;
+    await this.#put();
+  }
+
+  async hold(on: boolean): Promise<void> {
+    this.#held = on;
+    await this.#put();
+  }
+
+  mute(muted: boolean): void {
+    this.#muted = muted;
+    if (this.#microphone) this.#microphone.enabled = !muted;
+  }
+
+  /** The mix that one member of a conference hears, the microphone included; undefined: the microphone alone. */
+  async mix(track: MediaStreamTrack | undefined): Promise<void> {
+    if (this.#mixed === track) return;
+    this.#mixed = track;
+    await this.#put();
+  }
+
+  /** Key tones instead of everything else, also of silence; undefined: what was sent before. */
+  async press(track: MediaStreamTrack | undefined): Promise<void> {
+    this.#keyTones = track;
+    await this.#put();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#forgetMicrophone();
+    this.#microphone?.stop();
+    this.#sender = undefined;
+    this.#mixed = undefined;
+    this.#keyTones = undefined;
+  }
+
+  async #put(): Promise<void> {
+    await this.#sender?.replaceTrack(this.track);
+  }
+
+  async #takeMicrophone(): Promise<void> {
+    let deadline: unknown;
+    const unanswered = new Promise<never>((_, reject) => {
+      deadline = this.#clock.setTimeout(
+        () =>
+          reject(
+            new PatchcordError(
+              'media.denied',
+              'The browser is still asking for the microphone. Allow it and call again.',
+              { retryable: true },
+            ),
+          ),
+        microphoneMs,
+      );
+    });
+    const asked = this.#sound.microphone();
+    try {
+      await this.#use(await Promise.race([asked, unanswered]));
+    } catch (error) {
+      // A late answer to the prompt must not leave the microphone open.
+      asked.then(
+        (track) => track.stop(),
+        () => {},
+      );
+      throw error;
+    } finally {
+      this.#clock.clearTimeout(deadline);
+    }
+  }
+
+  async #use(track: MediaStreamTrack): Promise<void> {
+    if (this.#closed) return track.stop();
+    const old = this.#microphone;
+    this.#microphone = track;
+    track.enabled = !this.#muted;
+    this.#onMicrophone();
+    await this.#put();
+    old?.stop();
+  }
+
+  async #changeMicrophone(): Promise<void> {
+    if (this.#microphone === undefined || this.#closed) return;
+    try {
+      await this.#use(await this.#sound.microphone());
+    } catch {
+      // The old track stays; the sound port has told the agent what is wrong with the new device.
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A run of the torture: messages in batches, a look at the phone after each, and the smallest message for what goes wrong. Owns the order of things
+ * and the count. Must never call a phone well that was not looked at.
+ */
+
+import { Mutations } from '../attack/mutations.ts';
+import type { TestBrowser } from '../browser/chromium.ts';
+import type { PhonePageServer } from '../sip-port/phone-in-browser.ts';
+import { type CaseNumber, tortureCase } from './messages.ts';
+import { type Measured, Rig } from './rig.ts';
+
+export interface TortureOptions {
+  readonly seed: number;
+  /** How many messages. */
+  readonly count: number;
+  /** Progress for a person. */
+  readonly say: (text: string) => void;
+}
+
+export interface Failure {
+  readonly what: string;
+  /** What it takes to show it, each cut at 4,000 letters; empty when it takes many. */
+  readonly messages: readonly { readonly kind: string; readonly text: string }[];
+  /** The cases of the smallest batch that showed it; the same seed makes them again. */
+  readonly cases: readonly CaseNumber[];
+}
+
+export interface TortureResult {
+  readonly seed: number;
+  readonly cases: number;
+  readonly failed: number;
+  readonly kinds: Readonly<Record<string, number>>;
+  /** How the phone answered, by status. */
+  readonly answers: Readonly<Record<string, number>>;
+  /** After the first batches, and at the end. */
+  readonly memory: { readonly before: Measured; readonly after: Measured };
+  readonly failures: readonly Failure[];
+  readonly seconds: number;
+}
+
+const perBatch = 100;
+/** The page has done everything once by then. */
+const warmUpBatches = 5;
+const registerEvery = 10;
+const mostFailures = 5;
+const longRun = 5_000;
+const transactionMs = 35_000;
+/** So many messages are told in full. */
+const few = 8;
+/** What the heap may have grown by: answers that are remembered for half a minute come and go. */
+const growthBytes = 3_000_000;
+
+export async function torture(
+  browser: TestBrowser,
+  server: PhonePageServer,
+  options: TortureOptions,
+): Promise<TortureResult> {
+  const { seed, count, say } = options;
+  const startedAt = Date.now();
+  const kinds: Record<string, number> = {};
+  const answers: Record<string, number> = {};
+  const failures: Failure[] = [];
+  let before: Measured | undefined;
+  let rig = await Rig.start(browser, server);
+  const finish = async () => {
+    for (const [status, times] of rig.tap.answers) answers[status] = (answers[status] ?? 0) + times;
+    await rig.close();
+  };
+  let done = 0;
+  for (let batch = 0; done < count && failures.length < mostFailures; batch += 1) {
+    const cases = Array.from({ length: Math.min(perBatch, count - done) }, (_, index) => done + index);
+    const fault = await attempt(rig, seed, cases, kinds, batch % registerEvery === registerEvery - 1);
+    done += cases.length;
+    if (fault !== undefined) {
+      say(`case ${done}: ${fault}`);
+      failures.push(await smallest(browser, server, seed, cases, fault, say));
+      await finish();
+      rig = await Rig.start(browser, server);
+      before = undefined;
+      continue;
+    }
+    if (batch % 10 === 9 || done >= count)
+      say(`${done} of ${count} messages, ${Math.round((Date.now() - startedAt) / 1_000)} s`);
+    if (before === undefined && batch >= warmUpBatches - 1) before = await rig.measure();
+  }
+  // What a SIP transaction holds is let go half a minute after its end (64 × T1, RFC 3261 section 17); the short form is over before.
+  if (done >= longRun) await new Promise((resolve) => setTimeout(resolve, transactionMs));
+  const after = await rig.measure();
+  before ??= after;
+  const grown = after.heapBytes - before.heapBytes;
+  if (grown > growthBytes) failures.push({ what: `The heap grew by ${grown} bytes.`, messages: [], cases: [] });
+  if (after.peerConnections > 0)
+    failures.push({ what: `${after.peerConnections} peer connections are left over.`, messages: [], cases: [] });
+  if (after.listeners > before.listeners + 20)
+    failures.push({ what: `${after.listeners - before.listeners} listeners are left over.`, messages: [], cases: [] });
+  const later = await rig.afterwards();
+  if (later !== undefined) failures.push({ what: later, messages: [], cases: [] });
+  await finish();
+  return {
+    seed,
+    cases: done,
+    failed: failures.length,
+    kinds,
+    answers,
+    memory: { before, after },
+    failures,
+    seconds: Math.round((Date.now() - startedAt) / 1_000),
+  };
+}
+
+/** Sends a batch and looks at the phone. What is wrong with it, or nothing. */
+async function attempt(
+  rig: Rig,
+  seed: number,
+  cases: readonly CaseNumber[],
+  kinds: Record<string, number>,
+  registers: boolean,
+): Promise<string | undefined> {
+  try {
+    for (let from = 0; from < cases.length; from += perBatch / 2) {
+      await rig.prepare();
+      for (const number of cases.slice(from, from + perBatch / 2)) {
+        const { kind, message } = tortureCase(rig.scene, seed, number);
+        kinds[kind] = (kinds[kind] ?? 0) + 1;
+        rig.tap.slip(message);
+      }
+    }
+    if (registers) {
+      const mutations = new Mutations(seed + (cases[0] ?? 0));
+      await rig.registerAmid((right) => {
+        kinds['response to REGISTER'] = (kinds['response to REGISTER'] ?? 0) + 5;
+        return Array.from({ length: 5 }, () => mutations.string(right));
+      });
+    }
+    await rig.settle();
+  } catch (error) {
+    // Whatever the rig waited for in vain: a look tells whether the phone is to blame.
+    const fault = await rig.fault().catch(() => undefined);
+    return fault ?? `The phone no longer does its work: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  return rig.fault().catch((error: unknown) => `The page can't be asked any more: ${String(error)}`);
+}
+
+/** Halves a batch for as long as one half alone shows the fault; of a few, leaves out one after the other. */
+async function smallest(
+  browser: TestBrowser,
+  server: PhonePageServer,
+  seed: number,
+  cases: readonly CaseNumber[],
+  fault: string,
+  say: (text: string) => void,
+): Promise<Failure> {
+  let suspects = cases;
+  let failure: Failure = { what: fault, messages: [], cases };
+  const shows = async (some: readonly CaseNumber[]): Promise<boolean> => {
+    const rig = await Rig.start(browser, server);
+    try {
+      await rig.prepare();
+      const texts = some.length > few ? [] : some.map((number) => tortureCase(rig.scene, seed, number));
+      const what = await attempt(rig, seed, some, {}, false);
+      if (what === undefined) return false;
+      const messages = texts.map(({ kind, message }) => ({ kind, text: readable(message) }));
+      failure = { what, messages, cases: some };
+      say(`shrunk to ${some.length}`);
+      return true;
+    } catch (error) {
+      say(`could not be tried: ${error instanceof Error ? error.message : String(error)}`);
+      return false;
+    } finally {
+      await rig.close();
+    }
+  };
+  for (let smaller: readonly CaseNumber[] | undefined = suspects; smaller; ) {
+    suspects = smaller;
+    smaller = undefined;
+    for (const some of smallerOnes(suspects)) {
+      if (await shows(some)) {
+        smaller = some;
+        break;
+      }
+    }
+  }
+  return failure;
+}
+
+function smallerOnes(cases: readonly CaseNumber[]): readonly (readonly CaseNumber[])[] {
+  if (cases.length < 2) return [];
+  const middle = Math.ceil(cases.length / 2);
+  const halves = [cases.slice(0, middle), cases.slice(middle)];
+  return cases.length > few
+    ? halves
+    : [...halves, ...cases.map((_, left) => cases.filter((__, index) => index !== left))];
+}
+
+function readable(message: string | Uint8Array): string {
+  return (typeof message === 'string' ? message : `hex ${Buffer.from(message).toString('hex')}`).slice(0, 4_000);
+}
