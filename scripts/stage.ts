@@ -29,6 +29,8 @@ export interface Telephony {
   readonly credentialSecret: string;
   readonly turn?: { readonly urls: readonly string[]; readonly secret: string };
   readonly revocation?: { readonly kamailioRpcUrl: string };
+  /** What of an office phone it plays along with; absent: calls. */
+  readonly features?: NonNullable<RelayConfigInput['tenants'][number]['features']>;
   /** Somebody calls an agent's extension; "call me" buttons end here. */
   callAgent(extension: string, from: CallMeRequest): Promise<void>;
 }
@@ -150,6 +152,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       ...(telephony.turn === undefined
         ? {}
         : { turn: { urls: [...telephony.turn.urls], secret: telephony.turn.secret } }),
+      ...(telephony.features === undefined ? {} : { features: telephony.features }),
       country: 'US',
       countries: ['GB', 'DE'],
       dispositions,

@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
-import { demoCallers, startSwitch } from '@patchcord/sandbox';
-import { openStage } from './stage.ts';
+import { demoCallers, officeFeatures, startSwitch } from '@patchcord/sandbox';
+import { extensions, openStage } from './stage.ts';
 
 const { values } = parseArgs({
   options: {
@@ -35,13 +35,19 @@ const telephone = await startSwitch({
   domain: 'sandbox.patchcord.test',
   credentialSecret,
   callers: demoCallers,
+  voicemailAfterMs: 25_000,
+  colleaguesStepMs: 7_000,
 });
+// Somebody has called before: the mailboxes are not empty when they are looked at first.
+for (const { robin } of Object.values(extensions))
+  telephone.voicemail(robin).leave({ number: '+14155550103', name: 'Mina Sato' }, 600, 4_000);
 const stage = await openStage({
   demoCalls: true,
   ports: { relay: base, salesforce: base + 1, hubspot: base + 2, page: base + 3 },
   telephony: {
     domain: telephone.domain,
     servers: [telephone.url],
+    features: officeFeatures,
     credentialSecret,
     async callAgent(extension, from) {
       await telephone.callAgent(extension, {
@@ -63,6 +69,8 @@ console.log(`
   Allow the microphone, then click a number on a record, or press "Call me".
   HubSpot opens a calling window for its calls: click a number there, then "Sign in with HubSpot" in the window.
   Your own page: ${(await stage.relay().createPairingCode('page-sandbox', 'robin')).code} is a pairing code for Robin, good for five minutes.
+
+  Numbers of the house: 2001 to 2004 are colleagues, *97 your mailbox, 700 parks, *43 is an echo, 600 a queue.
 
   Stop with Ctrl+C.
 `);

@@ -1,4 +1,5 @@
 /** Who answers at which number in the demo: the switch's directory, fitting the people in the CRMs (`people.ts`). Owns that pairing only. */
+import { demoColleagues } from './people.ts';
 import type { CallerDescription } from './switch/index.ts';
 
 export const demoCallers: readonly CallerDescription[] = [
@@ -10,4 +11,10 @@ export const demoCallers: readonly CallerDescription[] = [
   { number: '+14155550105', name: 'Luis Ortega', kind: 'no-answer' },
   { number: '+14155550123', name: 'Cedar Street Clinic', kind: 'person', toneHz: 700 },
   { number: '+493023125007', name: 'Jonas Weber', kind: 'person', toneHz: 950 },
+  ...demoColleagues.map(({ extension, firstName, lastName }, index) => ({
+    number: extension,
+    name: `${firstName} ${lastName}`,
+    kind: 'colleague' as const,
+    toneHz: 650 + 100 * index,
+  })),
 ];

@@ -2,6 +2,7 @@
 
 export { demoCallers } from './demo-callers.ts';
 export { type HubSpotSandbox, startHubSpotSandbox } from './hubspot/sandbox.ts';
+export { officeFeatures } from './office-features.ts';
 export {
   type HonestToken,
   type OpenIdPerson,

@@ -159,6 +159,21 @@ export const demoAgents: readonly [DemoAgent, ...DemoAgent[]] = [
   },
 ];
 
+/** Somebody of the agents' own house: an extension, and no record in a CRM. */
+export interface DemoColleague {
+  readonly extension: string;
+  readonly firstName: string;
+  readonly lastName: string;
+}
+
+/** Their phones ring and talk by themselves in the demo, so that there is somebody to watch and to pick up from. */
+export const demoColleagues: readonly DemoColleague[] = [
+  { extension: '2001', firstName: 'Dana', lastName: 'Holt' },
+  { extension: '2002', firstName: 'Ravi', lastName: 'Menon' },
+  { extension: '2003', firstName: 'Lena', lastName: 'Brandt' },
+  { extension: '2004', firstName: 'Marcus', lastName: 'Bell' },
+];
+
 /** "Call me": who should seem to call, and which agent's line should ring. Numbers in E.164; a withheld caller is `anonymous`. */
 export interface CallMeRequest {
   readonly from: string;

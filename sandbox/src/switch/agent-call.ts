@@ -3,19 +3,30 @@
  * Owns INVITE in both directions, re-INVITE, ACK deadlines, CANCEL and BYE. Must never know who is at the far side:
  * what the agent wants (hold, transfer, keys, hanging up) goes out through `AgentCallEvents`.
  */
+import { addressOf, inviteFor, type RingingCaller } from './agent-invite.ts';
 import { Dialog, type DialogId } from './dialog.ts';
+import { DigitEar } from './digit-ear.ts';
+import { EarlyDialogs } from './early-dialogs.ts';
 import type { Faults } from './faults.ts';
 import { MediaPeer, MediaRefused } from './media-peer.ts';
 import type { EndCause, Party } from './party.ts';
+import { ReliableRinging } from './reliable-ringing.ts';
+import type { Direction } from './sdp.ts';
+import { SessionAgreement } from './session-timer.ts';
 import { type ClientTransaction, type Flow, newTag, type ServerTransaction, TRANSACTION_MS } from './sip-endpoint.ts';
 import { header, quote, type SipHeader, type SipRequest, type SipResponse, sequence } from './sip-message.ts';
 import { Ear, FRAME_SAMPLES } from './sound.ts';
 
-export const ALLOWED = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY, INFO, UPDATE';
+export type { RingingCaller } from './agent-invite.ts';
+
+export const ALLOWED = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY, SUBSCRIBE, INFO, UPDATE, PRACK';
 const ABILITIES: SipHeader[] = [
   { name: 'Allow', value: ALLOWED },
-  { name: 'Supported', value: 'replaces, outbound' },
+  { name: 'Supported', value: 'replaces, outbound, timer, 100rel' },
 ];
+/** A cause that is fit for a Reason header (RFC 3326). */
+const REASON = /^(SIP|Q\.850);/;
+const SDP: SipHeader = { name: 'Content-Type', value: 'application/sdp' };
 
 /** What an agent's call needs from the switch around it. */
 export type AgentCallPorts = {
@@ -55,6 +66,16 @@ export class AgentCall implements Party {
   readonly #timers = new Set<NodeJS.Timeout>();
   #invite: ServerTransaction | undefined;
   #outgoing: ClientTransaction | undefined;
+  #reliable: ReliableRinging | undefined;
+  readonly #session: SessionAgreement;
+  #digitEar: DigitEar | undefined;
+  readonly #early = new EarlyDialogs();
+  #sdpWasReliable = false;
+  #asking = false;
+  #rung: Promise<void> = Promise.resolve();
+  /** What the phone says it can do: its Allow header. */
+  #allowed: string | undefined;
+  #identity: { number: string; name: string | undefined } | undefined;
   #dialog: Dialog | undefined;
   #answerSdp: Promise<string> | undefined;
   #awaitedAnswer: string | undefined;
@@ -70,6 +91,10 @@ export class AgentCall implements Party {
     this.name = name;
     this.callId = callId;
     this.#media = new MediaPeer(ports.iceAddresses);
+    this.#session = new SessionAgreement(() => ports.faults().sessionTimer, {
+      refresh: () => this.refresh(/\bUPDATE\b/i.test(this.#allowed ?? '') ? 'update' : 're-invite'),
+      expire: (reason) => this.hangUp({ by: 'switch', reason }),
+    });
     this.#media.onKey = (key) => this.events?.onKey(key);
   }
 
@@ -83,6 +108,7 @@ export class AgentCall implements Party {
     const call = new AgentCall(ports, extension, name, header(invite.request, 'Call-ID') ?? '');
     call.#dialog = Dialog.answering(invite.request, invite.localTag, invite.flow);
     call.#invite = invite;
+    call.#allowed = header(invite.request, 'Allow');
     invite.onCancel = (reason) => {
       call.#cancelled = true;
       invite.respond(487, 'Request Terminated');
@@ -95,39 +121,24 @@ export class AgentCall implements Party {
   /** Rings one device of an agent. `fork` is shared by all devices that ring for the same call. */
   static ringing(
     device: { extension: string; contact: string; flow: Flow },
-    caller: { number: string; name: string | undefined; headers: SipHeader[] },
+    caller: RingingCaller,
     fork: { callId: string; tag: string },
     ports: AgentCallPorts,
   ): AgentCall {
     const call = new AgentCall(ports, device.extension, undefined, fork.callId);
-    const user = encodeURIComponent(caller.number).replace(/%2B/gi, '+');
-    const from = `${caller.name === undefined ? '' : `${quote(caller.name)} `}<sip:${user}@${ports.domain}>`;
-    const request: SipRequest = {
-      kind: 'request',
-      method: 'INVITE',
-      uri: device.contact,
-      headers: [
-        { name: 'From', value: `${from};tag=${fork.tag}` },
-        { name: 'To', value: `<sip:${device.extension}@${ports.domain}>` },
-        { name: 'Call-ID', value: fork.callId },
-        { name: 'CSeq', value: '1 INVITE' },
-        call.#contact(),
-        ...ABILITIES,
-        { name: 'P-Asserted-Identity', value: from },
-        ...caller.headers,
-        { name: 'Content-Type', value: 'application/sdp' },
-      ],
-      body: '',
-    };
-    void call.#media.offer().then(
-      (sdp) => {
-        if (call.#ended) return;
-        const invite = { ...request, body: sdp };
-        call.#outgoing = ports.send(device.flow, invite, (response) => call.#onAnswer(invite, response, device.flow));
-      },
+    call.#identity = caller;
+    const own = [call.#contact(), ...ABILITIES, ...call.#session.offer()];
+    const request = inviteFor(device, caller, fork, ports.domain, own);
+    void call.#media.offer(ports.faults().offerVideo).then(
+      (sdp) => call.#invitePhone({ ...request, body: sdp }, device.flow),
       (error: unknown) => call.#finish({ by: 'switch', status: 500, reason: messageOf(error) }),
     );
     return call;
+  }
+
+  #invitePhone(invite: SipRequest, flow: Flow): void {
+    if (this.#ended) return;
+    this.#outgoing = this.#ports.send(flow, invite, (response) => this.#onAnswer(invite, response, flow));
   }
 
   /** True while it rings or talks. */
@@ -162,13 +173,94 @@ export class AgentCall implements Party {
     );
   }
 
-  /** 180, or 183 with sound when the far side plays something before it answers. */
-  async ring(withSound: boolean): Promise<void> {
+  /** The same for INVITE with Replaces, from whoever's point of view: dialogs that only ring count too. */
+  isNamed(id: DialogId): boolean {
+    return this.names().some(
+      (own) =>
+        own.callId === id.callId &&
+        ((own.switchTag === id.localTag && own.phoneTag === id.remoteTag) ||
+          (own.switchTag === id.remoteTag && own.phoneTag === id.localTag)),
+    );
+  }
+
+  /** What its dialog is called, or its dialogs while the phone rings; none before the phone has said anything. */
+  names(): { callId: string; switchTag: string; phoneTag: string }[] {
+    const dialogs = this.#dialog ? [this.#dialog] : this.#early.all();
+    return dialogs.map(({ id }) => ({ callId: id.callId, switchTag: id.localTag, phoneTag: id.remoteTag }));
+  }
+
+  /** True when the agent's own phone began the call. */
+  get placed(): boolean {
+    return this.#invite !== undefined;
+  }
+
+  /** The codec of its sound, once that is agreed on. */
+  get codec(): string | undefined {
+    return this.#media.codec;
+  }
+
+  /** Who is at the other end now. A phone that talks already is told, where the switch is set so. */
+  connectedTo(party: { number: string; name: string | undefined }): void {
+    const { number, name } = party;
+    const changed = this.#identity?.number !== number || this.#identity.name !== name;
+    this.#identity = { number, name };
+    const how = this.#ports.faults().connectedIdentity;
+    if (changed && how && this.answered) void this.refresh(how);
+  }
+
+  /** The far side holds or resumes. The phone is told where the switch is set so; the music comes either way. */
+  heldByFarSide(held: boolean): void {
+    const direction = this.#ports.faults().farHold;
+    if (direction !== undefined && this.answered) void this.refresh('re-invite', held ? direction : 'sendrecv');
+  }
+
+  /** A new UPDATE without a session description, or a re-INVITE with one, that says who is at the other end. Gives its status. */
+  async refresh(how: 'update' | 're-invite', direction: Direction = 'sendrecv'): Promise<number> {
+    const dialog = this.#dialog;
+    if (!dialog) return 481;
+    const headers = [this.#contact(), ...ABILITIES, ...this.#asserted(), ...this.#session.refreshHeaders()];
+    if (how === 'update') return (await this.#ask(dialog.request('UPDATE', headers))).status;
+    this.#asking = true;
+    const invite = dialog.request('INVITE', [...headers, SDP], await this.#media.reoffer(direction));
+    const response = await this.#ask(invite);
+    this.#asking = false;
+    if (response.status >= 300) return response.status;
+    this.#send(dialog.request('ACK', [], '', sequence(invite).number));
+    await this.#media.accept(response.body);
+    return response.status;
+  }
+
+  /** 180, or 183 with sound when the far side plays something before it answers; `then-ringing`: one after the other. */
+  ring(withSound: boolean | 'then-ringing'): Promise<void> {
+    this.#rung = this.#ring(withSound);
+    return this.#rung;
+  }
+
+  async #ring(withSound: boolean | 'then-ringing'): Promise<void> {
     const sdp = withSound ? await this.#answerOffer() : '';
-    if (this.#ended || this.#answered || sdp === undefined) return;
-    const headers = [...(this.#ports.faults().provisionalWithoutContact ? [] : [this.#contact()]), ...ABILITIES];
-    if (withSound) headers.push({ name: 'Content-Type', value: 'application/sdp' });
-    this.#invite?.respond(withSound ? 183 : 180, withSound ? 'Session Progress' : 'Ringing', { headers, body: sdp });
+    const invite = this.#invite;
+    if (this.#ended || this.#answered || sdp === undefined || !invite) return;
+    const branches = this.#ports.faults().forkedRinging ?? 0;
+    for (let branch = 0; branch < branches; branch += 1)
+      invite.respond(180, 'Ringing', { headers: [this.#contact(), ...ABILITIES], tag: newTag() });
+    if (withSound) await this.#say(invite, 183, 'Session Progress', sdp);
+    if (withSound !== true) await this.#say(invite, 180, 'Ringing', '');
+  }
+
+  /** One provisional answer; resolves when it is out, or acknowledged where it has to be. */
+  async #say(invite: ServerTransaction, status: number, reason: string, sdp: string): Promise<void> {
+    const { provisionalWithoutContact, reliableProvisionals } = this.#ports.faults();
+    const headers = [...(provisionalWithoutContact ? [] : [this.#contact()]), ...ABILITIES, ...this.#asserted()];
+    if (sdp !== '') headers.push(SDP);
+    const { request } = invite;
+    if (!ReliableRinging.demanded(request) && !(reliableProvisionals && ReliableRinging.possible(request))) {
+      invite.respond(status, reason, { headers, body: sdp });
+      return;
+    }
+    this.#reliable ??= new ReliableRinging(invite, this.#ports.ackDeadlineMs);
+    this.#sdpWasReliable ||= sdp !== '';
+    // Without a PRACK the call cannot be made (RFC 3262 section 3).
+    if (!(await this.#reliable.say(status, reason, headers, sdp))) this.refuse(504, 'No PRACK came');
   }
 
   /** 200 with our SDP, repeated until the ACK comes. Resolves to false when the call is over or its SDP is impossible. */
@@ -178,11 +270,14 @@ export class AgentCall implements Party {
     const sdp = await this.#answerOffer();
     const invite = this.#invite;
     if (this.#ended || sdp === undefined || !invite) return false;
+    if (this.#reliable) await this.#rung;
+    if (this.#ended || (this.#reliable && !(await this.#reliable.settled))) return false;
     this.#answered = true;
-    invite.respond(200, 'OK', {
-      headers: [this.#contact(), ...ABILITIES, { name: 'Content-Type', value: 'application/sdp' }],
-      body: sdp,
-    });
+    // A description that was acknowledged already is not repeated (RFC 6337 section 2.2).
+    const described = this.#sdpWasReliable ? '' : sdp;
+    const headers = [this.#contact(), ...ABILITIES, ...this.#asserted(), ...this.#session.accept(invite.request)];
+    if (described !== '') headers.push(SDP);
+    invite.respond(200, 'OK', { headers, body: described });
     this.#awaitAck(invite);
     return true;
   }
@@ -228,7 +323,12 @@ export class AgentCall implements Party {
 
   #onAnswer(invite: SipRequest, response: SipResponse, flow: Flow): void {
     if (response.status < 200) {
-      if (response.status > 100 && !this.#ended) this.events?.onRinging?.();
+      if (response.status > 100 && !this.#ended) this.#onProgress(invite, response, flow);
+      return;
+    }
+    const least = header(response, 'Min-SE');
+    if (response.status === 422 && least !== undefined && sequence(invite).number === 1 && !this.#ended) {
+      this.#inviteAgain(invite, Number(least), flow);
       return;
     }
     if (response.status >= 300) {
@@ -239,8 +339,9 @@ export class AgentCall implements Party {
       return;
     }
     const first = this.#dialog === undefined;
-    this.#dialog ??= Dialog.calling(invite, response, flow);
+    this.#dialog ??= this.#early.confirmed(response) ?? Dialog.calling(invite, response, flow);
     const dialog = this.#dialog;
+    this.#allowed = header(response, 'Allow') ?? this.#allowed;
     this.#send(dialog.request('ACK', [], '', sequence(invite).number));
     if (!first) return;
     if (this.#ended) {
@@ -249,10 +350,43 @@ export class AgentCall implements Party {
       return;
     }
     this.#answered = true;
-    this.#media.accept(response.body).then(
+    this.#session.begin(header(response, 'Session-Expires'), 'uac');
+    this.#media.accept(response.body === '' ? this.#early.description : response.body).then(
       () => this.events?.onAnswered?.(),
       (error: unknown) => this.hangUp({ by: 'switch', status: 488, reason: messageOf(error) }),
     );
+  }
+
+  #onProgress(invite: SipRequest, response: SipResponse, flow: Flow): void {
+    const prack = this.#early.progress(invite, response, flow);
+    if (prack) this.#ports.send(flow, prack, () => undefined);
+    this.events?.onRinging?.();
+  }
+
+  /** The phone wants a longer interval (RFC 4028 section 7.3). */
+  #inviteAgain(invite: SipRequest, seconds: number, flow: Flow): void {
+    const replaced = new Set(['CSeq', 'Session-Expires', 'Min-SE']);
+    const headers = [
+      ...invite.headers.filter((entry) => !replaced.has(entry.name)),
+      { name: 'CSeq', value: '2 INVITE' },
+      ...this.#session.offer(seconds),
+    ];
+    this.#invitePhone({ ...invite, headers }, flow);
+  }
+
+  #asserted(): SipHeader[] {
+    if (!this.#identity) return [];
+    return [{ name: 'P-Asserted-Identity', value: addressOf(this.#identity, this.#ports.domain) }];
+  }
+
+  #ask(request: SipRequest): Promise<SipResponse> {
+    return new Promise((resolve) => {
+      const gone: SipResponse = { kind: 'response', status: 408, reason: 'Request Timeout', headers: [], body: '' };
+      const sent = this.#send(request, (response) => {
+        if (response.status >= 200) resolve(response);
+      });
+      if (!sent) resolve(gone);
+    });
   }
 
   /** A request of the agent inside this call. */
@@ -281,9 +415,16 @@ export class AgentCall implements Party {
       case 'INFO': {
         transaction.respond(200, 'OK');
         const key = /^Signal\s*=\s*([0-9A-D*#])/im.exec(request.body)?.[1];
-        if (key !== undefined && /dtmf-relay/i.test(header(request, 'Content-Type') ?? '')) this.events?.onKey(key);
+        const type = header(request, 'Content-Type') ?? '';
+        if (key !== undefined && /dtmf-relay/i.test(type)) this.events?.onKey(key);
+        const bare = /^\s*([0-9A-D*#])\s*$/i.exec(request.body)?.[1];
+        if (bare !== undefined && /application\/dtmf\s*(;|$)/i.test(type)) this.events?.onKey(bare.toUpperCase());
         return;
       }
+      case 'PRACK':
+        if (this.#reliable?.acknowledge(request)) transaction.respond(200, 'OK');
+        else transaction.respond(481, 'Nothing waits for this PRACK');
+        return;
       case 'OPTIONS':
         transaction.respond(200, 'OK', { headers: [...ABILITIES] });
         return;
@@ -316,9 +457,15 @@ export class AgentCall implements Party {
   }
 
   async #renegotiate(transaction: ServerTransaction): Promise<void> {
-    const headers = [this.#contact(), ...ABILITIES];
-    if (!this.#answered) return transaction.respond(491, 'Request Pending');
     const { request } = transaction;
+    // Ours is on its way too (RFC 3261 section 14.2).
+    if (!this.#answered || this.#asking) return transaction.respond(491, 'Request Pending');
+    const least = this.#session.tooSmall(request);
+    if (least !== undefined) {
+      const headers = [{ name: 'Min-SE', value: String(least) }];
+      return transaction.respond(422, 'Session Interval Too Small', { headers });
+    }
+    const headers = [this.#contact(), ...ABILITIES, ...this.#session.again(request)];
     if (request.body === '') {
       if (request.method === 'UPDATE') return transaction.respond(200, 'OK', { headers });
       return transaction.respond(488, 'A change of a running call needs an offer', { headers });
@@ -354,7 +501,13 @@ export class AgentCall implements Party {
   }
 
   speak(): Int16Array | undefined {
-    return this.#media.read();
+    const frame = this.#media.read();
+    if (this.#ports.faults().inBandDigits) {
+      this.#digitEar ??= new DigitEar();
+      const key = this.#digitEar.hear(frame);
+      if (key !== undefined) this.events?.onKey(key);
+    }
+    return frame;
   }
 
   hear(frame: Int16Array | undefined): void {
@@ -374,14 +527,14 @@ export class AgentCall implements Party {
     const reason = cause.reason === undefined ? [] : [reasonHeader(cause.reason)];
     if (this.#answered && this.#dialog) {
       this.#sendBye(
-        this.#dialog.request('BYE', cause.reason?.startsWith('SIP;') ? reason : []),
+        this.#dialog.request('BYE', REASON.test(cause.reason ?? '') ? reason : []),
         Date.now() + TRANSACTION_MS,
       );
     } else if (this.#invite) {
       this.#invite.respond(cause.status ?? 480, cause.reason ?? 'Temporarily Unavailable');
     } else {
       this.#cancelled = true;
-      this.#outgoing?.cancel(cause.reason?.startsWith('SIP;') ? cause.reason : undefined);
+      this.#outgoing?.cancel(REASON.test(cause.reason ?? '') ? cause.reason : undefined);
     }
     this.#finish(cause);
   }
@@ -392,12 +545,12 @@ export class AgentCall implements Party {
     setTimeout(() => this.#sendBye(bye, until), 200).unref();
   }
 
-  #send(request: SipRequest): boolean {
+  #send(request: SipRequest, onResponse: (response: SipResponse) => void = () => undefined): boolean {
     const dialog = this.#dialog;
     if (!dialog) return false;
     const flow = dialog.flow.open ? dialog.flow : this.#ports.flowFor(dialog.remoteTarget);
     if (!flow) return false;
-    this.#ports.send(flow, request, () => undefined);
+    this.#ports.send(flow, request, onResponse);
     return true;
   }
 
@@ -405,6 +558,8 @@ export class AgentCall implements Party {
     if (this.#ended) return;
     this.#ended = true;
     for (const timer of this.#timers) clearTimeout(timer);
+    this.#session.stop();
+    this.#reliable?.stop();
     this.#media.close();
     this.events?.onEnded(cause);
   }

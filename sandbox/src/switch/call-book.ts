@@ -22,6 +22,10 @@ export type CallDescription = {
   /** Keys the agent has pressed. */
   digits: string;
   transferredTo?: string;
+  /** The caller ID that the agent asked for (P-Preferred-Identity, RFC 3325) and that the far side was shown. */
+  callerId?: string;
+  /** The sound codec that was agreed on, once it is: `PCMU` or `PCMA`. */
+  codec?: string;
   /** Epoch milliseconds. */
   startedAt: number;
   answeredAt?: number;
@@ -37,6 +41,8 @@ export type CallEntry = {
   /** The agent; in a `transferred` call the second of the two joined far sides. */
   near: Party | undefined;
   far: Party | undefined;
+  /** The agent's devices that ring for it now. */
+  ringing?: ReadonlySet<Party>;
 };
 
 const MOST_ENTRIES = 500;
@@ -74,6 +80,11 @@ export class CallBook {
   /** The newest live entry in which this party is the agent's end. */
   ofAgent(agent: Party): CallEntry | undefined {
     return this.#entries.findLast((entry) => entry.near === agent && entry.description.state !== 'ended');
+  }
+
+  /** The newest entry, live or not, in which this party is any end. */
+  lastOf(party: Party): CallEntry | undefined {
+    return this.#entries.findLast((entry) => entry.near === party || entry.far === party);
   }
 
   /** Live entries in which this party is any end. */

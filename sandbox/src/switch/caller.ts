@@ -18,11 +18,19 @@ import {
   type Voice,
 } from './sound.ts';
 
-export type CallerKind = 'person' | 'echo' | 'announcement' | 'busy' | 'no-answer' | 'declines' | 'unknown';
+export type CallerKind =
+  | 'person'
+  | 'colleague'
+  | 'echo'
+  | 'announcement'
+  | 'busy'
+  | 'no-answer'
+  | 'declines'
+  | 'unknown';
 
 /** One entry of the switch's directory. */
 export type CallerDescription = {
-  /** E.164 with plus; matched by digits. */
+  /** E.164 with plus, or a colleague's extension; matched by digits. */
   number: string;
   name?: string;
   kind: CallerKind;
@@ -30,8 +38,11 @@ export type CallerDescription = {
   toneHz?: number;
   /** Rings this long before answering; default 1200 ms in 'pleasant' style, 100 ms in 'tones' style. */
   answerAfterMs?: number;
-  /** Sends 183 with sound (a ringing tone of 425 Hz) instead of 180 while it rings. */
-  earlyMedia?: boolean;
+  /**
+   * Sends 183 with sound instead of 180 while it rings: true is a ringing tone of 425 Hz, `announcement` the caller's own
+   * voice, `then-ringing` the tone and a 180 without a session description after it.
+   */
+  earlyMedia?: boolean | 'announcement' | 'then-ringing';
 };
 
 /** The callers of the demo. Numbers come from ranges that regulators keep for fiction. */
@@ -44,6 +55,10 @@ export const DEMO_CALLERS: readonly CallerDescription[] = [
   { number: '+493023125408', name: 'Never Answers', kind: 'no-answer' },
   { number: '+493023125603', name: 'Declines Calls', kind: 'declines' },
   { number: '+493023125404', name: 'Number Out of Service', kind: 'unknown' },
+  { number: '2001', name: 'Dana Holt', kind: 'colleague', toneHz: 650 },
+  { number: '2002', name: 'Ravi Menon', kind: 'colleague', toneHz: 750 },
+  { number: '2003', name: 'Lena Brandt', kind: 'colleague', toneHz: 800 },
+  { number: '2004', name: 'Marcus Bell', kind: 'colleague', toneHz: 1050 },
 ];
 
 /** How long `no-answer` rings before the switch gives up with 408. */
@@ -52,7 +67,7 @@ const KEY_TONE_MS = 800;
 
 export type RingOutcome = {
   /** The far side rings; `sound` when the caller is to hear the ringing as early media. */
-  onRinging(sound: boolean): void;
+  onRinging(sound: boolean | 'then-ringing'): void;
   onAnswered(): void;
   onRefused(status: number, reason: string): void;
 };
@@ -105,16 +120,20 @@ export class Caller implements Party {
       refuse(...refusal);
       return;
     }
-    outcome.onRinging(this.#description.earlyMedia === true);
+    const { earlyMedia } = this.#description;
+    outcome.onRinging(earlyMedia === 'then-ringing' ? earlyMedia : Boolean(earlyMedia));
     const patience = this.#description.answerAfterMs ?? (this.#style === 'pleasant' ? 1200 : 100);
     if (refusal) this.#after(patience, () => refuse(...refusal));
     else if (this.kind === 'no-answer') this.#after(NO_ANSWER_MS, () => refuse(408, 'Request Timeout'));
     else {
       // A machine picks up at once, a person takes a moment.
-      this.#after(this.kind === 'person' ? patience : (this.#description.answerAfterMs ?? 0), () => {
-        this.pickUp();
-        outcome.onAnswered();
-      });
+      this.#after(
+        this.kind === 'person' || this.kind === 'colleague' ? patience : (this.#description.answerAfterMs ?? 0),
+        () => {
+          this.pickUp();
+          outcome.onAnswered();
+        },
+      );
     }
   }
 
@@ -130,7 +149,7 @@ export class Caller implements Party {
   }
 
   speak(): Int16Array | undefined {
-    if (!this.#answered) {
+    if (!this.#answered && this.#description.earlyMedia !== 'announcement') {
       const ringing = new Int16Array(FRAME_SAMPLES);
       this.#ringing.fill(ringing);
       return ringing;

@@ -43,7 +43,7 @@ export class Conversation {
     return true;
   }
 
-  /** Moves 20 ms of sound. Whoever holds hears nothing; whoever is held hears music; both at once: silence. */
+  /** Moves 20 ms of sound. Whoever holds hears nothing; whoever is held hears music, unless it is a machine; both at once: silence. */
   beat(isFarSide: (party: Party) => boolean): void {
     const [first, second] = this.#parties;
     // Both are always asked, so that nobody's voice piles up while it is not wanted.
@@ -56,6 +56,7 @@ export class Conversation {
       let frame = voices.get(speaker);
       if (this.#faults.current.muteFarSide && isFarSide(speaker)) frame = undefined;
       if (this.#holders.has(listener)) frame = undefined;
+      else if (this.#holders.has(speaker) && listener.machine) frame = undefined;
       else if (this.#holders.has(speaker)) {
         frame = new Int16Array(FRAME_SAMPLES);
         this.#music.fill(frame);

@@ -5,7 +5,9 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { header, parseNameAddress, parseParams, parseUri, type SipRequest, splitOutside } from './sip-message.ts';
 
-export type DigestAlgorithm = 'MD5' | 'SHA-256';
+export type DigestAlgorithm = 'MD5' | 'SHA-256' | 'SHA-512-256';
+
+const HASHES: Record<DigestAlgorithm, string> = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' };
 
 /** What became of a request's credential. `challenge` values go out one header line each. */
 export type Verdict =
@@ -54,8 +56,11 @@ export class CredentialGate {
     this.#revoked.delete(extension);
   }
 
-  /** Checks a request outside a dialog. REGISTER must name its own extension in To, everything else in From. */
-  check(request: SipRequest, now: number = Date.now()): Verdict {
+  /**
+   * Checks a request outside a dialog. REGISTER must name its own extension in To, everything else in From, unless
+   * `anyFrom` lets it name anybody of the domain.
+   */
+  check(request: SipRequest, now: number = Date.now(), anyFrom = false): Verdict {
     const proxy = request.method !== 'REGISTER';
     const lines = request.headers.filter((entry) => entry.name === (proxy ? 'Proxy-Authorization' : 'Authorization'));
     const answer = lines
@@ -75,7 +80,8 @@ export class CredentialGate {
     if (Number(expiry) * 1000 <= now) return refused('Credential expired');
     if (this.#revoked.has(extension)) return refused('Credential revoked');
     const claimed = parseUri(parseNameAddress(header(request, proxy ? 'From' : 'To') ?? '').uri);
-    if (claimed.user !== extension || claimed.host !== this.#realm) return refused('Credential of another extension');
+    const own = claimed.user === extension || (anyFrom && proxy);
+    if (!own || claimed.host !== this.#realm) return refused('Credential of another extension');
     return { ok: true, extension };
   }
 
@@ -108,10 +114,7 @@ export class CredentialGate {
     const algorithm = (answer.get('algorithm') ?? 'MD5').toUpperCase();
     const offered = this.#algorithms.find((entry) => entry === algorithm);
     if (!offered) return false;
-    const hash = (text: string): string =>
-      createHash(offered === 'MD5' ? 'md5' : 'sha256')
-        .update(text)
-        .digest('hex');
+    const hash = (text: string): string => createHash(HASHES[offered]).update(text).digest('hex');
     const ha1 = hash(`${username}:${this.#realm}:${passwordFor(this.#secret, username)}`);
     const ha2 = hash(`${method}:${answer.get('uri') ?? ''}`);
     const nonce = answer.get('nonce') ?? '';

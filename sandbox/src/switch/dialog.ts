@@ -25,7 +25,7 @@ export class Dialog {
 
   readonly #local: string;
   readonly #remote: string;
-  readonly #routes: readonly string[];
+  #routes: readonly string[];
   #localSequence: number;
   #remoteSequence: number | undefined;
 
@@ -81,6 +81,14 @@ export class Dialog {
       flow,
       { local: sequence(request).number, remote: undefined },
     );
+  }
+
+  /** The same dialog after the 2xx to the INVITE that began it: its target and routes are those of the 2xx (section 12.1.2). */
+  confirmed(response: SipResponse): this {
+    this.remoteTarget = contactOf(response) ?? this.remoteTarget;
+    const routes = headerList(response, 'Record-Route').reverse();
+    if (routes.length > 0) this.#routes = routes;
+    return this;
   }
 
   /** A new request inside the dialog; ACK takes the number of the INVITE it acknowledges. */

@@ -1,35 +1,30 @@
 /**
- * The exchange: finds whom a number means, rings them, joins two parties, moves them on a transfer, and keeps the book.
- * Owns every running conversation; must never read or write SIP text (that is agent-call) and never check credentials.
- * One file on purpose: ringing, joining, transferring and ending share the same three maps, and a rule split over
- * several files is how ghosts of calls come about.
+ * The exchange: joins two parties, moves them on a transfer, ends them together, and keeps the book.
+ * Owns every running conversation; must never read or write SIP text (that is agent-call), never check credentials and
+ * never look for anybody (that is reach). Joining, transferring and ending are one file on purpose: they share the same
+ * maps, and a rule split over several files is how ghosts of calls come about.
  */
 import { randomUUID } from 'node:crypto';
-import { AgentCall, type AgentCallPorts, newFork } from './agent-call.ts';
-import { CallBook, type CallDescription, type CallEntry, dialled, sameNumber } from './call-book.ts';
+import { AgentCall, type AgentCallPorts } from './agent-call.ts';
+import { CallBook, type CallDescription, type CallEntry, sameNumber } from './call-book.ts';
 import { Caller, type CallerDescription } from './caller.ts';
 import { Conversation, startBeat } from './conversation.ts';
 import type { FaultPanel } from './faults.ts';
+import { Machine } from './machine.ts';
+import { NumberPlan, type NumberPlanOptions, type Reached } from './number-plan.ts';
 import type { EndCause, Party } from './party.ts';
+import { Queue } from './queue.ts';
+import { type AttemptHooks, Reach } from './reach.ts';
 import type { Registrar } from './registrar.ts';
 import type { SipHeader } from './sip-message.ts';
 import type { SoundStyle } from './sound.ts';
 import type { SwitchEmitter } from './switch-events.ts';
 
-/** How an attempt to reach somebody goes. Exactly one of `onAnswered` and `onRefused` comes, unless it is cancelled. */
-export type AttemptHooks = {
-  onRinging(party: Party, withSound: boolean): void;
-  onAnswered(party: Party): void;
-  onRefused(status: number, reason: string): void;
-};
-
-type Attempt = { cancel(cause: EndCause): void; readonly entry?: CallEntry };
-
-/** RFC 3326: what a device is told that rang for a call which another one answered. */
-const COMPLETED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"';
-const MOST_REDIRECTS = 5;
 const JOINED_TALK_MS = 60_000;
 const MOST_REMEMBERED = 200;
+/** How long a queue rings one agent before it tries the next, and a parked call the one who parked it. */
+const QUEUE_RING_MS = 15_000;
+const PARK_RING_MS = 20_000;
 /** A tab that was closed says no BYE; its call is ended when nothing has been heard of it for this long. */
 const LOST_AFTER_MS = 30_000;
 const LOOK_EVERY_MS = 5000;
@@ -41,14 +36,17 @@ export type ExchangeOptions = {
   registrar: Registrar;
   events: SwitchEmitter;
   ports: AgentCallPorts;
+  plan: Pick<NumberPlanOptions, 'autoAnswer' | 'parkReturnMs' | 'longestMessageMs'>;
+  /** Calls that nobody at an extension answers go to its mailbox after this time; undefined: they are refused. */
+  voicemailAfterMs: number | undefined;
 };
 
 export class Exchange {
   readonly book = new CallBook();
+  readonly plan: NumberPlan;
   readonly #options: ExchangeOptions;
   readonly #conversations = new Set<Conversation>();
-  /** Who is being looked for on behalf of whom. */
-  readonly #attempts = new Map<Party, Attempt>();
+  readonly #reach: Reach;
   /** Everyone seen lately, newest last: `heard` outlives the call. */
   readonly #seen: Party[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -57,7 +55,39 @@ export class Exchange {
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
-    const isFarSide = (party: Party): boolean => party instanceof Caller;
+    const { style, events, callers, registrar, ports } = options;
+    const queue = new Queue((box, extension, onRefused) =>
+      this.#reach.offer(box, extension, { noAnswerMs: QUEUE_RING_MS, noVoicemail: true }, onRefused),
+    );
+    this.plan = new NumberPlan({
+      ...options.plan,
+      domain: ports.domain,
+      style,
+      callers,
+      events,
+      knows: (extension) => registrar.knows(extension) || this.plan.colleagues.get(extension) !== undefined,
+      onParkOverdue: (box, parked) =>
+        this.#reach.offer(box, parked.by, { noAnswerMs: PARK_RING_MS, noVoicemail: true }, () => undefined),
+      onQueued: (box) => queue.serve(box, () => this.#reach.freeAgents()),
+    });
+    this.#reach = new Reach({
+      book: this.book,
+      plan: this.plan,
+      registrar,
+      callers,
+      events,
+      ports,
+      voicemailAfterMs: options.voicemailAfterMs,
+      conversationOf: (party) => this.#conversationOf(party),
+      join: (first, second) => this.#join(first, second),
+      open: (start, near, far) => this.#open(start, near, far),
+      end: (entry, cause) => this.#end(entry, cause),
+      newCaller: (description) => this.#newCaller(description),
+      remember: (party) => this.#remember(party),
+      watchAgent: (call) => this.#watchAgent(call),
+      partyEnded: (party, cause) => this.#partyEnded(party, cause),
+    });
+    const isFarSide = (party: Party): boolean => party instanceof Caller || party.machine === true;
     this.#stopBeat = startBeat(() => {
       for (const conversation of this.#conversations) conversation.beat(isFarSide);
     });
@@ -78,32 +108,58 @@ export class Exchange {
     return this.#seen.findLast((party): party is AgentCall => party instanceof AgentCall && party.is(id));
   }
 
+  /** The call whose ringing or talk these identifiers name, as the switch or as the phone itself sees them. */
+  findNamed(id: { callId: string; localTag: string; remoteTag: string }): AgentCall | undefined {
+    return this.#seen.findLast((party): party is AgentCall => party instanceof AgentCall && party.isNamed(id));
+  }
+
   /** An agent dials. The call rings, is answered or refused from here on. */
-  place(call: AgentCall, target: string): void {
+  place(call: AgentCall, target: string, callerId?: string): void {
+    const hooks = this.#dialled(call, target, callerId);
+    this.#reach.connect(call, target, hooks);
+  }
+
+  /** An agent takes a call that rings elsewhere: `found` is the device that rings, or whoever waits there. */
+  pickUp(call: AgentCall, found: AgentCall | Reached): void {
+    const hooks = this.#dialled(call, found instanceof AgentCall ? found.number : '', undefined);
+    if (!(found instanceof AgentCall)) {
+      this.#reach.serve(call, found, hooks, {});
+      return;
+    }
+    const picked = [...this.#reach.attempts].find(([, attempt]) => attempt.entry?.ringing?.has(found));
+    this.#reach.takeOver(call, picked, hooks);
+  }
+
+  #dialled(call: AgentCall, target: string, callerId: string | undefined): AttemptHooks {
     this.#remember(call);
-    const entry = this.#open({ id: call.callId, direction: 'outbound', extension: call.number, number: target }, call);
+    const shown = callerId === undefined ? {} : { callerId };
+    const entry = this.#open(
+      { id: call.callId, direction: 'outbound', extension: call.number, number: target, ...shown },
+      call,
+    );
     this.#watchAgent(call);
-    this.#connect(call, target, {
+    return {
       onRinging: (party, withSound) => {
         this.#identify(entry, party);
         void call.ring(withSound).then(() => {
-          if (withSound && call.live && this.#attempts.has(call)) this.#join(call, party);
+          if (withSound !== false && call.live && this.#reach.attempts.has(call)) this.#join(call, party);
           this.#options.events.emit('call.ringing', { ...entry.description });
         });
       },
       onAnswered: (party) => {
         this.#identify(entry, party);
         void call.answer().then((answered) => {
-          this.#attempts.delete(call);
-          if (!answered) return party.hangUp({ by: 'agent', reason: 'the agent was gone' });
-          this.#join(call, party);
+          this.#reach.attempts.delete(call);
+          if (answered) return this.#join(call, party);
+          // Whoever waits or talks elsewhere by now stays there.
+          if (!this.#conversationOf(party)) party.hangUp({ by: 'agent', reason: 'the agent was gone' });
         });
       },
       onRefused: (status, reason) => {
-        this.#attempts.delete(call);
+        this.#reach.attempts.delete(call);
         call.refuse(status, reason);
       },
-    });
+    };
   }
 
   /** A caller dials an extension. Undefined when nobody is registered there. */
@@ -116,25 +172,24 @@ export class Exchange {
     if (this.#options.registrar.of(extension).length === 0) return undefined;
     const caller = this.#newCaller(description);
     caller.pickUp();
-    this.#connect(
+    const entry = this.#reach.connect(
       caller,
       extension,
       {
         onRinging: () => undefined,
         onAnswered: (agent) => {
-          this.#attempts.delete(caller);
+          this.#reach.attempts.delete(caller);
           this.#join(caller, agent);
           onSettled(true);
         },
         onRefused: (status, reason) => {
-          this.#attempts.delete(caller);
+          this.#reach.attempts.delete(caller);
           caller.hangUp({ by: 'agent', status, reason });
           onSettled(false);
         },
       },
-      headers,
+      { headers },
     );
-    const entry = this.#attempts.get(caller)?.entry;
     return entry && { entry, caller };
   }
 
@@ -158,7 +213,7 @@ export class Exchange {
   /** The party at the other end of an agent's answered call, if it is free to be transferred. */
   transferable(call: AgentCall): Party | undefined {
     const party = this.#conversationOf(call)?.other(call);
-    return party && !this.#attempts.has(party) ? party : undefined;
+    return party && !this.#reach.attempts.has(party) ? party : undefined;
   }
 
   /** Blind: the far side of `call` is connected to `target`; the agent's call ends when that is answered. */
@@ -169,22 +224,26 @@ export class Exchange {
     hooks: Omit<AttemptHooks, 'onAnswered'> & { onAnswered(): void },
   ): void {
     const entry = this.book.ofAgent(call);
-    this.#connect(party, target, {
+    const attempt: AttemptHooks = {
       onRinging: hooks.onRinging,
       onAnswered: (found) => {
-        this.#attempts.delete(party);
+        this.#reach.attempts.delete(party);
         this.#join(party, found);
         this.#transferred(entry, found.number);
         hooks.onAnswered();
         call.hangUp({ by: 'switch', reason: 'transferred' });
       },
       onRefused: (status, reason) => {
-        this.#attempts.delete(party);
+        this.#reach.attempts.delete(party);
         if (entry) this.#options.events.emit('call.transfer-failed', { ...entry.description, to: target, status });
         hooks.onRefused(status, reason);
         // The agent has gone in the meantime: nobody is left to talk to.
         if (!this.#conversationOf(party)) party.hangUp({ by: 'switch', status, reason });
       },
+    };
+    this.#reach.connect(party, target, attempt, {
+      by: call.number,
+      headers: referredBy(call, this.#options.ports.domain),
     });
   }
 
@@ -192,7 +251,7 @@ export class Exchange {
   transferBetween(call: AgentCall, consult: AgentCall, onJoined: () => void): boolean {
     const first = this.#conversationOf(call)?.other(call);
     const second = this.#conversationOf(consult)?.other(consult);
-    if (!first || !second || first === second || !consult.answered) return false;
+    if (!first || !second || first === second || !consult.answered || (first.machine && second.machine)) return false;
     const entries = [this.book.ofAgent(call), this.book.ofAgent(consult)];
     this.#join(first, second);
     this.#transferred(entries[0], second.number);
@@ -208,6 +267,7 @@ export class Exchange {
     const conversation = party && this.#conversationOf(party);
     if (!party || !conversation?.setHeld(party, held)) return;
     entry.description.heldByFarSide = held;
+    if (entry.near instanceof AgentCall) entry.near.heldByFarSide(held);
     this.#options.events.emit(held ? 'call.held' : 'call.resumed', { ...entry.description, by: 'far side' });
   }
 
@@ -221,107 +281,11 @@ export class Exchange {
   /** Ends everything without a word. */
   close(): void {
     this.#stopBeat();
+    this.plan.close();
     clearInterval(this.#lookout);
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const attempt of [...this.#attempts.values()]) attempt.cancel({ by: 'switch' });
+    for (const attempt of [...this.#reach.attempts.values()]) attempt.cancel({ by: 'switch' });
     for (const party of [...this.#seen]) party.hangUp({ by: 'switch', reason: 'switch closed' });
-  }
-
-  #connect(origin: Party, target: string, hooks: AttemptHooks, headers: SipHeader[] = [], redirects = 0): void {
-    const number = dialled(target);
-    if (this.#options.registrar.of(number).length > 0) {
-      this.#ringAgent(origin, number, hooks, headers, redirects);
-      return;
-    }
-    const listed = this.#options.callers.find((caller) => sameNumber(caller.number, number));
-    if (listed || /^\+?[1-9]\d{6,14}$/.test(number)) {
-      this.#ringCaller(origin, listed ?? { number, kind: 'person' }, hooks);
-      return;
-    }
-    if (this.#options.registrar.knows(number)) {
-      hooks.onRefused(480, 'Temporarily Unavailable');
-      return;
-    }
-    hooks.onRefused(404, 'Not Found');
-  }
-
-  #ringCaller(origin: Party, description: CallerDescription, hooks: AttemptHooks): void {
-    const caller = this.#newCaller(description);
-    this.#attempts.set(origin, { cancel: (cause) => caller.hangUp(cause) });
-    caller.ring({
-      onRinging: (withSound) => hooks.onRinging(caller, withSound),
-      onAnswered: () => hooks.onAnswered(caller),
-      onRefused: (status, reason) => hooks.onRefused(status, reason),
-    });
-  }
-
-  #ringAgent(origin: Party, extension: string, hooks: AttemptHooks, headers: SipHeader[], redirects: number): void {
-    const { registrar, ports, events } = this.#options;
-    const fork = newFork(ports.domain);
-    const identity = origin.name === undefined ? {} : { name: origin.name };
-    const entry = this.#open(
-      { id: fork.callId, direction: 'inbound', extension, number: origin.number, ...identity },
-      undefined,
-      origin,
-    );
-    const ringing = new Set<AgentCall>();
-    let settled = false;
-    let worst = { status: 480, reason: 'Temporarily Unavailable' };
-    const settle = (): boolean => {
-      const first = !settled;
-      settled = true;
-      return first;
-    };
-    const stopRinging = (cause: EndCause): void => {
-      for (const other of [...ringing]) other.hangUp(cause);
-    };
-    const cancel = (cause: EndCause): void => {
-      if (settle()) this.#end(entry, cause);
-      stopRinging(cause);
-      entry.near?.hangUp(cause);
-    };
-    this.#attempts.set(origin, { cancel, entry });
-    for (const device of registrar.of(extension)) {
-      const call = AgentCall.ringing(device, { number: origin.number, name: origin.name, headers }, fork, ports);
-      ringing.add(call);
-      this.#remember(call);
-      call.events = {
-        onRinging: () => {
-          if (settled) return;
-          events.emit('call.ringing', { ...entry.description });
-          hooks.onRinging(call, false);
-        },
-        onAnswered: () => {
-          if (!settle()) return call.hangUp({ by: 'switch', reason: COMPLETED_ELSEWHERE });
-          ringing.delete(call);
-          entry.near = call;
-          this.#watchAgent(call);
-          stopRinging({ by: 'switch', reason: COMPLETED_ELSEWHERE });
-          hooks.onAnswered(call);
-        },
-        onRedirected: (contact) => {
-          if (redirects >= MOST_REDIRECTS || !settle()) return;
-          ringing.delete(call);
-          stopRinging({ by: 'switch' });
-          this.#end(entry, { by: 'agent', status: 302, reason: 'redirected' });
-          this.#connect(origin, userOf(contact), hooks, [], redirects + 1);
-        },
-        onHeld: () => undefined,
-        onKey: () => undefined,
-        onRefer: (transaction) => transaction.respond(403, 'Only an answered call can be transferred'),
-        onEnded: (cause) => {
-          ringing.delete(call);
-          if (settled) return;
-          if (cause.status !== undefined) worst = { status: cause.status, reason: cause.reason ?? 'Refused' };
-          // 6xx speaks for every device of the agent (RFC 3261 section 16.7).
-          if (ringing.size > 0 && worst.status < 600) return;
-          settled = true;
-          stopRinging({ by: 'switch' });
-          this.#end(entry, { by: cause.by, ...worst });
-          hooks.onRefused(worst.status, worst.reason);
-        },
-      };
-    }
   }
 
   #watchAgent(call: AgentCall): void {
@@ -362,7 +326,11 @@ export class Exchange {
   #join(first: Party, second: Party): void {
     for (const party of [first, second]) {
       const old = this.#conversationOf(party);
-      if (old) this.#conversations.delete(old);
+      if (!old) continue;
+      this.#conversations.delete(old);
+      const left = old.other(party);
+      // A machine that nobody listens to any more has done its work: its slot or seat is free.
+      if (left.machine && left !== first && left !== second) left.hangUp({ by: 'switch' });
     }
     const conversation = new Conversation(first, second, this.#options.style, this.#options.faults);
     this.#conversations.add(conversation);
@@ -376,9 +344,11 @@ export class Exchange {
       this.#identify(entry, conversation.other(party));
       entry.description.heldByAgent = party.heldByAgent;
       entry.description.heldByFarSide = false;
+      if (party.codec !== undefined) entry.description.codec = party.codec;
       if (party.answered) this.#answered(entry);
     }
     if (!withAgent) this.#openJoined(first, second);
+    for (const party of [first, second]) if (party instanceof Machine) party.onJoined?.(conversation.other(party));
   }
 
   #openJoined(first: Party, second: Party): void {
@@ -388,7 +358,7 @@ export class Exchange {
       first,
     );
     this.#answered(entry);
-    if (this.#options.style !== 'pleasant') return;
+    if (this.#options.style !== 'pleasant' || first.machine || second.machine) return;
     // Two invented people would talk for ever; in the demo they say goodbye after a minute.
     const timer = setTimeout(() => first.hangUp({ by: 'far side' }), JOINED_TALK_MS);
     timer.unref();
@@ -402,16 +372,17 @@ export class Exchange {
 
   #partyEnded(party: Party, cause: EndCause): void {
     for (const entry of this.book.of(party)) this.#end(entry, cause);
-    const attempt = this.#attempts.get(party);
-    this.#attempts.delete(party);
+    const attempt = this.#reach.attempts.get(party);
+    this.#reach.attempts.delete(party);
     attempt?.cancel(cause);
     const conversation = this.#conversationOf(party);
     if (!conversation) return;
     this.#conversations.delete(conversation);
     const other = conversation.other(party);
     // A far side that is being transferred stays on the line though the agent has left.
-    if (this.#attempts.has(other)) return;
-    other.hangUp(cause.by === 'switch' ? { by: 'switch' } : { by: cause.by });
+    if (this.#reach.attempts.has(other)) return;
+    const why = cause.reason === undefined ? {} : { reason: cause.reason };
+    other.hangUp(cause.by === 'switch' ? { by: 'switch' } : { by: cause.by, ...why });
   }
 
   #transferred(entry: CallEntry | undefined, to: string): void {
@@ -441,7 +412,9 @@ export class Exchange {
   #identify(entry: CallEntry, far: Party): void {
     entry.far = far;
     entry.description.number = far.number;
-    if (far.name !== undefined) entry.description.name = far.name;
+    if (far.name === undefined) delete entry.description.name;
+    else entry.description.name = far.name;
+    if (entry.near instanceof AgentCall) entry.near.connectedTo(far);
   }
 
   #answered(entry: CallEntry): void {
@@ -467,6 +440,6 @@ export class Exchange {
   }
 }
 
-function userOf(contact: string): string {
-  return decodeURIComponent(/sips?:([^@;>]+)@/i.exec(contact)?.[1] ?? contact);
+function referredBy(call: AgentCall, domain: string): SipHeader[] {
+  return [{ name: 'Referred-By', value: `<sip:${call.number}@${domain}>` }];
 }

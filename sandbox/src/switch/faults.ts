@@ -23,6 +23,34 @@ export type Faults = {
   deaf?: boolean | undefined;
   /** Far sides send no sound at all: one-way audio (conversation). */
   muteFarSide?: boolean | undefined;
+  /** SUBSCRIBE is answered with this status (subscriptions). */
+  refuseSubscribe?: { status: number; reason: string } | undefined;
+  /** `silent`: 202 and never a NOTIFY, as FreeSWITCH does; `terminated`: the first NOTIFY ends it (subscriptions). */
+  subscriptions?: 'silent' | 'terminated' | undefined;
+  /** Message counts come as NOTIFY without a subscription, after REGISTER and at every change (subscriptions). */
+  unsolicitedMwi?: boolean | undefined;
+
+  // What follows is no fault, only rarer than a phone's author would wish.
+
+  /** 18x answers want a PRACK (RFC 3262) from every phone that can give one (agent's call). */
+  reliableProvisionals?: boolean | undefined;
+  /** So many further 180s come first, each with a To tag of its own, as from a forking proxy (agent's call). */
+  forkedRinging?: number | undefined;
+  /**
+   * The switch asks for a session timer (RFC 4028): `seconds` is its interval, `leastSeconds` the Min-SE below which it
+   * refuses with 422 (default 90), `refresher` who has to refresh when both could (agent's call, requests).
+   */
+  sessionTimer?: { seconds: number; leastSeconds?: number; refresher: 'phone' | 'switch' } | undefined;
+  /** A new far side after a transfer or pickup is told at once by UPDATE or re-INVITE with P-Asserted-Identity (agent's call). */
+  connectedIdentity?: 'update' | 're-invite' | undefined;
+  /** A far side that holds says so by re-INVITE with this direction, beside the music (agent's call). */
+  farHold?: 'sendonly' | 'inactive' | undefined;
+  /** An INVITE may name another caller in From than its own extension, who is then shown; FreeSWITCH allows it (requests). */
+  anyFrom?: boolean | undefined;
+  /** Keys are heard in the sound too (agent's call). */
+  inBandDigits?: boolean | undefined;
+  /** Offers of the switch have a video section beside the sound (agent's call). */
+  offerVideo?: boolean | undefined;
 };
 
 export class FaultPanel {

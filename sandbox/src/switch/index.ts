@@ -1,118 +1,44 @@
 /**
- * The sandbox switch: a SIP server on a WebSocket whose callers have real sound, for demos and tests without a PBX.
- * This door wires socket, registrar, credentials and exchange together and answers what is outside a call.
+ * The sandbox switch: a SIP server on a WebSocket whose callers have real sound, for demos and tests without a PBX, with
+ * everything an office phone meets (the numbers are in number-plan.ts).
+ * This door wires socket, registrar, credentials, exchange and subscriptions together.
  * Test equipment: it must never be anybody's production path.
  */
-import { AgentCall, type AgentCallPorts, ALLOWED } from './agent-call.ts';
+import type { AgentCall, AgentCallPorts } from './agent-call.ts';
 import { type CallDescription, type CallEntry, dialled } from './call-book.ts';
-import { type CallerDescription, type CallerKind, DEMO_CALLERS } from './caller.ts';
-import { CredentialGate, type DigestAlgorithm, mintCredential } from './credentials.ts';
-import type { DialogId } from './dialog.ts';
+import { type Caller, type CallerDescription, DEMO_CALLERS } from './caller.ts';
+import { callerHeaders } from './caller-headers.ts';
+import type { Colleague } from './colleagues.ts';
+import { CredentialGate, mintCredential } from './credentials.ts';
+import { dialogsOf } from './dialog-states.ts';
 import { Exchange } from './exchange.ts';
 import { FaultPanel } from './faults.ts';
 import { Registrar } from './registrar.ts';
-import { type ServerTransaction, SipEndpoint, TRANSACTION_MS } from './sip-endpoint.ts';
-import {
-  header,
-  headerList,
-  parseNameAddress,
-  parseParams,
-  parseUri,
-  type SipHeader,
-  sequence,
-  splitOutside,
-} from './sip-message.ts';
-import { levelAt, rms, type SoundStyle } from './sound.ts';
+import { RequestDesk } from './requests.ts';
+import { newTag, SipEndpoint, TRANSACTION_MS } from './sip-endpoint.ts';
+import { levelAt, person, rms, SAMPLE_RATE } from './sound.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type { CallAgentOptions, Hearing, PlacedCall, Switch, SwitchOptions, Voicemail } from './switch-api.ts';
 import { SwitchEmitter } from './switch-events.ts';
 
 export type { CallDescription } from './call-book.ts';
 export type { CallerDescription, CallerKind } from './caller.ts';
+export type { Colleague } from './colleagues.ts';
 export { type DigestAlgorithm, mintCredential } from './credentials.ts';
-
 export { HOLD_TONE_HZ, keyToneHz, type SoundStyle } from './sound.ts';
+export type { CallAgentOptions, Hearing, PlacedCall, Switch, SwitchOptions, Voicemail } from './switch-api.ts';
 
-export type SwitchOptions = {
-  /** Default 127.0.0.1. */
-  host?: string;
-  /** 0 or absent: any free port. */
-  port?: number;
-  /** SIP domain and digest realm. */
-  domain: string;
-  /** Shared with the relay, which mints `<unix expiry>:<extension>` credentials with it. */
-  credentialSecret: string;
-  /** Replaces the demo directory. */
-  callers?: readonly CallerDescription[];
-  /** Only these host addresses are offered for sound; absent: every interface and loopback. Tests give ['127.0.0.1']. */
-  iceAddresses?: readonly string[];
-  /** Default 'pleasant'. Tests take 'tones': every voice is one sine. */
-  sound?: SoundStyle;
-  /** Digest algorithms offered, best first. Default ['MD5']. */
-  digestAlgorithms?: readonly DigestAlgorithm[];
-  /** How long a 200 waits for its ACK before the call is ended. Default 32 s. */
-  ackDeadlineMs?: number;
-};
-
-export type CallAgentOptions = {
-  callerNumber: string;
-  callerName?: string;
-  /** Default: as listed in the directory, else 'person'. */
-  kind?: CallerKind;
-  toneHz?: number;
-  /** Gives up (CANCEL) when nobody has answered after this many seconds; default 60. */
-  ringSeconds?: number;
-  /** Further headers of the INVITE, for instance Alert-Info or Call-Info. */
-  headers?: Record<string, string>;
-};
-
-/** A call that a caller has made to an agent. */
-export type PlacedCall = {
-  readonly id: string;
-  /** True when an agent answered; false when nobody did. */
-  readonly answered: Promise<boolean>;
-  readonly ended: Promise<CallDescription>;
-  describe(): CallDescription;
-  /** Before the answer this is CANCEL, after it BYE. */
-  hangUp(): void;
-  /** The caller puts the agent on hold: the agent hears music. */
-  hold(): void;
-  resume(): void;
-  heard(windowMs?: number): Hearing;
-};
-
-/** What a party has received; levels are parts of full scale, 0 to 1. */
-export type Hearing = { readonly rms: number; levelAt(hz: number): number };
-
-export type Switch = {
-  /** ws://host:port, subprotocol `sip`. */
-  readonly url: string;
-  readonly domain: string;
-  readonly directory: readonly CallerDescription[];
-  readonly events: SwitchEmitter;
-  readonly faults: FaultPanel;
-  /** Resolves once the agent's devices have been called. Rejects when nobody is registered for the extension. */
-  callAgent(extension: string, options: CallAgentOptions): Promise<PlacedCall>;
-  registered(): { extension: string; contact: string; expiresAt: number }[];
-  /** Live and finished calls, oldest first. */
-  calls(): CallDescription[];
-  /** What the far side received lately: by call id, caller number, or extension. Default window 500 ms. */
-  heard(reference: string, windowMs?: number): Hearing;
-  /** Keys pressed by the agent in this call (id or far-side number). */
-  digits(reference: string): string;
-  /** The far side hangs up. Throws when no such call is live. */
-  hangUp(reference: string): void;
-  /** The far side holds or resumes the call. Throws when no such call is live. */
-  hold(reference: string, held: boolean): void;
-  /** Credentials of this extension are refused from now on and its devices forgotten; running calls go on. */
-  revoke(extension: string): void;
-  allow(extension: string): void;
-  /** A working credential, as the relay would mint it. */
-  credential(extension: string, validForSeconds?: number): { username: string; password: string; expiresAt: number };
-  /** Cuts all WebSockets; the switch goes on listening. */
-  dropSockets(): void;
-  close(): Promise<void>;
-};
-
-const SUPPORTED_EXTENSIONS = ['replaces', 'outbound', 'gruu', 'path'];
+/** Whatever may change what somebody watches. */
+const WATCHED_EVENTS = [
+  'call.started',
+  'call.ringing',
+  'call.answered',
+  'call.transferred',
+  'call.ended',
+  'park.changed',
+  'colleague.changed',
+  'voicemail.changed',
+] as const;
 
 /** Starts a switch. Rejects when the port is taken or an option is unusable. */
 export async function startSwitch(options: SwitchOptions): Promise<Switch> {
@@ -135,8 +61,7 @@ class SwitchCore implements Switch {
   readonly #registrar: Registrar;
   #endpoint: SipEndpoint | undefined;
   #exchange: Exchange | undefined;
-  #ports: AgentCallPorts | undefined;
-  #refusedInvites = 0;
+  #subscriptions: Subscriptions | undefined;
 
   constructor(options: SwitchOptions) {
     this.#options = options;
@@ -144,40 +69,94 @@ class SwitchCore implements Switch {
     this.directory = options.callers ?? DEMO_CALLERS;
     this.#gate = new CredentialGate(this.domain, options.credentialSecret, options.digestAlgorithms ?? ['MD5']);
     this.#registrar = new Registrar(this.domain, {
-      onRegistered: ({ extension, contact, expiresAt }) =>
-        this.events.emit('registered', { extension, contact, expiresAt }),
+      onRegistered: (binding) => {
+        const { extension, contact, expiresAt } = binding;
+        this.events.emit('registered', { extension, contact, expiresAt });
+        // After the answer to the REGISTER.
+        queueMicrotask(() => this.#subscriptions?.registered(binding));
+      },
       onUnregistered: ({ extension, contact }) => this.events.emit('unregistered', { extension, contact }),
     });
   }
 
   async listen(): Promise<void> {
+    const options = this.#options;
+    let desk: RequestDesk | undefined;
     const endpoint = await SipEndpoint.start({
-      host: this.#options.host ?? '127.0.0.1',
-      port: this.#options.port ?? 0,
+      host: options.host ?? '127.0.0.1',
+      port: options.port ?? 0,
       faults: this.faults,
-      onRequest: (transaction) => this.#onRequest(transaction),
+      onRequest: (transaction) => desk?.receive(transaction),
       onFlowClosed: (flow) => this.#registrar.flowClosed(flow),
     });
     this.#endpoint = endpoint;
-    const ports: AgentCallPorts = {
+    const { address } = endpoint;
+    const calls: AgentCallPorts = {
       domain: this.domain,
-      address: endpoint.address,
-      iceAddresses: this.#options.iceAddresses,
-      ackDeadlineMs: this.#options.ackDeadlineMs ?? TRANSACTION_MS,
+      address,
+      iceAddresses: options.iceAddresses,
+      ackDeadlineMs: options.ackDeadlineMs ?? TRANSACTION_MS,
       faults: () => this.faults.current,
       send: (flow, request, onResponse) => endpoint.send(flow, request, onResponse),
       flowFor: (target) => this.#registrar.flowFor(target),
     };
-    this.#exchange = new Exchange({
+    const exchange = new Exchange({
       callers: this.directory,
-      style: this.#options.sound ?? 'pleasant',
+      style: options.sound ?? 'pleasant',
       faults: this.faults,
       registrar: this.#registrar,
       events: this.events,
-      ports,
+      ports: calls,
+      voicemailAfterMs: options.voicemailAfterMs,
+      plan: {
+        autoAnswer: options.autoAnswer ?? ['call-info', 'alert-info'],
+        parkReturnMs: options.parkReturnMs ?? 60_000,
+        longestMessageMs: options.longestMessageMs ?? 60_000,
+      },
     });
-    this.#exchange.onRefer = (call, transaction) => this.#onRefer(call, transaction);
-    this.#ports = ports;
+    this.#exchange = exchange;
+    const subscriptions = new Subscriptions({
+      domain: this.domain,
+      address,
+      dialogState: options.dialogState ?? 'full',
+      faults: () => this.faults.current,
+      send: (flow, request, onResponse) => endpoint.send(flow, request, onResponse),
+      flowFor: (target) => this.#registrar.flowFor(target),
+      dialogs: (number) => dialogsOf(number, exchange, (extension) => this.#registrar.knows(extension)),
+      messages: (extension) => exchange.plan.mailboxes.summary(extension),
+      onNotified: (extension, event, resource, body) =>
+        this.events.emit('notified', { extension, event, resource, body }),
+    });
+    this.#subscriptions = subscriptions;
+    this.#tellWatchers(subscriptions);
+    desk = new RequestDesk({
+      domain: this.domain,
+      address,
+      faults: this.faults,
+      gate: this.#gate,
+      registrar: this.#registrar,
+      exchange,
+      subscriptions,
+      calls,
+    });
+    if (options.colleaguesStepMs !== undefined) exchange.plan.colleagues.live(options.colleaguesStepMs);
+  }
+
+  #tellWatchers(subscriptions: Subscriptions): void {
+    // Once per turn, and when the turn is over: states are told when they are whole.
+    let due = false;
+    const soon = (): void => {
+      if (due) return;
+      due = true;
+      queueMicrotask(() => {
+        due = false;
+        subscriptions.refresh();
+      });
+    };
+    for (const name of WATCHED_EVENTS) this.events.on(name, soon);
+    this.events.on('voicemail.changed', ({ extension }) => {
+      if (this.faults.current.unsolicitedMwi) subscriptions.tellMessages(this.#registrar.of(extension));
+    });
   }
 
   get url(): string {
@@ -194,7 +173,7 @@ class SwitchCore implements Switch {
       ...(name === undefined ? {} : { name }),
       ...(toneHz === undefined ? {} : { toneHz }),
     };
-    const headers: SipHeader[] = Object.entries(options.headers ?? {}).map(([key, value]) => ({ name: key, value }));
+    const headers = callerHeaders(options, extension, name, this.domain);
     let timer: NodeJS.Timeout | undefined;
     let settle: (answered: boolean) => void = () => undefined;
     const answered = new Promise<boolean>((resolve) => {
@@ -206,7 +185,7 @@ class SwitchCore implements Switch {
     const placed = this.#exchange?.callAgent(description, extension, headers, settle);
     if (!placed) throw new Error(`Agent ${extension} cannot be called: no phone is registered for this extension.`);
     const { entry, caller } = placed;
-    const ended = this.events.next('call.ended', (call) => call.id === entry.description.id);
+    const ended = this.#endOf(entry, caller);
     void ended.then(() => settle(false));
     timer = setTimeout(
       () => caller.hangUp({ by: 'far side', status: 487, reason: 'the caller gave up' }),
@@ -217,11 +196,28 @@ class SwitchCore implements Switch {
       answered,
       ended,
       describe: () => ({ ...entry.description }),
-      hangUp: () => caller.hangUp({ by: 'far side' }),
+      hangUp: (reason) => caller.hangUp({ by: 'far side', ...(reason === undefined ? {} : { reason }) }),
       hold: () => this.#exchange?.holdFromFarSide(entry, true),
       resume: () => this.#exchange?.holdFromFarSide(entry, false),
       heard: (windowMs) => hearing(caller.heard(windowMs ?? 500)),
     };
+  }
+
+  /** The call's end; where it was sent on before anybody answered, the end of the last part of its way. */
+  #endOf(entry: CallEntry, caller: Caller): Promise<CallDescription> {
+    return new Promise((resolve) => {
+      const told = caller.onEnded;
+      caller.onEnded = (cause) => {
+        told?.(cause);
+        const last = this.#exchange?.book.lastOf(caller) ?? entry;
+        resolve({ ...last.description });
+      };
+      void this.events
+        .next('call.ended', ({ id }) => id === entry.description.id)
+        .then((description) => {
+          if (caller.ended || description.answeredAt !== undefined) resolve(description);
+        });
+    });
   }
 
   registered(): { extension: string; contact: string; expiresAt: number }[] {
@@ -240,8 +236,8 @@ class SwitchCore implements Switch {
     return this.#exchange?.book.find(reference)?.description.digits ?? '';
   }
 
-  hangUp(reference: string): void {
-    this.#liveCall(reference).far?.hangUp({ by: 'far side' });
+  hangUp(reference: string, reason?: string): void {
+    this.#liveCall(reference).far?.hangUp({ by: 'far side', ...(reason === undefined ? {} : { reason }) });
   }
 
   hold(reference: string, held: boolean): void {
@@ -253,6 +249,84 @@ class SwitchCore implements Switch {
     if (!entry || entry.description.state === 'ended')
       throw new Error(`No live call has this id or far-side number: ${reference.slice(0, 4)}…`);
     return entry;
+  }
+
+  colleague(extension: string): Colleague {
+    const found = this.#exchange?.plan.colleagues.get(extension);
+    if (!found)
+      throw new Error(`No colleague has the extension ${extension}: add one of kind 'colleague' to \`callers\`.`);
+    return found;
+  }
+
+  parked(): { slot: string; number: string; by: string }[] {
+    return (this.#exchange?.plan.lot.all() ?? []).map(({ slot, party, by }) => ({ slot, number: party.number, by }));
+  }
+
+  roomMembers(room: string): { number: string; name: string | undefined }[] {
+    return this.#exchange?.plan.rooms.members(room) ?? [];
+  }
+
+  voicemail(extension: string): Voicemail {
+    const mailboxes = this.#exchange?.plan.mailboxes;
+    return {
+      ...(mailboxes?.summary(extension) ?? { fresh: 0, old: 0 }),
+      messages: (mailboxes?.messages(extension) ?? []).map(({ from, name, at, samples, fresh }) => ({
+        from,
+        name,
+        at,
+        fresh,
+        durationMs: (samples.length * 1000) / SAMPLE_RATE,
+        levelAt: (hz) => levelAt(samples, hz),
+      })),
+      leave: (from, toneHz, durationMs = 1000) => {
+        const samples = new Int16Array((durationMs * SAMPLE_RATE) / 1000);
+        person(this.#options.sound ?? 'pleasant', toneHz).fill(samples);
+        mailboxes?.leave(extension, from, samples);
+      },
+    };
+  }
+
+  wishes(extension: string): { doNotDisturb: boolean; forwardTo: string | undefined } {
+    const features = this.#exchange?.plan.features;
+    return {
+      doNotDisturb: features?.doNotDisturb(extension) ?? false,
+      forwardTo: features?.forwardTo(extension),
+    };
+  }
+
+  subscriptions(): { extension: string; event: string; resource: string; expiresAt: number }[] {
+    return this.#subscriptions?.list() ?? [];
+  }
+
+  endSubscriptions(reason: string, extension?: string): void {
+    this.#subscriptions?.end(reason, extension);
+  }
+
+  async refreshCall(reference: string, how: 'update' | 're-invite'): Promise<number> {
+    const agent = this.#liveCall(reference).near as AgentCall | undefined;
+    return (await agent?.refresh(how)) ?? 481;
+  }
+
+  async ask(extension: string, method: string, headers: Record<string, string> = {}, body = ''): Promise<number[]> {
+    const address = `<sip:${extension}@${this.domain}>`;
+    const asked = this.#registrar.of(extension).map(
+      ({ contact, flow }) =>
+        new Promise<number>((resolve) => {
+          const own = [
+            { name: 'From', value: `<sip:switch@${this.domain}>;tag=${newTag()}` },
+            { name: 'To', value: address },
+            { name: 'Call-ID', value: newTag() },
+            { name: 'CSeq', value: `1 ${method}` },
+            { name: 'Contact', value: `<sip:switch@${this.#endpoint?.address ?? ''};transport=ws>` },
+          ];
+          const further = Object.entries(headers).map(([name, value]) => ({ name, value }));
+          const request = { kind: 'request', method, uri: contact, headers: [...own, ...further], body } as const;
+          this.#endpoint?.send(flow, { ...request, headers: [...request.headers] }, ({ status }) => {
+            if (status >= 200) resolve(status);
+          });
+        }),
+    );
+    return Promise.all(asked);
   }
 
   revoke(extension: string): void {
@@ -273,184 +347,11 @@ class SwitchCore implements Switch {
   }
 
   async close(): Promise<void> {
+    this.#subscriptions?.close();
     this.#exchange?.close();
     this.#registrar.close();
     await this.#endpoint?.close();
   }
-
-  #onRequest(transaction: ServerTransaction): void {
-    const { request } = transaction;
-    const toTag = parseNameAddress(header(request, 'To') ?? '').params.get('tag');
-    if (toTag !== undefined) {
-      this.#inDialog(transaction, toTag);
-      return;
-    }
-    const unknown = headerList(request, 'Require').filter((tag) => !SUPPORTED_EXTENSIONS.includes(tag.toLowerCase()));
-    if (unknown.length > 0 && request.method !== 'ACK') {
-      transaction.respond(420, 'Bad Extension', {
-        headers: [{ name: 'Unsupported', value: unknown.join(', ') }],
-      });
-      return;
-    }
-    switch (request.method) {
-      case 'REGISTER':
-        this.#onRegister(transaction);
-        return;
-      case 'INVITE':
-        this.#onInvite(transaction);
-        return;
-      case 'OPTIONS':
-        transaction.respond(200, 'OK', {
-          headers: [
-            { name: 'Allow', value: ALLOWED },
-            { name: 'Accept', value: 'application/sdp' },
-            { name: 'Supported', value: 'replaces, outbound, gruu' },
-          ],
-        });
-        return;
-      case 'ACK':
-        return;
-      case 'SUBSCRIBE':
-        transaction.respond(489, 'Bad Event');
-        return;
-      case 'REFER':
-        transaction.respond(403, 'Only an answered call can be transferred');
-        return;
-      case 'BYE':
-      case 'INFO':
-      case 'NOTIFY':
-      case 'UPDATE':
-        transaction.respond(481, 'Call/Transaction Does Not Exist');
-        return;
-      default:
-        transaction.respond(405, 'Method Not Allowed', { headers: [{ name: 'Allow', value: ALLOWED }] });
-        return;
-    }
-  }
-
-  #inDialog(transaction: ServerTransaction, localTag: string): void {
-    const { request } = transaction;
-    const call = this.#exchange?.findCall({
-      callId: header(request, 'Call-ID') ?? '',
-      localTag,
-      remoteTag: parseNameAddress(header(request, 'From') ?? '').params.get('tag') ?? '',
-    });
-    if (call) {
-      call.receive(transaction);
-      return;
-    }
-    transaction.respond(481, 'Call/Transaction Does Not Exist');
-  }
-
-  /** The proven extension, or undefined after the challenge or refusal has gone out. */
-  #proven(transaction: ServerTransaction): string | undefined {
-    const verdict = this.#gate.check(transaction.request);
-    if (verdict.ok) return verdict.extension;
-    transaction.respond(verdict.status, verdict.reason, { headers: verdict.challenges });
-    return undefined;
-  }
-
-  #onRegister(transaction: ServerTransaction): void {
-    const refusal = this.faults.current.refuseRegister;
-    if (refusal) {
-      transaction.respond(refusal.status, refusal.reason);
-      return;
-    }
-    const extension = this.#proven(transaction);
-    if (extension !== undefined) this.#registrar.register(transaction, extension);
-  }
-
-  #onInvite(transaction: ServerTransaction): void {
-    const extension = this.#proven(transaction);
-    if (extension === undefined || !this.#ports || !this.#exchange) return;
-    const refusal = this.faults.current.refuseInvite;
-    if (refusal && this.#refusedInvites < (refusal.times ?? Number.POSITIVE_INFINITY)) {
-      this.#refusedInvites += 1;
-      transaction.respond(refusal.status, refusal.reason);
-      return;
-    }
-    if (!refusal) this.#refusedInvites = 0;
-    const { request } = transaction;
-    const replaces = header(request, 'Replaces');
-    const old = replaces === undefined ? undefined : this.#exchange.findCall(replacedDialog(replaces));
-    if (replaces !== undefined) {
-      if (!old?.answered) {
-        const over = old !== undefined && !old.live;
-        transaction.respond(over ? 603 : 481, over ? 'Decline' : 'Call/Transaction Does Not Exist');
-        return;
-      }
-      if (/;\s*early-only/i.test(replaces)) {
-        transaction.respond(486, 'Busy Here');
-        return;
-      }
-      if (old.number !== extension) {
-        transaction.respond(403, 'Only the agent of a call may replace it');
-        return;
-      }
-    }
-    const target = parseUri(request.uri);
-    if (
-      !old &&
-      target.scheme !== 'tel' &&
-      target.host !== this.domain &&
-      `${target.host}:${target.port}` !== this.#ports.address
-    ) {
-      transaction.respond(404, 'Domain is not served here');
-      return;
-    }
-    const name = parseNameAddress(header(request, 'From') ?? '').display;
-    const call = AgentCall.placedBy(extension, name === '' ? undefined : name, transaction, this.#ports);
-    if (old) void this.#exchange.replace(old, call);
-    else this.#exchange.place(call, target.user);
-  }
-
-  #onRefer(call: AgentCall, transaction: ServerTransaction): void {
-    const { request } = transaction;
-    const targets = headerList(request, 'Refer-To');
-    const only = targets[0];
-    if (only === undefined || targets.length > 1) {
-      transaction.respond(400, 'Refer-To must name exactly one target');
-      return;
-    }
-    const target = parseUri(parseNameAddress(only).uri);
-    const party = this.#exchange?.transferable(call);
-    if (!party) {
-      transaction.respond(491, 'Request Pending');
-      return;
-    }
-    // RFC 4488: the agent may decline to be told.
-    const silent = header(request, 'Refer-Sub')?.toLowerCase() === 'false';
-    transaction.respond(202, 'Accepted', {
-      headers: [
-        { name: 'Contact', value: `<sip:switch@${this.#ports?.address ?? ''};transport=ws>` },
-        ...(silent ? [{ name: 'Refer-Sub', value: 'false' }] : []),
-      ],
-    });
-    const tell = (line: string, final: boolean): void => {
-      if (!silent)
-        call.notify(sequence(request).number, line, final ? 'terminated;reason=noresource' : 'active;expires=60');
-    };
-    tell('100 Trying', false);
-    const replaces = target.headers.get('replaces');
-    if (replaces !== undefined) {
-      const consult = this.#exchange?.findCall(replacedDialog(replaces));
-      const joined = consult && this.#exchange?.transferBetween(call, consult, () => tell('200 OK', true));
-      if (!joined) tell('481 Call/Transaction Does Not Exist', true);
-      return;
-    }
-    this.#exchange?.transferTo(call, party, target.user, {
-      onRinging: () => tell('180 Ringing', false),
-      onAnswered: () => tell('200 OK', true),
-      onRefused: (status, reason) => tell(`${status} ${reason}`, true),
-    });
-  }
-}
-
-/** RFC 3891: tags are named from the point of view of whoever receives the Replaces, which is the switch. */
-function replacedDialog(value: string): DialogId {
-  const [callId = '', ...pieces] = splitOutside(value, ';');
-  const params = parseParams(pieces);
-  return { callId, localTag: params.get('to-tag') ?? '', remoteTag: params.get('from-tag') ?? '' };
 }
 
 function hearing(samples: Int16Array): Hearing {

@@ -1,12 +1,26 @@
 /**
- * One agent's sound: an encrypted peer connection (DTLS-SRTP, nothing else) that speaks PCMU and understands
+ * One agent's sound: an encrypted peer connection (DTLS-SRTP, nothing else) that speaks PCMU or PCMA and understands
  * telephone events (RFC 4733). Gives and takes 20 ms frames; must never know SIP or what the frames mean.
  */
 import { RTCPeerConnection, RTCRtpCodecParameters, type RTCRtpTransceiver, RtpHeader, RtpPacket } from 'werift';
-import { decodeMuLaw, encodeMuLaw } from './g711.ts';
+import { decodeALaw, decodeMuLaw, encodeALaw, encodeMuLaw } from './g711.ts';
+import {
+  audioOnly,
+  audioSection,
+  type Direction,
+  directionOf,
+  fingerprintOf,
+  firstKnown,
+  mirrored,
+  peerOf,
+  restrictedTo,
+  withDirection,
+  withRefused,
+  withVideo,
+} from './sdp.ts';
 import { FRAME_SAMPLES } from './sound.ts';
 
-/** The other side's SDP cannot become an encrypted PCMU call; `message` says what is missing. */
+/** The other side's SDP cannot become an encrypted call in PCMU or PCMA; `message` says what is missing. */
 export class MediaRefused extends Error {
   constructor(message: string) {
     super(message);
@@ -18,8 +32,11 @@ export class MediaRefused extends Error {
 const PREFILL_SAMPLES = 3 * FRAME_SAMPLES;
 const MOST_SAMPLES = 15 * FRAME_SAMPLES;
 const KEYS = '0123456789*#ABCD';
-
-type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+/** What the switch can speak, by RTP payload type (RFC 3551). */
+const CODECS = new Map([
+  [0, { name: 'PCMU', encode: encodeMuLaw, decode: decodeMuLaw }],
+  [8, { name: 'PCMA', encode: encodeALaw, decode: decodeALaw }],
+]);
 
 export class MediaPeer {
   /** Called once per key press. */
@@ -31,6 +48,7 @@ export class MediaPeer {
   /** Certificate and session id of the other side's peer connection: either changes only with a new peer. */
   #remotePeer: string | undefined;
   #version = 1;
+  #session: string | undefined;
   #localSdp = '';
   #received: number[] = [];
   #playing = false;
@@ -42,19 +60,34 @@ export class MediaPeer {
   remoteDirection: Direction = 'sendrecv';
   /** RTP packets of sound received so far: proof of life for tests. */
   packetsReceived = 0;
+  #payloadType: number | undefined;
 
   /** @param addresses the only host addresses to offer; undefined = every interface, and loopback. */
   constructor(addresses: readonly string[] | undefined) {
     this.#addresses = addresses;
   }
 
-  /** Our offer, complete with candidates. */
-  async offer(): Promise<string> {
+  /** The codec that was agreed on; undefined before that. */
+  get codec(): string | undefined {
+    return CODECS.get(this.#payloadType ?? -1)?.name;
+  }
+
+  /** Our offer, complete with candidates; with `video` it has a video section too, of which nothing is ever used. */
+  async offer(video = false): Promise<string> {
     this.#discard();
     const connection = this.#open();
     connection.addTransceiver('audio', { direction: 'sendrecv' });
     await connection.setLocalDescription(await connection.createOffer());
-    return this.#publish(connection.localDescription?.sdp ?? '', 'sendrecv');
+    const sdp = this.#publish(connection.localDescription?.sdp ?? '', 'sendrecv');
+    return video ? withVideo(sdp) : sdp;
+  }
+
+  /** An offer for the connection as it stands, for a re-INVITE of ours. */
+  async reoffer(direction: Direction = 'sendrecv'): Promise<string> {
+    const connection = this.#connection;
+    if (!connection) return this.offer();
+    await connection.setLocalDescription(await connection.createOffer());
+    return this.#publish(connection.localDescription?.sdp ?? '', direction);
   }
 
   /** The other side's answer to our offer. @throws MediaRefused */
@@ -62,7 +95,10 @@ export class MediaPeer {
     demandSupported(answer);
     this.#remotePeer = peerOf(answer);
     this.remoteDirection = directionOf(answer);
-    await this.#connection?.setRemoteDescription({ type: 'answer', sdp: digestible(answer) });
+    this.#payloadType = chosenIn(answer);
+    // As with an offer, werift hears of no hold.
+    const sdp = withDirection(digestible(answer, this.#payloadType), 'sendrecv');
+    await this.#connection?.setRemoteDescription({ type: 'answer', sdp });
     this.#attach();
   }
 
@@ -77,12 +113,15 @@ export class MediaPeer {
     this.#remotePeer = peer;
     this.remoteDirection = directionOf(offer);
     const connection = this.#connection ?? this.#open();
+    // The first codec of the offer that the switch can speak: it is the offerer's order that counts.
+    this.#payloadType = chosenIn(offer);
+    const digested = digestible(offer, this.#payloadType);
     // werift always hears "sendrecv": hold is a matter of which frames flow, and is written into the answer below.
-    await connection.setRemoteDescription({ type: 'offer', sdp: withDirection(digestible(offer), 'sendrecv') });
+    await connection.setRemoteDescription({ type: 'offer', sdp: withDirection(digested, 'sendrecv') });
     for (const transceiver of connection.getTransceivers()) transceiver.setDirection('sendrecv');
     await connection.setLocalDescription(await connection.createAnswer());
     this.#attach();
-    return this.#publish(connection.localDescription?.sdp ?? '', mirrored(this.remoteDirection));
+    return withRefused(this.#publish(connection.localDescription?.sdp ?? '', mirrored(this.remoteDirection)), offer);
   }
 
   /** The next 20 ms of the agent's voice, or undefined while nothing has arrived. */
@@ -105,13 +144,14 @@ export class MediaPeer {
       return;
     }
     const header = new RtpHeader();
-    header.payloadType = 0;
+    header.payloadType = this.#payloadType ?? 0;
     header.sequenceNumber = this.#sequence;
     header.timestamp = this.#timestamp;
     header.marker = this.#pausedSending;
     this.#pausedSending = false;
     this.#sequence = (this.#sequence + 1) & 0xffff;
-    void sender.sendRtp(new RtpPacket(header, encodeMuLaw(frame))).catch(() => undefined);
+    const encode = CODECS.get(header.payloadType)?.encode ?? encodeMuLaw;
+    void sender.sendRtp(new RtpPacket(header, encode(frame))).catch(() => undefined);
   }
 
   /** Frees ports and timers. Safe to call twice. */
@@ -125,7 +165,10 @@ export class MediaPeer {
     const connection = new RTCPeerConnection({
       codecs: {
         audio: [
-          new RTCRtpCodecParameters({ mimeType: 'audio/PCMU', clockRate: 8000, channels: 1, payloadType: 0 }),
+          ...[...CODECS].map(
+            ([payloadType, { name }]) =>
+              new RTCRtpCodecParameters({ mimeType: `audio/${name}`, clockRate: 8000, channels: 1, payloadType }),
+          ),
           new RTCRtpCodecParameters({
             mimeType: 'audio/telephone-event',
             clockRate: 8000,
@@ -155,12 +198,13 @@ export class MediaPeer {
   }
 
   #receive(packet: RtpPacket): void {
-    if (packet.header.payloadType !== 0) {
+    const codec = CODECS.get(packet.header.payloadType);
+    if (!codec) {
       this.#receiveEvent(packet);
       return;
     }
     this.packetsReceived += 1;
-    for (const sample of decodeMuLaw(packet.payload)) this.#received.push(sample);
+    for (const sample of codec.decode(packet.payload)) this.#received.push(sample);
     if (this.#received.length > MOST_SAMPLES) this.#received.splice(0, this.#received.length - MOST_SAMPLES);
   }
 
@@ -183,7 +227,10 @@ export class MediaPeer {
     this.#localSdp = withDirection(lines.join('\r\n'), direction).replace(
       // One session id for the whole call with a rising version (RFC 3264 section 8).
       /^o=(\S+) (\S+) \d+/m,
-      (_all, user: string, id: string) => `o=${user} ${id} ${this.#version++}`,
+      (_all, user: string, id: string) => {
+        this.#session ??= id;
+        return `o=${user} ${this.#session} ${this.#version++}`;
+      },
     );
     return this.#localSdp;
   }
@@ -196,61 +243,18 @@ export class MediaPeer {
   }
 }
 
-function audioSection(sdp: string): string {
-  return /^m=audio [\s\S]*?(?=^m=|(?![\s\S]))/m.exec(sdp)?.[0] ?? '';
-}
-
 function demandSupported(sdp: string): void {
   const audio = audioSection(sdp);
   if (audio === '' || /^m=audio 0 /.test(audio)) throw new MediaRefused('no audio in the session description');
   if (!fingerprintOf(sdp)) throw new MediaRefused('no DTLS fingerprint: sound is encrypted or refused');
-  const formats = (/^m=audio \d+ \S+ (.*)$/m.exec(audio)?.[1] ?? '').trim().split(' ');
-  if (!formats.includes('0')) throw new MediaRefused('PCMU is not offered');
+  if (chosenIn(sdp) === undefined) throw new MediaRefused('neither PCMU nor PCMA is offered');
 }
 
-function fingerprintOf(sdp: string): string | undefined {
-  return (/^a=fingerprint:(.+?)\s*$/m.exec(audioSection(sdp)) ??
-    /^a=fingerprint:(.+?)\s*$/m.exec(sdp))?.[1]?.toUpperCase();
+function chosenIn(sdp: string): number | undefined {
+  return firstKnown(sdp, [...CODECS.keys()]);
 }
 
-function peerOf(sdp: string): string {
-  return `${fingerprintOf(sdp) ?? ''} ${/^o=\S+ (\S+)/m.exec(sdp)?.[1] ?? ''}`;
-}
-
-function directionOf(sdp: string): Direction {
-  const found = /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/m.exec(audioSection(sdp))?.[1];
-  return (found as Direction | undefined) ?? 'sendrecv';
-}
-
-function withDirection(sdp: string, direction: Direction): string {
-  const audio = audioSection(sdp);
-  return sdp.replace(audio, audio.replace(/^a=(sendrecv|sendonly|recvonly|inactive)(\r?)$/m, `a=${direction}$2`));
-}
-
-function mirrored(direction: Direction): Direction {
-  if (direction === 'sendonly') return 'recvonly';
-  if (direction === 'recvonly') return 'sendonly';
-  return direction;
-}
-
-/**
- * What werift may see of a browser's SDP. It matches telephone-event by name and not by clock, so with PCMU chosen only
- * the 8000 Hz one may remain. mDNS candidates are dropped: the browser's own checks reach us from the same address,
- * and looking the names up would open a multicast socket that outlives the call.
- */
-function digestible(sdp: string): string {
-  const wrong = [...sdp.matchAll(/^a=rtpmap:(\d+) telephone-event\/(?!8000\b)\d+/gim)].map((match) => match[1] ?? '');
-  return sdp
-    .split(/\r?\n/)
-    .filter((line) => !wrong.some((type) => new RegExp(`^a=(?:rtpmap|fmtp|rtcp-fb):${type} `).test(line)))
-    .filter((line) => !/^a=candidate:.*\.local /.test(line))
-    .map((line) =>
-      line.startsWith('m=audio ')
-        ? line
-            .split(' ')
-            .filter((piece, index) => index < 3 || !wrong.includes(piece))
-            .join(' ')
-        : line,
-    )
-    .join('\r\n');
+function digestible(sdp: string, payloadType: number | undefined): string {
+  const others = [...CODECS.keys()].filter((other) => other !== payloadType);
+  return restrictedTo(audioOnly(sdp), others);
 }

@@ -10,6 +10,8 @@ export interface Party {
   /** E.164 number of a caller, extension of an agent. */
   readonly number: string;
   readonly name: string | undefined;
+  /** True for what lives in the switch and is nobody: a mailbox, a room, a parking space. No music is played to it. */
+  readonly machine?: boolean;
   /** The next 20 ms of sound from this party; undefined when it says nothing. */
   speak(): Int16Array | undefined;
   /** 20 ms of sound towards this party; undefined is silence. */

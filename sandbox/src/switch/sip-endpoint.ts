@@ -33,7 +33,12 @@ const token = (): string => randomBytes(9).toString('base64url');
 /** A fresh tag for From or To. */
 export const newTag = (): string => token();
 
-type Answer = { headers?: SipHeader[]; body?: string };
+type Answer = {
+  headers?: readonly SipHeader[];
+  body?: string;
+  /** Another To tag than this side's own: a branch of a fork. */
+  tag?: string;
+};
 
 /** A request from an agent that wants an answer. ACK comes as one too, and is never answered. */
 export class ServerTransaction {
@@ -63,7 +68,7 @@ export class ServerTransaction {
     );
     const headers = copied.map((entry) => {
       if (entry.name !== 'To' || status === 100 || /;\s*tag=/i.test(entry.value)) return { ...entry };
-      return { name: entry.name, value: `${entry.value};tag=${this.localTag}` };
+      return { name: entry.name, value: `${entry.value};tag=${answer.tag ?? this.localTag}` };
     });
     if (this.request.method === 'INVITE' && status > 100 && status < 300) {
       headers.push(...this.request.headers.filter((entry) => entry.name === 'Record-Route'));

@@ -60,6 +60,10 @@ const COMPACT: Record<string, string> = {
 const IRREGULAR: Record<string, string> = {
   'call-id': 'Call-ID',
   cseq: 'CSeq',
+  'min-se': 'Min-SE',
+  rack: 'RAck',
+  rseq: 'RSeq',
+  'sip-etag': 'SIP-ETag',
   'www-authenticate': 'WWW-Authenticate',
 };
 const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;

@@ -14,6 +14,18 @@ export type SwitchEvents = {
   'call.transferred': CallDescription & { to: string };
   'call.transfer-failed': CallDescription & { to: string; status: number };
   'call.ended': CallDescription;
+  /** A parking slot was taken or became free; `number` is who is parked there now. */
+  'park.changed': { slot: string; number: string | undefined };
+  /** Somebody came into or left a conference room. */
+  'room.changed': { room: string; members: number };
+  /** A message was left, heard or deleted: how many are new and how many are old now. */
+  'voicemail.changed': { extension: string; fresh: number; old: number };
+  /** Do not disturb or forwarding of an extension was changed. */
+  'features.changed': { extension: string; doNotDisturb: boolean; forwardTo: string | undefined };
+  /** A colleague's phone began or ceased to ring or talk. */
+  'colleague.changed': { extension: string };
+  /** A NOTIFY left for a watching phone. */
+  notified: { extension: string; event: string; resource: string; body: string };
 };
 
 export type SwitchEventName = keyof SwitchEvents;

@@ -184,10 +184,10 @@ describe('messages that are odd or broken', () => {
 
   it('names the extension it does not have', async () => {
     const phone = await client();
-    phone.request('INVITE', `sip:${ERIKA}@${DOMAIN}`, [{ name: 'Require', value: 'replaces, 100rel' }]);
+    phone.request('INVITE', `sip:${ERIKA}@${DOMAIN}`, [{ name: 'Require', value: 'replaces, gin' }]);
     const response = await phone.nextResponse('INVITE');
     expect(response.status).toBe(420);
-    expect(header(response, 'Unsupported')).toBe('100rel');
+    expect(header(response, 'Unsupported')).toBe('gin');
   });
 
   it('takes a repeated request for what it is', async () => {

@@ -18,7 +18,7 @@ import {
   serialiseSip,
   splitOutside,
 } from '../../../sandbox/src/switch/sip-message.ts';
-import { Ear, levelAt, tone } from '../../../sandbox/src/switch/sound.ts';
+import { Ear, levelAt, tone, type Voice } from '../../../sandbox/src/switch/sound.ts';
 
 const token = (): string => randomBytes(6).toString('hex');
 
@@ -126,7 +126,14 @@ export class WireClient {
       uri,
       headers: [
         { name: 'Via', value: `SIP/2.0/WS ${token()}.invalid;branch=z9hG4bK${token()}` },
-        { name: 'From', value: `"Agent ${this.extension}" <sip:${this.extension}@${this.domain}>;tag=${token()}` },
+        ...(extra.some((entry) => entry.name === 'From')
+          ? []
+          : [
+              {
+                name: 'From',
+                value: `"Agent ${this.extension}" <sip:${this.extension}@${this.domain}>;tag=${token()}`,
+              },
+            ]),
         { name: 'To', value: `<${method === 'REGISTER' ? `sip:${this.extension}@${this.domain}` : uri}>` },
         { name: 'Call-ID', value: given.callId ?? token() },
         { name: 'CSeq', value: `${this.#sequence++} ${method}` },
@@ -177,7 +184,7 @@ export class WireClient {
     const params = parseParams(splitOutside(challenge.replace(/^Digest /, ''), ','));
     const algorithm = params.get('algorithm') ?? 'MD5';
     const hash = (text: string): string =>
-      createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+      createHash(algorithm === 'MD5' ? 'md5' : algorithm.replace('SHA-', 'sha'))
         .update(text)
         .digest('hex');
     const [realm, nonce] = [params.get('realm') ?? '', params.get('nonce') ?? ''];
@@ -225,7 +232,7 @@ export class WireClient {
       remoteTag: parseNameAddress(remote).params.get('tag') ?? '',
       local,
       remote,
-      target: parseNameAddress(header(response, 'Contact') ?? '').uri,
+      target: parseNameAddress(header(response, 'Contact') ?? '<sip:refused@nowhere.invalid>').uri,
       sequence: sequence(request).number,
     };
   }
@@ -253,8 +260,7 @@ export class WireClient {
   }
 
   /** Calls a number with real sound and acknowledges the answer. */
-  async call(number: string, extra: SipHeader[] = []): Promise<ClientCall> {
-    const sound = new ClientSound();
+  async call(number: string, extra: SipHeader[] = [], sound = new ClientSound()): Promise<ClientCall> {
     const { request, response } = await this.authenticated(
       'INVITE',
       `sip:${number}@${this.domain}`,
@@ -273,8 +279,7 @@ export class WireClient {
   }
 
   /** Answers an INVITE of the switch with real sound and waits for its ACK. */
-  async answer(invite: SipRequest): Promise<ClientCall> {
-    const sound = new ClientSound();
+  async answer(invite: SipRequest, sound = new ClientSound()): Promise<ClientCall> {
     const tag = token();
     const sdp = await sound.peer.answer(invite.body);
     this.respond(
@@ -312,15 +317,38 @@ export class ClientSound {
   readonly peer = new MediaPeer(['127.0.0.1']);
   readonly #ear = new Ear();
   readonly #timer: NodeJS.Timeout;
+  #sung: { voices: Voice[]; frames: number; done: () => void } | undefined;
 
   constructor(hz = 1000) {
     const voice = tone(hz);
     this.#timer = setInterval(() => {
       const frame = new Int16Array(160);
-      voice.fill(frame);
+      if (this.#sung) this.#sing(this.#sung, frame);
+      else voice.fill(frame);
       this.peer.write(frame);
       this.#ear.hear(this.peer.read() ?? new Int16Array(160));
     }, 20);
+  }
+
+  /** Sends these tones together instead of its own for a while; none is silence. Resolves when they have left. */
+  sing(hz: readonly number[], forMs: number): Promise<void> {
+    return new Promise((done) => {
+      this.#sung = { voices: hz.map((each) => tone(each, 0.15)), frames: forMs / 20, done };
+    });
+  }
+
+  #sing(song: { voices: Voice[]; frames: number; done: () => void }, frame: Int16Array): void {
+    for (const voice of song.voices) {
+      const part = new Int16Array(frame.length);
+      voice.fill(part);
+      part.forEach((sample, index) => {
+        frame[index] = (frame[index] ?? 0) + sample;
+      });
+    }
+    song.frames -= 1;
+    if (song.frames > 0) return;
+    this.#sung = undefined;
+    song.done();
   }
 
   level(hz: number, windowMs = 300): number {
