@@ -13,12 +13,17 @@ import { promisify } from 'node:util';
 import { makeAsteriskRoot } from '../../scripts/asterisk-root.ts';
 import { type LabProcess, startLabProcess, untilReady } from './lab-process.ts';
 import type { LabNetwork } from './namespaces.ts';
+import { writeToneWav } from './tone.ts';
 
 export interface AsteriskOptions {
   /** SIP domain and Digest realm. Default patchcord.test. */
   readonly domain?: string;
   /** One of lab.far.addresses that no phone uses. Default the last. */
   readonly address?: string;
+  /** The relay's tenant whose browsers share the pick-up group of the desk phones. Default lab. */
+  readonly tenant?: string;
+  /** What is heard on hold, in a slot and in the queue, as a tone. Default: silence. */
+  readonly musicHz?: number;
   /**
    * Text put behind a file of deploy/asterisk, or a file of its own: name in /etc/asterisk → text. For more desk phones, dialplan, modules.
    */
@@ -39,8 +44,8 @@ export interface Asterisk {
   readonly log: string;
   /** What `asterisk -rx` prints. */
   cli(command: string): Promise<string>;
-  /** Ends and starts it: everything that was pushed is forgotten. */
-  restart(): Promise<void>;
+  /** Ends and starts it: everything that was pushed is forgotten. A crash lets it clear nothing away. */
+  restart(how?: 'orderly' | 'crash'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -75,6 +80,8 @@ export async function startAsterisk(lab: LabNetwork, options: AsteriskOptions = 
     domain,
     ariPassword: ari.password,
     deskPassword: desk.password,
+    tenant: options.tenant ?? 'lab',
+    musicHz: options.musicHz,
     more: options.more ?? {},
   });
 
@@ -124,8 +131,8 @@ export async function startAsterisk(lab: LabNetwork, options: AsteriskOptions = 
     desk,
     log,
     cli,
-    async restart() {
-      await process.stop();
+    async restart(how = 'orderly') {
+      await (how === 'crash' ? process.crash() : process.stop());
       await start();
     },
     stop,
@@ -144,11 +151,15 @@ function writeConfiguration(
     readonly domain: string;
     readonly ariPassword: string;
     readonly deskPassword: string;
+    readonly tenant: string;
+    readonly musicHz: number | undefined;
     readonly more: Readonly<Record<string, string>>;
   },
 ): void {
   const etc = join(folder, 'etc');
-  for (const name of ['etc', 'lib', 'lib/keys', 'spool', 'run', 'log']) mkdirSync(join(folder, name));
+  for (const name of ['etc', 'lib', 'lib/keys', 'music', 'spool', 'run', 'log']) mkdirSync(join(folder, name));
+  if (values.musicHz !== undefined)
+    writeToneWav(join(folder, 'music/tone.wav'), { hz: values.musicHz, seconds: 60, rate: 8000 });
   const more = { ...values.more };
   for (const name of readdirSync(recipeFolder).filter((file) => file.endsWith('.conf'))) {
     const text = readFileSync(join(recipeFolder, name), 'utf8')
@@ -156,7 +167,10 @@ function writeConfiguration(
       .replaceAll(recipePath, `${mountPoint}/etc`)
       .replaceAll('SIP_DOMAIN', values.domain)
       .replaceAll('ARI_PASSWORD', values.ariPassword)
-      .replaceAll('DESK_PASSWORD', values.deskPassword);
+      .replaceAll('DESK_PASSWORD', values.deskPassword)
+      .replaceAll('MAILBOX_PIN', '4711')
+      .replace(/(named_(?:call|pickup)_group)=TENANT/g, `$1=${values.tenant}`)
+      .replaceAll('/var/lib/asterisk/moh', `${mountPoint}/music`);
     writeFileSync(join(etc, name), `${text}\n${more[name] ?? ''}\n`);
     delete more[name];
   }

@@ -1,5 +1,5 @@
 /**
- * Owns one baresip as a plain SIP/UDP phone of the laboratory: PCMU, a tone as its voice, the wire as its ear.
+ * Owns one baresip as a plain SIP/UDP phone of the laboratory: PCMU unless told otherwise, a tone as its voice, the wire as its ear.
  * Must never be the target of an INVITE with Replaces (baresip ignores the header); that is linphone.ts.
  */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,16 +24,21 @@ export interface BaresipOptions {
   register?: boolean;
   /** Where it registers and calls through, "address:port". Default: the edge, which believes it by its address. */
   registrar?: string;
+  /** Best first; the ear hears the first two only. Default PCMU. */
+  codecs?: readonly ('PCMU' | 'PCMA' | 'G722' | 'opus')[];
   /** For a registrar that wants one; the user name is `user`. */
   password?: string;
 }
 
 export interface Baresip extends FarPhone {
+  /** Refuses the call that rings, as busy (486). */
+  refuse(): Promise<void>;
   /** What baresip itself recorded of the far side, one sound per call so far, up to the first hold (then baresip stops recording). */
   ownRecordings(): Sound[];
 }
 
 const controlPort = 4444;
+const codecNames = { PCMU: 'PCMU/8000/1', PCMA: 'PCMA/8000/1', G722: 'G722/16000/1', opus: 'opus/48000/2' };
 
 /** Starts the phone; resolves when it is registered at the edge. Throws with its last output otherwise. */
 export async function startBaresip(lab: LabNetwork, options: BaresipOptions): Promise<Baresip> {
@@ -90,6 +95,7 @@ export async function startBaresip(lab: LabNetwork, options: BaresipOptions): Pr
     dial: (target) => command('dial', toUri(target, domain)),
     answer: () => command('accept'),
     hangUp: () => command('hangup'),
+    refuse: () => command('hangup'),
     hold: () => command('hold'),
     resume: () => command('resume'),
     async sendDtmf(keys) {
@@ -110,7 +116,7 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: BaresipOpt
   const { user, address, domain } = options;
   const voice = voiceFile(lab, options.toneHz);
   const ports = mediaPorts(lab, address);
-  const modules = ['g711', 'aufile', 'sndfile', 'ctrl_tcp'].map((module) => `module ${module}.so`);
+  const modules = ['g711', 'g722', 'opus', 'aufile', 'sndfile', 'ctrl_tcp'].map((module) => `module ${module}.so`);
   const applications = ['account', 'menu'].map((module) => `module_app ${module}.so`);
   writeFileSync(
     join(folder, 'config'),
@@ -141,7 +147,7 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: BaresipOpt
     `outbound="sip:${options.registrar ?? `${lab.edge.address}:5060`};transport=udp"`,
     ...(options.password === undefined ? [] : [`auth_user=${user}`, `auth_pass=${options.password}`]),
     `regint=${options.register === false ? 0 : 60}`,
-    'audio_codecs=PCMU/8000/1',
+    `audio_codecs=${(options.codecs ?? ['PCMU']).map((codec) => codecNames[codec]).join(',')}`,
     `answermode=${options.autoAnswer ? 'auto' : 'manual'}`,
     'dtmfmode=rtpevent',
   ];

@@ -39,12 +39,20 @@ export interface EdgeOptions {
   callRecords?: { readonly url: string; readonly secret: string };
   /** Takes credentials that are pushed over the control port, too. Default true. */
   pushedCredentials?: boolean;
+  /** Lamps, waiting messages and presence kept by the edge itself. Default false. */
+  presence?: boolean;
+  /** Another edge of the laboratory, by its `portsFrom`, whose dialogs may go on here. It needs the same `dialogSecret`. */
+  siblingPortsFrom?: number;
+  /** Added to every port, so that a second edge runs beside the first: 100, 200… Default 0. */
+  portsFrom?: number;
 }
 
 export interface Edge {
   /** For SIP over WebSocket; the certificate is self-signed. */
   readonly wssUrl: string;
   readonly domain: string;
+  /** For plain SIP, "address:port". */
+  readonly sipAddress: string;
   /** "turn:address:port" without transport; UDP and TCP both answer. */
   readonly turnUrl: string;
   readonly stunUrl: string;
@@ -74,13 +82,22 @@ export interface Edge {
 
 const recipeFolder = fileURLToPath(new URL('../../deploy/kamailio/', import.meta.url));
 const recipePath = '/etc/patchcord-edge';
-const port = { wss: 8443, sip: 5060, rpc: 8090, rtpengine: 2223, turn: 3478 };
+type Ports = Readonly<Record<'wss' | 'sip' | 'rpc' | 'rtpengine' | 'turn' | 'presence', number>>;
+const usualPorts: Ports = { wss: 8443, sip: 5060, rpc: 8090, rtpengine: 2223, turn: 3478, presence: 5080 };
+/** The ranges of media of two edges must not meet. */
+const mediaStep = 2_000;
+
+function portsOf({ portsFrom = 0 }: Pick<EdgeOptions, 'portsFrom'>): Ports {
+  const moved = Object.entries(usualPorts).map(([name, port]) => [name, port + portsFrom]);
+  return Object.fromEntries(moved) as Record<keyof Ports, number>;
+}
 
 /** Starts the whole edge; resolves when every part has really answered. Throws with the part's last output otherwise. */
 export async function startEdge(lab: LabNetwork, options: EdgeOptions): Promise<Edge> {
   const folder = mkdtempSync(join(lab.folder, 'edge-'));
   const address = lab.edge.address;
   const domain = options.domain ?? 'patchcord.test';
+  const port = portsOf(options);
   const rpcUrl = `http://${address}:${port.rpc}/RPC`;
   const traceFolder = join(folder, 'sip');
   const certificate = join(folder, 'tls.crt');
@@ -154,6 +171,7 @@ export async function startEdge(lab: LabNetwork, options: EdgeOptions): Promise<
   return {
     wssUrl: `wss://${address}:${port.wss}`,
     domain,
+    sipAddress: `${address}:${port.sip}`,
     turnUrl: `turn:${address}:${port.turn}`,
     stunUrl: `stun:${address}:${port.turn}`,
     rpcUrl,
@@ -187,8 +205,16 @@ export async function startEdge(lab: LabNetwork, options: EdgeOptions): Promise<
   };
 }
 
+/** How another edge is called in a Route header. */
+function siblings(address: string, portsFrom: number): string {
+  const { wss, sip } = portsOf({ portsFrom });
+  return `${address}:${wss} ${address}:${sip}`;
+}
+
 function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOptions & { domain: string }): void {
   const { address } = lab.edge;
+  const port = portsOf(options);
+  const media = ((options.portsFrom ?? 0) / 100) * mediaStep;
   execFileSync(
     'openssl',
     [
@@ -221,6 +247,15 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOption
     DIALOG_SECRET: quoted(options.dialogSecret ?? randomBytes(32).toString('hex')),
     ...(options.previousCredentialSecret ? { EPH_SECRET_PREVIOUS: quoted(options.previousCredentialSecret) } : {}),
     ...(options.pbxUri ? { PBX_URI: quoted(options.pbxUri) } : {}),
+    ...(options.siblingPortsFrom === undefined ? {} : { SIBLINGS: siblings(address, options.siblingPortsFrom) }),
+    ...(options.presence
+      ? {
+          WITH_PRESENCE: null,
+          LISTEN_PRESENCE: `udp:127.0.0.1:${port.presence}`,
+          PRESENCE_PORT: port.presence,
+          PRESENCE_URI: quoted(`sip:presence@127.0.0.1:${port.presence}`),
+        }
+      : {}),
     ...(options.pushedCredentials === false ? {} : { WITH_PUSHED_CREDENTIALS: null }),
     ...(options.callRecords
       ? {
@@ -238,13 +273,19 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOption
   writeFileSync(join(folder, 'tls.cfg'), recipe('tls.cfg').replaceAll(recipePath, folder));
   writeFileSync(
     join(folder, 'rtpengine.conf'),
-    recipe('rtpengine.conf').replaceAll('127.0.0.1', address).replace('log-level = 4', 'log-level = 6'),
+    recipe('rtpengine.conf')
+      .replaceAll('127.0.0.1', address)
+      .replace('2223', String(port.rtpengine))
+      .replace('port-min = 30000', `port-min = ${30_000 + media}`)
+      .replace('port-max = 39999', `port-max = ${31_999 + media}`)
+      .replace('log-level = 4', 'log-level = 6'),
   );
   writeFileSync(
     join(folder, 'turnserver.conf'),
     [
       recipe('turnserver.conf'),
       `listening-ip=${address}`,
+      `listening-port=${port.turn}`,
       `relay-ip=${address}`,
       ...(options.turnRelay6 === undefined ? [] : [`relay-ip=${options.turnRelay6}`]),
       `realm=${options.domain}`,

@@ -17,6 +17,8 @@ export interface LinphoneOptions {
   toneHz: number;
   /** Answers incoming calls at once. Default false. */
   autoAnswer?: boolean;
+  /** What it offers and takes; the ear hears both. Default PCMU. */
+  codecs?: readonly ('PCMU' | 'PCMA')[];
   /** Default patchcord.test. */
   domain?: string;
 }
@@ -24,6 +26,8 @@ export interface LinphoneOptions {
 export interface Linphone extends FarPhone {
   /** Puts the current call on hold. linphonec then plays its tone as music: the held side goes on hearing it. */
   hold(): Promise<void>;
+  /** Declines the call that rings (603). */
+  refuse(): Promise<void>;
   /** How many calls it has at the moment, by its own list. */
   callCount(): Promise<number>;
   /** Attended transfer by linphonec itself: the far side of one of its calls is joined with that of the other. */
@@ -127,6 +131,7 @@ export async function startLinphone(lab: LabNetwork, options: LinphoneOptions): 
       if (!lines.at(-1)?.includes('connected')) throw new Error(`${name} has no call to answer.`);
     },
     hangUp: () => command('terminate'),
+    refuse: () => command('terminate'),
     async hold() {
       await ask('pause', /is now paused/);
     },
@@ -153,10 +158,11 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: LinphoneOp
   for (const path of ['.config/linphone', '.local/share/linphone']) mkdirSync(join(folder, path), { recursive: true });
   const ports = mediaPorts(lab, options.address);
   const edge = `<sip:${lab.edge.address};transport=udp>`;
-  // Only PCMU; codecs that are not named would be switched on.
+  const has = (codec: 'PCMU' | 'PCMA'): number => ((options.codecs ?? ['PCMU']).includes(codec) ? 1 : 0);
+  // Codecs that are not named would be switched on.
   const codecs = [
-    ['PCMU', 8000, 1, 1],
-    ['PCMA', 8000, 1, 0],
+    ['PCMU', 8000, 1, has('PCMU')],
+    ['PCMA', 8000, 1, has('PCMA')],
     ['opus', 48000, 2, 0],
     ['speex', 8000, 1, 0],
     ['speex', 16000, 1, 0],

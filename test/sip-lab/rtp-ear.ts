@@ -1,5 +1,5 @@
 /**
- * Owns the ear of a far phone: the PCMU sound that arrives at the phone's media ports, taken from the wire in its namespace.
+ * Owns the ear of a far phone: the PCMU or PCMA sound that arrives at the phone's media ports, taken from the wire in its namespace.
  * Must never send a packet, and never claim that a phone program plays what arrives.
  *
  * Why the wire and not the phone's own recording: baresip 1.0.0 stops recording at the first hold (it drops its decode filters and
@@ -140,20 +140,21 @@ export async function startRtpEar(options: {
   };
 }
 
-/** One RTP packet (RFC 3550 section 5.1) with PCMU (payload type 0); undefined for anything else. */
+/** One RTP packet (RFC 3550 section 5.1) with PCMU or PCMA (payload types 0 and 8); undefined for anything else. */
 function parseRtp(line: string, at: number): Packet | undefined {
   const blank = line.indexOf(' ');
   if (blank < 0) return undefined;
   const bytes = Buffer.from(line.slice(blank + 1), 'hex');
   const first = bytes[0] ?? 0;
-  if (bytes.length < 12 || first >> 6 !== 2 || ((bytes[1] ?? 0) & 0x7f) !== 0) return undefined;
+  const type = (bytes[1] ?? 0) & 0x7f;
+  if (bytes.length < 12 || first >> 6 !== 2 || (type !== 0 && type !== 8)) return undefined;
   let start = 12 + (first & 0x0f) * 4;
   // A header extension says its length in 32-bit words behind its own four bytes.
   if (first & 0x10 && bytes.length >= start + 4) start += 4 + bytes.readUInt16BE(start + 2) * 4;
   const padding = first & 0x20 ? (bytes.at(-1) ?? 0) : 0;
   const payload = bytes.subarray(start, bytes.length - padding);
   const sound = new Float32Array(payload.length);
-  for (const [index, code] of payload.entries()) sound[index] = fromMuLaw(code);
+  for (const [index, code] of payload.entries()) sound[index] = type === 0 ? fromMuLaw(code) : fromALaw(code);
   return { at, stream: `${line.slice(0, blank)}/${bytes.readUInt32BE(8)}`, sequence: bytes.readUInt16BE(2), sound };
 }
 
@@ -177,4 +178,13 @@ function fromMuLaw(code: number): number {
   const magnitude = (((inverted & 0x0f) << 3) + 0x84) << ((inverted >> 4) & 7);
   const value = magnitude - 0x84;
   return (inverted & 0x80 ? -value : value) / 32768;
+}
+
+/** ITU-T G.711 A-law to a sample between -1 and 1. */
+function fromALaw(code: number): number {
+  const plain = code ^ 0x55;
+  const exponent = (plain >> 4) & 7;
+  const mantissa = ((plain & 0x0f) << 4) + 8;
+  const value = exponent === 0 ? mantissa : (mantissa + 0x100) << (exponent - 1);
+  return (plain & 0x80 ? value : -value) / 32768;
 }

@@ -154,6 +154,18 @@ export class WssClient {
     });
   }
 
+  /** The host name of its Contact, which nobody can resolve (RFC 7118 appendix B.1). */
+  get host(): string {
+    return this.#host;
+  }
+
+  /** Calls back for every message from now on. Returns the function that ends it. */
+  listen(listener: (text: string) => void): () => void {
+    const hear = (data: unknown): void => listener(String(data));
+    this.#socket.on('message', hear);
+    return () => this.#socket.off('message', hear);
+  }
+
   /** Sends text as it is. */
   send(text: string): void {
     this.#socket.send(text);
@@ -240,7 +252,8 @@ function parseAnswer(text: string): SipAnswer {
   };
 }
 
-function digest(method: string, uri: string, challenge: string, { username, password }: Credential): string {
+/** The answer to a challenge (RFC 2617, MD5 and qop=auth), as value of an Authorization header. */
+export function digest(method: string, uri: string, challenge: string, { username, password }: Credential): string {
   const value = (name: string) => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1] ?? '';
   const md5 = (text: string) => createHash('md5').update(text).digest('hex');
   const [realm, nonce, cnonce] = [value('realm'), value('nonce'), randomBytes(6).toString('hex')];

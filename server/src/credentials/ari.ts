@@ -9,7 +9,7 @@ const tries = 3;
 
 type AriObject = 'auth' | 'aor' | 'endpoint';
 
-interface AriClient {
+export interface AriClient {
   /** Makes or changes an object. Fields may repeat. */
   put(type: AriObject, id: string, fields: readonly (readonly [attribute: string, value: string])[]): Promise<void>;
   has(type: AriObject, id: string): Promise<boolean>;
@@ -17,6 +17,8 @@ interface AriClient {
   remove(type: AriObject, id: string): Promise<void>;
   /** What an endpoint has there; null without it. */
   attribute(endpoint: string, name: string): Promise<string | null>;
+  /** Sets a global variable of the dial plan, which Asterisk forgets when it restarts. */
+  setVariable(name: string, value: string): Promise<void>;
   /** Every PJSIP endpoint Asterisk knows, pushed or from a file. */
   endpoints(): Promise<readonly string[]>;
   channels(): Promise<readonly { readonly id: string; readonly endpoint: string }[]>;
@@ -109,6 +111,11 @@ export function ariClient(options: {
         if (attribute === name && typeof value === 'string') return value;
       return null;
     },
+    setVariable: async (name, value) =>
+      void (await ask(
+        'POST',
+        `/asterisk/variable?variable=${encodeURIComponent(name)}&value=${encodeURIComponent(value)}`,
+      )),
     async endpoints() {
       const names = listOf(await ask('GET', '/endpoints/PJSIP')).map(({ resource }) => resource);
       return names.filter((name) => typeof name === 'string');

@@ -23,6 +23,9 @@ type Field = { readonly attribute: string; readonly value: string };
 
 class StandInAsterisk {
   readonly objects = new Map<string, Field[]>();
+  /** Global variables, forgotten with the objects. */
+  readonly variables = new Map<string, string>();
+  variablesTaken = true;
   /** Called before a request is carried out. */
   before: (request: string) => Promise<void> | void = () => {};
   readonly #server: Server;
@@ -63,6 +66,12 @@ class StandInAsterisk {
     if (path.endsWith('/endpoints/PJSIP')) {
       const names = [...this.objects.keys()].filter((name) => name.startsWith('endpoint/'));
       return { status: 200, body: names.map((name) => ({ resource: name.slice('endpoint/'.length) })) };
+    }
+    const set = /\/asterisk\/variable\?variable=([^&]*)&value=(.*)$/.exec(path);
+    if (method === 'POST' && set !== null) {
+      if (!this.variablesTaken) return { status: 500, body: {} };
+      this.variables.set(set[1] ?? '', set[2] ?? '');
+      return { status: 204 };
     }
     if (key === undefined) return { status: 200, body: [] };
     const known = this.objects.get(key);
@@ -135,6 +144,62 @@ afterEach(async () => {
   await asterisk.close();
   await store.close();
   rmSync(folder, { recursive: true, force: true });
+});
+
+describe('what an office phone asks for', () => {
+  const issuerWith = (endpoint: Record<string, string>, callerIds: string[] = []): CredentialIssuer => {
+    const credential = { kind: 'asterisk-ari' as const, url: asterisk.url, username: 'relay', password: 'x', endpoint };
+    const features = { callerIds: callerIds.map((number) => ({ number, label: number })) };
+    const [tenant] = checkConfig({
+      tenants: [testTenant({ sip: { ...testTenant().sip, credential }, features })],
+    }).tenants;
+    if (tenant === undefined) throw new Error('The configuration lost its tenant.');
+    return issuerOf(tenant, { store: store.credentials, log: createLog('silent'), now: Date.now });
+  };
+
+  it('gives a device its mailbox and pick-up group, and the companion the group alone', async () => {
+    const { user } = await issuer.issue(aDevice());
+    expect(asterisk.value(`endpoint/${user}`, 'mailboxes')).toBe('1001@default');
+    expect(asterisk.value(`aor/${user}`, 'mailboxes')).toBe('1001@default');
+    expect(asterisk.value('endpoint/991001', 'mailboxes')).toBeUndefined();
+    for (const endpoint of [`endpoint/${user}`, 'endpoint/991001'])
+      for (const group of ['named_call_group', 'named_pickup_group'])
+        expect(asterisk.value(endpoint, group)).toBe('acme');
+  });
+
+  it('lets the tenant say otherwise, with the extension where it belongs', async () => {
+    const { user } = await issuerWith({ mailboxes: 'box-{extension}@sales', named_pickup_group: 'floor-2' }).issue(
+      aDevice(),
+    );
+    expect(asterisk.value(`endpoint/${user}`, 'mailboxes')).toBe('box-1001@sales');
+    expect(asterisk.value(`aor/${user}`, 'mailboxes')).toBe('box-1001@sales');
+    expect(asterisk.value('endpoint/991001', 'named_pickup_group')).toBe('floor-2');
+  });
+
+  it('tells which numbers the extension may show, and tells it again to an Asterisk that restarted', async () => {
+    const shown = issuerWith({}, ['+14155550100', '+14155550101']);
+    const device = aDevice();
+    await shown.issue(device);
+    expect(asterisk.variables.get('CALLERIDS_1001')).toBe('+14155550100&+14155550101');
+    asterisk.variables.clear();
+    await shown.issue(device);
+    expect(asterisk.variables.size).toBe(0);
+    asterisk.objects.clear();
+    await shown.reconcile();
+    expect(asterisk.variables.get('CALLERIDS_1001')).toBe('+14155550100&+14155550101');
+  });
+
+  it('takes numbers away from an Asterisk that an earlier relay told', async () => {
+    asterisk.variables.set('CALLERIDS_1001', '+14155550199');
+    await issuer.issue(aDevice());
+    expect(asterisk.variables.get('CALLERIDS_1001')).toBe('');
+  });
+
+  it('lets an agent in, though Asterisk takes no variable', async () => {
+    asterisk.variablesTaken = false;
+    const credential = await issuer.issue(aDevice());
+    expect(asterisk.takes(credential)).toBe(true);
+  });
 });
 
 describe('an endpoint with the companion’s name that is somebody else’s', () => {

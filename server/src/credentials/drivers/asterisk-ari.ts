@@ -11,6 +11,7 @@
  * Must never change or remove an endpoint that doesn't carry our mark: the name of a companion may be somebody's phone.
  */
 import { type AgentId, type DeviceId, PatchcordError } from '@patchcord/call-protocol';
+import { callerIdsOf } from '../../agent-features.ts';
 import type { IssuedCredential } from '../../store/contract.ts';
 import { ariClient } from '../ari.ts';
 import { ha1, randomName, randomPassword, shortName } from '../digest.ts';
@@ -21,6 +22,8 @@ import {
   type IssuerParts,
   longestRegistrationMs,
 } from '../issuer.ts';
+import { asteriskCallerIds } from './asterisk-caller-ids.ts';
+import { asteriskEndpoints } from './asterisk-endpoint.ts';
 
 /** Whose an endpoint is; only those are ever deleted. A plain attribute: Asterisk can't change an endpoint again that has a `set_var`. */
 const mark = 'callerid_tag';
@@ -33,15 +36,23 @@ export function asteriskAri(
 ): CredentialIssuer {
   const ari = ariClient(settings);
   const realm = tenant.sip.domain;
+  const callerIds = asteriskCallerIds(ari, tenant.id, log);
   const ours = `patchcord ${tenant.id}`;
   const ends = tenant.sip.revocation.calls === 'end';
 
   const userOf = (extension: string, device: DeviceId, agent: AgentId): string =>
     `${extension}-${shortName(`${tenant.id} ${agent} ${device}`, 12)}`;
   const companionOf = (extension: string): string => `${settings.companionPrefix}${extension}`;
-  const namesOf = (extension: string): string => tenant.agents.find((one) => one.extension === extension)?.name ?? '';
+  const agentAt = (extension: string) => tenant.agents.find((one) => one.extension === extension);
+  const namesOf = (extension: string): string => agentAt(extension)?.name ?? '';
+  const shownBy = (extension: string): readonly string[] => {
+    const agent = agentAt(extension);
+    return agent === undefined ? [] : callerIdsOf(tenant, agent).map(({ number }) => number);
+  };
   const callerId = (name: string, extension: string): string =>
     `"${name.replace(/[^\p{L}\p{N} .,'’-]/gu, '').slice(0, 60)}" <${extension}>`;
+  const endpointsOf = (extension: string) =>
+    asteriskEndpoints(tenant.id, extension, callerId(namesOf(extension), extension), settings);
 
   const pushAuth = (id: string, username: string, secret: string): Promise<void> =>
     ari.put('auth', id, [
@@ -93,10 +104,12 @@ export function asteriskAri(
     fresh: boolean,
   ): Promise<void> => {
     const { a, b } = places(live);
+    const { device: attributes, mailboxes } = endpointsOf(extension);
     const newest = (a?.issuedAt ?? 0) >= (b?.issuedAt ?? 0) ? 'a' : 'b';
     await Promise.all([
       // Alone it has no predecessor that still works: whatever stands in the other place is nobody's any more.
       pushPlaces(user, live, fresh || live.length === 1 ? ['a', 'b'] : [newest]),
+      callerIds.tell(extension, shownBy(extension), fresh),
       ...(fresh
         ? [
             ari.put('aor', user, [
@@ -105,22 +118,12 @@ export function asteriskAri(
               ['remove_unavailable', 'yes'],
               ['minimum_expiration', '10'],
               ['maximum_expiration', String(tenant.sip.registerSeconds)],
+              ['mailboxes', mailboxes],
             ]),
           ]
         : []),
     ]);
     if (!fresh) return;
-    const attributes: Record<string, string> = {
-      context: 'from-internal',
-      transport: 'transport-wss',
-      webrtc: 'yes',
-      disallow: 'all',
-      allow: 'opus,ulaw,alaw',
-      direct_media: 'no',
-      rtp_symmetric: 'yes',
-      callerid: callerId(namesOf(extension), extension),
-      ...settings.endpoint,
-    };
     await ari.put('endpoint', user, [
       ['aors', user],
       ['auth', `${user}-a,${user}-b`],
@@ -165,20 +168,10 @@ export function asteriskAri(
         await ari.put('endpoint', name, [['aors', aors]]);
       } else {
         await pushAuth(name, name, closed());
-        const { context = 'from-internal', transport = 'transport-wss', ...rest } = settings.endpoint;
         await ari.put('endpoint', name, [
           ['aors', aors],
           ['auth', name],
-          ...Object.entries({
-            webrtc: 'yes',
-            disallow: 'all',
-            allow: 'opus,ulaw,alaw',
-            direct_media: 'no',
-            rtp_symmetric: 'yes',
-            ...rest,
-            context,
-            transport,
-          }),
+          ...Object.entries(endpointsOf(extension).companion),
           [mark, ours],
         ]);
       }
