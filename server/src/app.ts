@@ -23,6 +23,7 @@ import { jambonzRoutes } from './http/jambonz.ts';
 import { liveEventRoutes } from './http/live-events.ts';
 import { logCreatorRoutes } from './http/log-creator.ts';
 import { matchRoutes } from './http/matches.ts';
+import { mayCallRoutes } from './http/may-call.ts';
 import { pairingCodeRoutes } from './http/pairing-codes.ts';
 import { panelRoutes } from './http/panel-pages.ts';
 import type { RelayParts } from './http/parts.ts';
@@ -35,6 +36,7 @@ import { sessionRoutes } from './http/sessions.ts';
 import { signInRoutes } from './http/sign-in.ts';
 import { toCallRoutes } from './http/to-call.ts';
 import { unloggedRoutes } from './http/unlogged.ts';
+import { isVoicemailUpload, voicemailRoutes } from './http/voicemails.ts';
 import type { Panel } from './panel-assets.ts';
 
 /** The headers of every answer: what helmet makes of these options, worked out once, and `no-store`. */
@@ -110,7 +112,11 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
     next();
   });
 
-  app.use(shortAddress, ownPagesOnly(parts.origins), bodyInTime(isUpload));
+  app.use(
+    shortAddress,
+    ownPagesOnly(parts.origins),
+    bodyInTime((method, path) => isUpload(method, path) || isVoicemailUpload(method, path)),
+  );
 
   // Framed pages: they take the policy above off and carry one of their own.
   app.use(panelRoutes(parts, panel));
@@ -125,6 +131,7 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
   app.use(jambonzRoutes(parts));
   app.use(matchRoutes(parts));
   app.use(relatedRecordRoutes(parts));
+  app.use(mayCallRoutes(parts));
   app.use(callRoutes(parts));
   app.use(logCreatorRoutes(parts));
   app.use(callRecordRoutes(parts));
@@ -134,6 +141,7 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
   app.use(hubSpotWorkflowRoutes(parts));
   app.use(recordingRoutes(parts));
   app.use(hubSpotRecordingRoutes(parts));
+  app.use(voicemailRoutes(parts));
   app.use(toCallRoutes(parts));
   app.use(dialWishRoutes(parts));
   app.use(unloggedRoutes(parts));

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { PatchcordError } from '@patchcord/call-protocol';
 import * as v from 'valibot';
 import { isConnectedByPage } from './config/crm.ts';
+import { VoicemailsSchema } from './config/features.ts';
 import {
   encryptedUnlessLoopback,
   givenSecret,
@@ -96,6 +97,8 @@ const SettingsSchema = v.strictObject({
   retention: v.optional(RetentionSchema, {}),
   /** Recordings that phone systems hand over. */
   recordings: v.optional(RecordingsSchema, {}),
+  /** Voicemails that phone systems hand over. */
+  voicemails: v.optional(VoicemailsSchema, {}),
   delivery: v.optional(
     v.strictObject({
       /** How long one delivery may be held before another relay may take it over; it is renewed while work goes on. */

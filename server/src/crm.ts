@@ -45,6 +45,7 @@ export function connectCrm(
             : { clientId: crm.clientId, clientSecret: crm.clientSecret, refreshToken: crm.refreshToken },
         ...(crm.uiUrl === undefined ? {} : { uiUrl: crm.uiUrl }),
         ...(crm.mainNumber === undefined ? {} : { mainNumber: crm.mainNumber }),
+        ...(crm.doNotCallProperty === undefined ? {} : { doNotCallProperty: crm.doNotCallProperty }),
       });
     case 'memory':
       return createMemoryRelay({ records: crm.records });

@@ -42,16 +42,19 @@ import { createLog, type Log } from './logging.ts';
 import { createMetrics } from './metrics.ts';
 import { type OutboxWatch, observedCrm, observedRecorder, observedStore } from './observed.ts';
 import { loadPanel, type PanelSource } from './panel-assets.ts';
-import { recordingFolder } from './recordings/files.ts';
+import { recordingFolder, voicemailFolder } from './recordings/files.ts';
 import { Recordings } from './recordings/recordings.ts';
 import { Started } from './started.ts';
 import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
 import { forgetLooseLines } from './transcripts/kept.ts';
 import { encryptionKeys, Vault } from './vault.ts';
+import { Voicemails } from './voicemails/voicemails.ts';
 import type { CallerDirectory } from './who-is/caller-directory.ts';
 import { Choices } from './who-is/choices.ts';
 import { directoryOf } from './who-is/directory-of.ts';
+import { MatchesInTime } from './who-is/matches-in-time.ts';
+import { usualPatienceMs } from './who-is/may-call.ts';
 import { NumberHashes } from './who-is/number-hash.ts';
 import { WhoIs } from './who-is/who-is.ts';
 
@@ -70,6 +73,8 @@ export interface RelayDependencies {
   readonly now?: () => number;
   readonly random?: () => number;
   readonly liveTiming?: LiveSocketParts['timing'];
+  /** How long an agent who pressed "call" waits for the verdict on the number, ms. */
+  readonly mayCallWithinMs?: number;
   /** How often silent calls, expired rows and denials are seen to. */
   readonly housekeepingMs?: number;
 }
@@ -209,6 +214,17 @@ async function assemble(
     log,
     now,
   });
+  const voicemails = new Voicemails({
+    store,
+    tenants,
+    hub,
+    vault,
+    settings: config.voicemails,
+    folder: voicemailFolder(config),
+    effectsWait: () => delivery.wake(),
+    log,
+    now,
+  });
   const delivery = new Delivery({
     store,
     tenants,
@@ -254,6 +270,10 @@ async function assemble(
     live: liveView.metrics,
     recorder,
     recordings,
+    voicemails,
+    matchesInTime: new MatchesInTime({ whoIs, log, now }),
+    hashes,
+    mayCallWithinMs: dependencies.mayCallWithinMs ?? usualPatienceMs,
     vault,
     delivery,
     alerts,
@@ -264,7 +284,7 @@ async function assemble(
     now,
     closing: () => closing !== null,
     outboxWatch,
-    troubles: () => [...liveView.troubles(), ...recordings.troubles()],
+    troubles: () => [...liveView.troubles(), ...recordings.troubles(), ...voicemails.troubles()],
   };
 
   const app = createApp(parts, panel);
@@ -343,6 +363,7 @@ async function assemble(
     const jobs = {
       retention: () => retention.run(),
       recordings: () => recordings.keepHouse(clock.passed()),
+      voicemails: () => voicemails.keepHouse(clock.passed()),
       transcripts: () => forgetLooseLines({ store }, config.retention.callDays, clock.passed()),
       'silent calls': sweep,
       'what has expired': () => store.forgetExpired(clock.passed()),

@@ -24,6 +24,12 @@ const rules = {
   matches: { points: 120, duration: 60 },
   /** Changes of one agent's call-backs and dial list. */
   'to-call': { points: 240, duration: 60 },
+  /** Messages that the phone system of one tenant hands over. */
+  voicemails: { points: 600, duration: 60 },
+  /** What one agent asks of their messages. */
+  'voicemail-boxes': { points: 240, duration: 60 },
+  /** Numbers of which one agent asks whether they may be called. */
+  'may-call': { points: 120, duration: 60 },
   /** What one person asks on cards of the CRM. */
   cards: { points: 240, duration: 60 },
   /** Calls of which one agent's phones ask who logs them. */

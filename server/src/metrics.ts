@@ -13,6 +13,7 @@ export interface Metrics {
   readonly endedByRule: Counter;
   readonly callReports: Counter<'pbx' | 'result'>;
   readonly recordings: Counter<'result'>;
+  readonly voicemails: Counter<'result'>;
   readonly deliveries: Counter<'kind' | 'result'>;
   readonly outbox: Gauge<'kind' | 'state'>;
   readonly outboxAge: Gauge<'kind'>;
@@ -60,6 +61,12 @@ export function createMetrics(): Metrics {
     recordings: new Counter({
       name: 'patchcord_recordings_total',
       help: 'Recordings handed over: stored, known (a repeat) or refused.',
+      labelNames: ['result'],
+      registers,
+    }),
+    voicemails: new Counter({
+      name: 'patchcord_voicemails_total',
+      help: 'Messages handed over: stored, known (a repeat) or refused.',
       labelNames: ['result'],
       registers,
     }),

@@ -114,7 +114,11 @@ describe('the edge with call rules', () => {
     });
     const row = edgeRow({ ...rules, destinations, list: 'de-us' }, Date.now(), { stopped: null, callsPerMinute: 600 });
     control = { url: edge.rpcUrl, token: undefined };
-    const rows = { brake: new Map([['default', row]]), lists: new Map(edgeLists('de-us', destinations)) };
+    const rows = {
+      brake: new Map([['default', row]]),
+      lists: new Map(edgeLists('de-us', destinations)),
+      callerIds: new Map(),
+    };
     expect(await tellEdge(control, rows)).toBeGreaterThan(0);
     expect(await tellEdge(control, rows)).toBe(0);
     client = await WssClient.connect(edge);

@@ -207,6 +207,7 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
           dryRun,
           rememberedAs,
           removeFiles: async (files) => void removed.push(...files),
+          removeVoicemailFiles: async (files) => void removed.push(...files),
           now,
         });
       } finally {
@@ -260,6 +261,46 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       );
       expect(await store.transcripts.of(tenant, hers)).toEqual([]);
       expect((await store.transcripts.of(tenant, his)).map(({ text }) => text)).toEqual(['on [erased]']);
+    });
+
+    it('takes messages that the person left, with their files, and leaves a number that must not be called uncalled', async () => {
+      const message = (id: string, number: string, e164: E164 | null, text: string | null = null) => ({
+        ...{ id, tenant, mailbox: '1001', number, e164, name: 'Grace', text, at: 1, durationMs: 1, heardAt: null },
+        ...{ deletedAt: null, form: 'wav' as const, file: `file-${id}`, salt: 's', bytes: 1, storedAt: now },
+      });
+      const messages = [
+        message('hers', grace, grace),
+        message('hers-too', '001-415-555-0101', null),
+        message('his', other, other, 'Call me, not 415 555 0101.'),
+      ];
+      const source = '/tenants/acme/relay';
+      for (const one of messages) {
+        const data = {
+          voicemail: newCallId(),
+          mailbox: '1001',
+          from: { number: one.number, name: 'Grace' },
+          durationMs: 1,
+        };
+        const envelope = toEnvelope({ name: 'voicemail.received', at: now, data }, `voicemail:${one.id}`, source);
+        const event = { source, id: envelope.id, tenant, agent, callId: null, envelope, receivedAt: now };
+        expect(await store.voicemails.add(one, event, [])).toBe(true);
+      }
+      await store.doNotCall.put(
+        { tenant, numberHash: 'hash of hers', number: grace, reason: 'asked', addedBy: 'admin', addedAt: 1 },
+        10,
+      );
+      const left = async () =>
+        (await store.voicemails.of(tenant, ['1001'], { deletedAfter: 0, limit: 10 })).map(({ id, text }) => [id, text]);
+      await store.keeping.addHold({ tenant, kind: 'number', subject: grace, reason: 'court', at: 1 });
+      expect(await erase(false)).toMatchObject({ voicemails: 0 });
+      await store.keeping.releaseHold(tenant, 'number', grace);
+      expect(await erase(true)).toMatchObject({ voicemails: 2 });
+      expect([await left(), removed]).toEqual([expect.objectContaining({ length: 3 }), []]);
+      expect(await erase(false)).toMatchObject({ voicemails: 2 });
+      expect(await left()).toEqual([['his', 'Call me, not [erased].']]);
+      expect(removed.sort()).toEqual(['file-hers', 'file-hers-too']);
+      expect(await store.doNotCall.find(tenant, 'hash of hers')).toMatchObject({ number: '[erased]' });
+      expect(await bytes()).not.toMatch(/415\D{0,3}555\D{0,3}0101/);
     });
 
     it('takes what there was to call with the number, and blanks it where it stands in a note', async () => {

@@ -24,6 +24,7 @@ import { openPhoneContract } from './contract-open-phones.ts';
 import { outboxOrderContract } from './contract-outbox.ts';
 import { recordingContract } from './contract-recordings.ts';
 import { toCallContract } from './contract-to-call.ts';
+import { voicemailContract } from './contract-voicemails.ts';
 
 const tenant = 'acme' as TenantId;
 const agent = 'ada' as AgentId;
@@ -454,6 +455,7 @@ export function storeContract(open: () => Promise<Store>): void {
   choiceContract(() => store);
   recordingContract(() => store);
   toCallContract(() => store);
+  voicemailContract(() => store);
   logCreatorContract(() => store);
   credentialContract(() => store);
   mintingContract(() => store);

@@ -3,6 +3,7 @@
  * follows when something is wrong. Enforcement is at the edge and at minting; this must never be needed for a call to be refused.
  */
 import { type AgentId, type CallLog, PatchcordError, type TenantId } from '@patchcord/call-protocol';
+import { callerIdsOf } from '../agent-features.ts';
 import type { Alerts } from '../alerts.ts';
 import type { Audit } from '../audit.ts';
 import type { CallReport } from '../call-log/call-report.ts';
@@ -224,6 +225,7 @@ export class Brakes {
     const states = await this.#parts.store.brakes.states(now);
     const brake = new Map<string, string>();
     const lists = new Map<string, string>();
+    const callerIds = new Map<string, string>();
     // An edge of one tenant is told the rule for everybody and the exceptions; one that several share, every extension, and that there are no
     // others: somebody who left the configuration may still have a credential.
     const alone = tenants.length === 1;
@@ -247,9 +249,11 @@ export class Brakes {
       for (const agent of config.agents) {
         const row = rowFor(agent);
         if (!alone || row !== standard) brake.set(agent.extension, row);
+        const shown = callerIdsOf(config, agent).map(({ number }) => number);
+        if (shown.length > 0) callerIds.set(agent.extension, shown.join(','));
       }
     }
-    await tellEdge(control, { brake, lists });
+    await tellEdge(control, { brake, lists, callerIds });
   }
 
   /** A ceiling, or a thief, is not left talking. Looked at again each time: a call may have been answered since. */

@@ -5,6 +5,7 @@
  */
 import metadata from 'libphonenumber-js/max/metadata';
 import { type DigitPattern, digitPattern } from './digit-pattern.ts';
+import { forwardedTo, freeCodeLength, isOwn, type OwnNumbers } from './own-numbers.ts';
 
 export interface NumberingPlan {
   /** Country of digits without a country code. */
@@ -16,6 +17,8 @@ export interface NumberingPlan {
   readonly outsideLine: string;
   readonly internalDigits: readonly number[];
   readonly numberForm: 'as-dialled' | 'e164';
+  /** What the phone system takes for its own beyond extensions and short codes. */
+  readonly own?: OwnNumbers | undefined;
 }
 
 /** All that a decision needs, as lists of prefixes: short enough to be sent to an edge, plain enough to be compared there. */
@@ -37,6 +40,8 @@ export interface Destinations {
   readonly outsideLine: string;
   readonly internalDigits: readonly number[];
   readonly numberForm: 'as-dialled' | 'e164';
+  /** Absent where there is nothing: the lists then have the name they had before there was such a thing. */
+  readonly own?: OwnNumbers;
 }
 
 export type Judgement =
@@ -171,6 +176,7 @@ export function destinationsOf(plan: NumberingPlan): Destinations {
     outsideLine: plan.outsideLine,
     internalDigits: plan.internalDigits,
     numberForm: plan.numberForm,
+    ...(plan.own === undefined ? {} : { own: plan.own }),
   };
 }
 
@@ -235,21 +241,41 @@ function withGiven(
 
 /** Reads what was dialled (the user part of a SIP address) and decides. */
 export function judge(rules: Destinations, dialled: string): Judgement {
-  let text = unescaped(dialled).replace(/[-. ()]/g, '');
+  const text = unescaped(dialled).replace(/[-. ()]/g, '');
   if (!/^[\w+*#~!=]+$/.test(text)) return refused('not-plain');
   // A name; but one that begins like a number might be cut to it by a PBX.
   if (/[^0-9+*#]/.test(text)) return /^(?:[+*#]|\d{7})/.test(text) ? refused('not-plain') : { kind: 'name' };
-  if (rules.emergencyNumbers.includes(text)) return { kind: 'emergency' };
-  if (/^[*#]/.test(text)) return text.length <= 6 ? { kind: 'internal' } : refused('service-code');
-  if (!/^\+?\d+$/.test(text)) return refused('not-plain');
-  if (!text.startsWith('+')) {
-    const outside = rules.outsideLine !== '' && text.startsWith(rules.outsideLine);
-    const rest = outside ? text.slice(rules.outsideLine.length) : text;
-    if (outside && rules.emergencyNumbers.includes(rest)) return { kind: 'emergency' };
-    if (rules.internalDigits.includes(text.length)) return { kind: 'internal' };
-    text = rest;
-  }
-  const digits = toInternational(rules, text);
+  if (isEmergency(rules, text)) return { kind: 'emergency' };
+  if (isInside(rules, text)) return { kind: 'internal' };
+  const target = forwardedTo(rules.own, text);
+  // What is called in the end is what is judged; an emergency is nothing to forward to.
+  if (target !== null) return forwarded(rules, target);
+  if (/^[*#]/.test(text)) return text.length <= freeCodeLength ? { kind: 'internal' } : refused('service-code');
+  return /^\+?\d+$/.test(text) ? toOutside(rules, text) : refused('not-plain');
+}
+
+function forwarded(rules: Destinations, target: string): Judgement {
+  const number = /^(\+?\d+)#?$/.exec(target)?.[1];
+  if (number === undefined) return refused('service-code');
+  if (isInside(rules, number)) return { kind: 'internal' };
+  return isEmergency(rules, number) ? refused('service-code') : toOutside(rules, number);
+}
+
+function isEmergency(rules: Destinations, text: string): boolean {
+  return rules.emergencyNumbers.includes(text) || rules.emergencyNumbers.includes(withoutOutsideLine(rules, text));
+}
+
+function isInside(rules: Destinations, text: string): boolean {
+  return (/^\d+$/.test(text) && rules.internalDigits.includes(text.length)) || isOwn(rules.own, text);
+}
+
+function withoutOutsideLine({ outsideLine }: Destinations, text: string): string {
+  return text.startsWith(outsideLine) ? text.slice(outsideLine.length) : text;
+}
+
+/** @param text digits, `+` before them or not */
+function toOutside(rules: Destinations, text: string): Judgement {
+  const digits = toInternational(rules, withoutOutsideLine(rules, text));
   if (typeof digits !== 'string') return digits;
   const long = `${digits.length}.${digits}`;
   if (rules.allowed.some((prefix) => digits.startsWith(prefix)) && rules.lengths.some((one) => long.startsWith(one))) {

@@ -9,10 +9,12 @@ import { networkCodes } from './destinations.ts';
 import { type Hours, windowsAround } from './hours.ts';
 import type { AgentRules } from './rules.ts';
 
-/** Rows of the table `brake` and of `brake_list`. */
+/** Rows of the tables `brake`, `brake_list` and `caller_id`. */
 export interface EdgeRows {
   readonly brake: ReadonlyMap<string, string>;
   readonly lists: ReadonlyMap<string, string>;
+  /** Extension → the numbers its phone may show, with commas between them. */
+  readonly callerIds: ReadonlyMap<string, string>;
 }
 
 /** In place of an extension: whoever has no row. */
@@ -36,7 +38,8 @@ const lateSequence = 1_000_000_000;
 const sequenceEpoch = 1_700_000_000;
 /** As long as the edge keeps a call. */
 const endWithinSeconds = 14_400;
-/** An edge with an older recipe has no table for calls that must end: it ends those that are answered by now. */
+/** An edge with an older recipe has no table for calls that must end: it ends those that are answered by now. Nor has it one for caller IDs. */
+const optionalTables: ReadonlySet<string> = new Set(['brake_end', 'caller_id']);
 const noTable = /no such|not found|exist|empty|failed to set the item/i;
 
 export interface EdgeRefusals {
@@ -63,7 +66,7 @@ export function edgeRow(
 
 /** The rows of a set of destinations. */
 export function edgeLists(name: string, destinations: Destinations): [string, string][] {
-  const { callingCode, trunk, trunkOptional, outsideLine, numberForm } = destinations;
+  const { callingCode, trunk, trunkOptional, outsideLine, numberForm, own } = destinations;
   const digits = [...'123456789'];
   const under = (prefixes: readonly string[], digit: string) => prefixes.filter((prefix) => prefix.startsWith(digit));
   const rows: [string, readonly (string | number)[]][] = [
@@ -72,6 +75,12 @@ export function edgeLists(name: string, destinations: Destinations): [string, st
     ['international', destinations.international],
     ['networks', networkCodes],
     ['lengths', destinations.lengths],
+    // An edge with an older recipe does not look at these, and refuses what they would let through.
+    ...(own === undefined
+      ? []
+      : Object.entries({ own: own.exact, behind: own.behind, forwards: own.forwards }).map(
+          ([list, values]): [string, readonly string[]] => [list, values],
+        )),
     ...digits.map((digit): [string, readonly string[]] => [`allowed${digit}`, under(destinations.allowed, digit)]),
     ...digits.map((digit): [string, readonly string[]] => [`premium${digit}`, under(destinations.premium, digit)]),
   ];
@@ -94,10 +103,19 @@ export async function tellEdge(edge: EdgeControl, rows: EdgeRows): Promise<numbe
   const wanted = digest(rows);
   if ((await readOne(edge, 'brake', mark)) === wanted) return 0;
   await callEdge(edge, 'htable.delete', ['brake', mark], /not found|exist/i);
-  const changed = (await bring(edge, 'brake_list', rows.lists, false)) + (await bring(edge, 'brake', rows.brake, true));
+  const changed =
+    (await bring(edge, 'brake_list', rows.lists, false)) +
+    (await bring(edge, 'caller_id', rows.callerIds, true)) +
+    (await bring(edge, 'brake', rows.brake, true));
   await callEdge(edge, 'htable.sets', ['brake', mark, wanted]);
+  const callerIds = await dump(edge, 'caller_id');
   // Another relay may have written in between: without the mark the next look of either writes again.
-  if (!holds(await dump(edge, 'brake'), rows.brake, true) || !holds(await dump(edge, 'brake_list'), rows.lists, false))
+  if (
+    !holds(await dump(edge, 'brake'), rows.brake, true) ||
+    !holds(await dump(edge, 'brake_list'), rows.lists, false) ||
+    // Empty is what an edge says that has no such table: it is not told again and again.
+    (callerIds.size > 0 && !holds(callerIds, rows.callerIds, true))
+  )
     await callEdge(edge, 'htable.delete', ['brake', mark], /not found|exist/i);
   return changed;
 }
@@ -201,7 +219,7 @@ async function bring(
   let changed = 0;
   for (const [key, value] of wanted) {
     if (String(there.get(key)) === value) continue;
-    await callEdge(edge, 'htable.sets', [table, key, value]);
+    await callEdge(edge, 'htable.sets', [table, key, value], table === 'caller_id' ? noTable : undefined);
     changed += 1;
   }
   // Lists nobody names any more do no harm, and a relay with yesterday's configuration may still name them.
@@ -238,7 +256,7 @@ async function dump(edge: EdgeControl, table: string): Promise<ReadonlyMap<strin
     if (typeof name === 'string' && value !== undefined) found.set(name, value);
     else Object.values(node).forEach(walk);
   };
-  walk(await callEdge(edge, 'htable.dump', [table], table === 'brake_end' ? noTable : /empty|no such entry/i));
+  walk(await callEdge(edge, 'htable.dump', [table], optionalTables.has(table) ? noTable : /empty|no such entry/i));
   return found;
 }
 
@@ -253,8 +271,10 @@ function plainText(text: string): string {
 }
 
 function digest(rows: EdgeRows): string {
+  // Without any it is the digest that a relay of the version before makes: the two must not tell the edge in turns.
+  const callerIds = rows.callerIds.size === 0 ? [] : [[...rows.callerIds].sort()];
   return createHash('sha256')
-    .update(JSON.stringify([[...rows.brake].sort(), [...rows.lists].sort()]))
+    .update(JSON.stringify([[...rows.brake].sort(), [...rows.lists].sort(), ...callerIds]))
     .digest('hex')
     .slice(0, 24);
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { AgentConfig, TenantConfig } from '../config.ts';
 import { type Destinations, destinationsOf, usualEmergencyNumbers } from './destinations.ts';
 import type { Hours } from './hours.ts';
+import { ownNumbersOf } from './own-numbers.ts';
 import { micro, RateTable, readRateFile } from './rate-table.ts';
 
 export interface AgentRules {
@@ -45,7 +46,8 @@ export function rulesOf(tenant: TenantConfig): TenantRules {
   const made: TenantRules = {
     standard,
     of: (agent) => {
-      if (agent.brakes === undefined) return standard;
+      const { brakes: own, features } = agent;
+      if (own === undefined && features?.moveTo === undefined && features?.watch === undefined) return standard;
       const rules = perAgent.get(agent.id) ?? rulesWith(tenant, agent);
       perAgent.set(agent.id, rules);
       return rules;
@@ -76,6 +78,7 @@ function rulesWith(tenant: TenantConfig, agent: AgentConfig | undefined): AgentR
   const { brakes } = tenant;
   const own = agent?.brakes ?? {};
   const hours = own.hours ?? brakes.hours;
+  const internalDigits = brakes.internalDigits ?? extensionLengths(tenant);
   const destinations = destinationsOf({
     country: tenant.country,
     countries: own.countries ?? brakes.countries ?? [tenant.country, ...tenant.countries],
@@ -83,8 +86,9 @@ function rulesWith(tenant: TenantConfig, agent: AgentConfig | undefined): AgentR
     refusedPrefixes: brakes.refusedPrefixes,
     emergencyNumbers: brakes.emergencyNumbers ?? usualEmergencyNumbers,
     outsideLine: brakes.outsideLine ?? '',
-    internalDigits: brakes.internalDigits ?? extensionLengths(tenant),
+    internalDigits,
     numberForm: brakes.numberForm,
+    own: ownNumbersOf(tenant, agent, internalDigits),
   });
   return {
     callsPerMinute: own.callsPerMinute ?? brakes.callsPerMinute,

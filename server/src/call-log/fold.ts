@@ -38,7 +38,7 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
   const started = first(ordered, 'call.started');
   const reported = reportedFacts(events);
   const direction = started?.data.direction ?? reported?.direction;
-  const farSide = started?.data.farSide ?? reported?.farSide;
+  const farSide = whoItWas(ordered, started?.data.farSide ?? reported?.farSide);
   if (direction === undefined || farSide === undefined) return null;
 
   const byRule = relaySource(owner.tenant);
@@ -200,6 +200,11 @@ function sipCallId(events: readonly WireEvent[]): string | null {
     }
   }
   return null;
+}
+
+/** Whom the call began with; who withheld the number and was named later is that one. A transfer over there changes nothing: the log is of this call. */
+function whoItWas(events: readonly WireEvent[], began: CallLog['farSide'] | undefined): CallLog['farSide'] | undefined {
+  return began?.number === '' ? (first(events, 'call.identified')?.data.farSide ?? began) : began;
 }
 
 function chosenRecord(events: readonly WireEvent[], relay: string): CallLog['record'] {

@@ -86,6 +86,22 @@ export const BrakesSchema = v.strictObject({
   outsideLine: v.exactOptional(v.pipe(v.string(), v.regex(/^\d{1,3}$/, 'must be 1 to 3 digits'))),
   /** How many digits an internal extension may have. Absent: as many as the extensions of the agents. Calls to them are free of brakes. */
   internalDigits: v.exactOptional(v.array(count(1, 6))),
+  /** What else the phone system takes for its own: numbers and codes as they are dialled, `{extension}` for any extension. Free of brakes. */
+  internalNumbers: v.optional(
+    v.pipe(
+      v.array(
+        v.pipe(
+          v.string(),
+          v.regex(
+            /^(?:\d{2,6}|[*#][\d*#]{1,31}|\d{1,4}\{extension\}|[*#][\d*#]{0,7}\{extension\})$/,
+            'must be 2 to 6 digits, or a code with "*" or "#" first, or either of them before "{extension}": "600", "*80{extension}"',
+          ),
+        ),
+      ),
+      v.maxLength(50, 'takes at most 50 numbers'),
+    ),
+    [],
+  ),
   /** `e164`: the edge hands the number that it judged to the PBX, as "+49…". `as-dialled`: what was typed, without separators. */
   numberForm: v.optional(v.picklist(['as-dialled', 'e164'], 'must be "as-dialled" or "e164"'), 'as-dialled'),
   /** IANA zone of days, hours and ceilings. */

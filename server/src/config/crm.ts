@@ -49,6 +49,13 @@ export const CrmSchema = v.variant(
       mainNumber: v.exactOptional(
         v.pipe(v.string(), v.regex(/^\+[1-9]\d{6,14}$/, 'must be a number with its country code, as +14155550100')),
       ),
+      /** Internal name of the property of contacts and companies that says that somebody must not be called: HubSpot has none of its own. */
+      doNotCallProperty: v.exactOptional(
+        v.pipe(
+          text('the internal name of a property, for instance "do_not_call"'),
+          v.regex(/^[a-z][a-z0-9_]{0,99}$/, 'must be the internal name of a property, for instance "do_not_call"'),
+        ),
+      ),
       clientId: text('the client id of the app'),
       clientSecret: givenSecret('the client secret of the app'),
       /** Absent: the account is connected by its OAuth page (POST /v1/admin/connect/<tenant>), and its tokens are kept sealed. */
@@ -65,6 +72,7 @@ export const CrmSchema = v.variant(
             name: text('its name'),
             detail: v.exactOptional(v.string()),
             numbers: v.array(text('a number')),
+            doNotCall: v.exactOptional(v.boolean()),
           }),
         ),
         [],

@@ -101,6 +101,33 @@ const SipSettingsSchema = v.strictObject({
     v.minLength(1, 'needs at least one WebSocket server, best first'),
   ),
   registerSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(30), v.maxValue(3_600)), 120),
+  /** Every request that begins something goes through here first. */
+  outboundProxy: v.exactOptional(
+    v.pipe(
+      text('a SIP URI such as "sip:edge.example.com:5061;transport=ws;lr"'),
+      v.regex(/^sips?:[^\s<>",@]{1,200}$/, 'must be a SIP URI without a user, such as "sip:edge.example.com;lr"'),
+    ),
+  ),
+  /** On a later server, how long until the first is tried again, seconds; 0: not before the later one fails. */
+  failBackSeconds: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(86_400, 'must be 86400 at most: a day')),
+    300,
+  ),
+  /** How the agent's choice of a caller ID is told. */
+  callerIdIn: v.optional(
+    v.picklist(['p-preferred-identity', 'from'], 'must be "p-preferred-identity" or "from"'),
+    'p-preferred-identity',
+  ),
+  /** How long a call may go without a sign of life, seconds (RFC 4028: 90 at least); 0: only what the far side asks for. */
+  sessionSeconds: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer(),
+      v.maxValue(86_400, 'must be 86400 at most: a day'),
+      v.check((value) => value === 0 || value >= 90, 'must be 0, or 90 at least'),
+    ),
+    0,
+  ),
   candidates: v.optional(
     v.picklist(['first-host', 'full'], 'must be "first-host" (the edge relays media) or "full"'),
     'first-host',

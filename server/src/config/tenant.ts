@@ -5,6 +5,7 @@ import { AgentBrakesSchema, BrakesSchema } from './brakes.ts';
 import { CallRecordsSchema } from './call-records.ts';
 import { CallerSourcesSchema } from './caller-sources.ts';
 import { CrmSchema } from './crm.ts';
+import { AgentFeaturesSetting, FeaturesSetting, MediaSetting } from './features.ts';
 import { country, encryptedUnlessLoopback, givenSecret, hostOrigin, text, unique, url } from './fields.ts';
 import { TranscriptsSchema } from './recordings.ts';
 import { PageCommandsSetting, ScreenPopSetting } from './screen-pop.ts';
@@ -38,6 +39,8 @@ const AgentSchema = v.strictObject({
   role: v.optional(AgentRoleSchema, 'agent'),
   /** Brakes of this agent where they differ from the tenant's. */
   brakes: v.exactOptional(AgentBrakesSchema),
+  /** What of an office phone is this agent's instead of the tenant's. */
+  features: v.exactOptional(AgentFeaturesSetting),
 });
 
 export const TenantSchema = v.strictObject({
@@ -55,6 +58,10 @@ export const TenantSchema = v.strictObject({
   sip: SipSchema,
   turn: v.optional(TurnSchema),
   iceTransportPolicy: v.optional(v.picklist(['all', 'relay']), 'all'),
+  /** How sound is sent. */
+  media: v.optional(MediaSetting, {}),
+  /** What of an office phone the agents have. */
+  features: v.optional(FeaturesSetting, {}),
   /** Against toll fraud; without a word here the defaults protect. */
   brakes: v.optional(BrakesSchema, {}),
   /** Phone systems that report calls, so that a call no browser saw is logged. */

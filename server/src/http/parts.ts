@@ -21,6 +21,9 @@ import type { Recordings } from '../recordings/recordings.ts';
 import type { Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import type { Vault } from '../vault.ts';
+import type { Voicemails } from '../voicemails/voicemails.ts';
+import type { MatchesInTime } from '../who-is/matches-in-time.ts';
+import type { NumberHashes } from '../who-is/number-hash.ts';
 import type { WhoIs } from '../who-is/who-is.ts';
 
 export interface RelayParts {
@@ -43,6 +46,11 @@ export interface RelayParts {
   readonly live: LiveMetrics;
   readonly recorder: EventRecorder;
   readonly recordings: Recordings;
+  readonly voicemails: Voicemails;
+  readonly matchesInTime: MatchesInTime;
+  readonly hashes: NumberHashes;
+  /** How long an agent who pressed "call" waits for the verdict on the number, ms. */
+  readonly mayCallWithinMs: number;
   readonly vault: Vault;
   readonly delivery: Delivery;
   readonly alerts: Alerts;

@@ -1,6 +1,7 @@
 /** `GET /v1/profile`: what the phone needs to know before it can work. Must never hold a secret. */
 import type { Profile, TenantId } from '@patchcord/call-protocol';
 import { Router } from 'express';
+import { featuresOf } from '../agent-features.ts';
 import { numberMetadata } from '../number-metadata.ts';
 import { policiesOf } from '../tenant-policies.ts';
 import { toAgent } from '../tenants.ts';
@@ -22,8 +23,14 @@ export function profileRoutes(parts: RelayParts): Router {
           servers: config.sip.servers,
           registerSeconds: config.sip.registerSeconds,
           candidates: config.sip.candidates,
+          outboundProxy: config.sip.outboundProxy ?? null,
+          failBackSeconds: config.sip.failBackSeconds,
+          callerIdIn: config.sip.callerIdIn,
+          sessionSeconds: config.sip.sessionSeconds,
         },
         iceTransportPolicy: config.iceTransportPolicy,
+        media: config.media,
+        features: featuresOf(config, agent),
         numbers: { country: config.country, metadata: numberMetadata([config.country, ...config.countries]) },
         dispositions: config.dispositions,
         dispositionRequired: config.dispositionRequired,

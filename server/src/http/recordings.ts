@@ -3,19 +3,16 @@
  * link, `GET /v1/recording-files/<token>` is what the link opens. Owns who may hand over and who may listen; must never hold a whole file.
  */
 import { randomBytes } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { CallIdSchema, errorCode, PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import { type Request, type Response, Router } from 'express';
 import * as v from 'valibot';
 import { pbxRecords, proveRecords } from '../call-records/intake.ts';
-import { type FollowedLink, followLink, recordingLink, UsedLinks } from '../recordings/link.ts';
-import { spanOf } from '../recordings/range.ts';
-import type { CallName, OpenRecording } from '../recordings/recordings.ts';
+import { followLink, recordingLink, UsedLinks } from '../recordings/link.ts';
+import type { CallName } from '../recordings/recordings.ts';
 import { type ChannelOrder, channelOrders } from '../recordings/wav.ts';
 import { withSession } from './guards.ts';
 import type { RelayParts } from './parts.ts';
+import { sendSound } from './send-sound.ts';
 
 /** The two routes that take a recording, as the router reads them. */
 const uploads = /^\/v1\/recordings\/[^/]+\/[^/]+\/(?:calls|sip)\/[^/]+\/?$/i;
@@ -120,82 +117,27 @@ export function recordingRoutes(parts: RelayParts): Router {
       const opened = await parts.recordings.open(link.recording);
       const isFirst = (): boolean => used.isFirst(token, link.expiresAt, parts.now());
       try {
-        await send(parts, opened, link, isFirst, request, response);
+        const { recording, size } = opened;
+        const { tenant, callId } = recording;
+        await sendSound(
+          {
+            ...{ size, file: recording.file, type: 'audio/wav', name: `call-${callId}.wav`, use: link.use },
+            read: (from, to) => opened.read(from, to),
+            // Whatever part is heard first, and each time it is heard from its beginning: a player asks for the rest in many parts.
+            heard: (fromTheBeginning) => {
+              if (!isFirst() && !fromTheBeginning) return;
+              const act = 'recording.opened';
+              void parts.audit.note({ tenant, actor: link.by, act, subject: `call:${callId}`, at: parts.now() });
+            },
+            failed: (error) => parts.log.error({ err: error, callId }, 'a recording could not be sent to its end'),
+          },
+          request,
+          response,
+        );
       } finally {
         await opened.close();
       }
     });
-}
-
-/** @throws PatchcordError `store.unavailable` before anything was sent; what turns out later cuts the answer off */
-async function send(
-  parts: RelayParts,
-  opened: OpenRecording,
-  { use, by }: FollowedLink,
-  isFirst: () => boolean,
-  request: Request,
-  response: Response,
-): Promise<void> {
-  const { recording, size } = opened;
-  const etag = `"${recording.file}"`;
-  const span = askedSpan(request.method, request.headers, size, etag);
-  response.set({
-    'accept-ranges': 'bytes',
-    etag,
-    // Whoever has the link may play it in a page of their own: the CRM's.
-    'cross-origin-resource-policy': 'cross-origin',
-    ...(use === 'play'
-      ? {
-          'content-type': 'audio/wav',
-          'content-disposition': `inline; filename="call-${recording.callId}.wav"`,
-          'content-security-policy':
-            "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        }
-      : {
-          'content-type': 'application/octet-stream',
-          'content-disposition': `attachment; filename="call-${recording.callId}.wav"`,
-        }),
-  });
-  if (span === null) {
-    response.status(416).set('content-range', `bytes */${size}`).end();
-    return;
-  }
-  const { from, to } = span;
-  const sound = opened.read(from, to);
-  // The first piece before the status: what does not open is refused, not begun.
-  const begun = request.method === 'HEAD' ? null : await sound.next();
-  response.status(span.part ? 206 : 200).set('content-length', String(to - from));
-  if (span.part) response.set('content-range', `bytes ${from}-${to - 1}/${size}`);
-  if (begun === null) {
-    response.end();
-    return;
-  }
-  // Whatever part is heard first, and each time it is heard from its beginning: a player asks for the rest in many parts.
-  if (isFirst() || from === 0) {
-    const { tenant, callId } = recording;
-    void parts.audit.note({ tenant, actor: by, act: 'recording.opened', subject: `call:${callId}`, at: parts.now() });
-  }
-  async function* all(): AsyncGenerator<Buffer> {
-    if (begun?.done === false) yield begun.value;
-    yield* sound;
-  }
-  try {
-    await pipeline(Readable.from(all(), { objectMode: false }), response);
-  } catch (error) {
-    // Who listens may go at any time; a file that was changed is another matter.
-    if (errorCode(error) !== 'internal')
-      parts.log.error({ err: error, callId: recording.callId }, 'a recording could not be sent to its end');
-  }
-}
-
-/** RFC 9110 section 14.2: a range is of a GET alone. */
-function askedSpan(method: string, headers: IncomingHttpHeaders, size: number, etag: string) {
-  const ifRange = headers['if-range'];
-  return spanOf(
-    { range: method === 'GET' ? headers.range : undefined, ifRange: Array.isArray(ifRange) ? '' : ifRange },
-    size,
-    etag,
-  );
 }
 
 function orderOf(request: Request): ChannelOrder {

@@ -5,15 +5,16 @@
 import { randomUUID } from 'node:crypto';
 import type { CallId, E164, TenantId } from '@patchcord/call-protocol';
 import { type ExpressionBuilder, sql } from 'kysely';
-import type { AuditEntry, LegalHold, StoredCall } from '../store/contract.ts';
+import type { AuditEntry, LegalHold, StoredCall, StoredVoicemail } from '../store/contract.ts';
 import { asking, type Database } from '../store/database.ts';
 import { auditStatement } from '../store/kysely-audit.ts';
 import { createKeepingStore } from '../store/kysely-keeping.ts';
 import { createRecordingStore } from '../store/kysely-recordings.ts';
+import { createVoicemailStore, toVoicemail } from '../store/kysely-voicemails.ts';
 import { toCall } from '../store/statements.ts';
 import type { Tables } from '../store/tables.ts';
 import { dataTables, pagesOf, type Row, type TableShape } from '../store/whole-tables.ts';
-import { isReadable, isWith, holds as mentionedIn, mentionsOf, withoutPerson } from './person.ts';
+import { isPerson, isReadable, isWith, holds as mentionedIn, mentionsOf, withoutPerson } from './person.ts';
 import { isHeld } from './retention.ts';
 
 export interface ErasureOptions {
@@ -29,6 +30,8 @@ export interface ErasureOptions {
   readonly rememberedAs: { readonly hash: string } | 'nothing' | 'unreadable';
   /** Takes the files of recordings away whose calls are gone. */
   readonly removeFiles: (files: readonly string[]) => Promise<void>;
+  /** The same of voicemails. */
+  readonly removeVoicemailFiles: (files: readonly string[]) => Promise<void>;
   /** Epoch ms. */
   readonly now: number;
 }
@@ -41,6 +44,8 @@ export interface Erasure {
   readonly rows: number;
   /** Recordings that went with the calls, rows and files. */
   readonly recordings: number;
+  /** Messages that the person left, rows and files. */
+  readonly voicemails: number;
   /** Rows in which the number was blanked. */
   readonly blanked: number;
   /** Of the calls, those whose log was not in the CRM yet: it will not be written. */
@@ -73,6 +78,7 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
   let calls = numberIsHeld ? 0 : found.free.length;
   let rows = 0;
   let recordings = 0;
+  let voicemails = 0;
   let blanked = 0;
   let held = found.held + (numberIsHeld ? found.free.length : 0);
 
@@ -96,6 +102,16 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
         recordings += files.length;
       }
     }
+    const messages = await asking(() => findVoicemails(database, tables, options));
+    voicemails = messages.length;
+    if (!dryRun) {
+      const left = createVoicemailStore(database);
+      for (let from = 0; from < messages.length; from += atOnce) {
+        const some = messages.slice(from, from + atOnce);
+        await left.forget(some.map(({ id: message }) => message));
+        await options.removeVoicemailFiles(some.map(({ file }) => file));
+      }
+    }
     const going = new Set<unknown>(found.free.map(({ callId }) => callId));
     const heldCalls = new Set<unknown>(holds.filter(({ kind }) => kind === 'call').map(({ subject }) => subject));
     const staying = new Set<unknown>(found.live);
@@ -106,6 +122,8 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
         if (notSearched.has(table.name)) continue;
         for await (const page of pagesOf(database, table)) {
           for (const row of page) {
+            if (dryRun && table.name === 'voicemails' && messages.some(({ id: message }) => message === row.id))
+              continue;
             if (dryRun && going.has(row.call_id)) {
               rows += table.name === 'calls' ? 0 : 1;
               continue;
@@ -132,6 +150,7 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
     calls,
     rows,
     recordings,
+    voicemails,
     blanked,
     choices,
     unwritten: numberIsHeld
@@ -185,6 +204,25 @@ async function findCalls(
     }
   }
   return { free, held, live };
+}
+
+/** Messages that the person left: by the number as it was understood, or as it was given. */
+async function findVoicemails(
+  database: Database,
+  tables: readonly TableShape[],
+  { tenant, number, country }: ErasureOptions,
+): Promise<readonly StoredVoicemail[]> {
+  const table = tables.find(({ name }) => name === 'voicemails');
+  const found: StoredVoicemail[] = [];
+  if (table === undefined) return found;
+  for await (const page of pagesOf(database, table)) {
+    for (const row of page) {
+      if (row.tenant !== tenant) continue;
+      const message = toVoicemail(row as unknown as Parameters<typeof toVoicemail>[0]);
+      if (isPerson(message, number, country)) found.push(message);
+    }
+  }
+  return found;
 }
 
 /** What to write into a row so that it no longer names the person: null for nothing, 'delete' where the key itself does. */

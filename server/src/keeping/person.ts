@@ -9,9 +9,18 @@ export const blank = '[erased]';
 
 /** Whether this call was with the person. A text is read as the tenant's country writes numbers. */
 export function isWith(log: CallLog, number: E164, country: string): boolean {
-  if (log.farSide.e164 === number || isNumber(log.farSide.number, number, country)) return true;
+  return isPerson(log.farSide, number, country);
+}
+
+/** Whether this is the person, as a network or a phone system names them. */
+export function isPerson(
+  party: { readonly number: string; readonly e164?: E164 | null | undefined },
+  number: E164,
+  country: string,
+): boolean {
+  if (party.e164 === number || isNumber(party.number, number, country)) return true;
   // A network hands numbers over in spellings that nobody would dial: 001… inside of America, a SIP address.
-  const bare = log.farSide.number
+  const bare = party.number
     .replace(/^(?:sips?|tel):/i, '')
     .replace(/@.*$/, '')
     .trim();

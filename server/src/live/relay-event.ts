@@ -26,6 +26,8 @@ export const relayOnly: ReadonlySet<PhoneEvent['name']> = new Set([
   'recording.available',
   'dial.asked',
   'to-call.changed',
+  'voicemail.received',
+  'voicemail.changed',
 ]);
 
 /** @param id Same fact, same id, so that saying it twice stores it once; random when absent. */

@@ -249,6 +249,14 @@ export function tellingStore(store: Store, committed: (tenant: TenantId) => void
         return kept;
       },
     },
+    voicemails: {
+      ...store.voicemails,
+      add: async (voicemail, event, effects) => {
+        const kept = await store.voicemails.add(voicemail, event, effects);
+        if (kept) tell([event]);
+        return kept;
+      },
+    },
     outbox: {
       ...store.outbox,
       done: async (effect, now, outcome) => {

@@ -26,6 +26,11 @@ export function recordingFolder(config: {
   return config.recordings.folder ?? join(config.dataDir, 'recordings');
 }
 
+/** Voicemails lie in the same place, apart: a relay that does not know of them sweeps recordings alone. */
+export function voicemailFolder(config: Parameters<typeof recordingFolder>[0]): string {
+  return join(recordingFolder(config), 'voicemails');
+}
+
 export function pathOf(folder: string, file: string, kind: 'rec' | 'part' = 'rec'): string {
   return join(folder, file.slice(0, 2), `${file}.${kind}`);
 }

@@ -10,6 +10,7 @@ import type { BrakeStore } from './contract/brakes.ts';
 import type { CallStore } from './contract/calls.ts';
 import type { ChoiceStore } from './contract/choices.ts';
 import type { CredentialStore } from './contract/credentials.ts';
+import type { DoNotCallStore } from './contract/do-not-call.ts';
 import type { FeedStore } from './contract/feed.ts';
 import type { IdentityStore } from './contract/identity.ts';
 import type { KeepingStore } from './contract/keeping.ts';
@@ -23,6 +24,7 @@ import type { RevocationStore } from './contract/revocations.ts';
 import type { ToCallStore } from './contract/to-call.ts';
 import type { TranscriptStore } from './contract/transcripts.ts';
 import type { VaultStore } from './contract/vault.ts';
+import type { VoicemailStore } from './contract/voicemails.ts';
 
 export type * from './contract/alerts.ts';
 export type * from './contract/audit.ts';
@@ -30,6 +32,7 @@ export type * from './contract/brakes.ts';
 export type * from './contract/calls.ts';
 export type * from './contract/choices.ts';
 export type * from './contract/credentials.ts';
+export type * from './contract/do-not-call.ts';
 export type * from './contract/feed.ts';
 export type * from './contract/identity.ts';
 export type * from './contract/keeping.ts';
@@ -44,6 +47,7 @@ export type * from './contract/stored-event.ts';
 export type * from './contract/to-call.ts';
 export type * from './contract/transcripts.ts';
 export type * from './contract/vault.ts';
+export type * from './contract/voicemails.ts';
 
 export interface Store {
   readonly calls: CallStore;
@@ -65,6 +69,8 @@ export interface Store {
   readonly openPhones: OpenPhoneStore;
   readonly toCall: ToCallStore;
   readonly policies: PolicyStore;
+  readonly voicemails: VoicemailStore;
+  readonly doNotCall: DoNotCallStore;
   /** Throws `store.unavailable` when the database does not take a write or is behind on migrations. */
   check(): Promise<void>;
   /** Forgets what has expired: sessions, codes, proofs, credentials. */

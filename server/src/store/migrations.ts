@@ -6,6 +6,7 @@ import type { MigrationProvider } from 'kysely/migration';
 import { audit } from './migrations/audit.ts';
 import { boundSessions } from './migrations/bound-sessions.ts';
 import { brakes } from './migrations/brakes.ts';
+import { callFeatures } from './migrations/call-features.ts';
 import { callLegs } from './migrations/call-legs.ts';
 import { callsOutboxIdentity } from './migrations/calls-outbox-identity.ts';
 import { deniedExtension } from './migrations/denied-extension.ts';
@@ -42,5 +43,6 @@ export const migrations: MigrationProvider = {
       '2026-11-25-recordings': recordings,
       '2026-11-25-to-call': toCall,
       '2026-11-26-open-phones': openPhones,
+      '2026-11-27-call-features': callFeatures,
     }),
 };

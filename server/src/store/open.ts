@@ -8,6 +8,7 @@ import { createBrakeStore } from './kysely-brakes.ts';
 import { createCallStore } from './kysely-calls.ts';
 import { createChoiceStore } from './kysely-choices.ts';
 import { createCredentialStore } from './kysely-credentials.ts';
+import { createDoNotCallStore } from './kysely-do-not-call.ts';
 import { createFeedStore } from './kysely-feed.ts';
 import { createIdentityStore } from './kysely-identity.ts';
 import { createKeepingStore } from './kysely-keeping.ts';
@@ -21,6 +22,7 @@ import { createRevocationStore } from './kysely-revocations.ts';
 import { createToCallStore } from './kysely-to-call.ts';
 import { createTranscriptStore } from './kysely-transcripts.ts';
 import { createVaultStore } from './kysely-vault.ts';
+import { createVoicemailStore } from './kysely-voicemails.ts';
 
 /** Where the data lies. */
 export type StoreLocation =
@@ -62,6 +64,8 @@ function storeOver(database: Database): Store {
     openPhones,
     toCall: createToCallStore(database),
     policies: createPolicyStore(database),
+    voicemails: createVoicemailStore(database),
+    doNotCall: createDoNotCallStore(database),
     check: () => checkStore(database),
     forgetExpired: (now) =>
       asking(async () => {

@@ -219,6 +219,33 @@ export interface Tables {
     duration_ms: number;
     stored_at: number;
   };
+  voicemails: {
+    id: string;
+    tenant: string;
+    mailbox: string;
+    number: string;
+    e164: string | null;
+    name: string | null;
+    said: string | null;
+    at: number;
+    duration_ms: number;
+    heard_at: number | null;
+    deleted_at: number | null;
+    form: string;
+    file: string;
+    salt: string;
+    bytes: number;
+    stored_at: number;
+  };
+  do_not_call: {
+    tenant: string;
+    /** Keyed hash. */
+    number_hash: string;
+    number: string;
+    reason: string;
+    added_by: string;
+    added_at: number;
+  };
   /** `said` is JSON. */
   transcript_lines: { call_id: string; speaker: string; line: number; tenant: string; said: string; at: number };
   transcripts_written: { call_id: string; tenant: string; crm_id: string; at: number };

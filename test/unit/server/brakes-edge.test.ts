@@ -262,9 +262,43 @@ describe('an edge that several customers share', () => {
 });
 
 describe('telling an edge', () => {
+  it('is told which numbers each phone may show, and of no other', async () => {
+    const ids = (...numbers: string[]) => numbers.map((number) => ({ number, label: number }));
+    const [ada, bob] = testTenant().agents;
+    if (ada === undefined || bob === undefined) throw new Error('the configuration of tests has two agents');
+    const tenant = (features: TenantInput['features'], own: ReturnType<typeof ids>) =>
+      testTenant({
+        ...behindEdge(),
+        ...(features === undefined ? {} : { features }),
+        agents: [ada, { ...bob, features: { callerIds: own } }],
+      });
+    edge.table('caller_id').set('1009', '+14155550199');
+    await brakesOf(tenant({ callerIds: ids('+14155550100', '+14155550101') }, ids('+14155550177'))).tick();
+    expect([...edge.table('caller_id')]).toEqual([
+      ['1001', '+14155550100,+14155550101'],
+      ['1002', '+14155550177'],
+    ]);
+    const writes = edge.writes;
+    await brakesOf(tenant({ callerIds: ids('+14155550100', '+14155550101') }, ids('+14155550177'))).tick();
+    expect(edge.writes).toBe(writes);
+    await brakesOf(tenant(undefined, [])).tick();
+    expect([...edge.table('caller_id')]).toEqual([]);
+  });
+
+  it('of an older recipe is told everything else, once', async () => {
+    edge.missing.add('caller_id');
+    const tenant = () =>
+      testTenant({ ...behindEdge(), features: { callerIds: [{ number: '+14155550100', label: 'Main' }] } });
+    await brakesOf(tenant()).tick();
+    expect(edge.table('brake').has('default')).toBe(true);
+    const writes = edge.writes;
+    await brakesOf(tenant()).tick();
+    expect(edge.writes).toBe(writes);
+  });
+
   it('is not marked as done while somebody else changes its rows', async () => {
     const control = { url: edge.url, token: undefined };
-    const rows = { brake: new Map([['default', 'new']]), lists: new Map([['l::plan', '1|||']]) };
+    const rows = { brake: new Map([['default', 'new']]), lists: new Map([['l::plan', '1|||']]), callerIds: new Map() };
     edge.afterWrite = (table, key) => {
       if (table !== 'brake' || key !== 'default') return;
       edge.afterWrite = null;

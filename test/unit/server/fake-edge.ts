@@ -11,6 +11,8 @@ interface Question {
 export class FakeEdge {
   readonly #server: Server;
   readonly #tables = new Map<string, Map<string, unknown>>();
+  /** Tables that an older recipe does not have. */
+  readonly missing = new Set<string>();
   /** Every request that changes a table. */
   writes = 0;
   /** Called after a row was written, before that is answered. */
@@ -54,6 +56,7 @@ export class FakeEdge {
 
   #answer({ method, params }: Question): object {
     const [name = '', key = '', value] = params;
+    if (this.missing.has(String(name))) return { error: { code: 500, message: 'No such htable' } };
     const table = this.table(String(name));
     switch (method) {
       case 'htable.get':

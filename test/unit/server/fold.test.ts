@@ -186,6 +186,14 @@ describe('the fold', () => {
     expect(fold(started, found, dialledFrom).record).toEqual(contact('003B'));
   });
 
+  it('is with whom the call began; who withheld the number is known as soon as the network says', () => {
+    const bob = { number: '1002', name: 'Bob' };
+    const withheld = event(0, 'call.started', { direction: 'inbound', farSide: { number: '' } });
+    const named = event(2, 'call.identified', { farSide: bob });
+    expect(fold(withheld, named).farSide).toEqual(bob);
+    expect(fold(started, named).farSide).toEqual(fold(started).farSide);
+  });
+
   it('tells a transfer, and takes it back when it failed after all', () => {
     const transferred = event(5, 'call.transferred', { to: '1002', kind: 'blind' });
     expect(fold(started, answered, transferred).transferredTo).toBe('1002');

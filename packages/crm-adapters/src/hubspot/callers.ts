@@ -25,9 +25,12 @@ export interface CallerSearch {
 export function callerSearch({
   client,
   account,
+  doNotCall,
 }: {
   readonly client: HubSpotClient;
   readonly account: Account;
+  /** The property that says that somebody must not be called. */
+  readonly doNotCall: string | null;
 }): CallerSearch {
   /** What a search refused; HubSpot does not say which, so each is learned once. */
   const unknown = new Set<string>();
@@ -38,7 +41,7 @@ export function callerSearch({
     const doing = `to search ${type} for the caller`;
     const filters = filtersFor(type, number).filter((filter) => !unknown.has(nameOf(type, filter)));
     const send = (some: readonly Filter[], accept: readonly number[]) =>
-      client.request('POST', `/crm/v3/objects/${type}/search`, searchBody(type, some), doing, accept, {
+      client.request('POST', `/crm/v3/objects/${type}/search`, searchBody(type, some, doNotCall), doing, accept, {
         search: true,
         urgent,
       });
@@ -78,11 +81,11 @@ export function callerSearch({
         search('companies', number, urgent),
       ]);
       const found = { contacts, companies };
-      const matches = ranked(found, number, country);
+      const matches = ranked(found, number, country, null, doNotCall);
       // One match needs no comparison, and without a person who waits nobody chooses.
       if (matches.length < 2 || !urgent || agent === undefined) return matches;
       const ownerId = await account.ownerOf(agent).catch(() => null);
-      return ownerId === null ? matches : ranked(found, number, country, ownerId);
+      return ownerId === null ? matches : ranked(found, number, country, ownerId, doNotCall);
     },
   };
 }

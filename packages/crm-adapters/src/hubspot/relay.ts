@@ -32,6 +32,8 @@ export interface HubSpotRelayOptions {
   readonly dispositionIds?: Readonly<Record<string, string>>;
   /** The number that callers dial, E.164: named when an agent who has but an extension missed a call that no phone saw. */
   readonly mainNumber?: string;
+  /** Internal name of the property of contacts and companies that says that somebody must not be called. */
+  readonly doNotCallProperty?: string;
   /** How far apart a reported call is looked for, ms. Default 500. */
   readonly lookAgainMs?: number;
   readonly fetch?: typeof fetch;
@@ -69,7 +71,7 @@ export function createHubSpotRelay(options: HubSpotRelayOptions): CrmRelay {
     ...(options.gate === undefined ? {} : { gate: options.gate }),
   });
   const account = accountOf({ client, keepMs, notice });
-  const callers = callerSearch({ client, account });
+  const callers = callerSearch({ client, account, doNotCall: options.doNotCallProperty ?? null });
   const work = openWorkOf({ client, keepMs, notice });
 
   const appId = options.appId === undefined ? null : String(options.appId);

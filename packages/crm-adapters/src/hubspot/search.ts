@@ -59,13 +59,15 @@ function printedSpellings(number: E164, printed: string): readonly string[] {
   ];
 }
 
-export function searchBody(type: SearchedType, filters: readonly Filter[]): unknown {
+/** @param doNotCall The property that says that somebody must not be called, where the customer has one */
+export function searchBody(type: SearchedType, filters: readonly Filter[], doNotCall: string | null = null): unknown {
+  const wish = doNotCall === null ? [] : [doNotCall];
   return {
     filterGroups: filters.map((filter) => ({ filters: [filter] })),
     properties:
       type === 'contacts'
-        ? [...contactNumbers, ...contactProperties, ...countryProperties, ...evidenceProperties]
-        : ['name', 'domain', 'phone', 'country', ...evidenceProperties],
+        ? [...contactNumbers, ...contactProperties, ...countryProperties, ...evidenceProperties, ...wish]
+        : ['name', 'domain', 'phone', 'country', ...evidenceProperties, ...wish],
     sorts: [],
     limit: 50,
     after: '0',
@@ -90,16 +92,18 @@ interface Candidate {
  * The records that really have this number, best first: a contact's mobile, a contact's phone, a company's phone; among equals the agent's own
  * record before a colleague's, then the one that was spoken with last.
  * @param ownerId of the agent who asks, where it is known
+ * @param doNotCall the property that says that somebody must not be called, where the customer has one
  */
 export function ranked(
   found: Readonly<Record<SearchedType, readonly unknown[]>>,
   number: E164,
   country: string,
   ownerId: string | null = null,
+  doNotCall: string | null = null,
 ): readonly Match[] {
   const all = [
-    ...found.contacts.map((row) => contact(row, number, country, ownerId)),
-    ...found.companies.map((row) => company(row, number, country, ownerId)),
+    ...found.contacts.map((row) => withWish(contact(row, number, country, ownerId), row, doNotCall)),
+    ...found.companies.map((row) => withWish(company(row, number, country, ownerId), row, doNotCall)),
   ].filter((one): one is Candidate => one !== null);
   all.sort(
     (one, other) =>
@@ -159,6 +163,13 @@ function company(row: unknown, number: E164, country: string, ownerId: string | 
       reason: reason('Company', 'phone number', evidence),
     },
   };
+}
+
+/** A checkbox is "true"; a list of the customer's own may say it in words. */
+function withWish(one: Candidate | null, row: unknown, doNotCall: string | null): Candidate | null {
+  if (one === null || doNotCall === null) return one;
+  const said = text(recordOf(row).properties[doNotCall]).trim().toLowerCase();
+  return ['true', 'yes', '1'].includes(said) ? { ...one, match: { ...one.match, doNotCall: true } } : one;
 }
 
 function ownCountry(properties: Properties): string | null {

@@ -15,6 +15,7 @@ export interface MemoryRecord {
   readonly name: string;
   readonly detail?: string;
   readonly numbers: readonly string[];
+  readonly doNotCall?: boolean;
 }
 
 /** One log as it stands in the memory CRM. */
@@ -104,6 +105,7 @@ export function createMemoryRelay(options: { readonly records?: readonly MemoryR
           number,
           ...(record.detail === undefined ? {} : { detail: record.detail }),
           reason: `${record.object}: same number`,
+          ...(record.doNotCall === true ? { doNotCall: true } : {}),
         }));
     },
     async writeLog(log, agent, logId) {

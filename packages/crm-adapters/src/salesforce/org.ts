@@ -111,10 +111,10 @@ function hiddenIn({ code, message }: Refusal): string | null {
 
 /** What is asked of the platform's own objects besides their phone fields; of any other object, everything. */
 const askedFields: Readonly<Record<string, string>> = {
-  Contact: 'Title AccountId IsPersonAccount MailingCountry MailingCountryCode',
-  Lead: 'Company Title Country CountryCode',
+  Contact: 'Title AccountId IsPersonAccount DoNotCall MailingCountry MailingCountryCode',
+  Lead: 'Company Title DoNotCall Country CountryCode',
   Account:
-    'IsPersonAccount PersonContactId BillingCountry BillingCountryCode PersonMailingCountry PersonMailingCountryCode',
+    'IsPersonAccount PersonContactId PersonDoNotCall BillingCountry BillingCountryCode PersonMailingCountry PersonMailingCountryCode',
   Case: 'CaseNumber Subject Status Priority ContactId AccountId LastModifiedDate',
   Opportunity: 'Name StageName Amount CloseDate AccountId LastModifiedDate',
   OpportunityContactRole: 'ContactId OpportunityId',

@@ -30,9 +30,9 @@ const countryFields: Readonly<Record<SearchedObject, readonly string[]>> = {
   Account: ['PersonMailingCountryCode', 'PersonMailingCountry', 'BillingCountryCode', 'BillingCountry'],
 };
 const otherFields: Readonly<Record<SearchedObject, readonly string[]>> = {
-  Contact: ['Title', 'AccountId', 'IsPersonAccount'],
-  Lead: ['Company', 'Title'],
-  Account: ['IsPersonAccount', 'PersonContactId'],
+  Contact: ['Title', 'AccountId', 'IsPersonAccount', 'DoNotCall'],
+  Lead: ['Company', 'Title', 'DoNotCall'],
+  Account: ['IsPersonAccount', 'PersonContactId', 'PersonDoNotCall'],
 };
 
 /**
@@ -208,6 +208,7 @@ function candidate(
       number,
       ...(detail === '' ? {} : { detail: detail.slice(0, 255) }),
       reason: `${noun}${at}: ${evidence.join(', ')}`.slice(0, 255),
+      ...(row.DoNotCall === true || row.PersonDoNotCall === true ? { doNotCall: true } : {}),
     },
   };
 }
