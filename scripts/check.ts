@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { conformanceDocument, conformanceFile, declaredConformance } from './conformance-table.ts';
 import { generatedDocs } from './docs.ts';
 import { hubSpotExtensionChecks } from './hubspot-extension/checks.ts';
 import { buildPanel } from './panel-bundle.ts';
@@ -30,6 +31,7 @@ await checkSalesforce();
 await checkHubSpot();
 await checkSize();
 checkGeneratedDocs();
+checkConformance();
 
 if (failures.length > 0) {
   console.error(`\ncheck failed: ${failures.join(', ')}`);
@@ -101,4 +103,11 @@ function checkGeneratedDocs(): void {
     const committed = readFileSync(file, 'utf8');
     report(file, committed === text, committed === text ? '' : 'differs from what the code says: npm run docs');
   }
+}
+
+/** The table is written from a run in the laboratory; here only its words are compared with what the tests declare. */
+function checkConformance(): void {
+  const declared = conformanceDocument(declaredConformance().map(({ entry }) => entry));
+  const same = readFileSync(conformanceFile, 'utf8') === declared;
+  report(conformanceFile, same, same ? '' : 'differs from what the tests declare: npm run conformance -- --write');
 }

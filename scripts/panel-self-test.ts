@@ -1,14 +1,17 @@
 /**
- * Builds what the panel loads only when the agent asks for the self-test: one script for each CRM. Owns which modules go into it and how it comes
+ * Builds what the panel loads only when the agent asks for it (the self-test, the screens in `later/`): one script for each CRM. Owns which modules go into it and how it comes
  * by what the panel already has. Such a script imports nothing: the panel hands it what both use, so that there is one Preact and one set of
  * signals, and so that the panel is still minified as one whole.
  */
 import { readFile } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
 
-/** The modules that are loaded later: the self-test's by their names, wherever they are. */
-const ofSelfTest = /\/self-(?:test|checks)[\w-]*\.tsx?$/;
-const screen = 'packages/softphone-ui/src/screens/self-test-screen.tsx';
+/** The modules that are loaded later: the self-test's by their names, wherever they are, and the screens in the folder for it. */
+const ofSelfTest = /\/self-(?:test|checks)[\w-]*\.tsx?$|\/later\/[\w-]+\.tsx?$/;
+const screens = [
+  'packages/softphone-ui/src/screens/self-test-screen.tsx',
+  'packages/softphone-ui/src/later/later-screens.tsx',
+];
 /** Hosts with nothing to look at have none. */
 const hostChecks: Readonly<Partial<Record<string, string>>> = {
   salesforce: 'packages/crm-adapters/src/salesforce/self-checks.ts',
@@ -31,7 +34,7 @@ export interface SelfTestPart {
 
 /** Bundles the self-test of one host, not yet minified as a whole. @throws when it does not compile */
 export async function buildSelfTest(host: string): Promise<SelfTestPart> {
-  const modules = [screen, hostChecks[host]].filter((path) => path !== undefined);
+  const modules = [...screens, hostChecks[host]].filter((path) => path !== undefined);
   const { outputFiles, metafile } = await build({
     stdin: { contents: modules.map((path) => `export * from './${path}';`).join('\n'), resolveDir: process.cwd() },
     bundle: true,

@@ -11,15 +11,19 @@ import { installSystemPackages } from './system-packages.ts';
 
 const projects = ['unit', 'lwc', 'store', 'browser', 'panel', 'lab'] as const;
 type Project = (typeof projects)[number];
+/** A project, or one half of its files. */
+type Part = Project | `${Project} ${1 | 2}/2`;
+const projectOf = (part: Part): Project => part.split(' ')[0] as Project;
 /**
  * Stages follow each other; the lanes of a stage run side by side, the projects of a lane one after the other. The first lane is shown as it runs.
- * Browsers and databases wait more than they work, so that two cores take both; calls on real servers have the machine for themselves.
+ * Browsers and databases wait more than they work, so that two cores take both. Calls on real servers have the machine for themselves, in two
+ * laboratories: each half has servers and networks of its own, and waits for sound most of the time.
  */
-const stages: readonly (readonly (readonly Project[])[])[] = [
+const stages: readonly (readonly (readonly Part[])[])[] = [
   [['unit']],
   [['browser'], ['store', 'panel']],
   [['lwc']],
-  [['lab']],
+  [['lab 1/2'], ['lab 2/2']],
 ];
 const help = `Usage: npm test [-- PROJECT…] [-- --help]
 Projects: ${projects.join(', ')} (all when none is named). One file: npx vitest run --project unit test/unit/…`;
@@ -51,11 +55,11 @@ let passed = 0;
 let failed = 0;
 for (const stage of stages) {
   const lanes = stage
-    .map((lane) => lane.filter((project) => chosen.includes(project)))
+    .map((lane) => lane.filter((part) => chosen.includes(projectOf(part))))
     .filter((lane) => lane.length > 0);
   await Promise.all(
     lanes.map(async (lane, index) => {
-      for (const project of lane) await run(project, index === 0 ? undefined : join(reports, `${project}.log`));
+      for (const part of lane) await run(part, index === 0 ? undefined : join(reports, `${fileName(part)}.log`));
     }),
   );
 }
@@ -63,10 +67,15 @@ rmSync(reports, { recursive: true, force: true });
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
 
-/** Runs one project and adds up its counts. With `log` its output is kept there and shown when it is done. */
-async function run(project: Project, log?: string): Promise<void> {
-  const report = join(reports, `${project}.json`);
-  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', project];
+function fileName(part: Part): string {
+  return part.replace(/\W/g, '-');
+}
+
+/** Runs one project, or half of it, and adds up its counts. With `log` its output is kept there and shown when it is done. */
+async function run(part: Part, log?: string): Promise<void> {
+  const [project = part, half] = part.split(' ');
+  const report = join(reports, `${fileName(part)}.json`);
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', project, ...(half ? [`--shard=${half}`] : [])];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const command =
     project === 'lwc'
@@ -74,14 +83,14 @@ async function run(project: Project, log?: string): Promise<void> {
       : project === 'lab'
         ? ['test/sip-lab/run-in-lab.ts', '--', process.execPath, ...vitest, ...reporters]
         : [...vitest, ...reporters];
-  console.log(log === undefined ? `\n── ${project} ──` : `\n── ${project} ── runs beside it; what it says follows`);
+  console.log(log === undefined ? `\n── ${part} ──` : `\n── ${part} ── runs beside it; what it says follows`);
   const ended = await output(command, log);
-  if (log !== undefined) console.log(`\n── ${project} ──\n${readFileSync(log, 'utf8')}`);
+  if (log !== undefined) console.log(`\n── ${part} ──\n${readFileSync(log, 'utf8')}`);
   const counts = readCounts(report);
   passed += counts.passed;
   failed += counts.failed;
   if (ended !== 0 && counts.failed === 0) {
-    console.error(`The project "${project}" ended with ${ended} although no test failed: counted as one failure.`);
+    console.error(`The project "${part}" ended with ${ended} although no test failed: counted as one failure.`);
     failed += 1;
   }
 }

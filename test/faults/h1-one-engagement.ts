@@ -11,7 +11,10 @@ import { startHubSpotSandbox } from '@patchcord/sandbox';
 import type { Drill, DrillResult } from '../drill.ts';
 import { type RelayInTest, startRelayInTest, testConfig } from '../unit/server/relay-in-test.ts';
 import { type BrowserFrame, type FrameLocation, HubSpotBrowser, type PortalSide } from './hubspot-browser.ts';
-import { seeded } from './office.ts';
+import { seeded, until } from './office.ts';
+
+/** A desk that has more to tell after this, or a log that waits for longer, never comes to its end. */
+const patienceMs = 300_000;
 
 type Sandbox = Awaited<ReturnType<typeof startHubSpotSandbox>>;
 
@@ -142,12 +145,14 @@ async function openOffice(agents: number): Promise<Office> {
     relay,
     people,
     async drained() {
-      for (let quiet = 0; quiet < 20; ) {
+      let quiet = 0;
+      const isQuiet = async (): Promise<boolean> => {
         const metrics = await (await relay.fetch('/metrics')).text();
         const waiting = /^patchcord_outbox_effects\{kind="crm\.log",state="waiting"\} (\d+)/m.exec(metrics)?.[1];
         quiet = waiting === undefined || waiting === '0' ? quiet + 1 : 0;
-        await rest(200);
-      }
+        return quiet >= 40;
+      };
+      await until('every log is written', isQuiet, patienceMs);
     },
     async close() {
       await relay.closed();
@@ -165,6 +170,8 @@ class Desk {
   readonly #agent: string;
   readonly #layout: (typeof layouts)[number];
   #clickedAt = 0;
+  /** Frames on their way out, and what is loaded in their place. */
+  readonly #dying = new Set<Promise<void>>();
   /** What HubSpot's page does to the next answers. */
   #way: 'prompt' | 'never' | 'late' | 'twice' | 'turned' | 'failed' = 'prompt';
 
@@ -206,11 +213,16 @@ class Desk {
   /** The day is over: everything open is closed in the way an agent would. */
   async goHome(): Promise<void> {
     this.#way = 'prompt';
-    await this.#atWork();
+    // A kill of the last episode may take the frame that has the line yet.
+    while (this.#dying.size > 0) await Promise.all(this.#dying);
     await this.#wrapUp();
-    // HubSpot's page may still owe an answer; then what the journal holds is sent.
+    // HubSpot's page may still owe an answer; then what the journal holds is sent, by the frame that has the line.
     await rest(500);
-    for (let tries = 0; tries < 600 && (await this.#browser.untold()) > 0; tries += 1) await rest(50);
+    const isTold = async (): Promise<boolean> => {
+      await this.#atWork();
+      return (await this.#browser.untold()) === 0;
+    };
+    await until(`${this.#agent} told the relay everything`, isTold, patienceMs);
     for (const frame of [...this.#browser.frames]) {
       await frame.panel.close();
       await frame.kill();
@@ -351,9 +363,11 @@ class Desk {
       act(`${frame?.location} ${again ? 'loaded anew' : 'killed'}${frame === owner ? ' (owner)' : ''}`, () => {
         if (frame === undefined) return;
         if (frame === owner) for (const { id } of frame.phone()?.state().calls ?? []) this.#tear(id);
-        void frame.kill().then(() => {
+        const gone = frame.kill().then(() => {
           if (again) this.#browser.open(frame.location);
+          this.#dying.delete(gone);
         });
+        this.#dying.add(gone);
       });
     const things: readonly (readonly [number, () => void])[] = [
       [3, far('far side rings', (sip, id) => sip.ring(id))],

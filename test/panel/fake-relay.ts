@@ -18,8 +18,10 @@ import {
   ResumeRequestSchema,
   SessionRequestSchema,
   type SignInWay,
+  type MayCall,
   type ToCall,
   toEnvelope,
+  type Voicemail,
 } from '@patchcord/call-protocol';
 import * as v from 'valibot';
 import type { LiveSocket } from '../../packages/softphone-ui/src/live-link.ts';
@@ -38,6 +40,14 @@ export class FakeRelay {
   calls: readonly CallSummary[] = [];
   /** What there is to call, done or not. */
   toCall: readonly ToCall[] = [];
+  /** What lies in the mailbox, deleted or not. */
+  voicemails: readonly Voicemail[] = [];
+  /** What plays a message. */
+  audioUrl = 'http://localhost/message.wav';
+  /** What is said of numbers that are to be called; the others may be. */
+  mayCall: Readonly<Record<string, MayCall>> = {};
+  /** The word on a number waits for this. */
+  mayCallGate: Promise<void> = Promise.resolve();
   /** Wishes to dial that a phone took. */
   readonly claimed = new Set<string>();
   /** The code that signs in. */
@@ -127,6 +137,11 @@ export class FakeRelay {
         return Response.json(this.#retryLog(url.pathname.split('/')[3] ?? ''));
       case /^\/v1\/to-call(?:\/[\w-]+)?$/.exec(url.pathname)?.[0]:
         return this.#toCall(init, url.pathname.split('/')[3]);
+      case '/v1/may-call':
+        await Promise.race([this.mayCallGate, aborted(init.signal ?? null)]);
+        return Response.json(this.mayCall[url.searchParams.get('number') ?? ''] ?? { verdict: 'yes', reason: '' });
+      case /^\/v1\/voicemails(?:\/[\w-]+(?:\/audio)?)?$/.exec(url.pathname)?.[0]:
+        return this.#voicemail(init, url.pathname.split('/')[3], url.pathname.endsWith('/audio'));
       case /^\/v1\/dial-wishes\/[\w-]+\/claim$/.exec(url.pathname)?.[0]: {
         const granted = !this.claimed.has(url.pathname);
         this.claimed.add(url.pathname);
@@ -142,6 +157,24 @@ export class FakeRelay {
         return refuse(404, 'request.invalid', 'There is no such route.', false);
     }
   };
+
+  #voicemail({ method, body }: RequestInit, id: string | undefined, audio: boolean): Response {
+    if (id === undefined) return Response.json({ voicemails: this.voicemails });
+    const asked = method === 'PATCH' ? (JSON.parse(String(body)) as { heard?: boolean; deleted?: boolean }) : {};
+    this.voicemails = this.voicemails.map((one) =>
+      one.id !== id
+        ? one
+        : {
+            ...one,
+            heard: asked.heard ?? one.heard,
+            deletedAt: asked.deleted === undefined ? one.deletedAt : asked.deleted ? this.#now() : null,
+          },
+    );
+    const message = this.voicemails.find((one) => one.id === id);
+    if (message === undefined) return refuse(404, 'request.invalid', 'There is no such message.', false);
+    const expiresAt = this.#now() + 300_000;
+    return Response.json(audio ? { url: this.audioUrl, durationMs: message.durationMs, expiresAt } : message);
+  }
 
   #toCall({ method, body }: RequestInit, id: string | undefined): Response {
     if (method === 'GET') return Response.json({ entries: this.toCall.filter(({ doneAt }) => doneAt === null) });

@@ -15,10 +15,30 @@ const policy = [
   "script-src 'self'",
   "style-src 'self'",
   "img-src 'self' data:",
+  "media-src 'self' blob:",
   "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
+
+/** One second of it, as a phone system writes it: 8 kHz, 16 bit. */
+const silence = ((): Buffer => {
+  const head = Buffer.alloc(44);
+  const bytes = 16_000;
+  head.write('RIFF');
+  head.writeUInt32LE(36 + bytes, 4);
+  head.write('WAVEfmt ', 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(8_000, 24);
+  head.writeUInt32LE(16_000, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
+  head.write('data', 36);
+  head.writeUInt32LE(bytes, 40);
+  return Buffer.concat([head, Buffer.alloc(bytes)]);
+})();
 
 /** Bundles the page and serves it. */
 export async function serveFakesPage(): Promise<FakesPage> {
@@ -34,7 +54,7 @@ export async function serveFakesPage(): Promise<FakesPage> {
     logLevel: 'warning',
   });
   const output = (ending: string) => outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '';
-  const files: Readonly<Record<string, readonly [string, string]>> = {
+  const files: Readonly<Record<string, readonly [string, string | Buffer]>> = {
     '/': [
       'text/html; charset=utf-8',
       '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
@@ -43,6 +63,7 @@ export async function serveFakesPage(): Promise<FakesPage> {
     ],
     '/panel.js': ['text/javascript', output('/panel-on-fakes.js')],
     '/panel.css': ['text/css', output('.css')],
+    '/message.wav': ['audio/wav', silence],
     '/favicon.ico': ['image/x-icon', ''],
   };
   const server = createServer((request, response) => {

@@ -8,6 +8,7 @@ import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-e
 import { createSound } from '@patchcord/phone-engine/audio';
 import { FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
 import { signal } from '@preact/signals';
+import { createCallerIdMark } from '../../packages/softphone-ui/src/caller-id.ts';
 import { createMissedMark } from '../../packages/softphone-ui/src/call-history.ts';
 import { readDevice } from '../../packages/softphone-ui/src/device.ts';
 import { openJournal } from '../../packages/softphone-ui/src/journal.ts';
@@ -24,7 +25,7 @@ import { createSessionHandover } from '../../packages/softphone-ui/src/session-h
 import { createTicker } from '../../packages/softphone-ui/src/ticker.ts';
 import { FakeHost } from './fake-host.ts';
 import { FakeRelay, fakeSessionKey } from './fake-relay.ts';
-import { ada, profile, recentCalls, relatedToAda, sharers } from './sample-profile.ts';
+import { ada, mailboxFeatures, messagesFor, officeFeatures, profile, recentCalls, relatedToAda, sharers } from './sample-profile.ts';
 
 const clock: ClockPort = {
   now: () => Date.now(),
@@ -47,12 +48,18 @@ sound.plug(
 );
 const host = new FakeHost();
 const relay = new FakeRelay({
-  profile: { ...profile, dispositionRequired: asked.has('required'), wrapUpSeconds: Number(asked.get('wrap-up') ?? 0) },
+  profile: {
+    ...profile,
+    ...(asked.has('office') ? { features: asked.has('mailbox') ? mailboxFeatures : officeFeatures } : {}),
+    dispositionRequired: asked.has('required'), wrapUpSeconds: Number(asked.get('wrap-up') ?? 0),
+  },
   now: () => Date.now(),
 });
 relay.matches = [ada, ...sharers];
 relay.related = { [ada.record.id]: relatedToAda };
 relay.calls = recentCalls(Date.now());
+relay.audioUrl = new URL('/message.wav', location.href).href;
+if (asked.has('office')) relay.voicemails = messagesFor(Date.now());
 const microphone = signal<MicrophonePermission>('allowed');
 if (asked.has('code')) host.proof = null;
 if (asked.has('remote')) {
@@ -110,6 +117,7 @@ const panel = createPanel({
       () => clock.now(),
     ),
   leftNotes: (agent) => createLeftNotes(window, () => sessionStorage, `left-notes:${agent.id}`),
+  callerIdMark: (agent) => createCallerIdMark(() => localStorage, `${agent.tenant}:${agent.id}`),
   missedMark: (agent) => createMissedMark(() => localStorage, `${agent.tenant}:${agent.id}`),
   microphone: asked.has('real-sound') ? watchMicrophonePermission(document, navigator.permissions) : microphone,
   ...(asked.has('real-sound')
@@ -124,7 +132,7 @@ const lab = {
   host,
   relay,
   panel,
-  invite: (from?: Party): CallId => sip.invite(from),
+  invite: (from?: Party, options?: Parameters<FakeSip['invite']>[1]): CallId => sip.invite(from, options),
   setMicrophone: (permission: MicrophonePermission) => {
     microphone.value = permission;
   },

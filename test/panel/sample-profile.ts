@@ -4,12 +4,15 @@ import {
   type AgentId,
   type CallId,
   type CallSummary,
+  type Extension,
+  type Features,
   type Match,
   newCallId,
   type Profile,
   type Related,
   type TenantId,
   toE164,
+  type Voicemail,
 } from '@patchcord/call-protocol';
 import metadata from 'libphonenumber-js/min/metadata';
 
@@ -40,6 +43,54 @@ export function metadataOf(...countries: readonly string[]): Record<string, unkn
   };
 }
 
+/** A phone system that knows calls and nothing else. */
+export const plainFeatures: Features = {
+  mostCalls: 6,
+  callWaiting: true,
+  busyCode: 486,
+  declineCode: 486,
+  conference: { mostMembers: 5, room: null },
+  park: null,
+  pickup: { directed: null, group: null, byDialog: false },
+  forwarding: null,
+  doNotDisturb: 'by-phone',
+  autoAnswer: 'never',
+  voicemail: null,
+  callerIds: [],
+  watch: [],
+  moveTo: [],
+  followTransfers: false,
+  doNotCall: 'off',
+};
+
+/** A phone system that knows everything. */
+export const officeFeatures: Features = {
+  ...plainFeatures,
+  conference: { mostMembers: 5, room: '8{extension}' },
+  park: { to: '700', slots: ['701', '702', '703'] },
+  pickup: { directed: '**{extension}', group: '*8', byDialog: true },
+  forwarding: 'by-phone',
+  autoAnswer: 'idle',
+  voicemail: { number: '*97', deposit: '*97201', watched: true, listed: true },
+  callerIds: [
+    { number: '+14155550100', label: 'Main number' },
+    { number: '+14155550120', label: 'Support' },
+  ],
+  watch: [
+    { extension: '202' as Extension, name: 'Noor Haddad' },
+    { extension: '203' as Extension, name: 'Jonas Weber' },
+    { extension: '204' as Extension, name: 'Priya Raman' },
+  ],
+  moveTo: [{ number: '1201', label: 'Desk phone' }],
+  doNotCall: 'ask',
+};
+
+/** The same where the phone system keeps the messages to itself. */
+export const mailboxFeatures: Features = {
+  ...officeFeatures,
+  voicemail: { number: '*97', deposit: null, watched: true, listed: false },
+};
+
 export const profile: Profile = {
   tenant: { id: agent.tenant, name: 'Northwind Traders', crm: 'salesforce' },
   agent,
@@ -48,7 +99,13 @@ export const profile: Profile = {
     servers: ['wss://sip.example.test'],
     registerSeconds: 120,
     candidates: 'first-host',
+    outboundProxy: null,
+    failBackSeconds: 300,
+    callerIdIn: 'p-preferred-identity',
+    sessionSeconds: 1_800,
   },
+  media: { codecs: ['opus', 'G722', 'PCMU', 'PCMA'], opus: { fec: true, dtx: false }, digits: 'rfc4733' },
+  features: plainFeatures,
   iceTransportPolicy: 'all',
   numbers: { country: 'US', metadata: metadataOf('US', 'DE', 'GB') },
   dispositions: [
@@ -147,5 +204,30 @@ export function recentCalls(now: number): readonly CallSummary[] {
       logReason: 'The account is locked in Salesforce.',
     }),
     call({ startedAt: minutes(60 * 80), direction: 'outbound', outcome: 'cancelled', farSide: { number: '204' } }),
+  ];
+}
+
+/** Messages in the mailbox, newest first, counted back from `now`: one nobody has listened to, one without a number. */
+export function messagesFor(now: number): readonly Voicemail[] {
+  const message = (part: Pick<Voicemail, 'at'> & Partial<Voicemail>): Voicemail => ({
+    id: crypto.randomUUID(),
+    from: { number: adaNumber, e164: adaNumber },
+    durationMs: 1_000,
+    heard: true,
+    deletedAt: null,
+    matches: [],
+    text: null,
+    ...part,
+  });
+  return [
+    message({
+      at: now - 5 * 60_000,
+      durationMs: 42_000,
+      heard: false,
+      matches: [ada],
+      text: 'Hello, this is Ada Lindqvist. Please call me about the pallets, they arrived wet again.',
+    }),
+    message({ at: now - 90 * 60_000, from: { number: '+4930901820', e164: toE164('+4930901820') } }),
+    message({ at: now - 60 * 26 * 60_000, from: { number: '' }, durationMs: 95_000 }),
   ];
 }

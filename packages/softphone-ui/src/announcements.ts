@@ -43,7 +43,8 @@ export function stoppedRinging(call: CallState, after: PhoneState): boolean {
 function sentenceFor(before: CallState | undefined, call: CallState, name: string): string | null {
   if (before === undefined) {
     if (call.phase === 'incoming') return texts.announceIncoming(name);
-    return call.phase === 'ended' ? null : texts.announceDialing(name);
+    if (call.phase === 'ended') return null;
+    return (call.pickedUpFrom === null ? texts.announceDialing : texts.pickingUp)(name);
   }
   if (before.phase !== call.phase) {
     if (call.phase === 'ringing') return texts.announceRinging(name);
@@ -51,9 +52,12 @@ function sentenceFor(before: CallState | undefined, call: CallState, name: strin
     if (call.phase === 'ended') return texts.announceEnded(name, call.end?.reason ?? '');
   }
   if (call.trouble !== null && call.trouble !== before.trouble) return call.trouble;
+  if (before.inConference !== call.inConference && call.phase === 'active')
+    return (call.inConference ? texts.joinedConference : texts.leftConference)(name);
   if (before.hold !== call.hold) {
     if (call.hold === 'on') return texts.announceHeld(name);
-    if (call.hold === 'off' && before.hold === 'lifting') return texts.announceResumed(name);
+    if (call.hold === 'off' && before.hold === 'lifting') 
+      return (call.inConference ? texts.joinedConference : texts.announceResumed)(name);
   }
   if (before.farHold !== call.farHold) return call.farHold ? texts.announceFarHeld(name) : texts.announceResumed(name);
   if (before.muted !== call.muted) return call.muted ? texts.announceMuted : texts.announceUnmuted;

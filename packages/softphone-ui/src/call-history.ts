@@ -4,6 +4,7 @@
  */
 import { type CallSummary, PatchcordError } from '@patchcord/call-protocol';
 import { computed, type ReadonlySignal, signal } from '@preact/signals';
+import type { RelayClient } from './relay-client.ts';
 import { texts } from './texts.ts';
 
 export type HistoryFilter = 'all' | 'missed' | 'unlogged';
@@ -34,33 +35,32 @@ export interface MissedMark {
 }
 
 export interface CallHistoryOptions {
-  readonly fetch: (limit: number) => Promise<readonly CallSummary[]>;
-  readonly retry: (callId: CallSummary['callId']) => Promise<unknown>;
-  readonly mark: MissedMark;
+  readonly relay: Pick<RelayClient, 'history' | 'retryLog'>;
+  readonly missedMark: MissedMark;
 }
 
 const length = 50;
 
 /** Starts empty; `reload` fills it. */
-export function createCallHistory(options: CallHistoryOptions): CallHistory {
+export function createCallHistory({ relay, missedMark }: CallHistoryOptions): CallHistory {
   const calls = signal<readonly CallSummary[]>([]);
   const status = signal<'idle' | 'loading' | 'ready' | 'failed'>('idle');
   const problem = signal('');
   const filter = signal<HistoryFilter>('all');
-  const seenUntil = signal(options.mark.read());
+  const seenUntil = signal(missedMark.read());
   let onScreen = false;
 
   function see(): void {
     const newest = calls.value.reduce((latest, call) => Math.max(latest, call.startedAt), seenUntil.value);
     if (newest === seenUntil.value) return;
     seenUntil.value = newest;
-    options.mark.write(newest);
+    missedMark.write(newest);
   }
 
   async function reload(): Promise<void> {
     status.value = 'loading';
     try {
-      calls.value = await options.fetch(length);
+      calls.value = await relay.history(length);
       status.value = 'ready';
       if (onScreen) see();
     } catch (error) {
@@ -95,7 +95,7 @@ export function createCallHistory(options: CallHistoryOptions): CallHistory {
     },
     async retryLog({ callId }) {
       try {
-        await options.retry(callId);
+        await relay.retryLog(callId);
         await reload();
       } catch (error) {
         fail(error);

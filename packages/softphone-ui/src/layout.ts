@@ -1,9 +1,14 @@
 /**
- * What the panel shows for a given phone state: which screen, which call on it, which calls beside it. Pure. Owns precedence only.
+ * What the panel shows for a given phone state: which screen, which call on it, which calls beside it. Pure. Owns precedence, and the names of
+ * what can be open.
  * An incoming call takes the whole panel while nothing else is going on; else it is a card above, so that nobody is torn from what they type.
  */
 import type { CallId } from '@patchcord/call-protocol';
 import type { CallState, PhoneState } from '@patchcord/phone-engine';
+
+export type Tab = 'keypad' | 'recent' | 'colleagues' | 'voicemail' | 'settings';
+/** What lies over the call: its keypad, a transfer, a second call. */
+export type Sheet = 'none' | 'keypad' | 'transfer' | 'new-call' | 'more';
 
 export type Screen =
   | { readonly kind: 'ready' }
@@ -24,13 +29,12 @@ export interface Layout {
 /** `composing`: the agent is in the middle of typing a number. `postponed`: wrap-ups put off for later. */
 export function layoutOf(state: PhoneState, postponed: ReadonlySet<CallId>, composing: boolean): Layout {
   const ringing = state.calls.filter((call) => call.phase === 'incoming');
-  const talking = state.calls.filter(
-    (call) => call.phase !== 'incoming' && call.phase !== 'ended' && !isBeingDeclined(call),
-  );
+  const talking = talkingIn(state);
   const over = state.calls.filter((call) => call.phase === 'ended');
   const front = foremost(talking);
   if (front !== null) {
-    const beside = talking.filter((call) => call.id !== front.id);
+    // The members of the conference in front are shown together.
+    const beside = talking.filter((call) => call.id !== front.id && !(front.inConference && call.inConference));
     return { screen: { kind: 'call', call: front }, knocking: ringing, beside, unfinished: over };
   }
   const due = over.filter((call) => !postponed.has(call.id)).at(-1);
@@ -42,6 +46,15 @@ export function layoutOf(state: PhoneState, postponed: ReadonlySet<CallId>, comp
   if (first !== undefined && !composing)
     return { screen: { kind: 'incoming', call: first }, knocking: ringing.slice(1), beside: [], unfinished: over };
   return { screen: { kind: 'ready' }, knocking: ringing, beside: [], unfinished: over };
+}
+
+/** A call is on the screen, or would be. */
+export function isCallInFront(state: PhoneState): boolean {
+  return talkingIn(state).length > 0;
+}
+
+function talkingIn({ calls }: PhoneState): readonly CallState[] {
+  return calls.filter((call) => call.phase !== 'incoming' && call.phase !== 'ended' && !isBeingDeclined(call));
 }
 
 /** A declined call is over for the agent, whatever the far side still has to say. */

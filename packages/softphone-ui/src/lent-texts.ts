@@ -1,5 +1,5 @@
 /**
- * The words that the self-test shares with the rest of the panel. Owns no word itself. They are handed over one by one: with `texts` as a whole in
+ * The words that what is loaded later, the self-test above all, shares with the rest of the panel. Owns no word itself. They are handed over one by one: with `texts` as a whole in
  * other hands the minifier could no longer put each word where it is used, which costs 2 kB gzip.
  */
 import { texts } from './texts.ts';
@@ -12,4 +12,12 @@ export const lentTexts = {
   soundFailed: texts.soundFailed,
   lineAwayTitle: texts.lineAwayTitle,
   lineUnreachableAdvice: texts.lineUnreachableAdvice,
+  callBack: texts.callBack,
+  colleagues: texts.colleagues,
+  groupPickUp: texts.groupPickUp,
+  newMessages: texts.newMessages,
+  reload: texts.reload,
+  slots: texts.slots,
+  toVoicemail: texts.toVoicemail,
+  undo: texts.undo,
 } as const;

@@ -9,6 +9,7 @@ import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-e
 import { createSound } from '@patchcord/phone-engine/audio';
 import { createSipPort } from '@patchcord/phone-engine/sip';
 import { createMissedMark } from './call-history.ts';
+import { createCallerIdMark } from './caller-id.ts';
 import { readDevice } from './device.ts';
 import { openJournal } from './journal.ts';
 import { createKeptCalls, sweepKeptCalls } from './kept-calls.ts';
@@ -70,7 +71,7 @@ export function openPanel(createHost: CreatePanelHost): void {
       joinSharedPhone({
         ...sharing,
         name,
-        createOwner: () => createPhone({ sip: createSipPort({ sound, clock }), clock, sound }),
+        createOwner: () => createPhone({ sip: createSipPort({ sound }), clock, sound }),
         locks: navigator.locks,
         openChannel,
         page: document,
@@ -81,6 +82,7 @@ export function openPanel(createHost: CreatePanelHost): void {
         source: `/tenants/${agent.tenant}/agents/${agent.id}/devices/${device}`,
         now: () => clock.now(),
       }),
+    callerIdMark: (agent) => createCallerIdMark(storage, `${agent.tenant}:${agent.id}`),
     missedMark: (agent) => createMissedMark(storage, `${agent.tenant}:${agent.id}`),
     keptCalls: (agent) => createKeptCalls(storage, `${agent.tenant}:${agent.id}`, () => clock.now()),
     leftNotes: (agent) =>

@@ -8,6 +8,7 @@ import { render } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Panel, Stage } from './panel.ts';
 import { Banners, NoticeLine } from './parts/banners.tsx';
+import { CallQuestionCard } from './parts/call-question.tsx';
 import { UnfinishedCalls } from './parts/call-strips.tsx';
 import { Header, HelpPopover } from './parts/header.tsx';
 import { KnockingCall } from './parts/knocking-call.tsx';
@@ -93,6 +94,7 @@ function Phone({
   readonly reload: () => void;
 }) {
   const { screen, knocking } = model.layout.value;
+  const question = model.callQuestion.value;
   const main = useFocusRescue();
   return (
     <div class="panel" data-screen={screen.kind}>
@@ -103,6 +105,7 @@ function Phone({
         {knocking.map((call) => (
           <KnockingCall key={call.id} model={model} call={call} />
         ))}
+        {question !== null && <CallQuestionCard question={question} />}
         <UnfinishedCalls model={model} />
         {screen.kind === 'ready' &&
           (panel.selfTestOpen.value ? <SelfTestPlace panel={panel} /> : <ReadyScreen panel={panel} model={model} />)}

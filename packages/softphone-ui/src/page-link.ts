@@ -6,10 +6,11 @@
 import type { PageCall, PageCommand, Profile, WireEvent } from '@patchcord/call-protocol';
 import type { DialRequest, PageChannel } from '@patchcord/crm-adapters/panel';
 import type { CallState, ClockPort, Command, SharedPhone } from '@patchcord/phone-engine';
+import type { Granted } from './dialling.ts';
 import { hostState } from './host-bridge.ts';
 import type { Numbers } from './numbers.ts';
 import { isRecord } from './record-evidence.ts';
-import { type Granted, nameOfCall } from './softphone-model.ts';
+import { nameOfCall } from './softphone-model.ts';
 import { texts } from './texts.ts';
 
 export interface PageLinkOptions {

@@ -15,6 +15,7 @@ import type { PanelHost } from '@patchcord/crm-adapters/panel';
 import type { ClockPort, SharedPhone, SoundPort } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { MissedMark } from './call-history.ts';
+import type { CallerIdMark } from './caller-id.ts';
 import type { Journal } from './journal.ts';
 import type { KeptCalls } from './kept-calls.ts';
 import { giveBackNotes, type LeftNotes } from './left-notes.ts';
@@ -89,6 +90,8 @@ export interface PanelOptions {
   readonly sharePhone: (name: string, sharing: { readonly mayOwn: boolean }) => SharedPhone;
   readonly openJournal: (agent: Agent) => Promise<Journal>;
   readonly missedMark: (agent: Agent) => MissedMark;
+  /** Absent: the choice is not kept. */
+  readonly callerIdMark?: (agent: Agent) => CallerIdMark;
   /** What was being typed when the page went. */
   readonly leftNotes: (agent: Agent) => LeftNotes;
   /** The owner's calls, for the next owner; absent: nothing is kept. */
@@ -311,6 +314,7 @@ export function createPanel(options: PanelOptions): Panel {
       clock,
       ticker: options.ticker,
       missedMark: options.missedMark(agent),
+      callerIdMark: options.callerIdMark?.(agent) ?? null,
       signOut: host.can.proveIdentity ? null : signOut,
       recordOpened: (call, record) => void journal.append(recordOpened(call, record, clock.now())),
     });

@@ -15,7 +15,7 @@ import type {
   WireEvent,
 } from '@patchcord/call-protocol';
 import type { LogCreation, PanelHost } from '@patchcord/crm-adapters/panel';
-import type { ClockPort, OwnedPhone, SharedPhone, SipAccount } from '@patchcord/phone-engine';
+import type { ClockPort, OwnedPhone, SharedPhone } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { type CredentialKeeper, type CredentialTrouble, createCredentialKeeper } from './credential-keeper.ts';
 import { createDialAsked } from './dial-asked.ts';
@@ -26,6 +26,7 @@ import { endLeftCalls, seenEveryMs, watchOwnCalls } from './left-calls.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PageLink, startPageLink } from './page-link.ts';
+import { accountOf, rulesOf, watchingOf } from './phone-setup.ts';
 import { type Publishing, startPublishing } from './publishing.ts';
 import type { RelayClient } from './relay-client.ts';
 import type { SessionHandover } from './session-handover.ts';
@@ -166,8 +167,15 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       owned.renew(sip, servers);
       return;
     }
+    setUp(owned);
     owned.setAccount(accountOf(profile.value, options.device, sip.user), sip, servers);
     void owned.send({ type: 'line.connect' });
+  }
+
+  /** What may change while the line is up; the account waits for the next sign-in. */
+  function setUp(owned: OwnedPhone): void {
+    owned.setRules(rulesOf(profile.value));
+    owned.watch(watchingOf(profile.value));
   }
 
   function lineChanged(status: string): void {
@@ -188,6 +196,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       relayShown.value = 'joined';
       model.duties.retry();
       void model.toCall.reload();
+      void model.voicemail.reload();
       keeper?.nudge();
       if (model.history.status.value === 'failed') void model.history.reload();
     } else if (status !== 'closed' && relayShown.value !== 'away') {
@@ -214,6 +223,13 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       case 'to-call.changed':
         void model.toCall.reload();
         return;
+      case 'voicemail.received':
+        model.notify('info', texts.newVoicemail(model.numbers.value.nameOf(event.data.from)));
+        void model.voicemail.reload();
+        return;
+      case 'voicemail.changed':
+        void model.voicemail.reload();
+        return;
       case 'profile.changed':
         void reloadProfile();
         return;
@@ -228,6 +244,9 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     try {
       profile.value = await relay.profile();
       pageLink?.profileChanged();
+      void model.voicemail.reload();
+      const owned = phone.owned();
+      if (owned !== null) setUp(owned);
     } catch {
       // The profile at hand stays good; the relay tells of the next change again.
     }
@@ -347,24 +366,6 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       stopWatchingCalls?.();
       stopGrace();
     },
-  };
-}
-
-/** `user`: the address of record where the PBX knows each device as a user of its own; others call the agent by the extension all the same. */
-function accountOf(
-  { agent, sip, iceTransportPolicy }: Profile,
-  device: DeviceId,
-  user: string | undefined,
-): SipAccount {
-  return {
-    domain: sip.domain,
-    servers: sip.servers,
-    extension: user ?? agent.extension,
-    displayName: agent.name,
-    registerSeconds: sip.registerSeconds,
-    instance: device,
-    candidates: sip.candidates,
-    iceTransportPolicy,
   };
 }
 

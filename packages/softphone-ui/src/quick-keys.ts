@@ -48,6 +48,15 @@ function act(code: string, model: SoftphoneModel, page: Document): boolean {
       if (held !== undefined) void model.swap(held.id);
       return held !== undefined;
     }
+    case 'KeyG': {
+      const held = beside.find((other) => other.hold === 'on');
+      if (held !== undefined && model.features.value.conference.mostMembers > 1) void model.merge(held.id);
+      return held !== undefined;
+    }
+    case 'KeyP':
+      if (call?.phase !== 'active' || model.features.value.park === null) return false;
+      void model.park(call.id);
+      return true;
     case 'KeyN': {
       const note = page.querySelector<HTMLElement>('[data-note]');
       note?.focus();

@@ -23,6 +23,8 @@ import {
   LogRetrySchema,
   type Match,
   MatchesSchema,
+  type MayCall,
+  MayCallSchema,
   PatchcordError,
   type Profile,
   ProfileSchema,
@@ -38,6 +40,12 @@ import {
   ToCallListSchema,
   type ToCallRequest,
   ToCallSchema,
+  type Voicemail,
+  type VoicemailAudio,
+  VoicemailAudioSchema,
+  type VoicemailChange,
+  VoicemailSchema,
+  VoicemailsSchema,
 } from '@patchcord/call-protocol';
 import type { ClockPort } from '@patchcord/phone-engine';
 import * as v from 'valibot';
@@ -82,6 +90,13 @@ export interface RelayClient {
   toCall(): Promise<readonly ToCall[]>;
   addToCall(entry: ToCallRequest): Promise<ToCall>;
   changeToCall(id: string, change: ToCallChange): Promise<ToCall>;
+  /** Whether a number may be called; the relay answers within a second. @throws PatchcordError `relay.unreachable` */
+  mayCall(number: E164): Promise<MayCall>;
+  /** What lies in the agent's mailbox, newest first. @throws PatchcordError `relay.unreachable` */
+  voicemails(): Promise<readonly Voicemail[]>;
+  changeVoicemail(id: string, change: VoicemailChange): Promise<Voicemail>;
+  /** A link that plays a message for some minutes. */
+  voicemailAudio(id: string): Promise<VoicemailAudio>;
   /** Whether this phone may dial what was asked of all phones of the agent: the first that asks may. */
   claimDial(wish: string): Promise<boolean>;
   /** Whether the relay is there, and how far its clock is ahead of ours, ms; null where it can't be told. @throws PatchcordError `relay.unreachable` */
@@ -327,6 +342,10 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     toCall: async () => (await authorized('GET', '/v1/to-call', ToCallListSchema)).entries,
     addToCall: (entry) => authorized('POST', '/v1/to-call', ToCallSchema, entry),
     changeToCall: (id, change) => authorized('PATCH', `/v1/to-call/${id}`, ToCallSchema, change),
+    mayCall: (number) => authorized('GET', `/v1/may-call?number=${encodeURIComponent(number)}`, MayCallSchema),
+    voicemails: async () => (await authorized('GET', '/v1/voicemails', VoicemailsSchema)).voicemails,
+    changeVoicemail: (id, change) => authorized('PATCH', `/v1/voicemails/${id}`, VoicemailSchema, change),
+    voicemailAudio: (id) => authorized('GET', `/v1/voicemails/${id}/audio`, VoicemailAudioSchema),
     claimDial: async (wish) =>
       (await authorized('POST', `/v1/dial-wishes/${wish}/claim`, v.object({ granted: v.boolean() }), {})).granted,
     async probe() {

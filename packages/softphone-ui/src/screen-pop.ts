@@ -4,22 +4,28 @@
  * (a transfer), for a call from a record (the agent came from there), over a record that is in front already, nor for a record the agent
  * picked: the frame of the click opens that one.
  */
-import type { CallId, Match, RecordRef, ScreenPop } from '@patchcord/call-protocol';
+import type { CallId, Match, Profile, RecordRef, ScreenPop } from '@patchcord/call-protocol';
 import type { PopTarget } from '@patchcord/crm-adapters/panel';
-import { type CallState, isInProgress, type PhoneState, type SharedPhone } from '@patchcord/phone-engine';
+import {
+  type CallState,
+  type ClockPort,
+  isInProgress,
+  type PhoneState,
+  type SharedPhone,
+} from '@patchcord/phone-engine';
+import type { ReadonlySignal } from '@preact/signals';
 import { sameRecord } from './call-duties.ts';
 import type { Numbers } from './numbers.ts';
 
 export interface ScreenPopOptions {
   readonly phone: Pick<SharedPhone, 'state' | 'onState' | 'role' | 'isOpener'>;
-  readonly policy: () => ScreenPop;
-  readonly numbers: () => Numbers;
+  readonly profile: ReadonlySignal<Profile>;
+  readonly numbers: ReadonlySignal<Numbers>;
+  readonly clock: ClockPort;
   /** The record in front of the agent, on the page of this frame. */
-  readonly shown: () => RecordRef | null;
+  readonly shown: ReadonlySignal<RecordRef | null>;
   /** `wanted` is asked again right before it opens: the call may have ended meanwhile. */
   readonly open: (call: CallId, target: PopTarget, wanted: () => boolean) => void;
-  /** Epoch ms. */
-  readonly now: () => number;
 }
 
 /** A caller who was transferred and is back within this time is still in the same conversation, ms. */
@@ -27,7 +33,7 @@ const comesBackMs = 120_000;
 
 /** Watches until the returned function is called. */
 export function startScreenPop(options: ScreenPopOptions): () => void {
-  const { phone } = options;
+  const { phone, clock } = options;
   /** Calls that are decided, and what was decided. */
   const decided = new Map<CallId, PopTarget | null>();
   /** Calls that were there: whose they are, and what the call opened whose place they took. */
@@ -38,7 +44,7 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
   const transferred = new Map<string, number>();
 
   function numberOf({ farSide }: CallState): string {
-    return farSide.e164 ?? options.numbers().toE164(farSide.number) ?? farSide.number;
+    return farSide.e164 ?? options.numbers.value.toE164(farSide.number) ?? farSide.number;
   }
 
   /** At first sight: whether this call goes on with something the agent has had in front. */
@@ -48,12 +54,12 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
     // What the replaced call opened stands for this one of the same person as well; where it opened nothing, this one may.
     if (before !== null && call.replaces !== null && seen.get(call.replaces)?.number === number) return true;
     const at = transferred.get(number);
-    return at !== undefined && options.now() - at < comesBackMs;
+    return at !== undefined && clock.now() - at < comesBackMs;
   }
 
   /** The record is in front of the agent already. */
   function isShown(target: PopTarget): boolean {
-    const shown = options.shown();
+    const shown = options.shown.value;
     return target.kind === 'record' && shown !== null && sameRecord(shown, target.record);
   }
 
@@ -72,9 +78,9 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
       const before = known?.before ?? (call.replaces === null ? null : (decided.get(call.replaces) ?? null));
       if (known === undefined && continues(call, before)) decided.set(call.id, before);
       seen.set(call.id, { number: numberOf(call), before });
-      if (call.transfer !== null) transferred.set(numberOf(call), options.now());
+      if (call.transfer !== null) transferred.set(numberOf(call), clock.now());
       if (decided.has(call.id)) continue;
-      const target = decide(call, options.policy(), options.numbers());
+      const target = decide(call, options.profile.value.screenPop, options.numbers.value);
       // Decided now, for every frame alike: only one acts, and none of them acts again.
       if (target !== undefined || !watching) decided.set(call.id, target ?? null);
       if (!watching || target === undefined || target === null || !phone.isOpener()) continue;
@@ -88,7 +94,7 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
       seen.delete(id);
       decided.delete(id);
     }
-    for (const [number, at] of transferred) if (options.now() - at >= comesBackMs) transferred.delete(number);
+    for (const [number, at] of transferred) if (clock.now() - at >= comesBackMs) transferred.delete(number);
     watching = true;
   }
 

@@ -3,8 +3,9 @@
  * answered takes its entry off the list when it ends, with a way back, and the call-backs planned from wrap-ups. Must never dial by itself.
  */
 import { type CallId, newCallId, type RecordRef, type ToCall, type ToCallRequest } from '@patchcord/call-protocol';
-import type { CallState, ClockPort } from '@patchcord/phone-engine';
+import type { CallState, ClockPort, SharedPhone } from '@patchcord/phone-engine';
 import { type ReadonlySignal, signal } from '@preact/signals';
+import type { Numbers } from './numbers.ts';
 import type { RelayClient } from './relay-client.ts';
 import { texts } from './texts.ts';
 
@@ -41,10 +42,9 @@ export interface ToCallsOptions {
   readonly relay: Pick<RelayClient, 'toCall' | 'addToCall' | 'changeToCall'>;
   readonly clock: ClockPort;
   readonly dial: (number: string, record: RecordRef | null) => Promise<void>;
-  /** A number in one form, so that two writings of it are equal. */
-  readonly plain: (number: string) => string;
-  /** This frame has the line: what no frame in particular has to tell, it tells. */
-  readonly isOwner: () => boolean;
+  readonly numbers: ReadonlySignal<Numbers>;
+  /** The frame that has the line tells what no frame in particular has to tell. */
+  readonly phone: Pick<SharedPhone, 'role'>;
   readonly notify: (tone: 'info' | 'warning', text: string) => void;
 }
 
@@ -67,6 +67,11 @@ export function createToCalls(options: ToCallsOptions): ToCalls {
   let timer: unknown = null;
   let undoTimer: unknown = null;
   let asked = 0;
+
+  /** A number in one form, so that two writings of it are equal. */
+  function plain(number: string): string {
+    return options.numbers.value.toE164(number) ?? number;
+  }
 
   function tick(): void {
     clock.clearTimeout(timer);
@@ -194,17 +199,17 @@ export function createToCalls(options: ToCallsOptions): ToCalls {
     },
     ended(call) {
       if (call.direction !== 'outbound' || call.answeredAt === null) return;
-      const number = options.plain(call.farSide.e164 ?? call.farSide.number);
+      const number = plain(call.farSide.e164 ?? call.farSide.number);
       // One that is for next week stays, unless it was called from the list.
       const soon = clock.now() + hourMs;
       const entry = entries.value.find(
-        ({ id, dueAt, number: wanted }) =>
-          (dialled.has(id) || (dueAt ?? 0) <= soon) && options.plain(wanted) === number,
+        ({ id, dueAt, number: wanted }) => (dialled.has(id) || (dueAt ?? 0) <= soon) && plain(wanted) === number,
       );
       if (entry === undefined) return;
       takeOff(entry);
       // Only the frame it was dialled in knows that one for next week is meant.
-      if (options.isOwner() || dialled.has(entry.id)) void change(relay.changeToCall(entry.id, { done: true }));
+      if (options.phone.role() === 'owner' || dialled.has(entry.id))
+        void change(relay.changeToCall(entry.id, { done: true }));
     },
     close() {
       clock.clearTimeout(timer);

@@ -138,6 +138,27 @@ describe('the search for a caller', () => {
   });
 });
 
+describe('who must not be called', () => {
+  it('is asked for by the property that the customer named, and told with the match', () => {
+    const filters = filtersFor('contacts', '+14155550101' as E164);
+    expect(JSON.stringify(searchBody('contacts', filters))).not.toContain('do_not_call');
+    for (const type of ['contacts', 'companies'] as const)
+      expect(searchBody(type, filters, 'do_not_call')).toMatchObject({
+        properties: expect.arrayContaining(['do_not_call']),
+      });
+    const contacts = ['true', 'Yes', 'false', '', null].map((said, index) => ({
+      id: String(index + 1),
+      properties: { firstname: `P${index}`, phone: '415 555 0101', do_not_call: said },
+    }));
+    const wishes = (property: string | null) =>
+      ranked({ contacts, companies: [] }, '+14155550101' as E164, 'US', null, property).map(
+        ({ doNotCall }) => doNotCall ?? false,
+      );
+    expect(wishes('do_not_call')).toEqual([true, true, false, false, false]);
+    expect(wishes(null)).toEqual([false, false, false, false, false]);
+  });
+});
+
 describe('a HubSpot that does not behave', () => {
   const api = 'https://api.hubapi.test';
   const server = setupServer();

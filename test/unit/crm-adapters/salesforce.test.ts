@@ -11,6 +11,7 @@ import {
   escapeSosl,
   ranked,
   type SearchableObject,
+  searchableOf,
   sosl,
 } from '../../../packages/crm-adapters/src/salesforce/search.ts';
 import { taskFields } from '../../../packages/crm-adapters/src/salesforce/task.ts';
@@ -164,6 +165,28 @@ describe('the search for a caller', () => {
       ['Lead', 'Lea', 'Lead at Lumen: phone number'],
       ['Account', 'Ravine', 'Account: phone number'],
     ]);
+  });
+});
+
+describe('who must not be called', () => {
+  it('is asked for where the org has the field, and told with the match', () => {
+    const described = new Map([
+      ['Phone', { type: 'phone' }],
+      ['DoNotCall', { type: 'boolean' }],
+    ]) as unknown as Parameters<typeof searchableOf>[1];
+    const contact = searchableOf('Contact', described);
+    expect(contact?.otherFields).toEqual(['DoNotCall']);
+    expect(sosl(number, contact === null ? [] : [contact])).toContain('RETURNING Contact(Id,Name,DoNotCall,Phone)');
+    const row = (Id: string, DoNotCall: unknown) => ({
+      ...{ attributes: { type: 'Contact' }, Id, Name: Id, Phone: '4155550101', DoNotCall },
+    });
+    const rows = [row('003Pc00000000AAIAY', true), row('003Pc00000000ABIAY', false), row('003Pc00000000ACIAY', 'true')];
+    expect(ranked(rows, number, 'US', objects).map(({ doNotCall }) => doNotCall)).toEqual([true, undefined, undefined]);
+    const person = {
+      ...{ attributes: { type: 'Account' }, Id: '001Pc00000000ACIAY', Name: 'Pia', Phone: '415 555 0101' },
+      ...{ IsPersonAccount: true, PersonContactId: '003Pc00000000AEIAY', PersonDoNotCall: true },
+    };
+    expect(ranked([person], number, 'US', objects)).toMatchObject([{ record: { object: 'Contact' }, doNotCall: true }]);
   });
 });
 

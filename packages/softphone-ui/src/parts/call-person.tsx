@@ -43,6 +43,16 @@ export function CallPerson({
           </p>
         )}
         {number !== name && <p class="person-number digits">{number}</p>}
+        {call.diverted !== null && (
+          <p class="person-detail">{texts.divertedFrom(numbers.nameOf(call.diverted.from))}</p>
+        )}
+        {match?.doNotCall === true && <p class="person-verified is-failed">{texts.askedNotToBeCalled}</p>}
+        {call.verified !== null && (
+          <p class={`person-verified is-${call.verified}`}>
+            <Icon name={call.verified === 'passed' ? 'check' : 'warning'} size={14} />
+            {call.verified === 'passed' ? texts.verified : texts.notVerified}
+          </p>
+        )}
       </div>
       {!large && record !== null && model.canOpenCalls && (
         <button

@@ -25,6 +25,17 @@ function BesideCall({ model, call }: { readonly model: SoftphoneModel; readonly 
         <bdi class="strip-name">{name}</bdi>
         <span class="strip-state">{stateWords(call)}</span>
       </span>
+      {call.hold === 'on' && model.features.value.conference.mostMembers > 1 && (
+        <button
+          type="button"
+          class="button-icon"
+          aria-label={texts.mergeWith(name)}
+          title={texts.mergeWith(name)}
+          onClick={() => void model.merge(call.id)}
+        >
+          <Icon name="conference" size={18} />
+        </button>
+      )}
       {call.hold === 'on' && (
         <button
           type="button"

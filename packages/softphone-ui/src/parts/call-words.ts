@@ -23,10 +23,24 @@ export function stateWords(call: CallState): string {
 }
 
 function activeWords(call: CallState): string {
-  if (call.transfer !== null) return texts.transferring(call.transfer.to);
+  if (call.transfer !== null) return transferWords(call.transfer);
   if (call.hold === 'on') return texts.onHold;
   if (call.hold === 'placing') return texts.placingHold;
   if (call.hold === 'lifting') return texts.liftingHold;
   if (call.farHold) return texts.farHold;
   return call.muted ? texts.mutedNote : '';
+}
+
+function transferWords(transfer: NonNullable<CallState['transfer']>): string {
+  if (transfer.status === 'cancelling') return texts.takingBack;
+  switch (transfer.kind === 'blind' ? transfer.purpose : 'transfer') {
+    case 'park':
+      return texts.parking(transfer.to);
+    case 'move':
+      return texts.moving(transfer.to);
+    case 'room':
+      return texts.toRoomNow(transfer.to);
+    case 'transfer':
+      return texts.transferring(transfer.to);
+  }
 }

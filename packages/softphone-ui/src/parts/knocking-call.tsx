@@ -4,6 +4,7 @@ import { Icon } from '../icon.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 import { CallPerson } from './call-person.tsx';
+import { RingingCall } from './ringing-call.tsx';
 
 export function KnockingCall({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const { calls, waiting } = model.phone.value;
@@ -14,6 +15,7 @@ export function KnockingCall({ model, call }: { readonly model: SoftphoneModel; 
       <p class="knocking-title">{answering ? texts.answerWaits : holds ? texts.incomingHolds : texts.incoming}</p>
       <CallPerson model={model} call={call} />
       {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
+      <RingingCall model={model} call={call} />
       <div class="button-row">
         <button type="button" class="button button-danger" onClick={() => void model.decline(call.id)}>
           <Icon name="hangUp" />

@@ -1,23 +1,31 @@
 /** A call in progress: who, how long, what can be done. Sheets (keypad, transfer, second call) lie where the note is. */
 import type { CallState } from '@patchcord/phone-engine';
+import { useEffect, useRef } from 'preact/hooks';
 import { Icon, type IconName } from '../icon.tsx';
+import type { Sheet } from '../layout.ts';
 import { AboutChoice } from '../parts/about-choice.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
 import { BesideCalls } from '../parts/call-strips.tsx';
 import { CallTimer } from '../parts/call-timer.tsx';
 import { stateWords } from '../parts/call-words.ts';
+import { CallerIdChoice } from '../parts/caller-id.tsx';
+import { ConferenceMembers } from '../parts/conference.tsx';
 import { Keypad } from '../parts/keypad.tsx';
+import { Lamps } from '../parts/lamps.tsx';
 import { NoteField } from '../parts/note-field.tsx';
 import { NumberField } from '../parts/number-field.tsx';
 import { RecordChoice } from '../parts/record-choice.tsx';
-import { nameOfCall, type Sheet, type SoftphoneModel } from '../softphone-model.ts';
+import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 
 export function CallScreen({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const sheet = model.sheet.value;
   const words = stateWords(call);
+  const place = useRef<HTMLDivElement>(null);
+  // What was opened is seen as a whole, where it fits.
+  useEffect(() => place.current?.querySelector('.sheet')?.scrollIntoView({ block: 'nearest' }), [sheet]);
   return (
-    <div class="call">
+    <div ref={place} class="call">
       <section class="call-card" aria-label={nameOfCall(call, model.numbers.value)}>
         <CallPerson model={model} call={call} />
         <p class="call-state">
@@ -30,6 +38,17 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
         <RecordChoice model={model} call={call} />
         {call.phase === 'active' && <AboutChoice model={model} call={call} folded />}
       </section>
+      {call.transfer !== null && (
+        <button
+          type="button"
+          class="button button-wide"
+          aria-disabled={call.transfer.status === 'cancelling'}
+          onClick={() => void model.cancelTransfer(call.id)}
+        >
+          {texts.takeBack}
+        </button>
+      )}
+      <ConferenceMembers model={model} call={call} />
       <BesideCalls model={model} />
       {call.consultFor !== null && <ConsultActs model={model} call={call} />}
       <CallControls model={model} call={call} />
@@ -37,6 +56,7 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
       {sheet === 'keypad' && <DigitsSheet model={model} call={call} />}
       {sheet === 'transfer' && <TransferSheet model={model} call={call} />}
       {sheet === 'new-call' && <NewCallSheet model={model} />}
+      {sheet === 'more' && <MoreSheet model={model} call={call} />}
       <div class="foot">
         <button type="button" class="button button-danger button-wide" onClick={() => void model.hangUp(call.id)}>
           <Icon name="hangUp" />
@@ -48,9 +68,8 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
 }
 
 function CallControls({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
-  const { calls } = model.phone.value;
   const active = call.phase === 'active';
-  const full = calls.filter((other) => other.phase !== 'ended').length > 1;
+  const full = isFull(model);
   const changing = call.hold === 'placing' || call.hold === 'lifting';
   return (
     <div class="controls">
@@ -73,6 +92,7 @@ function CallControls({ model, call }: { readonly model: SoftphoneModel; readonl
         <SheetControl model={model} sheet="transfer" icon="transfer" label={texts.transfer} enabled={active} />
       )}
       {!full && <SheetControl model={model} sheet="new-call" icon="newCall" label={texts.newCall} enabled={active} />}
+      {hasMore(model) && <SheetControl model={model} sheet="more" icon="more" label={texts.more} enabled={active} />}
     </div>
   );
 }
@@ -149,8 +169,7 @@ function DigitsSheet({ model, call }: { readonly model: SoftphoneModel; readonly
 }
 
 function TransferSheet({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
-  const { calls } = model.phone.value;
-  const full = calls.filter((other) => other.phase !== 'ended').length > 1;
+  const full = isFull(model);
   return (
     <form
       class="sheet"
@@ -173,7 +192,51 @@ function TransferSheet({ model, call }: { readonly model: SoftphoneModel; readon
           </button>
         )}
       </div>
+      <Lamps model={model} slots={false} transfers={call} />
     </form>
+  );
+}
+
+/** As many calls as the profile allows are in progress. */
+function isFull(model: SoftphoneModel): boolean {
+  const { calls } = model.phone.value;
+  return calls.filter((call) => call.phase !== 'ended').length >= model.features.value.mostCalls;
+}
+
+function hasMore({ features }: SoftphoneModel): boolean {
+  const { park, moveTo, conference } = features.value;
+  return park !== null || moveTo.length > 0 || conference.room !== null;
+}
+
+/** What a call can be made of beside handing it to somebody. */
+function MoreSheet({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const { park, moveTo, conference } = model.features.value;
+  return (
+    <section class="sheet" aria-label={texts.moreTitle}>
+      {park !== null && (
+        <button type="button" class="button button-wide" onClick={() => void model.park(call.id)}>
+          <Icon name="park" size={18} />
+          {texts.park}
+        </button>
+      )}
+      {moveTo.map(({ number, label }) => (
+        <button
+          key={number}
+          type="button"
+          class="button button-wide"
+          onClick={() => void model.moveTo(call.id, number)}
+        >
+          <Icon name="transfer" size={18} />
+          {texts.moveTo(label)}
+        </button>
+      ))}
+      {conference.room !== null && call.room === null && (
+        <button type="button" class="button button-wide" onClick={() => void model.gather()}>
+          <Icon name="conference" size={18} />
+          {texts.toRoom}
+        </button>
+      )}
+    </section>
   );
 }
 
@@ -188,6 +251,7 @@ function NewCallSheet({ model }: { readonly model: SoftphoneModel }) {
       }}
     >
       <NumberField model={model} label={texts.newCallTitle} labelShown takesFocus />
+      <CallerIdChoice model={model} />
       <p class="quiet">{texts.newCallAdvice}</p>
       <button type="submit" class="button button-call button-wide">
         <Icon name="call" />

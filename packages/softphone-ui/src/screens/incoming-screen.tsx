@@ -3,6 +3,7 @@ import type { CallState } from '@patchcord/phone-engine';
 import { Icon } from '../icon.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
 import { RecordChoice } from '../parts/record-choice.tsx';
+import { RingingCall } from '../parts/ringing-call.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 
@@ -14,6 +15,7 @@ export function IncomingScreen({ model, call }: { readonly model: SoftphoneModel
         <CallPerson model={model} call={call} large />
         <RecordChoice model={model} call={call} />
         {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
+        <RingingCall model={model} call={call} />
       </div>
       <div class="foot button-row is-tall">
         <button type="button" class="button button-danger" onClick={() => void model.decline(call.id)}>

@@ -1,5 +1,7 @@
 /** Ready to dial: the number field, the keypad, the call button. */
 import { Icon } from '../icon.tsx';
+import { CallerIdChoice } from '../parts/caller-id.tsx';
+import { ForwardingLine } from '../parts/forwarding-line.tsx';
 import { Keypad } from '../parts/keypad.tsx';
 import { NumberField } from '../parts/number-field.tsx';
 import { ToCallList } from '../parts/to-call-list.tsx';
@@ -11,6 +13,7 @@ export function KeypadScreen({ model }: { readonly model: SoftphoneModel }) {
   return (
     <>
       <div class="dial-room">
+        <ForwardingLine model={model} />
         <ToCallList model={model} />
         <form
           id="patchcord-dial"
@@ -21,6 +24,7 @@ export function KeypadScreen({ model }: { readonly model: SoftphoneModel }) {
           }}
         >
           <NumberField model={model} label={texts.numberLabel} />
+          <CallerIdChoice model={model} />
           <Keypad onPress={press} onHoldZero={() => press('+')} />
         </form>
       </div>

@@ -1,11 +1,11 @@
-/** Devices and the test of the microphone; whose phone this is. */
+/** Devices and the test of the microphone; where calls go; whose phone this is. */
 import type { SoundDevice, SoundDevices } from '@patchcord/phone-engine';
 import { useEffect, useId } from 'preact/hooks';
 import type { Panel } from '../panel.ts';
-import { SelfTestDoor } from '../parts/self-test-door.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import type { SoundSettings } from '../sound-settings.ts';
-import { texts } from '../texts.ts';
+import { ForwardingGroup } from './forwarding-group.tsx';
+import { words } from './words.ts';
 
 export function SettingsScreen({ panel, model }: { readonly panel: Panel; readonly model: SoftphoneModel }) {
   const { agent, tenant } = model.profile.value;
@@ -14,41 +14,44 @@ export function SettingsScreen({ panel, model }: { readonly panel: Panel; readon
   return (
     <div class="settings">
       <section class="group">
-        <h2 class="group-title">{texts.soundTitle}</h2>
+        <h2 class="group-title">{words.soundTitle}</h2>
         {sound === null ? (
           <p class="quiet">
             {role === 'ownerless'
-              ? texts.soundNowhere
+              ? words.soundNowhere
               : model.hasPhoneWindow
-                ? texts.soundInWindow
-                : texts.soundElsewhere}
+                ? words.soundInWindow
+                : words.soundElsewhere}
           </p>
         ) : (
           <SoundGroup sound={sound} />
         )}
       </section>
+      {model.features.value.forwarding !== null && <ForwardingGroup model={model} />}
       <section class="group">
-        <h2 class="group-title">{texts.selfTest.groupTitle}</h2>
-        <p class="quiet">{texts.selfTest.groupAdvice}</p>
-        <SelfTestDoor panel={panel} />
+        <h2 class="group-title">{words.setUpTitle}</h2>
+        <p class="quiet">{words.setUpAdvice}</p>
+        <button type="button" class="button" data-self-test onClick={() => (panel.selfTestOpen.value = true)}>
+          {words.title}
+        </button>
       </section>
       <section class="group">
-        <h2 class="group-title">{texts.accountTitle}</h2>
+        <h2 class="group-title">{words.accountTitle}</h2>
         <dl class="facts">
-          <dt>{texts.agent}</dt>
+          <dt>{words.agent}</dt>
           <dd>
             <bdi>{agent.name}</bdi>
           </dd>
-          <dt>{texts.extension}</dt>
+          <dt>{words.extension}</dt>
           <dd class="digits">{agent.extension}</dd>
-          <dt>{texts.organisation}</dt>
+          <dt>{words.organisation}</dt>
           <dd>
             <bdi>{tenant.name}</bdi>
           </dd>
         </dl>
         {model.signOut !== null && (
           <button type="button" class="button button-wide" onClick={() => void model.signOut?.()}>
-            {texts.signOut}
+            {words.signOut}
           </button>
         )}
       </section>
@@ -72,13 +75,13 @@ function SoundGroup({ sound }: { readonly sound: SoundSettings }) {
         class="button button-wide"
         onClick={() => (testing ? sound.stopTest() : void sound.startTest())}
       >
-        {testing ? texts.stopTest : texts.testMicrophone}
+        {testing ? words.stopTest : words.testMicrophone}
       </button>
       {testing && (
         <div class="test">
-          <meter class="level" min={0} max={100} value={sound.level.value} aria-label={texts.microphoneLevel} />
+          <meter class="level" min={0} max={100} value={sound.level.value} aria-label={words.microphoneLevel} />
           <p class="quiet" role="status">
-            {sound.heard.value ? texts.microphoneHeard : texts.speakNow}
+            {sound.heard.value ? words.microphoneHeard : words.speakNow}
           </p>
         </div>
       )}
@@ -95,7 +98,7 @@ function DeviceChoices({ sound, devices }: { readonly sound: SoundSettings; read
   return (
     <>
       <DeviceChoice
-        label={texts.microphone}
+        label={words.microphone}
         devices={devices.microphones}
         chosen={devices.microphone}
         choose={(id) => void sound.choose('microphone', id)}
@@ -103,20 +106,20 @@ function DeviceChoices({ sound, devices }: { readonly sound: SoundSettings; read
       {devices.canChooseSpeaker ? (
         <>
           <DeviceChoice
-            label={texts.speaker}
+            label={words.speaker}
             devices={devices.speakers}
             chosen={devices.speaker}
             choose={(id) => void sound.choose('speaker', id)}
           />
           <DeviceChoice
-            label={texts.ringer}
+            label={words.ringer}
             devices={devices.speakers}
             chosen={devices.ringer}
             choose={(id) => void sound.choose('ringer', id)}
           />
         </>
       ) : (
-        <p class="quiet">{texts.speakerFixed}</p>
+        <p class="quiet">{words.speakerFixed}</p>
       )}
     </>
   );
@@ -141,10 +144,10 @@ function DeviceChoice({
         {label}
       </label>
       <select id={id} class="select" value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
-        <option value="default">{texts.systemDefault}</option>
+        <option value="default">{words.systemDefault}</option>
         {others.map((device, index) => (
           <option key={device.id} value={device.id}>
-            {device.label === '' ? texts.deviceNumber(label, index + 1) : device.label}
+            {device.label === '' ? words.deviceNumber(label, index + 1) : device.label}
           </option>
         ))}
       </select>

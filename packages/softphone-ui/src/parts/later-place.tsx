@@ -1,0 +1,49 @@
+/**
+ * The place of a screen that is loaded when it is asked for. Owns the loading, once for all of them, and what is said until they are there. Must
+ * never import statically what is loaded.
+ */
+import { signal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { texts } from '../texts.ts';
+
+type Screens = typeof import('../later/later-screens.tsx');
+/** A load that takes longer is told as failed. */
+const loadMs = 20_000;
+const screens = signal<Screens | null>(null);
+const missing = signal(false);
+let loading = false;
+
+async function load(): Promise<void> {
+  if (loading || screens.value !== null) return;
+  loading = true;
+  missing.value = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, refuse) => {
+    timer = setTimeout(refuse, loadMs);
+  });
+  try {
+    screens.value = await Promise.race([import('../later/later-screens.tsx'), late]);
+  } catch {
+    missing.value = true;
+  }
+  clearTimeout(timer);
+  loading = false;
+}
+
+export function LaterPlace({ children }: { readonly children: (screens: Screens) => ComponentChildren }) {
+  useEffect(() => {
+    void load();
+  }, []);
+  if (screens.value !== null) return <>{children(screens.value)}</>;
+  return (
+    <div class="recent-note">
+      <p role="status">{missing.value ? texts.partNotLoaded : texts.partLoading}</p>
+      {missing.value && (
+        <button type="button" class="button" onClick={() => void load()}>
+          {texts.tryAgain}
+        </button>
+      )}
+    </div>
+  );
+}
