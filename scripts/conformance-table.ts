@@ -114,11 +114,11 @@ function entryOf(call: ts.CallExpression, what: 'conforms' | 'limited', place: s
   if (what === 'limited') return { feature, farEnd, limit: textOf(rest) };
   const members =
     rest !== undefined && ts.isObjectLiteralExpression(rest) ? rest.properties : refuse('takes an object');
-  const valueOf = (key: string): string => {
+  const wordsOf = (key: string): string => {
     const member = members.find((it) => it.name?.getText() === key);
     return textOf(member !== undefined && ts.isPropertyAssignment(member) ? member.initializer : undefined);
   };
-  return { feature, farEnd, heard: valueOf('heard'), wire: valueOf('wire') };
+  return { feature, farEnd, heard: wordsOf('heard'), wire: wordsOf('wire') };
 }
 
 /** The document for these entries: one section a feature, one line an entry, in the order of rows and columns. */

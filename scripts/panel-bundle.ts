@@ -1,12 +1,14 @@
 /**
- * Builds the panel: for each CRM one script, and one more with the self-test, which is loaded when it is asked for; one stylesheet for all. Owns
+ * Builds the panel: for each CRM one script, and one more for each part that is loaded when it is needed; one stylesheet for all. Owns
  * the bundle's options and its sizes; the relay serves what comes out.
  */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
 import { build, type Metafile } from 'esbuild';
-import { buildSelfTest, loadedFrom } from './panel-self-test.ts';
+import { leanCallingSdk } from './lean-calling-sdk.ts';
+import { leanNumbers } from './lean-numbers.ts';
+import { buildPart, loadedFrom, partPlans } from './panel-parts.ts';
 import { sipJsParts } from './sip-js-parts.ts';
 
 /** The CRMs that the panel is built for. */
@@ -22,14 +24,14 @@ export interface PanelAsset {
 }
 
 export interface PanelBundle {
-  /** One script for each CRM, the stylesheet they share, and the self-test of each. */
+  /** One script for each CRM, the stylesheet they share, and the parts of each. */
   readonly assets: readonly PanelAsset[];
   /** The same by name, as the relay takes them. */
   readonly files: ReadonlyMap<string, Buffer>;
-  /** gzip bytes of what one agent loads, script and stylesheet: of the CRM where it is most. */
+  /** gzip bytes of what one agent loads at the start, script and stylesheet: of the CRM where it is most. */
   readonly agentGzipBytes: number;
-  /** gzip bytes of what an agent loads on top of it for the self-test: of the CRM where it is most. */
-  readonly selfTestGzipBytes: number;
+  /** gzip bytes of what is loaded on top of it when it is needed, by name: of the CRM where it is most. */
+  readonly partGzipBytes: ReadonlyMap<string, number>;
   /** Bytes in that CRM's script by package or folder, largest first. */
   readonly weights: readonly (readonly [part: string, bytes: number])[];
 }
@@ -41,19 +43,26 @@ export async function buildPanel(): Promise<PanelBundle> {
   const panels = await Promise.all(hosts.map(buildFor));
   const heaviest = panels.reduce((one, other) => (other.script.gzipBytes > one.script.gzipBytes ? other : one));
   const { style } = heaviest;
-  const assets = [...panels.map(({ script }) => script), style, ...panels.map(({ selfTest }) => selfTest)];
+  const assets = [...panels.map(({ script }) => script), style, ...panels.flatMap(({ parts }) => parts)];
+  const partGzipBytes = partPlans.map(
+    ({ name }, n) => [name, Math.max(...panels.map(({ parts }) => parts[n]?.gzipBytes ?? 0))] as const,
+  );
   return {
     assets,
     files: new Map(assets.map(({ name, body }) => [name, body])),
     agentGzipBytes: heaviest.script.gzipBytes + style.gzipBytes,
-    selfTestGzipBytes: Math.max(...panels.map(({ selfTest }) => selfTest.gzipBytes)),
+    partGzipBytes: new Map(partGzipBytes),
     weights: weightsOf(heaviest.metafile, heaviest.host),
   };
 }
 
 async function buildFor(host: (typeof hosts)[number]) {
-  const part = await buildSelfTest(host);
-  const selfTest = asset(`self-test-${host}`, '.js', await minified(part.code));
+  const parts = await Promise.all(
+    partPlans.map(async (plan) => {
+      const part = await buildPart(plan, host);
+      return { part, script: asset(`${plan.name}-${host}`, '.js', await minified(part.code)) };
+    }),
+  );
   const { outputFiles, metafile } = await build({
     entryPoints: [`packages/softphone-ui/src/entries/${host}.ts`],
     bundle: true,
@@ -66,19 +75,24 @@ async function buildFor(host: (typeof hosts)[number]) {
     write: false,
     metafile: true,
     logLevel: 'warning',
-    plugins: [sipJsParts, loadedFrom(`./${selfTest.name}`, part)],
+    plugins: [
+      sipJsParts,
+      leanNumbers,
+      leanCallingSdk,
+      loadedFrom(parts.map(({ part, script }) => ({ part, address: `./${script.name}` }))),
+    ],
     define: { 'process.env.NODE_ENV': '"production"' },
   });
-  const twice = part.inputs.filter((path) => path in metafile.inputs);
+  const twice = parts.flatMap(({ part }) => part.inputs).filter((path) => path in metafile.inputs);
   if (twice.length > 0)
-    throw new Error(`The panel for ${host} imports what is to be loaded with the self-test: ${twice.join(', ')}.`);
+    throw new Error(`The panel for ${host} imports what is to be loaded later: ${twice.join(', ')}.`);
   const written = (ending: string): Buffer =>
     Buffer.from(outputFiles.find(({ path }) => path.endsWith(ending))?.contents ?? []);
   return {
     host,
     script: asset(`panel-${host}`, '.js', await minified(written('.js').toString('utf8'))),
     style: asset('panel', '.css', written('.css')),
-    selfTest,
+    parts: parts.map(({ script }) => script),
     metafile,
   };
 }

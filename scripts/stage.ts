@@ -211,6 +211,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
             clientId: hubspot.oauth.clientId,
             clientSecret: hubspot.oauth.clientSecret,
             refreshToken: hubspot.oauth.refreshToken,
+            doNotCallProperty: 'do_not_call',
           },
           // The settings page of the app is worth more with somebody who may change something there.
           agents: agents('hubspot', (agent) => String(agent.hubspotUserId)).map((agent) => ({
@@ -232,6 +233,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
               name: `${person.firstName} ${person.lastName}`,
               detail: person.company,
               numbers: person.numbers.map((number) => number.e164),
+              ...(person.doNotCall === true ? { doNotCall: true } : {}),
             })),
           },
           agents: agents('page', (agent) => agent.key),

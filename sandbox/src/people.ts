@@ -23,6 +23,8 @@ export interface DemoPerson {
   readonly country: 'US' | 'GB' | 'DE';
   readonly city: string;
   readonly numbers: readonly [DemoNumber, ...DemoNumber[]];
+  /** Has asked not to be called. */
+  readonly doNotCall?: boolean;
   /** What answers when this number is called through the sandbox switch. */
   readonly answers?: string;
 }
@@ -137,6 +139,7 @@ export const demoPeople: readonly DemoPerson[] = [
     country: 'DE',
     city: 'Berlin',
     numbers: [{ kind: 'work', typed: '+49 30 23125 007', e164: '+493023125007' }],
+    doNotCall: true,
   },
 ];
 

@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { destinationsOf, judge, usualEmergencyNumbers } from '../../server/src/brakes/destinations.ts';
+import {
+  destinationsOf,
+  judge,
+  type NumberingPlan,
+  usualEmergencyNumbers,
+} from '../../server/src/brakes/destinations.ts';
 import {
   callsAtEdge,
   edgeLists,
@@ -51,7 +56,7 @@ describe('the edge with call rules', () => {
   const lab = labFromEnvironment();
   const secret = randomBytes(32).toString('hex');
   const credential = ephemeralCredential(secret, '1001');
-  const destinations = destinationsOf({
+  const plan: NumberingPlan = {
     country: 'DE',
     countries: ['DE', 'US'],
     allowedPrefixes: ['4990055'],
@@ -60,7 +65,8 @@ describe('the edge with call rules', () => {
     outsideLine: '9',
     internalDigits: [4],
     numberForm: 'e164',
-  });
+  };
+  const destinations = destinationsOf(plan);
   const rules = {
     callsPerMinute: 600,
     callsPerHour: 9_000,
@@ -179,6 +185,74 @@ describe('the edge with call rules', () => {
       }),
       { numRuns: 150, seed: 11 },
     );
+  });
+
+  it('reads the numbers and codes of the phone system as the relay does, and what is forwarded as a call to where it goes', async () => {
+    const own = destinationsOf({
+      ...plan,
+      own: {
+        exact: ['600', '700', '*7800000'],
+        behind: ['5.8', '7.*98', '7.*80'],
+        forwards: ['*72', '*21*'],
+      },
+    });
+    for (const [key, value] of edgeLists('own', own)) await edge.rpc('htable.sets', 'brake_list', key, value);
+    const row = edgeRow({ ...rules, destinations: own, list: 'own' }, Date.now(), {
+      stopped: null,
+      callsPerMinute: 600,
+    });
+    await edge.rpc('htable.sets', 'brake', '1001', row);
+    let n = 0;
+    const agrees = async (dialled: string): Promise<void> => {
+      const wanted = judge(own, dialled);
+      n += 1;
+      const answer = await dial(dialled, `own-${n}`);
+      if (answer.status === 200) {
+        client.acknowledge(answer);
+        await edge.rpc('htable.delete', 'brake_live', `1001::own-${n}`).catch(() => {});
+      }
+      expect([dialled, answer.status < 300]).toEqual([dialled, wanted.kind !== 'refused']);
+      if (wanted.kind === 'refused') return;
+      const [, code = ''] = wanted.kind === 'allowed' ? (/^(\*72|\*21\*)/.exec(dialled) ?? []) : [];
+      const end = code !== '' && dialled.endsWith('%23') ? '#' : '';
+      const got = carrier.invites().at(-1)?.user ?? '';
+      expect(decodeURIComponent(got)).toBe(
+        wanted.kind === 'allowed' ? `${code}${wanted.e164}${end}` : decodeURIComponent(dialled),
+      );
+      if (wanted.kind === 'allowed') expect((await seen(`own-${n}`))?.digits).toBe(wanted.e164.slice(1));
+      else expect(await seen(`own-${n}`)).toBeUndefined();
+    };
+    for (const dialled of [
+      ...[
+        '600',
+        '700',
+        '701',
+        '81001',
+        '8100100',
+        '*7800000',
+        '*7800001',
+        '*981001',
+        '*98100100',
+        '*801001',
+        '*811001',
+      ],
+      ...['*72', '*72%23', '*721001', '*7281001', '*72700', '*72701', '*72110', '*729110', '*72*981001', '*21*1001%23'],
+      ...['*72+4930123456', '*72030123456', '*729030123456', '*7290900123456', '*72+49900123456', '*7200371671234'],
+      ...['*721900', '*7219005550100', '*72011371', '*21*+14155550101%23', '*21*+19005550101%23', '*21*1001%231'],
+    ])
+      await agrees(dialled);
+    const mixed = fc
+      .tuple(
+        fc.constantFrom('*72', '*21*', '*98', '*80', '8', '*', '%23', '7', ''),
+        fc.constantFrom('', '+', '00', '0', '9', '90', '*98', '8'),
+        fc.constantFrom('', '1001', '700', '110', '49900', '1900', '4930', '371', '1415555', '1415556'),
+        fc.stringMatching(/^\d{0,8}$/),
+        fc.constantFrom('', '', '%23', '*'),
+      )
+      .map((parts) => parts.join(''))
+      .filter((dialled) => dialled !== '');
+    await fc.assert(fc.asyncProperty(mixed, agrees), { numRuns: 120, seed: 12 });
+    await edge.rpc('htable.delete', 'brake', '1001');
   });
 
   it('takes one Call-ID for one call only, and lets no other call end it', async () => {

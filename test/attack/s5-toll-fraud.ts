@@ -55,7 +55,19 @@ const costly = [
     '+960',
     '+2215',
   ],
-  ...['+01900', '++1900', '+1900;phone-context=+1', '+1900;npdi;rn=+1415', '+1900a', '*721900', '*72011371', '1900٥'],
+  ...[
+    '+01900',
+    '++1900',
+    '+1900;phone-context=+1',
+    '+1900;npdi;rn=+1415',
+    '+1900a',
+    '*721900',
+    '*72011371',
+    '*72+1900',
+    '*7291900',
+    '*981900',
+    '1900٥',
+  ],
 ];
 
 const seconds = (ms: number): number => Math.round(ms / 100) / 10;
@@ -89,6 +101,8 @@ export const drill: Drill = {
                 credential: { kind: 'kamailio-ephemeral', secret },
                 revocation: { kamailioRpcUrl: edge.rpcUrl },
               },
+              // Forwarding is how a call leaves unseen: the code is known, and what is behind it must be judged.
+              features: { forwarding: { on: '*72{number}', off: '*73' }, voicemail: { deposit: '*98{extension}' } },
               brakes: {
                 outsideLine: '9',
                 countries: ['US', 'CA'],

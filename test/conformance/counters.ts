@@ -63,11 +63,15 @@ export class PageCounters {
     const metric = (name: string) => metrics.find((it) => it.name === name)?.value ?? Number.NaN;
     const own = await this.#page.evaluate(() => {
       const counters = (window as unknown as CountedWindow).patchcordCounters;
-      const alive = <T extends object>(all: readonly WeakRef<T>[], open: (it: T) => boolean) =>
-        all.filter((ref) => {
+      // What is closed is not asked again: to look at it keeps it in memory for a while.
+      const alive = <T extends object>(all: WeakRef<T>[], open: (it: T) => boolean) => {
+        const left = all.filter((ref) => {
           const it = ref.deref();
           return it !== undefined && open(it);
-        }).length;
+        });
+        all.splice(0, all.length, ...left);
+        return left.length;
+      };
       return {
         connections: alive(counters.connections, (it) => it.signalingState !== 'closed'),
         tracks: alive(counters.tracks, (it) => it.readyState === 'live'),

@@ -27,11 +27,7 @@ const neverAnswers = '+493023125408';
 const patienceMs = 15_000;
 
 /** @throws Error with `what` when it does not become true in time */
-export async function until(
-  what: string,
-  good: () => boolean | Promise<boolean>,
-  withinMs = patienceMs,
-): Promise<void> {
+async function until(what: string, good: () => boolean | Promise<boolean>, withinMs = patienceMs): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await good())) {
     if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms.`);

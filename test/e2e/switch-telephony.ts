@@ -1,6 +1,6 @@
 /** The sandbox switch as a test's telephone system. */
 import { randomBytes } from 'node:crypto';
-import { type Switch, startSwitch } from '@patchcord/sandbox';
+import { officeFeatures, type Switch, startSwitch } from '@patchcord/sandbox';
 import { type FarEnd, type TestTelephony, until } from './telephony.ts';
 
 const callers = [
@@ -10,13 +10,19 @@ const callers = [
   { number: '+14155550105', name: 'Luis Ortega', kind: 'no-answer' },
 ] as const;
 
-/** Starts a switch with two people, one busy number and one that never answers. */
-export async function startSwitchTelephony(): Promise<TestTelephony & { readonly switchboard: Switch }> {
+/**
+ * Starts a switch with two people, one busy number and one that never answers. `office`: with colleagues to watch, and the tenant has every feature
+ * that the switch plays along with.
+ */
+export async function startSwitchTelephony(office = false): Promise<TestTelephony & { readonly switchboard: Switch }> {
+  const colleagues = officeFeatures.watch.map(
+    ({ extension, name }) => ({ number: extension, name, kind: 'colleague', toneHz: 1_050 }) as const,
+  );
   const credentialSecret = randomBytes(32).toString('base64url');
   const switchboard = await startSwitch({
     domain: 'sandbox.patchcord.test',
     credentialSecret,
-    callers,
+    callers: office ? [...callers, ...colleagues] : callers,
     sound: 'tones',
     iceAddresses: ['127.0.0.1'],
   });
@@ -47,6 +53,7 @@ export async function startSwitchTelephony(): Promise<TestTelephony & { readonly
   const second = farEnd('+442079460958', 'Oliver Whitcombe', 850);
   return {
     switchboard,
+    ...(office ? { features: officeFeatures } : {}),
     domain: switchboard.domain,
     servers: [switchboard.url],
     credentialSecret,

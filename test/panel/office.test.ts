@@ -17,7 +17,10 @@ async function another({ page, ring }: PanelPage, number: string): Promise<void>
   await page.getByText('answering holds the other one').waitFor();
   await page.keyboard.press('Alt+a');
   await page.getByText('answering holds the other one').waitFor({ state: 'detached' });
-  await page.getByRole('button', { name: /^Swap to/ }).first().waitFor();
+  await page
+    .getByRole('button', { name: /^Swap to/ })
+    .first()
+    .waitFor();
 }
 
 /** Gives a call up that was dialled, and its wrap-up with it. */
@@ -30,13 +33,15 @@ async function show({ page }: PanelPage, ...lamps: readonly (readonly [string, W
   await page.evaluate(
     (list) =>
       window.lab.sip.watched(
-        list.map(([extension, status, canTake = false]): Watched => ({
-          extension,
-          status,
-          farSide: status === 'free' || status === 'unknown' ? null : { number: '+14155550101' },
-          direction: null,
-          canTake,
-        })),
+        list.map(
+          ([extension, status, canTake = false]): Watched => ({
+            extension,
+            status,
+            farSide: status === 'free' || status === 'unknown' ? null : { number: '+14155550101' },
+            direction: null,
+            canTake,
+          }),
+        ),
       ),
     lamps,
   );
@@ -50,7 +55,10 @@ describe('a conference', () => {
     await another(panel, '+4930901820');
     await page.keyboard.press('Alt+g');
     await page.getByText('You and 2 others').waitFor();
-    await page.getByText(/ is in the conference\.$/).first().waitFor({ state: 'attached' });
+    await page
+      .getByText(/ is in the conference\.$/)
+      .first()
+      .waitFor({ state: 'attached' });
     await another(panel, '+442071838750');
     // The conference is on hold by now; it comes back and takes the third one in.
     await page.keyboard.press('Alt+g');
@@ -63,7 +71,7 @@ describe('a conference', () => {
     await members.getByRole('button', { name: 'Let +49 30 901820 speak' }).waitFor();
     await members.getByRole('button', { name: 'Take +49 30 901820 out and put on hold' }).press('Enter');
     await page.getByText('You and 2 others').waitFor();
-    await page.getByText('+49 30 901820 is out of the conference.').waitFor({ state: 'attached' });
+    await page.getByText('+49 30 901820 is on hold.').waitFor({ state: 'attached' });
     await members.getByRole('button', { name: 'Hang up +44 20 7183 8750' }).press('Enter');
     await members.waitFor({ state: 'detached' });
     expect(panel.complaints).toEqual([]);
@@ -97,7 +105,11 @@ describe('colleagues', () => {
     await show(panel, ['202', 'free'], ['203', 'ringing', true], ['204', 'busy'], ['701', 'busy'], ['702', 'unknown']);
     await page.getByText('does not say what these phones do').waitFor({ state: 'detached' });
     const states = page.getByRole('list', { name: 'Colleagues' }).locator('.strip-state');
-    expect(await states.allTextContents()).toEqual(['Free · 202', 'Ringing · (415) 555-0101', 'On a call · (415) 555-0101']);
+    expect(await states.allTextContents()).toEqual([
+      'Free · 202',
+      'Ringing · (415) 555-0101',
+      'On a call · (415) 555-0101',
+    ]);
     expect(await page.getByRole('list', { name: 'Parked calls' }).locator('.strip-state').allTextContents()).toEqual([
       'Call waits · (415) 555-0101',
       'Unknown',
@@ -106,7 +118,10 @@ describe('colleagues', () => {
     await keepPicture(page, 'office-colleagues');
     await page.getByRole('button', { name: 'Pick up the call at Jonas Weber' }).press('Enter');
     await page.waitForFunction(() => window.lab.sip.sent('pick-up').length === 1);
-    expect(await page.evaluate(() => window.lab.sip.sent('pick-up')[0])).toMatchObject({ extension: '203', code: '**203' });
+    expect(await page.evaluate(() => window.lab.sip.sent('pick-up')[0])).toMatchObject({
+      extension: '203',
+      code: '**203',
+    });
     await hangUp(panel);
     await page.getByRole('tab', { name: 'Colleagues' }).waitFor();
     await page.getByRole('button', { name: 'Pick up the call at Slot 701' }).press('Enter');

@@ -8,8 +8,8 @@ import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-e
 import { createSound } from '@patchcord/phone-engine/audio';
 import { FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
 import { signal } from '@preact/signals';
-import { createCallerIdMark } from '../../packages/softphone-ui/src/caller-id.ts';
 import { createMissedMark } from '../../packages/softphone-ui/src/call-history.ts';
+import { createCallerIdMark } from '../../packages/softphone-ui/src/caller-id.ts';
 import { readDevice } from '../../packages/softphone-ui/src/device.ts';
 import { openJournal } from '../../packages/softphone-ui/src/journal.ts';
 import { createKeptCalls } from '../../packages/softphone-ui/src/kept-calls.ts';
@@ -25,7 +25,16 @@ import { createSessionHandover } from '../../packages/softphone-ui/src/session-h
 import { createTicker } from '../../packages/softphone-ui/src/ticker.ts';
 import { FakeHost } from './fake-host.ts';
 import { FakeRelay, fakeSessionKey } from './fake-relay.ts';
-import { ada, mailboxFeatures, messagesFor, officeFeatures, profile, recentCalls, relatedToAda, sharers } from './sample-profile.ts';
+import {
+  ada,
+  mailboxFeatures,
+  messagesFor,
+  officeFeatures,
+  profile,
+  recentCalls,
+  relatedToAda,
+  sharers,
+} from './sample-profile.ts';
 
 const clock: ClockPort = {
   now: () => Date.now(),
@@ -51,7 +60,8 @@ const relay = new FakeRelay({
   profile: {
     ...profile,
     ...(asked.has('office') ? { features: asked.has('mailbox') ? mailboxFeatures : officeFeatures } : {}),
-    dispositionRequired: asked.has('required'), wrapUpSeconds: Number(asked.get('wrap-up') ?? 0),
+    dispositionRequired: asked.has('required'),
+    wrapUpSeconds: Number(asked.get('wrap-up') ?? 0),
   },
   now: () => Date.now(),
 });

@@ -36,7 +36,7 @@ beforeAll(async () => {
   asterisk = await startAsterisk(lab, { more: { 'voicemail.conf': '1101 => 4711,Ada Byron\n' } });
   mailboxes = join(dirname(asterisk.log), 'spool/voicemail/default');
   const { user, password } = asterisk.desk;
-  const address = lab.far.addresses[0];
+  const [address = ''] = lab.far.addresses;
   desk = await startBaresip(lab, { user, password, address, toneHz, registrar: `${asterisk.address}:5060` });
 });
 afterAll(async () => {

@@ -1,5 +1,6 @@
 /** Messages as Asterisk leaves them in its spool, shipped to a real relay by the recipe's script: taken out when the relay has them, and not before. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { link, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,6 +101,32 @@ it('leaves a message where it is that the relay can’t take, says why once, and
   expect(await readdir(others)).toHaveLength(2);
   expect(await left()).toEqual([]);
   expect(await ship()).toBe('');
+});
+
+it('does not begin while another one works in the same folder', async () => {
+  await leave(0, 'callerid=<1002>');
+  await mkdir(join(folder, 'work'));
+  const other = spawn('flock', [join(folder, 'work', 'running'), 'cat']);
+  try {
+    // It echoes once it has the lock.
+    other.stdin.write('held');
+    await once(other.stdout, 'data');
+    await expect(ship()).rejects.toThrow(/another ship-voicemail works/);
+    expect(await left()).toHaveLength(2);
+  } finally {
+    other.stdin.end();
+    await once(other, 'close');
+  }
+  await ship();
+  expect(await left()).toEqual([]);
+});
+
+it('says so when the sound can’t be copied, and leaves the message', async () => {
+  await leave(0, 'callerid=<1002>');
+  await mkdir(join(folder, 'work', 'message.sound', 'in-the-way'), { recursive: true });
+  await mkdir(join(folder, 'work', 'message.sound', 'msg0000.wav'), { recursive: true });
+  expect(await ship()).toContain('message.sound');
+  expect(await left()).toHaveLength(2);
 });
 
 it('touches nothing while Asterisk holds the folder, and frees it of a lock that it left itself', async () => {

@@ -3,7 +3,8 @@
  * happens inside a dialog, and a second edge beside the first. The browsers are scripted and have no sound.
  */
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type RelayInTest, startRelayInTest, testConfig, testTenant } from '../unit/server/relay-in-test.ts';
 import { startBaresip } from './baresip.ts';
 import { type Edge, startEdge } from './edge.ts';
 import type { FarPhone } from './far-phone.ts';
@@ -50,6 +51,7 @@ const is = (status: number) => (response: SipText) => response.status === status
 const final = (response: SipText) => response.status >= 200;
 const shows = (state: string) => (notify: SipText) =>
   notify.body.includes(`<state>${state}</state>`) || notify.body.includes(`<state >${state}<`);
+const shown = (number: string) => ({ number, label: number });
 const watch = (phone: WssPhone, target: string) =>
   phone.subscribe(target, 'dialog', { accept: 'application/dialog-info+xml' });
 
@@ -164,9 +166,87 @@ describe('caller ID', () => {
       const refused = await bo.invite('1001', asks(uri)).answered(final);
       expect([refused.status, refused.reason]).toEqual([403, 'Caller ID not allowed']);
     }
-    const claimed = bo.invite('1001', { headers: ['P-Asserted-Identity: <sip:911@patchcord.test>'] });
-    expect((await ada.invited()).message.header('p-asserted-identity')).toBe('');
+    const forged = ['P-Asserted-Identity', 'remote-party-id', 'Diversion', 'History-Info', 'Identity', 'y'];
+    const claimed = bo.invite('1001', { headers: forged.map((name) => `${name}: <sip:911@patchcord.test>`) });
+    const { message: shown } = await ada.invited();
+    expect(forged.flatMap((name) => shown.headers(name))).toEqual([]);
     claimed.cancel();
+  });
+
+  test('the relay tells the edge which numbers whose phone may show, and the far side sees those and no others', async () => {
+    const behind = await startEdge(lab, {
+      credentialSecret: secret,
+      dialogSecret,
+      turnSecret: 'turn-secret',
+      pbxUri: `sip:${pbxAddress}:5060`,
+      portsFrom: 100,
+    });
+    const agent = (id: string, extension: string, more: object = {}) => ({
+      ...{ id, name: id, extension, crmUserId: `0050000000${extension}`, ...more },
+    });
+    let relay: RelayInTest | undefined;
+    try {
+      relay = await startRelayInTest(
+        testConfig({
+          tenants: [
+            testTenant({
+              sip: {
+                domain: behind.domain,
+                servers: [behind.wssUrl],
+                credential: { kind: 'kamailio-ephemeral', secret },
+                revocation: { kamailioRpcUrl: behind.rpcUrl },
+              },
+              features: { park: { to: '700' }, callerIds: [shown('+14155550100'), shown('+14155550101')] },
+              agents: [
+                agent('ada', '1001'),
+                agent('bob', '1002', { features: { callerIds: [shown('+14155550177')] } }),
+                agent('cy', '1003', { features: { callerIds: [] } }),
+              ],
+            }),
+          ],
+        }),
+      );
+      // Written last, when the rest is there.
+      await vi.waitFor(() => behind.rpc('htable.get', 'brake', 'relay'), { timeout: 10_000, interval: 50 });
+      const pbx = await startSipp(lab, {
+        address: pbxAddress,
+        calls: 4,
+        steps: [sippStep.invited(), sippStep.respond(486, 'Busy Here'), sippStep.asked('ACK')],
+      });
+      far.push(pbx);
+      for (const [extension, number, dialled] of [
+        ['1001', '+14155550101', '+14155550144'],
+        ['1001', '+14155550100', '700'],
+        ['1002', '+14155550177', '+14155550144'],
+        ['1003', '1003', '+14155550144'],
+      ] as const) {
+        const phone = await browser(extension, behind);
+        const call = phone.invite(dialled, { headers: [`P-Preferred-Identity: <sip:${number}@${behind.domain}>`] });
+        expect((await call.answered(final)).status).toBe(486);
+        const told = await behind.waitForSip(
+          ({ callId, method, direction, transport }) =>
+            callId === call.callId && method === 'INVITE' && direction === 'out' && transport === 'udp',
+        );
+        expect(told.raw).toMatch(new RegExp(`^P-Asserted-Identity: <sip:${number.replace('+', '[+]')}@`, 'm'));
+        expect(told.raw).not.toMatch(/^P-Preferred-Identity:/im);
+      }
+      await pbx.passed();
+      for (const [extension, number] of [
+        ['1001', '+14155550177'],
+        ['1002', '+14155550100'],
+        ['1003', '+14155550100'],
+        ['1001', '+14155550199'],
+      ] as const) {
+        const phone = await browser(extension, behind);
+        const refused = await phone
+          .invite('+14155550144', { headers: [`P-Preferred-Identity: <sip:${number}@${behind.domain}>`] })
+          .answered(final);
+        expect([refused.status, refused.reason]).toEqual([403, 'Caller ID not allowed']);
+      }
+    } finally {
+      await relay?.closed();
+      await behind.stop();
+    }
   });
 });
 
@@ -192,10 +272,16 @@ describe('sending calls elsewhere', () => {
     far.push(phone);
     await edge.rpc('htable.sets', 'brake', 'default', '-|10|100|5|lab|*');
     await edge.rpc('htable.sets', 'brake_list', 'lab::internal', '3,4');
+    await edge.rpc('htable.sets', 'brake_list', 'lab::behind', '7.*98');
+    await edge.rpc('htable.sets', 'brake_list', 'lab::forwards', '*72');
     const ada = await browser('1001');
     for (const [contact, status] of [
       ['<sip:1002@patchcord.test>', 302],
+      ['<sip:1002@patchcord.test:5099;maddr=203.0.113.7?Diversion=%3Csip%3A911%40patchcord.test%3E>', 302],
       ['<sip:*97@patchcord.test>', 302],
+      ['<sip:*981001@patchcord.test>', 302],
+      ['<sip:*72900@patchcord.test>', 480],
+      ['<sip:*811001@patchcord.test>', 480],
       ['<sip:0015550100@patchcord.test>', 480],
       ['<sip:1002@203.0.113.7>', 480],
       ['<sip:1002@patchcord.test>, <sip:0015550100@patchcord.test>', 480],
@@ -210,6 +296,9 @@ describe('sending calls elsewhere', () => {
       );
       expect([contact, told.status]).toEqual([contact, status]);
       expect(told.raw.includes('0015550100') && status === 480).toBe(false);
+      // What was judged, and nothing of what stood around it.
+      const [, moved = ''] = /^<sip:([^@]+)@/.exec(contact) ?? [];
+      if (status === 302) expect(told.raw).toMatch(`Contact: <sip:${moved}@patchcord.test>\r\n`);
       await phone.waitFor('closed');
     }
     await edge.rpc('htable.delete', 'brake', 'default');
@@ -332,6 +421,10 @@ describe('a PBX behind the edge', () => {
       expect((await watch(cy, '1001')).answer.status).toBe(202);
       expect((await ada.subscribe('1001', 'message-summary')).answer.status).toBe(202);
       await pbx.passed();
+      for (const event of ['message-summary', 'Message-Summary']) {
+        const foreign = await ada.subscribe('1003', event);
+        expect([foreign.answer.status, foreign.answer.reason]).toEqual([403, 'Mailbox of another extension']);
+      }
     } finally {
       await behind.stop();
     }

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { listenUntil, startBrowser, type TestBrowser } from '../browser/chromium.ts';
+import { conforms } from '../conformance/record.ts';
 import { type Asterisk, startAsterisk } from '../sip-lab/asterisk.ts';
 import { type Baresip, startBaresip } from '../sip-lab/baresip.ts';
 import { labFromEnvironment } from '../sip-lab/namespaces.ts';
@@ -113,6 +114,14 @@ it('acknowledges ringing with sound, and learns by UPDATE whom it reached', asyn
   const updates = (await phone.sent()).map(({ text }) => text).filter((text) => /^CSeq: \d+ UPDATE/m.test(text));
   expect(updates.every((text) => text.startsWith('SIP/2.0 200'))).toBe(true);
   expect(headerOf(updates[0], 'Session-Expires')).toMatch(/^90;refresher=/);
+  conforms('reliable ringing (PRACK)', 'asterisk', {
+    heard: 'the agent: 850 Hz after the answer',
+    wire: 'ringing that requires 100rel → PRACK → 200',
+  });
+  conforms('session timer', 'asterisk', {
+    heard: 'the agent: 850 Hz',
+    wire: 'UPDATE of Asterisk → 200 with Session-Expires: 90',
+  });
 });
 
 it('rings acknowledged, and is heard both ways once it is answered', async () => {

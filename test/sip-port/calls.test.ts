@@ -324,6 +324,14 @@ describe('being called', () => {
     expect((await phone.sent()).filter(({ text }) => text.startsWith('INVITE sip:2002'))).toHaveLength(0);
   });
 
+  it('answers a REFER that nobody can read', async () => {
+    const { theirs } = await connected();
+    for (const values of [['sip:2002@'], ['<sip:2002@scripted.example>', '<sip:2001@scripted.example>'], []]) {
+      const referTo = values.map((value) => ({ name: 'Refer-To', value }));
+      expect((await theirs.request('REFER', [...referTo, theirs.contact])).status).toBe(400);
+    }
+  });
+
   it('survives messages that no parser likes', async () => {
     const { call } = await connected();
     for (const text of [

@@ -23,6 +23,8 @@ export class Hurdle {
   opened = 0;
   /** New connections are accepted by the system and then nothing happens on them. */
   swallowsNew = false;
+  /** New connections are accepted by the system and get nowhere before `release`. */
+  holdsNew = false;
 
   private constructor(target: { readonly host: string; readonly port: number }, host: string) {
     this.#target = target;
@@ -62,6 +64,12 @@ export class Hurdle {
     for (const passage of this.#passages) passage.silence = silence;
   }
 
+  /** What was held goes on, late but whole. */
+  release(): void {
+    this.holdsNew = false;
+    for (const { near } of this.#passages) near.resume();
+  }
+
   /** The server is away: connections are reset, new ones refused. */
   async goAway(): Promise<void> {
     const server = this.#server;
@@ -92,6 +100,7 @@ export class Hurdle {
     const passage: Passage = { near, far, silence: this.swallowsNew ? 'both ways' : undefined };
     this.#passages.add(passage);
     this.opened += 1;
+    if (this.holdsNew) near.pause();
     near.on('data', (data) => {
       if (passage.silence !== 'both ways') far.write(data);
     });

@@ -143,7 +143,12 @@ export class PhoneInBrowser {
         [from, type, call ?? null] as const,
         { polling: 10, timeout: withinMs },
       )
-      .then((handle) => handle.jsonValue())
+      .then(async (handle) => {
+        const value = await handle.jsonValue();
+        // Else the page keeps what was found for as long as it lives.
+        await handle.dispose();
+        return value;
+      })
       .catch(() => null);
     if (!found) {
       const all = (await this.signals()).map(({ signal }) => JSON.stringify(signal)).join('\n  ');

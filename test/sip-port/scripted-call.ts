@@ -1,7 +1,7 @@
 /** One call of one far end of the scripted PBX: its signalling by hand, its sound by the sandbox's media peer. Must never do anything unasked. */
 import { Dialog } from '../../sandbox/src/switch/dialog.ts';
 import { MediaPeer } from '../../sandbox/src/switch/media-peer.ts';
-import { type ClientTransaction, newTag, ServerTransaction } from '../../sandbox/src/switch/sip-endpoint.ts';
+import { type ClientTransaction, type Flow, newTag, ServerTransaction } from '../../sandbox/src/switch/sip-endpoint.ts';
 import {
   header,
   type SipHeader,
@@ -10,8 +10,6 @@ import {
   sequence,
 } from '../../sandbox/src/switch/sip-message.ts';
 import { Ear, FRAME_SAMPLES } from '../../sandbox/src/switch/sound.ts';
-import type { ScriptedFar } from './scripted-far.ts';
-import type { ScriptedPbx } from './scripted-pbx.ts';
 
 export const sdpType: SipHeader = { name: 'Content-Type', value: 'application/sdp' };
 
@@ -42,6 +40,25 @@ export class Mailbox<T> {
   }
 }
 
+/** What a far end's calls go through. */
+export interface Exchange {
+  readonly domain: string;
+  readonly address: string;
+  readonly device: { readonly flow: Flow; readonly contact: string };
+  send(flow: Flow, request: SipRequest, onResponse: (response: SipResponse) => void): ClientTransaction;
+}
+
+/** How a far end behaves in all of its calls. */
+export interface FarSettings {
+  readonly target: string;
+  readonly toneHz: number;
+  readonly supports: string;
+  readonly allows: string;
+  readonly answerHeaders: readonly SipHeader[];
+  readonly acknowledges: boolean;
+  heard(key: string): void;
+}
+
 /** One call of one far end. */
 export class FarCall {
   readonly callId: string;
@@ -62,20 +79,20 @@ export class FarCall {
   readonly #ear = new Ear();
   /** The description last given to the agent. */
   sdp = '';
-  readonly #pbx: ScriptedPbx;
-  readonly #far: ScriptedFar;
+  readonly #pbx: Exchange;
+  readonly #far: FarSettings;
   #outgoing: ClientTransaction | undefined;
   #beat: NodeJS.Timeout | undefined;
   #phase = 0;
 
-  private constructor(pbx: ScriptedPbx, far: ScriptedFar, callId: string) {
+  private constructor(pbx: Exchange, far: FarSettings, callId: string) {
     this.#pbx = pbx;
     this.#far = far;
     this.callId = callId;
     this.media.onKey = (key) => far.heard(key);
   }
 
-  static incoming(pbx: ScriptedPbx, far: ScriptedFar, invite: ServerTransaction): FarCall {
+  static incoming(pbx: Exchange, far: FarSettings, invite: ServerTransaction): FarCall {
     const call = new FarCall(pbx, far, header(invite.request, 'Call-ID') ?? '');
     call.invite = invite;
     call.dialog = Dialog.answering(invite.request, invite.localTag, invite.flow);
@@ -83,8 +100,8 @@ export class FarCall {
   }
 
   static async outgoing(
-    pbx: ScriptedPbx,
-    far: ScriptedFar,
+    pbx: Exchange,
+    far: FarSettings,
     from: string,
     headers: SipHeader[],
     onAnswered: () => void,

@@ -1,8 +1,7 @@
 /** One far end of the scripted PBX: the calls it is in, and how it meets what the agent's phone sends. Must never do anything unasked. */
 import { newTag, type ServerTransaction } from '../../sandbox/src/switch/sip-endpoint.ts';
 import { header, parseNameAddress, type SipHeader, type SipRequest } from '../../sandbox/src/switch/sip-message.ts';
-import { FarCall, Mailbox, sdpType } from './scripted-call.ts';
-import type { ScriptedPbx } from './scripted-pbx.ts';
+import { type Exchange, FarCall, Mailbox, sdpType } from './scripted-call.ts';
 
 /** What a phone without encryption says. */
 export const plainRtp =
@@ -12,7 +11,7 @@ export const plainRtp =
 export class ScriptedFar {
   target: string;
   readonly toneHz: number;
-  readonly #pbx: ScriptedPbx;
+  readonly #pbx: Exchange;
   readonly #invites = new Mailbox<FarCall>();
   readonly #answered = new Mailbox<FarCall>();
   readonly #refers = new Mailbox<ServerTransaction>();
@@ -37,7 +36,7 @@ export class ScriptedFar {
   readonly cancelReasons: (string | undefined)[] = [];
   #digits = '';
 
-  constructor(pbx: ScriptedPbx, target: string, toneHz: number) {
+  constructor(pbx: Exchange, target: string, toneHz: number) {
     this.#pbx = pbx;
     this.target = target;
     this.toneHz = toneHz;

@@ -118,6 +118,25 @@ describe('UPDATE', () => {
     await desk.phone.next('sip.far-held', call);
   });
 
+  it('and re-INVITE with a body that is no description are refused, and the call goes on as it was', async () => {
+    await desk.set();
+    const { call, theirs } = await desk.connected();
+    const typed = (value: string) => [theirs.contact, { name: 'Content-Type', value }];
+    for (const method of ['INVITE', 'UPDATE']) {
+      const refused = await theirs.request(method, typed('application/isup'), 'x');
+      expect(refused.status).toBe(415);
+      expect(header(refused, 'Accept')).toBe('application/sdp');
+      // What may be passed over is; a description may be spelled in any way.
+      const besides = { name: 'Content-Disposition', value: 'signal;handling=optional' };
+      if (method === 'UPDATE')
+        expect((await theirs.request(method, [...typed('application/isup'), besides], 'x')).status).toBe(200);
+      const offer = theirs.offerAgain(method === 'INVITE' ? 'sendonly' : 'sendrecv');
+      const taken = await theirs.request(method, typed('Application/SDP;charset=utf-8'), offer);
+      expect(taken.body).toMatch(/^m=audio [1-9]/m);
+      await desk.phone.next(method === 'INVITE' ? 'sip.far-held' : 'sip.far-resumed', call);
+    }
+  });
+
   it('for a dialog nobody knows is answered 481', async () => {
     await desk.set();
     const { call, theirs } = await desk.connected();

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { listenUntil, startBrowser, type TestBrowser } from '../browser/chromium.ts';
+import { conforms } from '../conformance/record.ts';
 import { type Baresip, startBaresip } from '../sip-lab/baresip.ts';
 import { type Edge, startEdge } from '../sip-lab/edge.ts';
 import type { FarPhone } from '../sip-lab/far-phone.ts';
@@ -87,6 +88,12 @@ it('joins two far sides in one call where the second can be replaced', async () 
   expect(consult).not.toBe(call);
   await erik.hangUp();
   await dora.waitFor('closed');
+  const refer = (await phone.sent()).find(({ text }) => text.startsWith('REFER '))?.text;
+  expect(refer).toMatch(/^Refer-To: .*Replaces=/m);
+  conforms('attended transfer', 'linphone', {
+    heard: 'the two far sides hear each other (1250 Hz at the other)',
+    wire: 'REFER with Replaces in Refer-To → accepted → both calls end',
+  });
 });
 
 it('ends the second call first where its far side cannot be replaced, and the two talk in one call', async () => {
@@ -109,6 +116,11 @@ it('goes where its far side sends it, under the same call', async () => {
   await carol.hears(440);
   await phone.command('hangUp', call);
   await carol.waitFor('closed');
+  expect((await phone.sent()).some(({ text }) => /^SIP\/2\.0 202/.test(text))).toBe(true);
+  conforms('far side transfers us', 'baresip', {
+    heard: 'the agent: 600 Hz, then 850 Hz of the third, which hears 440 Hz',
+    wire: 'REFER → 202, INVITE to the third under the same call',
+  });
 });
 
 it('stays where its far side would send it nowhere', async () => {

@@ -93,6 +93,15 @@ describe('a colleague', () => {
     await becomes('2001', 'free');
   });
 
+  it('rings, and somebody else was quicker', async () => {
+    pbx.colleague('2001').ringFrom(person, 'Petra');
+    await becomes('2001', 'ringing');
+    pbx.faults.set({ refuseInvite: { status: 481, reason: 'Call/Transaction Does Not Exist', times: 1 } });
+    const call = newCallId();
+    await phone.command('pickUp', call, '2001', '**2001');
+    expect((await phone.next('sip.ended', call)).signal.reason).toContain('Somebody else took it');
+  });
+
   it('is watched again on the new connection when the line was lost', async () => {
     pbx.dropSockets();
     await phone.next('sip.lost');

@@ -1,8 +1,11 @@
 /** Messages after the ideas of RFC 4475, for a user agent: what the grammar allows and hardly anybody writes, and what it does not. The texts are made here. */
-import type { Scene } from './messages.ts';
 
 /** One message for each idea; always the same for the same scene. */
-export function rfc4475(scene: Pick<Scene, 'domain' | 'contact' | 'offer'>): readonly string[] {
+export function rfc4475(scene: {
+  readonly domain: string;
+  readonly contact: string;
+  readonly offer: string;
+}): readonly string[] {
   const { domain, contact, offer } = scene;
   let made = 0;
   const message = (start: string, headers: readonly string[], body = ''): string =>

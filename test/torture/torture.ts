@@ -13,6 +13,8 @@ export interface TortureOptions {
   readonly seed: number;
   /** How many messages. */
   readonly count: number;
+  /** The first case; what came before is left out. Default 0. */
+  readonly from?: number;
   /** Progress for a person. */
   readonly say: (text: string) => void;
 }
@@ -33,7 +35,7 @@ export interface TortureResult {
   /** How the phone answered, by status. */
   readonly answers: Readonly<Record<string, number>>;
   /** After the first batches, and at the end. */
-  readonly memory: { readonly before: Measured; readonly after: Measured };
+  readonly memory: { readonly before: Measured | undefined; readonly after: Measured | undefined };
   readonly failures: readonly Failure[];
   readonly seconds: number;
 }
@@ -44,57 +46,78 @@ const warmUpBatches = 5;
 const registerEvery = 10;
 const mostFailures = 5;
 const longRun = 5_000;
+/** What a SIP transaction holds is let go half a minute after its end (64 × T1, RFC 3261 section 17). */
 const transactionMs = 35_000;
 /** So many messages are told in full. */
 const few = 8;
-/** What the heap may have grown by: answers that are remembered for half a minute come and go. */
-const growthBytes = 3_000_000;
+/** What the heap may have grown by in a long run, measured when all transactions are over. */
+const growthShare = 0.1;
+/** In the short form they are not: each message may still hold so much. */
+const heldBytes = 3_000;
+const moreListeners = 20;
 
 export async function torture(
   browser: TestBrowser,
   server: PhonePageServer,
   options: TortureOptions,
 ): Promise<TortureResult> {
-  const { seed, count, say } = options;
+  const { seed, count, from = 0, say } = options;
   const startedAt = Date.now();
   const kinds: Record<string, number> = {};
   const answers: Record<string, number> = {};
   const failures: Failure[] = [];
+  const fail = (what: string) => failures.push({ what, messages: [], cases: [] });
+  const long = count >= longRun;
+  const measured = async () => {
+    if (long) await new Promise((resolve) => setTimeout(resolve, transactionMs));
+    return rig.measure();
+  };
+  let gone = false;
+  const onGone = () => {
+    gone = true;
+  };
+  browser.context.on('close', onGone);
   let before: Measured | undefined;
+  let after: Measured | undefined;
   let rig = await Rig.start(browser, server);
   const finish = async () => {
     for (const [status, times] of rig.tap.answers) answers[status] = (answers[status] ?? 0) + times;
     await rig.close();
   };
   let done = 0;
-  for (let batch = 0; done < count && failures.length < mostFailures; batch += 1) {
-    const cases = Array.from({ length: Math.min(perBatch, count - done) }, (_, index) => done + index);
-    const fault = await attempt(rig, seed, cases, kinds, batch % registerEvery === registerEvery - 1);
-    done += cases.length;
-    if (fault !== undefined) {
-      say(`case ${done}: ${fault}`);
-      failures.push(await smallest(browser, server, seed, cases, fault, say));
-      await finish();
-      rig = await Rig.start(browser, server);
-      before = undefined;
-      continue;
+  try {
+    for (let batch = 0, warm = 0; done < count && failures.length < mostFailures; batch += 1) {
+      const cases = Array.from({ length: Math.min(perBatch, count - done) }, (_, index) => from + done + index);
+      const fault = await attempt(rig, seed, cases, kinds, batch % registerEvery === registerEvery - 1);
+      done += cases.length;
+      if (gone) break;
+      if (fault !== undefined) {
+        say(`case ${from + done}: ${fault}`);
+        failures.push(await smallest(browser, server, seed, cases, fault, say));
+        await finish();
+        rig = await Rig.start(browser, server);
+        before = undefined;
+        warm = 0;
+        continue;
+      }
+      if (batch % 10 === 9 || done >= count)
+        say(`${done} of ${count} messages, ${Math.round((Date.now() - startedAt) / 1_000)} s`);
+      warm += 1;
+      if (before === undefined && warm >= warmUpBatches) before = await measured();
     }
-    if (batch % 10 === 9 || done >= count)
-      say(`${done} of ${count} messages, ${Math.round((Date.now() - startedAt) / 1_000)} s`);
-    if (before === undefined && batch >= warmUpBatches - 1) before = await rig.measure();
+    if (!gone) {
+      after = await measured();
+      judgeMemory(before ?? after, after, long ? undefined : done).forEach(fail);
+      const later = await rig.afterwards();
+      if (later !== undefined) fail(later);
+    }
+  } catch (error) {
+    // Whatever was tried when the browser went failed with it; all else is the rig's own trouble, and told.
+    if (!gone) fail(`The rig gave up: ${error instanceof Error ? error.message : String(error)}`);
   }
-  // What a SIP transaction holds is let go half a minute after its end (64 × T1, RFC 3261 section 17); the short form is over before.
-  if (done >= longRun) await new Promise((resolve) => setTimeout(resolve, transactionMs));
-  const after = await rig.measure();
-  before ??= after;
-  const grown = after.heapBytes - before.heapBytes;
-  if (grown > growthBytes) failures.push({ what: `The heap grew by ${grown} bytes.`, messages: [], cases: [] });
-  if (after.peerConnections > 0)
-    failures.push({ what: `${after.peerConnections} peer connections are left over.`, messages: [], cases: [] });
-  if (after.listeners > before.listeners + 20)
-    failures.push({ what: `${after.listeners - before.listeners} listeners are left over.`, messages: [], cases: [] });
-  const later = await rig.afterwards();
-  if (later !== undefined) failures.push({ what: later, messages: [], cases: [] });
+  // A crash of its own, or somebody stopped the run (the driver closes the browser then): either way what comes after was not looked at.
+  if (gone) fail(`The browser has gone, after ${done} of ${count} messages.`);
+  browser.context.off('close', onGone);
   await finish();
   return {
     seed,
@@ -106,6 +129,18 @@ export async function torture(
     failures,
     seconds: Math.round((Date.now() - startedAt) / 1_000),
   };
+}
+
+/** What is wrong with the memory. `held`: so many messages may still be held; a long run has waited until none is. */
+function judgeMemory(before: Measured, after: Measured, held: number | undefined): string[] {
+  const allowed = held === undefined ? before.heapBytes * growthShare : held * heldBytes;
+  const grown = after.heapBytes - before.heapBytes;
+  const more = after.listeners - before.listeners;
+  return [
+    ...(grown > allowed ? [`The heap grew by ${grown} bytes, from ${before.heapBytes}.`] : []),
+    ...(after.peerConnections > 0 ? [`${after.peerConnections} peer connections are left over.`] : []),
+    ...(more > moreListeners ? [`${more} listeners are left over.`] : []),
+  ];
 }
 
 /** Sends a batch and looks at the phone. What is wrong with it, or nothing. */
@@ -153,10 +188,12 @@ async function smallest(
   let suspects = cases;
   let failure: Failure = { what: fault, messages: [], cases };
   const shows = async (some: readonly CaseNumber[]): Promise<boolean> => {
-    const rig = await Rig.start(browser, server);
+    let rig: Rig | undefined;
     try {
+      rig = await Rig.start(browser, server);
       await rig.prepare();
-      const texts = some.length > few ? [] : some.map((number) => tortureCase(rig.scene, seed, number));
+      const { scene } = rig;
+      const texts = some.length > few ? [] : some.map((number) => tortureCase(scene, seed, number));
       const what = await attempt(rig, seed, some, {}, false);
       if (what === undefined) return false;
       const messages = texts.map(({ kind, message }) => ({ kind, text: readable(message) }));
@@ -167,7 +204,7 @@ async function smallest(
       say(`could not be tried: ${error instanceof Error ? error.message : String(error)}`);
       return false;
     } finally {
-      await rig.close();
+      await rig?.close();
     }
   };
   for (let smaller: readonly CaseNumber[] | undefined = suspects; smaller; ) {

@@ -2,7 +2,7 @@
  * What an agent may ask of a call, when, and what follows. Pure. Owns every refusal: each says in plain words why, and what to do instead.
  * Answering, dialling and resuming are never done here: they wait (`PhoneState.waiting`) until no other call is live.
  */
-import { dial, gather, pickUp } from './begin-call.ts';
+import { dial, gather, pickUp } from './call-begin.ts';
 import { merge, split } from './call-conference.ts';
 import { hold, mute, resume } from './call-hold.ts';
 import { answer, decline, redirect } from './call-inbound.ts';

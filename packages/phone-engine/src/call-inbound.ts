@@ -2,7 +2,7 @@
  * What becomes of a call that comes in: it rings, is answered by itself, forwarded or turned down; and what the agent may do while it rings. Pure.
  * Owns the order of these rules.
  */
-import { newCall } from './begin-call.ts';
+import { newCall } from './call-begin.ts';
 import { busyComingUp, wait } from './call-obstacles.ts';
 import {
   andThen,

@@ -1,6 +1,8 @@
 /** The seams of the engine: what it needs from SIP and from sound. A port's comments are obligations its implementations are tested for. */
 import type { CallId } from '@patchcord/call-protocol';
-import type { DeclineCode, SipSignal } from './state.ts';
+import type { DeclineCode, MixedCall, SipSignal, Tone } from './state.ts';
+
+export type { MixedCall, Tone } from './state.ts';
 
 /** A short-lived SIP credential. Lives in memory only. */
 export interface SipCredential {
@@ -45,13 +47,6 @@ export interface SipAccount {
 }
 
 export type Codec = 'opus' | 'G722' | 'PCMU' | 'PCMA';
-
-/** One call in a conference that is mixed here. */
-export interface MixedCall {
-  readonly call: CallId;
-  /** Heard by nobody; hears everyone. */
-  readonly silenced: boolean;
-}
 
 /** What the phone watches at the phone system. */
 export interface Watching {
@@ -123,9 +118,6 @@ export interface SoundDevices {
   /** False where the browser can't choose outputs. */
   readonly canChooseSpeaker: boolean;
 }
-
-/** `auto-answer` warns that the microphone opens by itself in a moment. */
-export type Tone = 'none' | 'ring' | 'ringback' | 'call-waiting' | 'auto-answer';
 
 /** Microphone, speaker and ringer of this frame. Only the owner of the phone uses it. */
 export interface SoundPort {

@@ -4,8 +4,7 @@
  */
 import type { CallId } from '@patchcord/call-protocol';
 import { callOf, isComingUp, isInProgress, isLive, membersOf } from './call-step.ts';
-import type { MixedCall, Tone } from './ports.ts';
-import type { CallState, Command, PhoneState } from './state.ts';
+import type { CallState, Command, MixedCall, PhoneState, Tone } from './state.ts';
 import { transition } from './transition.ts';
 
 export { callOf, isInProgress, isLive, membersOf, wasJustDialled } from './call-step.ts';

@@ -351,6 +351,16 @@ export type RulesInput = { readonly type: 'rules.set'; readonly rules: CallRules
 
 export type Input = (Command | SipSignal | TimerSignal | RulesInput) & { readonly at: number };
 
+/** One call in a conference that is mixed here. */
+export interface MixedCall {
+  readonly call: CallId;
+  /** Heard by nobody; hears everyone. */
+  readonly silenced: boolean;
+}
+
+/** `auto-answer` warns that the microphone opens by itself in a moment. */
+export type Tone = 'none' | 'ring' | 'ringback' | 'call-waiting' | 'auto-answer';
+
 /** What the runtime must do after a transition, in this order. */
 export type Effect =
   | { readonly type: 'sip.start' }

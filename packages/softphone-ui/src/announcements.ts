@@ -52,11 +52,11 @@ function sentenceFor(before: CallState | undefined, call: CallState, name: strin
     if (call.phase === 'ended') return texts.announceEnded(name, call.end?.reason ?? '');
   }
   if (call.trouble !== null && call.trouble !== before.trouble) return call.trouble;
-  if (before.inConference !== call.inConference && call.phase === 'active')
-    return (call.inConference ? texts.joinedConference : texts.leftConference)(name);
+  // Who leaves is put on hold or hung up, which is said.
+  if (!before.inConference && call.inConference) return texts.joinedConference(name);
   if (before.hold !== call.hold) {
     if (call.hold === 'on') return texts.announceHeld(name);
-    if (call.hold === 'off' && before.hold === 'lifting') 
+    if (call.hold === 'off' && before.hold === 'lifting')
       return (call.inConference ? texts.joinedConference : texts.announceResumed)(name);
   }
   if (before.farHold !== call.farHold) return call.farHold ? texts.announceFarHeld(name) : texts.announceResumed(name);

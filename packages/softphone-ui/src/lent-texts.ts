@@ -20,4 +20,5 @@ export const lentTexts = {
   slots: texts.slots,
   toVoicemail: texts.toVoicemail,
   undo: texts.undo,
+  callBackAt: texts.callBackAt,
 } as const;

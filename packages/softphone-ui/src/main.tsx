@@ -13,6 +13,7 @@ import { createCallerIdMark } from './caller-id.ts';
 import { readDevice } from './device.ts';
 import { openJournal } from './journal.ts';
 import { createKeptCalls, sweepKeptCalls } from './kept-calls.ts';
+import { createForwardingMark } from './kept-forwarding.ts';
 import { createLeftNotes } from './left-notes.ts';
 import { watchMicrophonePermission } from './microphone-permission.ts';
 import { mountPanel } from './mount-panel.tsx';
@@ -82,6 +83,7 @@ export function openPanel(createHost: CreatePanelHost): void {
         source: `/tenants/${agent.tenant}/agents/${agent.id}/devices/${device}`,
         now: () => clock.now(),
       }),
+    forwardingMark: (agent) => createForwardingMark(storage, `${agent.tenant}:${agent.id}`),
     callerIdMark: (agent) => createCallerIdMark(storage, `${agent.tenant}:${agent.id}`),
     missedMark: (agent) => createMissedMark(storage, `${agent.tenant}:${agent.id}`),
     keptCalls: (agent) => createKeptCalls(storage, `${agent.tenant}:${agent.id}`, () => clock.now()),

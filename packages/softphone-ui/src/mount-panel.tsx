@@ -12,13 +12,13 @@ import { CallQuestionCard } from './parts/call-question.tsx';
 import { UnfinishedCalls } from './parts/call-strips.tsx';
 import { Header, HelpPopover } from './parts/header.tsx';
 import { KnockingCall } from './parts/knocking-call.tsx';
+import { LaterPlace, loadLaterScreens } from './parts/later-place.tsx';
 import { openByAddress, SelfTestPlace } from './parts/self-test-door.tsx';
 import { startQuickKeys } from './quick-keys.ts';
 import { CallScreen } from './screens/call-screen.tsx';
 import { IncomingScreen } from './screens/incoming-screen.tsx';
 import { Opening } from './screens/opening.tsx';
 import { ReadyScreen } from './screens/ready-screen.tsx';
-import { WrapUpScreen } from './screens/wrap-up-screen.tsx';
 import type { SoftphoneModel } from './softphone-model.ts';
 import { texts } from './texts.ts';
 
@@ -96,6 +96,11 @@ function Phone({
   const { screen, knocking } = model.layout.value;
   const question = model.callQuestion.value;
   const main = useFocusRescue();
+  const called = screen.kind === 'incoming' || screen.kind === 'call';
+  // After the call comes its wrap-up: it is there by then.
+  useEffect(() => {
+    if (called) void loadLaterScreens();
+  }, [called]);
   return (
     <div class="panel" data-screen={screen.kind}>
       <Header model={model} />
@@ -111,7 +116,11 @@ function Phone({
           (panel.selfTestOpen.value ? <SelfTestPlace panel={panel} /> : <ReadyScreen panel={panel} model={model} />)}
         {screen.kind === 'incoming' && <IncomingScreen key={screen.call.id} model={model} call={screen.call} />}
         {screen.kind === 'call' && <CallScreen key={screen.call.id} model={model} call={screen.call} />}
-        {screen.kind === 'wrap-up' && <WrapUpScreen key={screen.call.id} model={model} call={screen.call} />}
+        {screen.kind === 'wrap-up' && (
+          <LaterPlace>
+            {({ WrapUpScreen }) => <WrapUpScreen key={screen.call.id} model={model} call={screen.call} />}
+          </LaterPlace>
+        )}
       </main>
       <HelpPopover />
       <Announcer model={model} />

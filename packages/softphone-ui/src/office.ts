@@ -3,7 +3,15 @@
  * profile an act stands for; whether it may be done is the engine's, and its refusal a notice.
  */
 import { type CallId, type Features, newCallId, type Party, type Profile } from '@patchcord/call-protocol';
-import type { CallState, ClockPort, Command, CommandResult, Forwarding, PhoneState, Watched } from '@patchcord/phone-engine';
+import type {
+  CallState,
+  ClockPort,
+  Command,
+  CommandResult,
+  Forwarding,
+  PhoneState,
+  Watched,
+} from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal } from '@preact/signals';
 import type { Notify } from './notices.ts';
 import { dialString } from './phone-setup.ts';
@@ -93,7 +101,8 @@ export function createOffice({ profile, phone, notify, clock, send }: OfficeOpti
       const held = phone.value.calls.find(({ id }) => id === call);
       const live = phone.value.calls.find(({ phase, hold }) => phase === 'active' && hold === 'off');
       // A conference on hold comes back first, and takes the live call in once that one is on hold.
-      if (held?.inConference !== true || live === undefined || live.inConference) await act({ type: 'call.merge', call });
+      if (held?.inConference !== true || live === undefined || live.inConference)
+        await act({ type: 'call.merge', call });
       else if ((await send({ type: 'call.swap', call })).ok && (await changedPlaces(live.id, call)))
         await act({ type: 'call.merge', call: live.id });
     },

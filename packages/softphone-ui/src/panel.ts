@@ -18,6 +18,7 @@ import type { MissedMark } from './call-history.ts';
 import type { CallerIdMark } from './caller-id.ts';
 import type { Journal } from './journal.ts';
 import type { KeptCalls } from './kept-calls.ts';
+import type { ForwardingMark } from './kept-forwarding.ts';
 import { giveBackNotes, type LeftNotes } from './left-notes.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
@@ -92,6 +93,7 @@ export interface PanelOptions {
   readonly missedMark: (agent: Agent) => MissedMark;
   /** Absent: the choice is not kept. */
   readonly callerIdMark?: (agent: Agent) => CallerIdMark;
+  readonly forwardingMark?: (agent: Agent) => ForwardingMark;
   /** What was being typed when the page went. */
   readonly leftNotes: (agent: Agent) => LeftNotes;
   /** The owner's calls, for the next owner; absent: nothing is kept. */
@@ -321,7 +323,8 @@ export function createPanel(options: PanelOptions): Panel {
     phone.onEvent((event) => {
       if (event.name === 'line.ready') lineServer = event.data.server ?? null;
     });
-    const wired = wirePhone({ ...options, handover, keptCalls, random, phone, model, journal, profile });
+    const forwarding = options.forwardingMark?.(agent) ?? null;
+    const wired = wirePhone({ ...options, forwarding, handover, keptCalls, random, phone, model, journal, profile });
     wiring.value = wired;
     const left = options.leftNotes(agent);
     giveBackNotes(left, phone, model.writeNote, journal);

@@ -22,6 +22,7 @@ import { createDialAsked } from './dial-asked.ts';
 import { startHostBridge } from './host-bridge.ts';
 import type { Journal, RefusedEvent } from './journal.ts';
 import { type KeptCalls, overWithItsPage } from './kept-calls.ts';
+import { type ForwardingMark, keepForwarding } from './kept-forwarding.ts';
 import { endLeftCalls, seenEveryMs, watchOwnCalls } from './left-calls.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
@@ -51,6 +52,8 @@ export interface PhoneWiringOptions {
   readonly relay: RelayClient;
   readonly handover: SessionHandover;
   readonly keptCalls: KeptCalls;
+  /** Where the agent's forwarding is kept over a reload; null: nowhere. */
+  readonly forwarding: ForwardingMark | null;
   readonly host: PanelHost;
   readonly device: DeviceId;
   readonly profile: Signal<Profile>;
@@ -323,6 +326,9 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     },
   });
   const stops = [
+    ...(options.forwarding === null
+      ? []
+      : [keepForwarding(phone, options.forwarding, () => profile.value.features.forwarding !== null)]),
     stopEvents,
     stopRole,
     bridge.stop,

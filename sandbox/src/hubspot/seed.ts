@@ -3,6 +3,7 @@
  * them: deals and tickets. Past calls are in `demo-calls.ts`.
  */
 import { type DemoPerson, demoAgents } from '../people.ts';
+import type { Property } from './properties.ts';
 import type { Portal } from './records.ts';
 import type { Owner } from './rest-call.ts';
 
@@ -90,7 +91,22 @@ const works: readonly Work[] = [
   },
 ];
 
+/** HubSpot has no such property: this company has made one, a checkbox, and names it in its configuration. */
+const doNotCall = (groupName: string): Property => ({
+  name: 'do_not_call',
+  label: 'Do not call',
+  type: 'bool',
+  fieldType: 'booleancheckbox',
+  groupName,
+  options: [
+    { label: 'Yes', value: 'true' },
+    { label: 'No', value: 'false' },
+  ],
+});
+
 export function seedPortal(portal: Portal, people: readonly DemoPerson[], ownerId: string): void {
+  portal.addProperty('contacts', doNotCall('contactinformation'));
+  portal.addProperty('companies', doNotCall('companyinformation'));
   const companies = new Map<string, string>();
   const contacts = new Map<string, { readonly id: string; readonly company: string }>();
   for (const person of people) {
@@ -110,6 +126,7 @@ export function seedPortal(portal: Portal, people: readonly DemoPerson[], ownerI
         mobilephone: person.numbers.find((number) => number.kind === 'mobile')?.typed ?? '',
         lifecyclestage: person.kind === 'lead' ? 'lead' : 'customer',
         hubspot_owner_id: ownerId,
+        ...(person.doNotCall === true ? { do_not_call: 'true' } : {}),
       },
       { indexedAt: 0, region: person.country },
     );

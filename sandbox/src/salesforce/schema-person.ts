@@ -18,6 +18,7 @@ export const personAccountFields: Readonly<Record<string, Field>> = {
   PersonHomePhone: phone,
   PersonOtherPhone: phone,
   PersonAssistantPhone: phone,
+  PersonDoNotCall: { type: 'boolean', default: false },
 };
 
 export const personContactFields: Readonly<Record<string, Field>> = {
@@ -36,5 +37,6 @@ export const personTwins: readonly (readonly [contact: string, account: string])
   ['HomePhone', 'PersonHomePhone'],
   ['OtherPhone', 'PersonOtherPhone'],
   ['AssistantPhone', 'PersonAssistantPhone'],
+  ['DoNotCall', 'PersonDoNotCall'],
   ['OwnerId', 'OwnerId'],
 ];

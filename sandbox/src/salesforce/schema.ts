@@ -19,6 +19,7 @@ export interface SchemaOptions {
 
 const phone: Field = { type: 'phone', length: 40 };
 const email: Field = { type: 'email', length: 80 };
+const wish: Field = { type: 'boolean', default: false };
 const line: Field = { type: 'string', length: 255 };
 const text = (length: number): Field => ({ type: 'string', length });
 const account: Field = { type: 'reference', to: ['Account'], relationship: 'Account' };
@@ -80,6 +81,7 @@ export function createSchema(options: SchemaOptions = {}): Schema {
         OtherPhone: phone,
         AssistantPhone: phone,
         Fax: phone,
+        DoNotCall: wish,
         MailingCity: text(40),
         MailingCountry: text(80),
         AccountId: account,
@@ -107,6 +109,7 @@ export function createSchema(options: SchemaOptions = {}): Schema {
         Phone: phone,
         MobilePhone: phone,
         Fax: phone,
+        DoNotCall: wish,
         City: text(40),
         Country: text(80),
         Status: { type: 'picklist', values: ['Open - Not Contacted', 'Working'], default: 'Open - Not Contacted' },

@@ -82,6 +82,7 @@ export function seedOrg(
       Email: person.email,
       Phone: phone,
       MobilePhone: mobile,
+      DoNotCall: person.doNotCall === true,
       OwnerId: ownerId,
     };
     if (person.kind === 'lead') {

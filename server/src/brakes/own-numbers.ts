@@ -51,6 +51,7 @@ export function ownNumbersOf(
   const behind = dialled.flatMap((one) => {
     const code = /^([\d*#]+)\{extension\}$/.exec(one)?.[1];
     if (code === undefined || code.length > longestCode) return [];
+    if (forwards.some((one) => inOneWay(code, one))) return [];
     const isDigits = /^\d/.test(code);
     // It may as well be the way out of the house, and what follows a number there.
     if (isDigits && brakes.outsideLine !== undefined && inOneWay(code, brakes.outsideLine)) return [];

@@ -25,6 +25,13 @@ const dialled = (what: string, ...may: readonly string[]) =>
     ),
   );
 
+/** The same, where nothing comes of it without the one meant. */
+const dialledWith = (name: 'extension' | 'number', what: string) =>
+  v.pipe(
+    dialled(what, name),
+    v.check((value) => value.includes(`{${name}}`), `must hold "{${name}}": it would reach nobody else`),
+  );
+
 const declineCode = v.picklist([480, 486, 600, 603], 'must be 480, 486, 600 or 603');
 const whole = (least: number, most: number) =>
   v.pipe(
@@ -82,11 +89,8 @@ const MoveToSchema = v.pipe(
   v.maxLength(10, 'takes at most 10 devices'),
 );
 
-const codes = (what: string, ...may: readonly string[]) =>
-  v.strictObject({
-    on: dialled(`what is dialled for ${what}`, ...may),
-    off: dialled(`what is dialled to end ${what}`),
-  });
+const codes = <On extends v.GenericSchema<string, string>>(what: string, on: On) =>
+  v.strictObject({ on, off: dialled(`what is dialled to end ${what}`) });
 
 /** `features` of a tenant. */
 export const FeaturesSetting = v.strictObject({
@@ -121,7 +125,9 @@ export const FeaturesSetting = v.strictObject({
   ),
   pickup: v.optional(
     v.strictObject({
-      directed: v.exactOptional(dialled('what takes a colleague’s ringing call, such as "**{extension}"', 'extension')),
+      directed: v.exactOptional(
+        dialledWith('extension', 'what takes a colleague’s ringing call, such as "**{extension}"'),
+      ),
       group: v.exactOptional(dialled('what takes a call that rings in the group, such as "*8"')),
       /** Watched dialogs may be taken over by INVITE with Replaces. */
       byDialog: v.optional(v.boolean(), false),
@@ -131,13 +137,13 @@ export const FeaturesSetting = v.strictObject({
   /** Absent: calls can't be forwarded. `by-phone`: the phone answers 302, and the phone system must follow it. */
   forwarding: v.exactOptional(
     v.union(
-      [v.literal('by-phone'), codes('forwarding', 'number')],
+      [v.literal('by-phone'), codes('forwarding', dialledWith('number', 'what is dialled for forwarding'))],
       'must be "by-phone" or { "on", "off" } as they are dialled',
     ),
   ),
   doNotDisturb: v.optional(
     v.union(
-      [v.literal('by-phone'), codes('do not disturb')],
+      [v.literal('by-phone'), codes('do not disturb', dialled('what is dialled for do not disturb'))],
       'must be "by-phone" or { "on", "off" } as they are dialled',
     ),
     'by-phone',

@@ -3,6 +3,7 @@
  * `GET /v1/voicemail-files/<token>` is what a link of it plays. Owns who may hand over and who may listen; nothing is read from whom nobody knows.
  */
 import { randomBytes } from 'node:crypto';
+import { MIMEType } from 'node:util';
 import {
   errorCode,
   type Match,
@@ -27,6 +28,8 @@ import { sendSound } from './send-sound.ts';
 const uploads = /^\/v1\/voicemails\/[^/]+\/[^/]+\/?$/i;
 /** What a form has around its sound: the message's words, boundaries. */
 const formBytes = 200_000;
+/** Parts of one form. To read hundreds of thousands of empty ones would hold up everybody for seconds. */
+const mostParts = 20;
 /** Callers that one list asks for, and how long it waits for all of them. */
 const mostAsked = 30;
 const matchesWithinMs = 1_500;
@@ -201,8 +204,9 @@ async function formOf(
   if (!Buffer.isBuffer(body))
     throw refused('it must be a form (multipart/form-data) with the parts "message" and "sound"');
   let form: FormData;
+  const headers = { 'content-type': request.headers['content-type'] ?? '' };
+  if (partsOf(body, headers['content-type']) > mostParts) throw refused(`its form has more than ${mostParts} parts`);
   try {
-    const headers = { 'content-type': request.headers['content-type'] ?? '' };
     form = await new Response(new Uint8Array(body), { headers }).formData();
   } catch {
     throw refused('its form can’t be read');
@@ -215,4 +219,18 @@ async function formOf(
     message: typeof message === 'string' ? message : await message.text(),
     sound: Buffer.from(await sound.arrayBuffer()),
   };
+}
+
+/** How many parts a form has, counted no further than what is too many. */
+function partsOf(body: Buffer, contentType: string): number {
+  let boundary: string;
+  try {
+    boundary = `--${new MIMEType(contentType).params.get('boundary') ?? ''}`;
+  } catch {
+    throw refused('its form can’t be read');
+  }
+  let parts = 0;
+  for (let at = body.indexOf(boundary); at !== -1 && parts <= mostParts; at = body.indexOf(boundary, at + 1))
+    parts += 1;
+  return parts;
 }

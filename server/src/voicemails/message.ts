@@ -12,14 +12,29 @@ import { durationOf, WavReader } from '../recordings/wav.ts';
 
 /** A shell writes numbers as texts. */
 const number = v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,15}(?:\.\d{1,9})?$/), v.transform(Number))]);
+/** What the caller chose is cut, not refused: nobody shall keep a message from arriving by a long name. No database takes a NUL. */
+const cutTo = (most: number, control = /\p{Cc}/gu) =>
+  v.pipe(
+    v.string(),
+    v.transform((text) =>
+      text
+        .replace(control, ' ')
+        .trim()
+        .slice(0, most)
+        .replace(/[\ud800-\udbff]$/, ''),
+    ),
+  );
+const longestText = 32_000;
+/** The last moment that a date can hold, ms. */
+const lastMoment = 8_640_000_000_000_000;
 const MessageSchema = v.object({
   id: v.pipe(v.string(), v.minLength(1), v.maxLength(255)),
   mailbox: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,32}$/)),
-  number: v.optional(v.pipe(v.string(), v.maxLength(128)), ''),
-  name: v.nullish(v.pipe(v.string(), v.maxLength(255))),
-  at: number,
+  number: v.optional(cutTo(128), ''),
+  name: v.nullish(cutTo(255)),
+  at: v.pipe(number, v.minValue(0), v.maxValue(lastMoment)),
   seconds: v.nullish(number),
-  text: v.nullish(v.pipe(v.string(), v.maxLength(32_000))),
+  text: v.nullish(cutTo(longestText, /(?!\n)\p{Cc}/gu)),
 });
 
 export interface Message {
@@ -47,18 +62,19 @@ export function readMessage(message: string, sound: Buffer, country: string): Me
     throw refused(`its part "message" does not fit at "${v.getDotPath(issue) ?? ''}"`);
   }
   const { id, mailbox, name, at, seconds, text } = read.output;
-  const from = farNumber(read.output.number.trim());
+  const from = farNumber(read.output.number);
   const form = formOf(sound);
   return {
     id,
     mailbox,
     number: from,
     e164: toE164(from, country),
-    name: name == null || name.trim() === '' || name.trim() === from ? null : name.trim(),
+    name: name == null || name === '' || name === from ? null : name,
     // Seconds with or without a fraction, or milliseconds.
     at: Math.round(at < 100_000_000_000 ? at * 1_000 : at),
     durationMs: form === 'wav' ? lengthOfWav(sound) : lengthSaid(seconds ?? null),
-    text: text == null || text.trim() === '' ? null : redactCards(text.trim()),
+    // What stands for a security code is longer than the code.
+    text: text == null || text === '' ? null : redactCards(text).slice(0, longestText),
     form,
   };
 }

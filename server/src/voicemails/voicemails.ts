@@ -65,7 +65,9 @@ export class Voicemails {
     sound: Buffer,
   ): Promise<{ readonly id: string; readonly isNew: boolean }> {
     const { store, now, effectsWait } = this.#parts;
-    const message = readMessage(said, sound, tenant.country);
+    const read = readMessage(said, sound, tenant.country);
+    // A clock that is ahead must not keep a message on top of the list for ever.
+    const message = { ...read, at: Math.min(read.at, now()) };
     const owners = ownersOf(tenant, message.mailbox);
     if (owners.length === 0) throw refused(`no agent has the mailbox "${message.mailbox}"`);
     const tenantId = tenant.id as TenantId;
@@ -104,7 +106,7 @@ export class Voicemails {
     });
   }
 
-  /** @throws PatchcordError `request.invalid` when this agent has no such message (any more) */
+  /** @throws PatchcordError `call.unknown` when this agent has no such message (any more) */
   async find(tenant: TenantConfig, agent: AgentConfig, id: string): Promise<StoredVoicemail> {
     const found = await this.byId(tenant.id as TenantId, id);
     if (found === null || !mailboxesOf(agent).includes(found.mailbox)) {

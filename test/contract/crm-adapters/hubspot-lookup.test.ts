@@ -41,6 +41,19 @@ const requestsOf = async (work: () => Promise<unknown>): Promise<readonly string
     .map(({ method, path }) => `${method} ${path}`);
 };
 
+describe('somebody who has asked not to be called', () => {
+  it('is known where the property is named that says so', async () => {
+    const wishes = async (number: string, from: CrmRelay) =>
+      (await find(number, from)).map(({ record, doNotCall }) => [record.name, doNotCall ?? false]);
+    const asked = test.freshRelay({ doNotCallProperty: 'do_not_call' });
+    expect(await wishes('+493023125007', asked)).toEqual([['Jonas Weber', true]]);
+    expect(await wishes('+14155550101', asked)).toEqual([['Elena Marchetti', false]]);
+    plant('companies', { name: 'Quiet House', phone: '(415) 555-0166', do_not_call: 'true' });
+    expect(await wishes('+14155550166', asked)).toEqual([['Quiet House', true]]);
+    expect(await wishes('+493023125007', relay)).toEqual([['Jonas Weber', false]]);
+  });
+});
+
 describe('a caller whom several records share', () => {
   it('is a person before a company, a mobile before a shared line, the agent’s own before a colleague’s', async () => {
     const phone = '(415) 555-0188';

@@ -42,6 +42,19 @@ const requestsOf = async (work: () => Promise<unknown>): Promise<readonly string
     .map(({ method, path }) => `${method} ${path.replace(/^\/services\/data\/v66\.0/, '')}`);
 };
 
+describe('somebody who has asked not to be called', () => {
+  it('is known by a lead, by a contact, and by nothing to an agent who may not see the field', async () => {
+    const wishes = async (number: string, from?: CrmRelay) =>
+      (await find(number, from)).map(({ record, doNotCall }) => [record.name, doNotCall ?? false]);
+    expect(await wishes('+493023125007')).toEqual([['Jonas Weber', true]]);
+    expect(await wishes('+14155550101')).toEqual([['Elena Marchetti', false]]);
+    plant('Contact', { LastName: 'Quiet', Phone: '(415) 555-0166', DoNotCall: true });
+    expect(await wishes('+14155550166')).toEqual([['Quiet', true]]);
+    for (const object of ['Contact', 'Lead'] as const) test.org.rights.deny({ object, field: 'DoNotCall' });
+    expect(await wishes('+493023125007', test.freshRelay())).toEqual([['Jonas Weber', false]]);
+  });
+});
+
 describe('a caller whom several records share', () => {
   it('stands first where a case is open, and the reason says so', async () => {
     expect(told(await find('+14155550123')).map((one) => one.split(' |')[0])).toEqual(['Luis Ortega', 'Priya Raman']);

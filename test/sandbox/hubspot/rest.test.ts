@@ -92,6 +92,23 @@ describe('search', () => {
     expect(namesIn(answer).sort()).toEqual(['Luis', 'Priya']);
   });
 
+  it('says who has asked not to be called, by a checkbox that this company has made', async () => {
+    const groups = ['+493023125007', '+14155550101'].map((number) =>
+      equal('hs_searchable_calculated_international_phone_number', number),
+    );
+    const answer = await search(groups, { properties: ['firstname', 'do_not_call'] });
+    const { results } = answer.body as { results: { properties: Record<string, string | null> }[] };
+    expect(results.map(({ properties }) => [properties.firstname, properties.do_not_call ?? null]).sort()).toEqual([
+      ['Elena', null],
+      ['Jonas', 'true'],
+    ]);
+    const [id] = portal.sandbox.records.contacts.map((one) => one.id);
+    const wrong = await portal.call('PATCH', `/crm/v3/objects/contacts/${id}`, {
+      properties: { do_not_call: 'maybe' },
+    });
+    expect(wrong.status).toBe(400);
+  });
+
   it('answers an unknown property with a bare 400', async () => {
     const answer = await search([equal('shoe_size', '44')]);
     expect(answer.status).toBe(400);

@@ -13,10 +13,10 @@ const named = (name: string): string => {
   if (!row) throw new Error(`no demo record named ${name}`);
   return `${row.Id}`;
 };
-const search = async (sosl: string): Promise<{ Name: string }[]> => {
+const search = async (sosl: string): Promise<{ Name: string; DoNotCall?: boolean }[]> => {
   const answer = await org.call('GET', `/search?q=${encodeURIComponent(sosl)}`);
   expect(answer.status).toBe(200);
-  return (answer.body as { searchRecords: { Name: string }[] }).searchRecords;
+  return (answer.body as { searchRecords: { Name: string; DoNotCall?: boolean }[] }).searchRecords;
 };
 const query = async (soql: string) => org.call('GET', `/query?q=${encodeURIComponent(soql)}`);
 const callTask = {
@@ -83,6 +83,17 @@ describe('search', () => {
       'FIND {"\\(415\\) 555\\-0123"} IN PHONE FIELDS RETURNING Contact(Id, Name), Lead(Id, Name WHERE IsConverted = false) LIMIT 25',
     );
     expect(found.map((row) => row.Name).sort()).toEqual(['Luis Ortega', 'Priya Raman']);
+  });
+
+  it('says who has asked not to be called, a lead here, and nobody else', async () => {
+    const returning = 'IN PHONE FIELDS RETURNING Contact(Id, Name, DoNotCall), Lead(Id, Name, DoNotCall)';
+    const found = await search(`FIND {4155550101 OR 493023125007 OR "49 30 23125 007"} ${returning}`);
+    expect(found.map(({ Name, DoNotCall }) => [Name, DoNotCall]).sort()).toEqual([
+      ['Elena Marchetti', false],
+      ['Jonas Weber', true],
+    ]);
+    const described = (await org.call('GET', '/sobjects/Contact/describe')).body as { fields: { name: string }[] };
+    expect(described.fields.find(({ name }) => name === 'DoNotCall')).toMatchObject({ type: 'boolean' });
   });
 
   it('refuses reserved characters without a backslash', async () => {

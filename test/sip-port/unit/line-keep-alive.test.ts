@@ -141,6 +141,16 @@ it('learns that a server answers OPTIONS only, and remembers it', () => {
   expect(msUntilDead(10_000)).toBeLessThanOrEqual(5_000);
 });
 
+it('does not take what a server sends by itself for an answer', () => {
+  answers = { options: 30 };
+  keepAlive.start('wss://a');
+  passes(29_000);
+  keepAlive.heard('pong');
+  asked.length = 0;
+  passes(60_000);
+  expect(new Set(asked)).toEqual(new Set(['options']));
+});
+
 it('asks a server that answers neither by REGISTER, seldom, and never calls it dead itself', () => {
   keepAlive.start('wss://a');
   passes(7_000);

@@ -228,6 +228,28 @@ describe('outbound', () => {
   });
 });
 
+describe('a server that takes five seconds to open', () => {
+  const opensLate = async (others: readonly string[]) => {
+    const { hurdle, url } = await hurdleBefore(first);
+    hurdle.holdsNew = true;
+    start({ servers: [url, ...others] });
+    await until(() => hurdle.connections === 1);
+    clock.advance(5_000);
+    hurdle.release();
+    return url;
+  };
+
+  it('is waited for when it is the only one', async () => {
+    await readyAt(await opensLate([]));
+    expect(count('sip.lost')).toBe(0);
+  });
+
+  it('is passed over when there is another', async () => {
+    await opensLate([second.url]);
+    await readyAt(second.url);
+  });
+});
+
 describe('sleep', () => {
   it('does not cost the registration: it is refreshed in the moment of waking', async () => {
     first.grants = 600;
@@ -278,6 +300,16 @@ describe('a changed network', () => {
     await until(() => hurdle.opened === 2 && hurdle.connections === 1);
     expect(registrations()).toHaveLength(1);
     expect(count('sip.lost')).toBe(0);
+  });
+
+  it('comes back though the server was silent on the new connection too', async () => {
+    start({ servers: [first.url] });
+    await readyAt(first.url);
+    first.faults.set({ deaf: true });
+    network.dispatchEvent(new Event('online'));
+    await untilMoving(() => count('sip.lost') === 1);
+    first.faults.clear();
+    await untilMoving(() => registrations().length === 2);
   });
 
   it('ends the wait for the next try', async () => {

@@ -1,5 +1,8 @@
 /** The line: connects, registers, refreshes, finds a dead connection, comes back. Real sockets on loopback, the clock in the test's hand. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import type { SipAccount, SipPort } from '../../../packages/phone-engine/src/ports.ts';
 import { createSipPort } from '../../../packages/phone-engine/src/sip/index.ts';
 import type { SipSignal } from '../../../packages/phone-engine/src/state.ts';
@@ -192,6 +195,36 @@ describe('a connection', () => {
       clock.advance(1_000);
       return count('sip.registered') === 2;
     });
+  });
+});
+
+describe('a server like Asterisk', () => {
+  it('is not called dead though it answers no pings and sends some itself', async () => {
+    // Passes everything on to the scripted PBX but the pings, which Asterisk drops.
+    const front = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'sip' });
+    let near: WebSocket | undefined;
+    front.on('connection', (socket) => {
+      near = socket;
+      const far = new WebSocket(pbx.url, 'sip');
+      const opened = once(far, 'open');
+      far.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+      socket.on('message', (data, isBinary) => {
+        if (String(data).trim() !== '') void opened.then(() => far.send(data, { binary: isBinary }));
+      });
+      socket.on('close', () => far.close());
+    });
+    await once(front, 'listening');
+    pbx.grants = 600;
+    await ready({ servers: [`ws://127.0.0.1:${(front.address() as AddressInfo).port}`] });
+    await pbx.letPass(clock, 29_000);
+    expect(pbx.options.length).toBeGreaterThan(5);
+    near?.send('\r\n\r\n');
+    const before = pbx.options.length;
+    await pbx.letPass(clock, 60_000);
+    expect(pbx.options.length).toBeGreaterThan(before + 15);
+    expect(count('sip.lost')).toBe(0);
+    for (const socket of front.clients) socket.terminate();
+    front.close();
   });
 });
 

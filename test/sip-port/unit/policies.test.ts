@@ -224,6 +224,13 @@ describe('mended messages', () => {
     for (const type of [named('text/plain'), '\r\nc: text/plain', '\r\ncontent-type : a/b'])
       expect(mendIncoming(invite(type, 'v=0\r\n'))).toBe(invite(type, 'v=0\r\n'));
   });
+  it('writes the type of a description the one way sip.js knows', () => {
+    const invite = (type: string) => `INVITE sip:1@x SIP/2.0\r\n${type}\r\nTo: <sip:1@x>\r\n\r\nv=0\r\n`;
+    for (const value of ['Application/SDP', 'application/sdp;charset=utf-8', 'APPLICATION/SDP ; a="b"'])
+      expect(mendIncoming(invite(`c : ${value}`))).toBe(invite('c : application/sdp'));
+    for (const value of ['application/sdpfrag', 'application/sdp;a=b;\r\n c=d', 'application/sdp x', 'multipart/mixed'])
+      expect(mendIncoming(invite(`Content-Type: ${value}`))).toBe(invite(`Content-Type: ${value}`));
+  });
   it('keeps a body untouched', () => {
     const body = 'v=0\r\nTo: not a header\r\n';
     const mended = mendIncoming(`SIP/2.0 183 x\r\nCSeq: 1 INVITE\r\nTo: <sip:1@x>;tag=1\r\n\r\n${body}`);

@@ -2,7 +2,7 @@ import { FakeClock } from '@patchcord/phone-engine/testing';
 import type { Notification } from 'sip.js/lib/api/notification.js';
 import type { Session as Dialog } from 'sip.js/lib/core/session/session.js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { tellableCallId } from '../../../packages/phone-engine/src/sip/sip-call.ts';
+import { tellableCallId } from '../../../packages/phone-engine/src/sip/caller-headers.ts';
 import { Transfer } from '../../../packages/phone-engine/src/sip/transfer.ts';
 
 let told: string[];

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { DialogInfo } from '../../../packages/phone-engine/src/sip/dialog-info.ts';
 import { readSummary } from '../../../packages/phone-engine/src/sip/message-summary.ts';
+import { ownDevice } from '../../../packages/phone-engine/src/sip/redirection.ts';
 
 const info = (version: number, state: 'full' | 'partial', ...dialogs: readonly string[]): string =>
   `<?xml version="1.0"?><dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="${version}" state="${state}" entity="sip:2001@example.test">${dialogs.join('')}</dialog-info>`;
@@ -50,6 +51,19 @@ describe('a watched extension', () => {
   it('holds its call when its sound is not rendered', () => {
     const held = '<local><target uri="sip:2001@host"><param pname="+sip.rendering" pval="no"/></target></local>';
     expect(having(info(0, 'full', dialog('confirmed', '', held))).show('2001').status).toBe('held');
+  });
+
+  it('has its call where its phone is, as far as that is in the own domain', () => {
+    const at = (uri: string) => {
+      const local = `<local><target uri="${uri}"/></local>`;
+      return ownDevice(having(info(0, 'full', dialog('confirmed', '', local))).localTarget, 'pbx.example')?.toString();
+    };
+    expect(at('sip:2001-desk@pbx.example;gr=urn:uuid:1-2;transport=ws')).toBe(
+      'sip:2001-desk@pbx.example;gr=urn:uuid:1-2',
+    );
+    expect(at('sip:2001@PBX.example')).toBe('sip:2001@pbx.example');
+    expect(at('sip:2001@10.0.0.5:5060')).toBeUndefined();
+    expect(at('')).toBeUndefined();
   });
 
   it('can’t be taken over where the identifiers are missing or not fit for a header', () => {

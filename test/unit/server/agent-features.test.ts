@@ -149,6 +149,9 @@ describe('settings that can’t be', () => {
       'tenants.0.features.watch: must be "colleagues" or a list of extensions',
     ])
       expect(told).toContain(line);
+    const aimless = problemsOf({ features: { pickup: { directed: '**' }, forwarding: { on: '*72', off: '*73' } } });
+    expect(aimless).toContain('tenants.0.features.pickup.directed: must hold "{extension}"');
+    expect(aimless).toContain('tenants.0.features.forwarding.on: must hold "{number}"');
   });
 
   it('are told for the way to the phone system and for sound as well', () => {

@@ -161,6 +161,20 @@ describe('a message that a phone system hands over', () => {
     expect(await inList(ada, id)).toMatchObject({ heard: false, deletedAt: null });
   });
 
+  it('arrives whatever the caller calls himself, and is no newer than now', async () => {
+    const ada = (await one.signIn('ada')).token;
+    const id = await leave({
+      name: `Bob\u0000\r\nX-Evil: 1${'x'.repeat(400)}`,
+      number: '7'.repeat(300),
+      at: now() + dayMs,
+      text: 'cvv 123 '.repeat(4_000),
+    });
+    const told = await inList(ada, id);
+    expect(told?.from.name).toMatch(/^Bob {3}X-Evil: 1x+$/);
+    expect([told?.from.name?.length, told?.from.number.length]).toEqual([255, 128]);
+    expect(told?.at).toBeLessThanOrEqual(now());
+  });
+
   it('is told at once to the panels of whose mailbox it is, and to webhooks, with who called', async () => {
     const session = await one.signIn('ada');
     const panel = await one.connect(session.token);
@@ -216,6 +230,10 @@ describe('a message that a phone system hands over', () => {
     expect(await refused(post(without))).toContain('a part "sound" with a file');
     expect(await refused(post(broken))).toContain('no JSON');
     expect(await refused(post(form({ at: 'yesterday' })))).toContain('does not fit at "at"');
+    expect(await refused(post(form({ at: 1e300 })))).toContain('does not fit at "at"');
+    const scattered = form({});
+    for (let part = 0; part < 20; part += 1) scattered.append('more', '');
+    expect(await refused(post(scattered))).toContain('more than 20 parts');
     expect(await refused(post(form({ mailbox: '1009' })))).toContain('no agent has the mailbox "1009"');
     expect(await refused(post(form({}, Buffer.from('this is no sound at all'))))).toContain('neither WAV nor MP3');
     expect(await refused(post(form({}, wavOf([440]).subarray(0, 9_000))))).toContain('shorter than its own header');

@@ -2,7 +2,7 @@
 import type { MayCall } from '@patchcord/call-protocol';
 import { expect, it } from 'vitest';
 import { ada, adaNumber, officeFeatures } from '../../panel/sample-profile.ts';
-import { type LabFrame, openReady, openLab, type PanelLab, passTime, until } from './panel-lab.ts';
+import { type LabFrame, openLab, openReady, type PanelLab, passTime, until } from './panel-lab.ts';
 
 async function phoneWith(mayCall: Readonly<Record<string, MayCall>>): Promise<{ lab: PanelLab; frame: LabFrame }> {
   const lab = openLab();
@@ -49,7 +49,10 @@ it('a number that must not be called is refused with the reason, from the field,
 it('who asked not to be called is called when the agent says so, with the record, and never by itself', async () => {
   const { frame } = await phoneWith({ [adaNumber]: ask });
   const model = frame.model();
-  expect(await model.dialFromHost({ number: adaNumber, record: ada.record })).toEqual({ ok: true, reason: 'Do not call' });
+  expect(await model.dialFromHost({ number: adaNumber, record: ada.record })).toEqual({
+    ok: true,
+    reason: 'Do not call',
+  });
   expect(model.callQuestion.value).toMatchObject({ name: 'Ada Lindqvist', reason: 'Do not call' });
   model.callQuestion.value?.drop();
   expect(model.callQuestion.value).toBeNull();

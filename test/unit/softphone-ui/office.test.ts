@@ -5,7 +5,7 @@ import { signal } from '@preact/signals';
 import { expect, it } from 'vitest';
 import { createOffice, type Lamp } from '../../../packages/softphone-ui/src/office.ts';
 import { officeFeatures, profile } from '../../panel/sample-profile.ts';
-import { openReady, openLab, talk, until } from './panel-lab.ts';
+import { openLab, openReady, talk, until } from './panel-lab.ts';
 
 function office(part: Partial<typeof officeFeatures> = {}, watched: readonly Watched[] = []) {
   const said: string[] = [];

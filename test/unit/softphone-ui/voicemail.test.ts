@@ -1,7 +1,7 @@
 /** The mailbox as the panel keeps it: what a refusal undoes, what a late answer must not bring back, what the badge counts. */
 import { expect, it } from 'vitest';
 import { messagesFor, officeFeatures, plainFeatures } from '../../panel/sample-profile.ts';
-import { openReady, openLab, until } from './panel-lab.ts';
+import { openLab, openReady, until } from './panel-lab.ts';
 
 async function mailbox() {
   const lab = openLab();

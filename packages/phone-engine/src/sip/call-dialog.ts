@@ -8,6 +8,7 @@ import { SessionState } from 'sip.js/lib/api/session-state.js';
 import type { SessionDialog } from 'sip.js/lib/core/dialogs/session-dialog.js';
 import { getBody } from 'sip.js/lib/core/messages/body.js';
 import type { IncomingRequest } from 'sip.js/lib/core/messages/incoming-request.js';
+import type { IncomingRequestMessage } from 'sip.js/lib/core/messages/incoming-request-message.js';
 import type { ResponseOptions } from 'sip.js/lib/core/messages/outgoing-response.js';
 import { SessionState as DialogState } from 'sip.js/lib/core/session/session.js';
 import type { CallMedia } from './call-media.ts';
@@ -37,6 +38,16 @@ export interface CallDialogOptions {
 interface OpenSession {
   pendingReinvite: boolean;
   onInviteRequest(request: IncomingRequest): void;
+}
+
+/** RFC 3261 section 8.2.3. Taken for a re-INVITE without an offer, it would get one of ours, never answer it, and so end the call. */
+const unknownType: ResponseOptions = { statusCode: 415, extraHeaders: ['Accept: application/sdp'] };
+
+/** A body that is no description, and that may not be passed over. */
+function isForeign(message: IncomingRequestMessage): boolean {
+  const body = getBody(message);
+  if (!body || body.contentDisposition === 'session') return false;
+  return !/;\s*handling\s*=\s*"?optional/i.test(message.getHeader('content-disposition') ?? '');
 }
 
 export class CallDialog {
@@ -129,6 +140,7 @@ export class CallDialog {
     const { message } = request;
     const dialog = dialogOf(around.userAgent.userAgentCore, message) as SessionDialog | undefined;
     if (!dialog) return void request.reject({ statusCode: 481 });
+    if (isForeign(message)) return void request.reject(unknownType);
     const { refusal, headers } = timer.answer(message);
     if (refusal) return void request.reject({ statusCode: 422, extraHeaders: headers });
     refreshTarget(dialog, message);
@@ -179,6 +191,7 @@ export class CallDialog {
     // were the offer of no use, sip.js would say BYE too early, and throw where nobody catches.
     if (session.state !== SessionState.Established || session.dialog?.sessionState === DialogState.AckWait)
       return void request.reject({ statusCode: 491 });
+    if (isForeign(request.message)) return void request.reject(unknownType);
     const { refusal, headers } = timer.answer(request.message);
     if (refusal) return void request.reject({ statusCode: 422, extraHeaders: headers });
     const accept = request.accept.bind(request);

@@ -39,6 +39,8 @@ export class CallMedia implements Member {
   #silenced = false;
   #onChange: (() => void) | undefined;
   #closed = false;
+  /** Chromium keeps a connection that is closed between a change of its state and the event of it; our listeners would keep the whole call with it. */
+  #listening = new AbortController();
   /** The branch of a forked call whose early media is heard, by its ICE name. */
   #earlyBranch: string | undefined;
   #otherBranch = false;
@@ -80,10 +82,15 @@ export class CallMedia implements Member {
       iceServers: options.iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
       iceTransportPolicy: options.policy.iceTransportPolicy,
     });
-    connection.addEventListener('track', (event) => this.#hear(event));
-    connection.addEventListener('connectionstatechange', () => {
-      if (connection === this.#connection) this.path.look();
-    });
+    const { signal } = this.#listening;
+    connection.addEventListener('track', (event) => this.#hear(event), { signal });
+    connection.addEventListener(
+      'connectionstatechange',
+      () => {
+        if (connection === this.#connection) this.path.look();
+      },
+      { signal },
+    );
     return connection;
   }
 
@@ -174,7 +181,8 @@ export class CallMedia implements Member {
   /** The next offer is made by a new peer connection, with a new path and a new key; the microphone moves over. */
   startAfresh(): void {
     if (this.#closed) return;
-    this.#connection.close();
+    this.#closeConnection();
+    this.#listening = new AbortController();
     this.#transceiver = undefined;
     this.#connection = this.#openConnection();
   }
@@ -238,8 +246,13 @@ export class CallMedia implements Member {
     this.#onChange?.();
     this.path.close();
     this.#sent.close();
-    this.#connection.close();
+    this.#closeConnection();
     this.#options.sound.silence(this.#options.call);
+  }
+
+  #closeConnection(): void {
+    this.#listening.abort();
+    this.#connection.close();
   }
 
   async #usable(): Promise<string> {

@@ -1,8 +1,8 @@
 /** What a call needs of the port around it. Owns no behaviour. */
+import type { CallId } from '@patchcord/call-protocol';
 import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { ClockPort, IceServer, SipAccount, SoundPort } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
-import type { SipCall } from './sip-call.ts';
 import type { SipLog } from './sip-log.ts';
 import type { FollowedTarget } from './transfer-request.ts';
 
@@ -23,14 +23,26 @@ export interface CallSurroundings {
   connected(): boolean;
   signal(signal: SipSignal): void;
   /** Called once, right after `sip.ended`. */
-  over(call: SipCall): void;
+  over(call: { readonly id: CallId }): void;
   /** Runs when the line is ready again; dropped if that takes longer than a minute. */
   whenReady(run: () => void): void;
   /** Places the call that the far side asks for in the place of this one. Undefined where that is not possible. */
-  follow(call: SipCall, target: FollowedTarget): Following | undefined;
+  follow(call: SentCall, target: FollowedTarget): Following | undefined;
 }
 
 export type EndedBy = 'agent' | 'far-side' | 'network';
+
+/** A call whose far side sends it on, as far as its successor has to know it. */
+export interface SentCall {
+  readonly id: CallId;
+  readonly held: boolean;
+  readonly muted: boolean;
+  readonly farHeld: boolean;
+  /** Ends without a word to the agent: the successor goes on under the same id. */
+  retire(): void;
+  /** The far side hung up, and there is no successor. */
+  farSideGone(reason: string): void;
+}
 
 /** A call on its way to where the far side sent us. */
 export interface Following {

@@ -23,6 +23,14 @@ const longestHeader = 4_096;
 const mostAddresses = 20;
 const longestWaitMs = 60_000;
 
+/** Longest SIP Call-ID an event carries. A PBX may send longer ones; they are cut, which still joins its own call records by their start. */
+const longestCallId = 255;
+
+/** A Call-ID as it may stand in an event. */
+export function tellableCallId(callId: string): string {
+  return callId.slice(0, longestCallId);
+}
+
 /** The values of a header that may hold several (RFC 3261 section 7.3.1), one by one; at most 20. */
 export function valuesOf(message: HeaderSource, name: string): string[] {
   const values: string[] = [];
@@ -33,6 +41,19 @@ export function valuesOf(message: HeaderSource, name: string): string[] {
   }
   return values;
 }
+
+/** What stands after `;name=` in a header value (RFC 3261 section 7.3.1), without quotes, at most 100 characters; undefined when it is not there. */
+export function parameter(text: string, name: string): string | undefined {
+  const [, quoted, bare] =
+    new RegExp(`;\\s*${name}\\s*=\\s*(?:"([^"]{0,100})|([^";,\\s]{1,100}))`, 'i').exec(text) ?? [];
+  return quoted ?? bare;
+}
+
+/** A parameter that counts; undefined when it does not. */
+const countOf = (text: string, name: string): number | undefined => {
+  const digits = /^\d{1,6}/.exec(parameter(text, name) ?? '')?.[0];
+  return digits === undefined ? undefined : Number(digits);
+};
 
 /** Reads a name-addr or addr-spec (RFC 3261 section 25.1) with a sip, sips or tel URI; null when it is none. */
 export function readAddress(text: string): ReadAddress | null {
@@ -101,16 +122,16 @@ export function diversion(message: HeaderSource): { readonly from: Party; readon
   // The topmost value is the latest diversion (RFC 5806 section 5).
   const latest = addresses(message, 'diversion')[0];
   if (!latest) return fromHistory(message);
-  const token = /;\s*reason\s*=\s*"?([^";,]{1,60})/i.exec(latest.parameters)?.[1] ?? '';
+  const token = parameter(latest.parameters, 'reason') ?? '';
   return { from: callerOf(latest, latest, !isOpen(latest)), reason: reasonWords(token) };
 }
 
 function fromHistory(message: HeaderSource): ReturnType<typeof diversion> {
   const entries = addresses(message, 'history-info').map((address) => ({
     address,
-    index: /;\s*index\s*=\s*([\d.]+)/i.exec(address.parameters)?.[1] ?? '',
+    index: parameter(address.parameters, 'index') ?? '',
     // The target was changed to another one, and this is the entry it was changed from (RFC 7044 section 5.2).
-    mapped: /;\s*mp\s*=\s*([\d.]+)/i.exec(address.parameters)?.[1],
+    mapped: parameter(address.parameters, 'mp'),
     cause: /[;?]\s*cause(?:=|%3d)(\d{3})/i.exec(address.uri)?.[1],
     private: /privacy(?:=|%3d)/i.test(address.uri),
   }));
@@ -138,13 +159,12 @@ export function answersAfter(message: HeaderSource): number | undefined {
   const mode = message.getHeader('priv-answer-mode') ?? message.getHeader('answer-mode');
   if (mode !== undefined) return /^\s*auto\b/i.test(mode) ? 0 : undefined;
   for (const value of valuesOf(message, 'call-info')) {
-    const seconds = /;\s*answer-after\s*=\s*"?(\d{1,6})/i.exec(value)?.[1];
-    if (seconds !== undefined) return Math.min(Number(seconds) * 1_000, longestWaitMs);
+    const seconds = countOf(value, 'answer-after');
+    if (seconds !== undefined) return Math.min(seconds * 1_000, longestWaitMs);
   }
   for (const value of valuesOf(message, 'alert-info')) {
     if (!/(?:info\s*=\s*"?|^\W*|\/)(?:alert-autoanswer|auto[- ]?answer|ring[- ]?answer)\b/i.test(value)) continue;
-    const seconds = /;\s*delay\s*=\s*"?(\d{1,6})/i.exec(value)?.[1] ?? '0';
-    return Math.min(Number(seconds) * 1_000, longestWaitMs);
+    return Math.min((countOf(value, 'delay') ?? 0) * 1_000, longestWaitMs);
   }
   return undefined;
 }

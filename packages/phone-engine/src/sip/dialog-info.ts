@@ -13,11 +13,14 @@ interface WatchedDialog {
   readonly callId: string;
   readonly localTag: string;
   readonly remoteTag: string;
+  /** Contact of the watched phone in this dialog; empty when it is not told. */
+  readonly localTarget: string;
 }
 
 const mostDialogs = 20;
 /** Longest identifier worth repeating in a header of ours. */
 const longestId = 255;
+const longestUri = 1_000;
 
 export class DialogInfo {
   readonly #dialogs = new Map<string, WatchedDialog>();
@@ -65,6 +68,11 @@ export class DialogInfo {
     return `${dialog.callId};to-tag=${dialog.localTag};from-tag=${dialog.remoteTag}${early}`;
   }
 
+  /** Where the call of `replaces` is, as a URI; empty when it is not told. */
+  get localTarget(): string {
+    return this.#foremost()?.localTarget ?? '';
+  }
+
   #foremost(): WatchedDialog | undefined {
     const all = [...this.#dialogs.values()];
     for (const state of ['ringing', 'talking', 'held', 'trying'] as const) {
@@ -93,15 +101,15 @@ function readDialog(element: Element): WatchedDialog | null {
     return value.length <= longestId && /^[!-:<-~]+$/.test(value) ? value : '';
   };
   const sideOf = (name: string): Element | null => child(name);
-  const rendering = [...(child('target', sideOf('local'))?.children ?? [])].find(
-    (it) => it.getAttribute('pname') === '+sip.rendering',
-  );
+  const localTarget = child('target', sideOf('local'));
+  const rendering = [...(localTarget?.children ?? [])].find((it) => it.getAttribute('pname') === '+sip.rendering');
   const common = {
     direction,
     farSide: readParty(child('identity', sideOf('remote')) ?? child('target', sideOf('remote'))),
     callId: id('call-id'),
     localTag: id('local-tag'),
     remoteTag: id('remote-tag'),
+    localTarget: (localTarget?.getAttribute('uri') ?? '').trim().slice(0, longestUri),
   } as const;
   switch (state) {
     case 'trying':

@@ -46,6 +46,9 @@ export function serveDialogRequests(core: UserAgentCore, ownerOf: Owner): void {
     // sip.js throws here instead of answering.
     if (method === 'INVITE' && !message.hasHeader('contact'))
       return void core.replyStateless(message, { statusCode: 400 });
+    // sip.js says 480.
+    if (method === 'REFER' && !message.hasHeader('refer-to'))
+      return void core.replyStateless(message, { statusCode: 400 });
     // The offer of an UPDATE is still being answered: sip.js would take in both at once, and end the call (RFC 3261 section 14.2).
     if (method === 'INVITE' && answersUpdate(core.dialogs.get(callId + toTag + fromTag)))
       return void core.replyStateless(message, { statusCode: 500, extraHeaders: ['Retry-After: 1'] });

@@ -4,15 +4,14 @@
  */
 import type { Party } from '@patchcord/call-protocol';
 import type { SipSignal } from '../state.ts';
-import type { CallSurroundings, Following } from './call-surroundings.ts';
+import type { CallSurroundings, Following, SentCall } from './call-surroundings.ts';
 import { GatedSound } from './gated-sound.ts';
 import { OutboundCall } from './outbound-call.ts';
-import type { SipCall } from './sip-call.ts';
 import type { FollowedTarget } from './transfer-request.ts';
 
 /** @param takeOver makes this call the one of its id; called once, when it is answered */
 export function followTransfer(
-  old: SipCall,
+  old: SentCall,
   target: FollowedTarget,
   around: CallSurroundings,
   place: (call: OutboundCall) => void,

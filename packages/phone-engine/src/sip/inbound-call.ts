@@ -11,11 +11,11 @@ import type { IncomingRequest } from 'sip.js/lib/core/messages/incoming-request.
 import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { DeclineCode } from '../state.ts';
 import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
-import { answersAfter, assertedAddress, diversion, verification } from './caller-headers.ts';
+import { answersAfter, assertedAddress, diversion, tellableCallId, verification } from './caller-headers.ts';
 import { callerOf, wantsPrivacy } from './party.ts';
 import { reasonText, saysElsewhere } from './reason.ts';
 import { ReliableRinging } from './reliable-ringing.ts';
-import { SipCall, tellableCallId } from './sip-call.ts';
+import { SipCall } from './sip-call.ts';
 
 /** A ringing call whose line does not come back is over: its CANCEL could not reach us. */
 const lostLineMs = 5_000;

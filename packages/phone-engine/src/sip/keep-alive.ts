@@ -6,6 +6,7 @@
  *
  *   ping (double CRLF) ──(2 s without a pong)──→ OPTIONS ──(4 s without an answer)──→ REGISTER, which it has answered before
  *
+ * Only the answer to a ping that is still open counts as one: what a server sends by itself says nothing of what it answers.
  * A server that has answered one of them is dead when it no longer does. The deadline follows its slowest answer lately, so that a far server
  * or a thin line is given time.
  *
@@ -57,7 +58,8 @@ export class KeepAlive {
   #deadline: unknown;
   #asking: Question | undefined;
   #askedAt = 0;
-  #pingedAt = 0;
+  /** When the last ping left that has no pong yet, epoch ms. */
+  #pingedAt: number | undefined;
 
   constructor(options: KeepAliveOptions) {
     this.#options = options;
@@ -86,6 +88,7 @@ export class KeepAlive {
     clock.clearTimeout(this.#deadline);
     this.#timer = this.#deadline = this.#asking = undefined;
     this.#running = false;
+    this.#pingedAt = undefined;
   }
 
   /** There is reason to doubt: asks now. */
@@ -97,8 +100,12 @@ export class KeepAlive {
     const habit = this.#habit;
     // What comes by itself shows that the server sends, not that it receives.
     if (!this.#running || what === 'request') return;
-    if (what === 'pong') this.#answered('ping', this.#pingedAt);
-    else if (this.#asking === 'options') this.#answered('options', this.#askedAt);
+    if (what === 'pong') {
+      const askedAt = this.#pingedAt;
+      this.#pingedAt = undefined;
+      if (askedAt === undefined || this.#options.clock.now() - askedAt > longestDeadlineMs) return;
+      this.#answered('ping', askedAt);
+    } else if (this.#asking === 'options') this.#answered('options', this.#askedAt);
     habit.allowanceMs = Math.max(shortestDeadlineMs, habit.allowanceMs * 0.9);
     this.#settle();
   }

@@ -13,9 +13,12 @@ import { URI } from 'sip.js/lib/grammar/uri.js';
 import type { ClockPort, SipAccount } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
 import { backOffMs, refreshAfterMs } from './back-off.ts';
+import { FailBack } from './fail-back.ts';
 import { KeepAlive } from './keep-alive.ts';
-import { LineMove, lookAgainMs } from './line-move.ts';
+import { LineMove } from './line-move.ts';
+import { LineWait } from './line-wait.ts';
 import { type RegisterOutcome, Registration } from './registration.ts';
+import { isFinal, refusalText } from './registration-refusal.ts';
 import { ServerList } from './server-list.ts';
 import type { SipLog } from './sip-log.ts';
 import type { Heard, SipSocket } from './sip-socket.ts';
@@ -43,6 +46,8 @@ export interface LineOptions {
  */
 const openMs = 3_000;
 const patientOpenMs = 8_000;
+/** A server that nobody can stand in for gets the fourth packet as well; the next try begins before the system would send a fifth. */
+const onlyOpenMs = 6_000;
 /** For the answer to REGISTER while there is another server that may answer. */
 const registerMs = 3_000;
 /** A line that is lost sooner than this after it was ready has not been ready for anything. */
@@ -61,6 +66,8 @@ export class Line {
   readonly #keepAlive: KeepAlive;
   readonly #list: ServerList;
   readonly #move: LineMove;
+  readonly #failBack: FailBack;
+  readonly #wait: LineWait;
   #stopped = false;
   #everRegistered = false;
   #server = '';
@@ -71,19 +78,19 @@ export class Line {
   #end: ((ending: Ending) => void) | undefined;
   /** Since when this connection is registered, epoch ms. */
   #readyAt: number | undefined;
-  #hurry: (() => void) | undefined;
-  #hurried = false;
   #renewed = false;
   /** The connection whose REGISTER waits for its answer. */
   #registering: ((ending: Ending) => void) | undefined;
+  /** The connection that a move began from: until that is over nobody else registers for it. */
+  #movingFrom: ((ending: Ending) => void) | undefined;
   /** Answers of the server so far. */
   #answers = 0;
   #refresh: { readonly at: number; readonly timer: unknown } | undefined;
-  #failBackTimer: unknown;
 
   constructor(options: LineOptions) {
     this.#options = options;
     const { account, userAgent, clock, socket, servers } = options;
+    this.#wait = new LineWait(clock);
     this.#list = new ServerList(servers);
     this.#registration = new Registration({
       userAgent,
@@ -93,6 +100,14 @@ export class Line {
       clock,
     });
     this.#move = new LineMove({ socket, registration: this.#registration, clock, settingUp: options.settingUp });
+    this.#failBack = new FailBack({
+      seconds: account.failBackSeconds,
+      clock,
+      random: options.random,
+      settingUp: options.settingUp,
+      better: () => this.#list.betterThan(this.#server, clock.now()),
+      moveTo: (server) => this.#moveTo(server, () => !options.settingUp()),
+    });
     this.#keepAlive = new KeepAlive({
       clock,
       sendPing: () => socket.ping(),
@@ -115,14 +130,14 @@ export class Line {
   /** A new credential is in place: registers with it at once. */
   renew(): void {
     this.#renewed = true;
-    this.#hurry?.();
+    this.#wait.end();
     if (this.#end) void this.#register();
   }
 
   /** There is reason to doubt the connection: asks the server, and a wait for the next try ends now. */
   doubt(): void {
     this.#keepAlive.doubt();
-    this.#hurryUp();
+    this.#wait.hurry(this.#end === undefined);
   }
 
   /** Time passed that no timer saw: what was due is done now. */
@@ -161,7 +176,7 @@ export class Line {
     socket.dropNext();
     if (socket.isConnected() && this.#everRegistered) await this.#registration.unregister();
     this.#end?.(stoppedEnding);
-    this.#hurry?.();
+    this.#wait.end();
     this.#move.hasten();
     socket.abandon();
   }
@@ -176,7 +191,8 @@ export class Line {
         this.#rounds += 1;
         this.#list.startRound();
         const now = clock.now();
-        await this.#pause(Math.max(this.#list.peaceMs(now), backOffMs(this.#rounds, now - lostAt, random())));
+        const ms = Math.max(this.#list.peaceMs(now), backOffMs(this.#rounds, now - lostAt, random()));
+        await this.#wait.pause(this.#renewed ? 0 : ms);
         continue;
       }
       this.#server = server;
@@ -187,7 +203,7 @@ export class Line {
       if (this.#stopped) return;
       log('warn', 'line.lost', { reason: ending.reason, rounds: this.#rounds });
       if (ending.why === 'rejected') {
-        await this.#credential();
+        while (!this.#renewed && !this.#stopped) await this.#wait.forWord();
         this.#list.works(this.#server);
         this.#rounds = 0;
         lostAt = clock.now();
@@ -212,8 +228,7 @@ export class Line {
   async #connect(server: string): Promise<Ending> {
     const { socket, clock } = this.#options;
     // After a refused credential the connection is still there, and running calls depend on it.
-    const withinMs = this.#rounds % 4 === 3 ? patientOpenMs : openMs;
-    const failure = socket.isConnected() ? '' : await socket.open(server, withinMs);
+    const failure = socket.isConnected() ? '' : await socket.open(server, this.#openWithinMs);
     if (this.#stopped) socket.abandon();
     if (this.#stopped || failure !== '')
       return { why: 'refused', reason: `${hostOf(server)}: ${failure}`, retryAfterMs: 0 };
@@ -224,7 +239,7 @@ export class Line {
     const ending = await over;
     this.#end = undefined;
     clock.clearTimeout(this.#refresh?.timer);
-    clock.clearTimeout(this.#failBackTimer);
+    this.#failBack.cancel();
     this.#refresh = undefined;
     if (ending.why !== 'rejected') {
       this.#keepAlive.stop();
@@ -236,7 +251,7 @@ export class Line {
   /** Registers or refreshes over the connection in use; one at a time. */
   async #register(): Promise<void> {
     const end = this.#end;
-    if (!end || this.#registering === end || this.#move.underWay) return;
+    if (!end || this.#registering === end || this.#movingFrom === end) return;
     this.#registering = end;
     this.#renewed = false;
     const outcome = await this.#registration.register(this.#registerWithinMs);
@@ -248,6 +263,11 @@ export class Line {
     if (outcome.kind === 'refused') return this.#refused(outcome, end);
     this.#accepted(outcome);
     if (this.#renewed) void this.#register();
+  }
+
+  get #openWithinMs(): number {
+    if (this.#rounds % 4 === 3) return patientOpenMs;
+    return this.#list.size === 1 ? onlyOpenMs : openMs;
   }
 
   /** In the first round over several servers a silent one gets less time than one that nobody can stand in for. */
@@ -281,31 +301,7 @@ export class Line {
     log('info', 'line.ready', { again });
     signal({ type: 'sip.registered', server: this.#server });
     onReady(again);
-    this.#planFailBack();
-  }
-
-  /** On a later server of the list: when the better ones are tried again. */
-  #planFailBack(): void {
-    const { account, clock, random, servers } = this.#options;
-    clock.clearTimeout(this.#failBackTimer);
-    if (account.failBackSeconds <= 0 || this.#server === servers[0]) return;
-    // Spread, so that a server that is back does not get everybody in one instant.
-    const inMs = account.failBackSeconds * 1_000 * (0.9 + random() * 0.2);
-    this.#failBackTimer = clock.setTimeout(() => void this.#failBack(), inMs);
-  }
-
-  async #failBack(): Promise<void> {
-    const { clock, settingUp } = this.#options;
-    if (settingUp()) {
-      this.#failBackTimer = clock.setTimeout(() => void this.#failBack(), lookAgainMs);
-      return;
-    }
-    const end = this.#end;
-    for (const better of this.#list.betterThan(this.#server, clock.now())) {
-      if (await this.#moveTo(better, () => !settingUp())) return;
-      if (this.#end !== end || this.#stopped) return;
-    }
-    this.#planFailBack();
+    if (this.#server !== this.#options.servers[0]) this.#failBack.plan();
   }
 
   /** True: the line goes on over a connection to `server`. False: everything is as before. */
@@ -313,6 +309,7 @@ export class Line {
     const { clock, log } = this.#options;
     const end = this.#end;
     if (!end || this.#move.underWay) return false;
+    this.#movingFrom = end;
     const isOver = (): boolean => this.#end !== end || this.#stopped;
     const outcome = await this.#move.to(server, {
       openMs,
@@ -320,6 +317,7 @@ export class Line {
       wanted: () => this.#registering !== end && wanted(),
       isOver,
     });
+    this.#movingFrom = undefined;
     if (isOver()) return false;
     if (outcome.kind === 'moved') {
       log('info', 'line.moved', { server });
@@ -347,35 +345,6 @@ export class Line {
     this.#options.signal({ type: 'sip.lost', reason });
   }
 
-  async #credential(): Promise<void> {
-    while (!this.#renewed && !this.#stopped) {
-      await new Promise<void>((resolve) => {
-        this.#hurry = resolve;
-      });
-    }
-    this.#hurry = undefined;
-  }
-
-  #hurryUp(): void {
-    this.#hurried = this.#end === undefined;
-    this.#hurry?.();
-  }
-
-  #pause(ms: number): Promise<void> {
-    const hurried = this.#hurried;
-    this.#hurried = false;
-    if (ms <= 0 || this.#renewed || hurried) return Promise.resolve();
-    const { clock } = this.#options;
-    return new Promise((resolve) => {
-      const timer = clock.setTimeout(done, ms);
-      this.#hurry = done;
-      function done(): void {
-        clock.clearTimeout(timer);
-        resolve();
-      }
-    });
-  }
-
   #sendOptions(): void {
     const { userAgent, account } = this.#options;
     const core = userAgent.userAgentCore;
@@ -394,18 +363,6 @@ const stoppedEnding: Ending = { why: 'lost', reason: 'stopped', retryAfterMs: 0 
 /** REGISTER and OPTIONS go to the domain itself, without a user (RFC 3261 section 10.2). */
 function registrarOf(account: SipAccount): URI {
   return new URI('sip', undefined as unknown as string, account.domain);
-}
-
-/** 401 and 403 (and a challenge nobody can answer) stay refusals until the credential changes; everything else may pass. */
-function isFinal(code: number): boolean {
-  return code === 401 || code === 403 || code === 407;
-}
-
-function refusalText(code: number, phrase: string): string {
-  if (code === 403) return `The PBX refuses this credential (403 ${phrase}).`;
-  if (code === 401 || code === 407)
-    return `The PBX does not accept the credential, or asks for a digest algorithm other than MD5 and SHA-256 (${code}).`;
-  return `The PBX refused the registration (${code} ${phrase}).`;
 }
 
 function hostOf(server: string): string {

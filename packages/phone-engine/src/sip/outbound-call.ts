@@ -12,14 +12,18 @@ import type { IncomingByeRequest } from 'sip.js/lib/core/messages/methods/bye.js
 import type { PrackableIncomingResponseWithSession } from 'sip.js/lib/core/messages/methods/invite.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
+import { tellableCallId } from './caller-headers.ts';
 import { reasonHeader, reasonText } from './reason.ts';
 import { nextTarget, targetUri } from './redirection.ts';
-import { SipCall, tellableCallId } from './sip-call.ts';
+import { SipCall } from './sip-call.ts';
 
 /** How long an unanswered call survives a lost line; the answer would go to the dead connection. */
 const lostLineMs = 5_000;
 /** After a description in a provisional response: how long sound may take before the agent hears a local ringback instead. */
 const soundWithinMs = 600;
+
+/** Of a call that was to be taken over. */
+const tooLate = 'Somebody else took it, or the caller gave up.';
 
 /** A far side that answers and hangs up at once: sip.js drops a BYE that comes while the answer is still being applied, and answers nothing. */
 class PlacedSession extends Inviter {
@@ -32,8 +36,10 @@ class PlacedSession extends Inviter {
 export interface OutboundOptions {
   /** The number that the far side shall see. */
   readonly callerId?: string;
-  /** Header lines of the INVITE. `Replaces: call-id;to-tag=…;from-tag=…` (and `;early-only`) takes over a dialog (RFC 3891). */
+  /** Header lines of the INVITE. */
   readonly headers?: readonly string[];
+  /** `call-id;to-tag=…;from-tag=…`, and `;early-only`: the dialog of somebody else that this call takes over (RFC 3891). */
+  readonly takesOver?: string;
   /** Nobody speaks on it. */
   readonly withoutMicrophone?: boolean;
 }
@@ -105,7 +111,8 @@ export class OutboundCall extends SipCall {
 
   protected explainEnd(): { by: EndedBy; code: number; reason: string } {
     if (this.unusable !== undefined) return { by: 'network', code: 488, reason: this.unusable };
-    return this.#failure ?? { by: 'network', code: 0, reason: 'The call could not be set up.' };
+    const reason = this.established ? 'The call broke off.' : 'The call could not be set up.';
+    return this.#failure ?? { by: 'network', code: 0, reason };
   }
 
   async #invite(): Promise<void> {
@@ -140,8 +147,9 @@ export class OutboundCall extends SipCall {
   /** Who calls, and what else the INVITE says. */
   #identity(): { readonly extraHeaders: string[]; readonly params?: { readonly fromUri: URI } } {
     const { account } = this.around;
-    const { callerId, headers = [] } = this.#options;
-    const extraHeaders = [...headers, ...this.timer.requestHeaders()];
+    const { callerId, headers = [], takesOver } = this.#options;
+    const replaces = takesOver === undefined ? [] : [`Replaces: ${takesOver}`];
+    const extraHeaders = [...headers, ...replaces, ...this.timer.requestHeaders()];
     const shown = callerId === undefined ? undefined : targetUri(callerId, account.domain);
     if (!shown) return { extraHeaders };
     if (account.callerIdIn === 'from') return { extraHeaders, params: { fromUri: shown } };
@@ -215,6 +223,7 @@ export class OutboundCall extends SipCall {
       by: network ? 'network' : 'far-side',
       code,
       reason:
+        (code === 481 && this.#options.takesOver !== undefined ? tooLate : undefined) ??
         redirected ??
         (reasonText(response.message.getHeader('reason')) || (response.message.reasonPhrase ?? '').slice(0, 120)),
     };

@@ -4,8 +4,7 @@
  */
 import { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
-import { type HeaderSource, readAddress, valuesOf } from './caller-headers.ts';
-
+import { type HeaderSource, parameter, readAddress, valuesOf } from './caller-headers.ts';
 import { redirectHeader } from './message-mending.ts';
 
 /** So many times one call follows; then it is over. */
@@ -26,6 +25,14 @@ export function ownTarget(uri: string, domain: string): URI | undefined {
   return targetUri(safeDecode(user), domain);
 }
 
+/** The same, at the one device of it that a `gr` names (RFC 5627): a dialog lives on one. */
+export function ownDevice(uri: string, domain: string): URI | undefined {
+  const target = ownTarget(uri, domain);
+  const device = /;gr=([\w.:~-]{1,200})(?![^;?])/i.exec(uri)?.[1];
+  if (target && device !== undefined) target.setParam('gr', device);
+  return target;
+}
+
 /**
  * Where the call goes on after a 301 or 302, or in plain words why it does not.
  * @param visited addresses this call has been sent to, as text
@@ -42,7 +49,7 @@ export function nextTarget(
     .map((address, order) => ({
       address,
       order,
-      q: Number(/;\s*q\s*=\s*([\d.]+)/i.exec(address.parameters)?.[1] ?? 1),
+      q: Number.parseFloat(parameter(address.parameters, 'q') ?? '1') || 0,
     }))
     .sort((a, b) => b.q - a.q || a.order - b.order);
   if (contacts.length === 0) return 'The far side sent the call on, and did not say where to.';

@@ -3,7 +3,7 @@
  * Must never send anything: it says what stands in which message, and asks for a refresh or for the end.
  */
 import type { ClockPort } from '../ports.ts';
-import type { HeaderSource } from './caller-headers.ts';
+import { type HeaderSource, parameter } from './caller-headers.ts';
 
 export interface SessionTimerOptions {
   readonly clock: ClockPort;
@@ -60,7 +60,7 @@ export class SessionTimer {
     const header = response.getHeader('session-expires');
     const seconds = secondsOf(header);
     if (seconds === null) this.#run(Math.max(this.#options.wantedSeconds, 0), 'us');
-    else this.#run(seconds, /;\s*refresher\s*=\s*uas\b/i.test(header ?? '') ? 'them' : 'us');
+    else this.#run(seconds, refresherOf(header) === 'uas' ? 'them' : 'us');
   }
 
   /** A request of the far side that begins the session or keeps it up: what its answer carries, or the refusal. */
@@ -79,9 +79,8 @@ export class SessionTimer {
     const floor = Math.max(leastSeconds, secondsOf(request.getHeader('min-se')) ?? 0);
     const seconds = Math.max(Math.min(asked ?? wanted, wanted), floor);
     // Whoever names a refresher knows timers, also when a request inside the dialog no longer says so.
-    const us =
-      (!knowsTimer(request) && !/;\s*refresher\s*=/i.test(header ?? '')) ||
-      /;\s*refresher\s*=\s*uas\b/i.test(header ?? '');
+    const refresher = refresherOf(header);
+    const us = (!knowsTimer(request) && refresher === undefined) || refresher === 'uas';
     this.#run(seconds, us ? 'us' : 'them');
     return {
       refusal: false,
@@ -145,6 +144,10 @@ export function intervalTooShort(request: HeaderSource): string[] | null {
 
 function knowsTimer(request: HeaderSource): boolean {
   return request.getHeaders('supported').some((tags) => /(^|[\s,])timer\b/i.test(tags));
+}
+
+function refresherOf(header: string | undefined): string | undefined {
+  return parameter(header ?? '', 'refresher')?.toLowerCase();
 }
 
 function secondsOf(header: string | undefined): number | null {

@@ -18,12 +18,13 @@ import type { SipSignal } from '../state.ts';
 import { CallDialog } from './call-dialog.ts';
 import { sendCallDigits } from './call-digits.ts';
 import { CallMedia } from './call-media.ts';
-import type { CallSurroundings, EndedBy, Following } from './call-surroundings.ts';
+import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
 import { Farewell } from './farewell.ts';
 import { HandingOver } from './handing-over.ts';
+import { Holding } from './holding.ts';
 import { reasonHeader, reasonText } from './reason.ts';
+import { SentOn } from './sent-on.ts';
 import { SessionTimer } from './session-timer.ts';
-import { readTransferRequest, reporter } from './transfer-request.ts';
 
 export abstract class SipCall {
   readonly id: CallId;
@@ -36,12 +37,11 @@ export abstract class SipCall {
   protected unusable: string | undefined;
   readonly #handing: HandingOver;
   readonly #farewell: Farewell;
-  #following: Following | undefined;
+  readonly #sentOn: SentOn;
+  readonly #holding: Holding;
   #ended = false;
   #established = false;
   #answered = false;
-  #held = false;
-  #holdAsked = false;
   #muted = false;
   #farHeld = false;
   #known = '';
@@ -76,6 +76,14 @@ export abstract class SipCall {
     });
     this.#handing = new HandingOver(this, around);
     this.#farewell = new Farewell(around);
+    this.#sentOn = new SentOn(this, around);
+    this.#holding = new Holding({
+      call: id,
+      media: this.media,
+      connected: () => around.connected(),
+      signal: (signal) => this.signal(signal),
+      ended: () => this.#ended,
+    });
   }
 
   abstract readonly direction: 'inbound' | 'outbound';
@@ -101,7 +109,7 @@ export abstract class SipCall {
   }
   /** What the agent asked for last. */
   get held(): boolean {
-    return this.#holdAsked;
+    return this.#holding.asked;
   }
   get muted(): boolean {
     return this.#muted;
@@ -130,47 +138,18 @@ export abstract class SipCall {
   /** Ends the call, whatever its phase. */
   hangUp(): void {
     if (this.#ended) return;
-    this.#following?.giveUp();
+    this.#sentOn.giveUp();
     if (this.#established) this.#farewell.say(this.session);
     else this.giveUp();
     this.finish('agent', 0, '');
   }
 
   hold(on: boolean): void {
-    const { dialog } = this;
-    if (!this.established || !dialog) {
-      this.signal({ type: 'sip.hold-refused', call: this.id, reason: 'The call is not connected.' });
-      return;
-    }
-    this.#holdAsked = on;
-    void dialog
-      .renegotiate(() => this.media.hold(on))
-      .then(async (outcome) => {
-        if (this.#ended) return;
-        if (outcome.ok) {
-          this.#held = on;
-          this.signal({ type: on ? 'sip.held' : 'sip.resumed', call: this.id });
-          return;
-        }
-        // Refused: the microphone (or the silence) that was there before comes back.
-        this.#holdAsked = this.#held;
-        await this.media.hold(this.#held).catch(() => {});
-        this.signal({
-          type: 'sip.hold-refused',
-          call: this.id,
-          reason: this.around.connected()
-            ? `The far side did not accept it (${outcome.reason}).`
-            : 'The line is down; try again when it is back.',
-        });
-      });
-    // The microphone does not wait for its turn: what the agent says after pressing hold must not be heard.
-    if (on) void this.media.hold(true).catch(() => {});
+    this.#holding.hold(on, this.established ? this.dialog : undefined);
   }
 
-  /** The call begins on hold: not a word leaves before it is resumed. */
   beginHeld(): void {
-    this.#held = this.#holdAsked = true;
-    void this.media.hold(true).catch(() => {});
+    this.#holding.begin();
   }
 
   mute(muted: boolean): void {
@@ -279,7 +258,7 @@ export abstract class SipCall {
       onRemote: (held) => {
         if (this.#farHeld === held) return;
         // Our own hold makes an honest far side answer recvonly or inactive; only what it does to us counts.
-        if (this.#held && held) return;
+        if (this.#holding.agreed && held) return;
         this.#farHeld = held;
         if (this.#answered) this.signal({ type: held ? 'sip.far-held' : 'sip.far-resumed', call: this.id });
       },
@@ -311,11 +290,11 @@ export abstract class SipCall {
       onBye: (bye: Bye) => {
         void bye.accept().catch(() => {});
         this.#handing.farSideLeft();
-        if (this.#following) this.#following.farSideLeft();
+        if (this.#sentOn.underWay) this.#sentOn.farSideLeft();
         else this.finish('far-side', 0, reasonText(bye.request.getHeader('reason')));
       },
       onNotify: (notification: Notification) => this.#handing.notify(notification),
-      onRefer: (referral: Referral) => this.#onRefer(referral),
+      onRefer: (referral: Referral) => this.#sentOn.take(referral, this.connectedDialog),
     };
   }
 
@@ -346,33 +325,9 @@ export abstract class SipCall {
   }
 
   #onSessionGone(): void {
-    if (this.#ended || this.#following) return;
+    if (this.#ended || this.#sentOn.underWay) return;
     const { by, code, reason } = this.explainEnd();
     this.finish(by, code, reason);
-  }
-
-  /** Shortcoming 18: without a delegate sip.js would dial wherever a stranger's REFER points. */
-  #onRefer(referral: Referral): void {
-    const { account, userAgent } = this.around;
-    const { request } = referral;
-    const target = account.followTransfers ? readTransferRequest(request, account.domain) : null;
-    if (!target || !this.established || this.#following) {
-      void referral.reject({ statusCode: 603 }).catch(() => {});
-      return;
-    }
-    // RFC 4488: the far side may want no reports.
-    const quiet = /^\s*false\b/i.test(request.getHeader('refer-sub') ?? '');
-    void referral.accept({ statusCode: 202, extraHeaders: quiet ? ['Refer-Sub: false'] : [] }).catch(() => {});
-    const report = reporter(this.session?.dialog, userAgent.contact.toString(), !quiet);
-    report('100 Trying', false);
-    this.#following = this.around.follow(this, {
-      ...target,
-      report: (status, final) => {
-        if (final) this.#following = undefined;
-        report(status, final);
-      },
-    });
-    if (!this.#following) report('503 Service Unavailable', true);
   }
 
   /** The far side that sent us away, and hung up, could not be replaced: that is this call's end. */
@@ -391,12 +346,4 @@ export abstract class SipCall {
     this.around.log('warn', 'call.path-broken', { call: this.id });
     if (this.established && this.around.connected()) void this.dialog?.renegotiate(() => this.media.restartPath());
   }
-}
-
-/** Longest SIP Call-ID an event carries. A PBX may send longer ones; they are cut, which still joins its own call records by their start. */
-const longestCallId = 255;
-
-/** A Call-ID as it may stand in an event. */
-export function tellableCallId(callId: string): string {
-  return callId.slice(0, longestCallId);
 }

@@ -1,37 +1,28 @@
 /**
- * The SIP port over sip.js 0.21.2: one account, its line and its calls, turned into commands and signals.
- * Owns the table of calls and the life of the user agent; sip.js is imported nowhere outside this folder. Must never let an error of sip.js, of a
- * malformed message or of a listener escape to its caller: every outcome is a signal.
+ * The SIP port over sip.js 0.21.2: commands in, signals out, for one account at a time; what that account is doing is its `Seat`'s.
+ * sip.js is imported nowhere outside this folder. Must never let an error of sip.js, of a malformed message or of a listener escape to its caller:
+ * every outcome is a signal.
  */
-import { type CallId, newCallId } from '@patchcord/call-protocol';
-import type { Invitation } from 'sip.js/lib/api/invitation.js';
-import type { Session } from 'sip.js/lib/api/session.js';
-import type { SessionDescriptionHandler } from 'sip.js/lib/api/session-description-handler.js';
-import { UserAgent } from 'sip.js/lib/api/user-agent.js';
-import { SIPExtension } from 'sip.js/lib/api/user-agent-options.js';
-import { URI } from 'sip.js/lib/grammar/uri.js';
-import type { ClockPort, IceServer, MixedCall, SipAccount, SipCredential, SipPort, SoundPort, Watching } from '../ports.ts';
+import type { CallId } from '@patchcord/call-protocol';
+import type { URI } from 'sip.js/lib/grammar/uri.js';
+import type {
+  ClockPort,
+  IceServer,
+  MixedCall,
+  SipAccount,
+  SipCredential,
+  SipPort,
+  SoundPort,
+  Watching,
+} from '../ports.ts';
 import type { DeclineCode, SipSignal } from '../state.ts';
-import type { CallSurroundings, Following } from './call-surroundings.ts';
 import { Conference } from './conference.ts';
-import { serveDialogRequests } from './dialog-requests.ts';
-import { dialFeatureCode } from './feature-code.ts';
-import { followTransfer } from './followed-transfer.ts';
 import { InboundCall } from './inbound-call.ts';
-import { Line } from './line.ts';
-import { OutboundCall, type OutboundOptions } from './outbound-call.ts';
-import { targetUri } from './redirection.ts';
-import { intervalTooShort } from './session-timer.ts';
-import { answerChallenges } from './sign-in.ts';
-import type { SipCall } from './sip-call.ts';
+import { MicrophoneGrant } from './microphone-grant.ts';
+import type { OutboundCall, OutboundOptions } from './outbound-call.ts';
+import { type Page, Seat } from './seat.ts';
 import type { SipLog } from './sip-log.ts';
-import { SipSocket, type SipSocketOptions } from './sip-socket.ts';
-import { whyUnusable } from './sound-description.ts';
-import { followAnsweredContact } from './target-refresh.ts';
-import type { FollowedTarget } from './transfer-request.ts';
-import { mayCarrySip, preloadedRoute } from './transport-rule.ts';
-import { watchForWake } from './wake-watch.ts';
-import { Watcher } from './watching.ts';
+import { mayCarrySip } from './transport-rule.ts';
 import { createWorkerClock } from './worker-clock.ts';
 
 export interface SipPortOptions {
@@ -47,60 +38,44 @@ export interface SipPortOptions {
   readonly newAudioContext?: () => AudioContext;
 }
 
-/** One account at work. */
-interface Seat {
-  readonly account: SipAccount;
-  readonly userAgent: UserAgent;
-  readonly socket: SipSocket;
-  readonly line: Line;
-  readonly around: CallSurroundings;
-  readonly calls: Map<CallId, OutboundCall | InboundCall>;
-  readonly watcher: Watcher;
-  /** Ends watching for sleep and changed networks. */
-  readonly stopWatching: () => void;
-  stopped: boolean;
-}
-
-const stopMs = 2_000;
-const lateFarewellMs = 60_000;
-/** A PBX decides how long it lets a phone ring; this only keeps a forgotten INVITE from ringing for ever. */
-const ringSeconds = 180;
-
 /** Creates the SIP port. Nothing happens on the network before `start`. */
 export function createSipPort(options: SipPortOptions): SipPort {
   return new SipJsPort(options);
 }
 
 class SipJsPort implements SipPort {
-  readonly #sound: SoundPort;
-  readonly #clock: ClockPort;
-  readonly #log: SipLog;
-  readonly #random: () => number;
-  readonly #newPeerConnection: (configuration: RTCConfiguration) => RTCPeerConnection;
-  readonly #newAudioContext: () => AudioContext;
+  readonly #page: Page;
   readonly #conference: Conference;
+  readonly #listeners = new Set<(signal: SipSignal) => void>();
+  readonly #log: SipLog;
   #mixed: readonly MixedCall[] = [];
   #watching: Watching = { extensions: [], mailbox: false };
-  readonly #listeners = new Set<(signal: SipSignal) => void>();
-  /** Servers that refused an offer with host candidates only; for the life of the page. */
-  readonly #wantsFullCandidates = new Set<string>();
   #seat: Seat | undefined;
   #iceServers: readonly IceServer[] = [];
-  #microphoneGranted = false;
 
   constructor(options: SipPortOptions) {
-    this.#sound = options.sound;
-    this.#clock = options.clock ?? createWorkerClock();
+    const microphone = new MicrophoneGrant();
+    const newAudioContext = options.newAudioContext ?? (() => new AudioContext());
     this.#log = options.log ?? (() => {});
-    this.#random = options.random ?? Math.random;
-    this.#newPeerConnection = options.newPeerConnection ?? ((configuration) => new RTCPeerConnection(configuration));
-    this.#newAudioContext = options.newAudioContext ?? (() => new AudioContext());
-    this.#conference = new Conference(this.#newAudioContext);
-    this.#watchMicrophonePermission();
+    this.#conference = new Conference(newAudioContext);
+    this.#page = {
+      sound: options.sound,
+      clock: options.clock ?? createWorkerClock(),
+      random: options.random ?? Math.random,
+      log: this.#log,
+      newPeerConnection: options.newPeerConnection ?? ((configuration) => new RTCPeerConnection(configuration)),
+      newAudioContext,
+      iceServers: () => this.#iceServers,
+      wantsFullCandidates: new Set(),
+      microphoneGranted: () => microphone.granted,
+      microphoneOpened: () => microphone.opened(),
+      signal: (signal) => this.#emit(signal),
+      mediaChanged: () => this.mix(this.#mixed),
+    };
   }
 
   start(account: SipAccount, credential: SipCredential, iceServers: readonly IceServer[]): void {
-    if (this.#seat) void this.#vacate(this.#seat);
+    void this.#seat?.leave();
     this.#seat = undefined;
     this.#iceServers = iceServers;
     const servers = account.servers.filter(mayCarrySip);
@@ -114,9 +89,10 @@ class SipJsPort implements SipPort {
       return;
     }
     try {
-      const seat = this.#seatFor(account, credential, servers);
+      const seat = new Seat(account, credential, servers, this.#page);
       this.#seat = seat;
-      seat.line.start();
+      seat.watch(this.#watching);
+      seat.start();
     } catch {
       this.#emit({
         type: 'sip.rejected',
@@ -128,61 +104,32 @@ class SipJsPort implements SipPort {
 
   renew(credential: SipCredential, iceServers: readonly IceServer[]): void {
     this.#iceServers = iceServers;
-    if (!this.#seat) return;
-    // sip.js reads both for every challenge, so a running registration and running calls take the new ones.
-    this.#seat.userAgent.configuration.authorizationUsername = credential.username;
-    this.#seat.userAgent.configuration.authorizationPassword = credential.password;
-    this.#seat.line.renew();
+    this.#seat?.renew(credential);
   }
 
   async stop(): Promise<void> {
     const seat = this.#seat;
     this.#seat = undefined;
-    if (seat) await this.#vacate(seat);
+    await seat?.leave();
     this.#emit({ type: 'sip.stopped' });
   }
 
   dial(call: CallId, target: string, callerId?: string): void {
-    const uri = this.#seat && targetUri(target, this.#seat.account.domain);
-    this.#place(call, uri, callerId === undefined ? {} : { callerId });
+    this.#place(call, target, callerId === undefined ? {} : { callerId });
   }
 
   pickUp(call: CallId, extension: string, code: string | null): void {
-    const replaces = this.#seat?.watcher.replaces(extension) ?? null;
-    if (replaces !== null) {
-      const uri = this.#seat && targetUri(extension, this.#seat.account.domain);
-      this.#place(call, uri, { headers: [`Replaces: ${replaces}`] });
+    const known = this.#seat?.takeOver(extension) ?? null;
+    if (known !== null) {
+      this.#place(call, extension, { takesOver: known.replaces }, known.at);
     } else if (code !== null) this.dial(call, code);
-    else {
-      const reason = 'The phone system does not show this call, and the profile has no code to pick it up with.';
-      queueMicrotask(() => this.#emit({ type: 'sip.ended', call, by: 'network', code: 0, reason }));
-    }
+    else
+      this.#refuse(call, 'The phone system does not show this call, and the profile has no code to pick it up with.');
   }
 
   watch(watching: Watching): void {
     this.#watching = watching;
-    this.#seat?.watcher.set(watching);
-  }
-
-  /** Places a call; without an address it ends at once, and says why. */
-  #place(call: CallId, uri: URI | undefined, options: OutboundOptions): void {
-    const seat = this.#seat;
-    const refuse = (reason: string) => this.#emit({ type: 'sip.ended', call, by: 'network', code: 0, reason });
-    if (!seat || !uri || !seat.socket.isConnected()) {
-      // Commands return at once; the outcome comes after.
-      queueMicrotask(() =>
-        refuse(uri || !seat ? 'The line is not ready.' : 'This is not a number that can be dialled.'),
-      );
-      return;
-    }
-    if (seat.calls.has(call)) return;
-    this.#guard(call, () => {
-      const placed = new OutboundCall(call, uri, seat.around, options);
-      seat.calls.set(call, placed);
-      void placed.place(this.#microphoneGranted).then(() => {
-        this.#microphoneGranted ||= !placed.ended;
-      });
-    });
+    this.#seat?.watch(watching);
   }
 
   answer(call: CallId): void {
@@ -197,7 +144,7 @@ class SipJsPort implements SipPort {
 
   redirect(call: CallId, to: string): void {
     const found = this.#find(call);
-    const uri = this.#seat && targetUri(to, this.#seat.account.domain);
+    const uri = this.#seat?.uriOf(to);
     if (!(found instanceof InboundCall)) return;
     if (uri) found.redirect(uri);
     else found.decline(480);
@@ -221,7 +168,7 @@ class SipJsPort implements SipPort {
 
   transfer(call: CallId, to: string): void {
     const found = this.#find(call);
-    const uri = this.#seat && targetUri(to, this.#seat.account.domain);
+    const uri = this.#seat?.uriOf(to);
     if (found && uri) found.transfer(uri.toString());
     else if (found)
       this.#emit({ type: 'sip.transfer-refused', call, reason: 'This is not a number that a call can be sent to.' });
@@ -239,16 +186,10 @@ class SipJsPort implements SipPort {
   }
 
   sendCode(code: string): void {
-    const seat = this.#seat;
-    const uri = seat && targetUri(code, seat.account.domain);
-    if (!seat || !uri || !seat.socket.isConnected()) {
-      const reason = uri || !seat ? 'The line is not ready.' : 'This is not a code that can be dialled.';
-      queueMicrotask(() => this.#emit({ type: 'sip.code-refused', code, reason }));
-      return;
-    }
-    const call = dialFeatureCode(code, uri, seat.around);
-    seat.calls.set(call.id, call);
-    void call.place(true);
+    const way = this.#wayTo(code, 'This is not a code that can be dialled.');
+    if (typeof way !== 'string') way.seat.sendCode(code, way.uri);
+    // Commands return at once; the outcome comes after.
+    else queueMicrotask(() => this.#emit({ type: 'sip.code-refused', code, reason: way }));
   }
 
   mix(members: readonly MixedCall[]): void {
@@ -266,214 +207,28 @@ class SipJsPort implements SipPort {
     return () => this.#listeners.delete(listener);
   }
 
-  #seatFor(account: SipAccount, credential: SipCredential, servers: readonly string[]): Seat {
-    const calls: Seat['calls'] = new Map();
-    const socketOptions: SipSocketOptions = {
-      clock: this.#clock,
-      log: this.#log,
-      onHeard: (what) => seat.line.heard(what),
-      onGone: (reason) => seat.line.gone(reason),
-    };
-    const userAgent = new UserAgent({
-      uri: new URI('sip', account.extension, account.domain),
-      authorizationUsername: credential.username,
-      authorizationPassword: credential.password,
-      displayName: account.displayName.replace(/["\\\r\n]/g, ''),
-      instanceId: account.instance,
-      preloadedRouteSet: preloadedRoute(account.outboundProxy),
-      transportConstructor: SipSocket as unknown as NonNullable<
-        NonNullable<ConstructorParameters<typeof UserAgent>[0]>['transportConstructor']
-      >,
-      transportOptions: socketOptions,
-      sessionDescriptionHandlerFactory: (session: Session) => session.data as SessionDescriptionHandler,
-      // Shortcoming 12: off by default, and the header is then ignored.
-      sipExtensionReplaces: SIPExtension.Supported,
-      sipExtension100rel: SIPExtension.Supported,
-      sipExtensionExtraSupported: ['timer', 'answermode'],
-      // Ringing is the call's to tell, once it may ring at all.
-      sendInitialProvisionalResponse: false,
-      allowLegacyNotifications: true,
-      noAnswerTimeout: ringSeconds,
-      gracefulShutdown: false,
-      userAgentString: 'Patchcord',
-      // sip.js logs dialog ids, which are secrets.
-      logBuiltinEnabled: false,
-      logConfiguration: false,
-      logLevel: 'error',
-      delegate: {
-        onInvite: (invitation) => this.#onInvite(seat, invitation),
-        onNotify: (notification) => {
-          const known = watcher.takeUnsolicited(notification.request);
-          void (known ? notification.accept() : notification.reject({ statusCode: 489 })).catch(() => {});
-        },
-      },
-    });
-    followAnsweredContact(userAgent.userAgentCore);
-    serveDialogRequests(userAgent.userAgentCore, (message) => {
-      const owner = [...calls.values()].find((call) => call.owns(message));
-      return owner && ((request) => owner.take(request));
-    });
-    answerChallenges(userAgent.userAgentCore, () => ({
-      username: userAgent.configuration.authorizationUsername,
-      password: userAgent.configuration.authorizationPassword,
-    }));
-    const socket = userAgent.transport as unknown as SipSocket;
-    const line: Line = new Line({
-      account,
-      servers,
-      userAgent,
-      socket,
-      clock: this.#clock,
-      random: this.#random,
-      log: this.#log,
-      signal: (signal) => {
-        if (!seat.stopped) this.#emit(signal);
-      },
-      onReady: (again) => {
-        watcher.lineReady();
-        if (!again) return;
-        for (const call of [...calls.values()]) call.rejoin(userAgent.contact.pubGruu !== undefined);
-        for (const run of waiting.splice(0)) run();
-      },
-      onLost: () => {
-        watcher.lineLost();
-        for (const call of [...calls.values()]) call.lineLost();
-      },
-      settingUp: () => [...calls.values()].some((call) => !call.established),
-    });
-    const watcher: Watcher = new Watcher({
-      userAgent,
-      domain: account.domain,
-      extension: account.extension,
-      clock: this.#clock,
-      random: this.#random,
-      signal: (signal) => {
-        if (!seat.stopped) this.#emit(signal);
-      },
-    });
-    const waiting: (() => void)[] = [];
-    const forget = (call: SipCall) => {
-      for (const [id, it] of calls) if (it === call) calls.delete(id);
-    };
-    const around: CallSurroundings = {
-      account,
-      userAgent,
-      sound: this.#sound,
-      clock: this.#clock,
-      random: this.#random,
-      log: this.#log,
-      newPeerConnection: this.#newPeerConnection,
-      newAudioContext: this.#newAudioContext,
-      iceServers: () => this.#iceServers,
-      candidates: () => (this.#wantsFullCandidates.has(line.server) ? 'full' : account.candidates),
-      learnFullCandidates: () => this.#wantsFullCandidates.add(line.server),
-      connected: () => socket.isConnected(),
-      signal: (signal) => this.#emit(signal),
-      over: (call) => forget(call),
-      follow: (old, target) => this.#follow(seat, old, target),
-      whenReady: (run) => {
-        waiting.push(run);
-        this.#clock.setTimeout(() => {
-          const index = waiting.indexOf(run);
-          if (index >= 0) waiting.splice(index, 1);
-        }, lateFarewellMs);
-      },
-    };
-    const stopWatching = watchForWake({
-      clock: this.#clock,
-      onDoubt: () => line.doubt(),
-      onOnline: () => line.networkCameBack(),
-      onWake: () => line.woke(),
-    });
-    const seat: Seat = { account, userAgent, socket, line, around, calls, watcher, stopWatching, stopped: false };
-    watcher.set(this.#watching);
-    void userAgent.start();
-    return seat;
+  #place(call: CallId, target: string, options: OutboundOptions, at?: URI | null): void {
+    const way = this.#wayTo(target, 'This is not a number that can be dialled.');
+    if (typeof way === 'string') this.#refuse(call, way);
+    else way.seat.place(call, at ?? way.uri, options);
   }
 
-  async #vacate(seat: Seat): Promise<void> {
-    for (const call of [...seat.calls.values()]) call.hangUp();
-    seat.stopped = true;
-    seat.stopWatching();
-    seat.watcher.stop();
-    await Promise.race([seat.line.stop(), new Promise<void>((resolve) => this.#clock.setTimeout(resolve, stopMs))]);
-    seat.socket.abandon();
-    await seat.userAgent.stop().catch(() => {});
+  /** Who dials a number and its address, or why it cannot be dialled now. */
+  #wayTo(target: string, unusable: string): { readonly seat: Seat; readonly uri: URI } | string {
+    const seat = this.#seat;
+    if (!seat) return 'The line is not ready.';
+    const uri = seat.uriOf(target);
+    if (!uri) return unusable;
+    return seat.connected ? { seat, uri } : 'The line is not ready.';
   }
 
-  #onInvite(seat: Seat, invitation: Invitation): void {
-    if (seat.stopped) return;
-    const unusable = invitation.body ? whyUnusable(invitation.body, seat.account.codecs) : null;
-    if (unusable !== null) {
-      // Refused before it rings: no agent could hear it.
-      this.#log('warn', 'call.sound-refused', { reason: unusable });
-      const warning = `Warning: 399 ${seat.account.domain} "${unusable}"`;
-      void invitation.reject({ statusCode: 488, extraHeaders: [warning] }).catch(() => {});
-      return;
-    }
-    const tooShort = intervalTooShort(invitation.request);
-    if (tooShort) {
-      void invitation.reject({ statusCode: 422, extraHeaders: tooShort }).catch(() => {});
-      return;
-    }
-    const replaced = invitation.replacee && this.#callOf(seat, invitation.replacee);
-    if (invitation.replacee && (!replaced || (replaced instanceof InboundCall && !replaced.established))) {
-      // A call that only rings here is its caller's to replace, not ours (RFC 3891 section 3).
-      void invitation.reject({ statusCode: 481 }).catch(() => {});
-      return;
-    }
-    const id = newCallId();
-    this.#guard(id, () => {
-      const call = new InboundCall(id, invitation, replaced, seat.around);
-      seat.calls.set(id, call);
-      call.ring();
-      this.#emit({
-        type: 'sip.invited',
-        call: id,
-        from: call.from,
-        sipCallId: call.sipCallId,
-        ...call.particulars,
-        ...(replaced ? { replaces: replaced.id } : {}),
-      });
-    });
-  }
-
-  /** The far side of a call sent us somewhere else: the call goes on there, under the same id. */
-  #follow(seat: Seat, old: SipCall, target: FollowedTarget): Following | undefined {
-    if (seat.stopped || !seat.socket.isConnected()) return undefined;
-    return followTransfer(
-      old,
-      target,
-      seat.around,
-      (call) => {
-        seat.calls.set(newCallId(), call);
-        void call.place(true);
-      },
-      (call) => {
-        seat.around.over(call);
-        seat.calls.set(call.id, call);
-        this.mix(this.#mixed);
-      },
-    );
-  }
-
-  #callOf(seat: Seat, session: Session): SipCall | undefined {
-    return [...seat.calls.values()].find((call) => call.currentSession === session);
+  /** A call that cannot be placed ends; commands return at once, so it does after. */
+  #refuse(call: CallId, reason: string): void {
+    queueMicrotask(() => this.#emit({ type: 'sip.ended', call, by: 'network', code: 0, reason }));
   }
 
   #find(call: CallId): OutboundCall | InboundCall | undefined {
-    return this.#seat?.calls.get(call);
-  }
-
-  #guard(call: CallId, run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#seat?.calls.delete(call);
-      this.#log('warn', 'call.not-created', { call });
-      const reason = error instanceof Error ? error.message : 'The call could not be created.';
-      queueMicrotask(() => this.#emit({ type: 'sip.ended', call, by: 'network', code: 0, reason }));
-    }
+    return this.#seat?.find(call);
   }
 
   #emit(signal: SipSignal): void {
@@ -485,20 +240,5 @@ class SipJsPort implements SipPort {
         this.#log('warn', 'signal.listener-failed', { signal: signal.type });
       }
     }
-  }
-
-  /** Before the first grant Chromium masks our addresses (mDNS), so the very first call waits for the microphone before it gathers. */
-  #watchMicrophonePermission(): void {
-    const permissions = globalThis.navigator?.permissions;
-    permissions
-      ?.query({ name: 'microphone' as PermissionName })
-      .then((status) => {
-        const note = () => {
-          this.#microphoneGranted = status.state === 'granted';
-        };
-        note();
-        status.addEventListener('change', note);
-      })
-      .catch(() => {});
   }
 }

@@ -13,8 +13,9 @@ import { mendIncoming } from './message-mending.ts';
 import type { SipLog } from './sip-log.ts';
 
 /**
- * What arrived: a keep-alive answer (RFC 5626 section 4.4.1: one CRLF), a response to a request of ours, or a request. The first two prove both
- * ways of the connection, the last only one.
+ * What arrived: a keep-alive answer (RFC 5626 section 4.4.1: one CRLF), a response to a request of ours, or what the server sent by itself: a request,
+ * or a keep-alive of its own (two CRLF, as Asterisk's `keep_alive_interval` sends them). The first two prove both ways of the connection, the last
+ * only one.
  */
 export type Heard = 'pong' | 'response' | 'request';
 
@@ -27,7 +28,7 @@ export interface SipSocketOptions {
   readonly onGone: (reason: string) => void;
 }
 
-const doubleCrlf = '\r\n\r\n';
+const crlf = '\r\n';
 /** How long a connection that was moved away from still takes what was on its way: a BYE, the answer to an INVITE. */
 const lingerMs = 32_000;
 /** Requests that are remembered with their connection; more unanswered at once are an attack. */
@@ -148,7 +149,7 @@ export class SipSocket implements Transport {
 
   /** Sends the keep-alive of RFC 5626 section 3.5.1. */
   ping(): void {
-    if (this.isConnected()) this.#socket?.send(doubleCrlf);
+    if (this.isConnected()) this.#socket?.send(crlf + crlf);
   }
 
   async send(message: string): Promise<void> {
@@ -221,10 +222,9 @@ export class SipSocket implements Transport {
     if (socket !== this.#socket && socket !== this.#next && socket !== this.#old) return;
     const text = typeof data === 'string' ? data : data instanceof ArrayBuffer ? new TextDecoder().decode(data) : '';
     if (text === '') return;
-    const pong = /^(\r\n)+$/.test(text);
     const response = text.startsWith('SIP/2.0 ');
-    if (socket === this.#socket) this.#options.onHeard(pong ? 'pong' : response ? 'response' : 'request');
-    if (pong) return;
+    if (socket === this.#socket) this.#options.onHeard(text === crlf ? 'pong' : response ? 'response' : 'request');
+    if (/^[\r\n]+$/.test(text)) return;
     if (!response) this.#remember(text, socket);
     try {
       this.onMessage?.(mendIncoming(text));

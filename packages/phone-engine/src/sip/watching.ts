@@ -5,11 +5,12 @@
 
 import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { IncomingRequestMessage } from 'sip.js/lib/core/messages/incoming-request-message.js';
+import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { ClockPort, Watching } from '../ports.ts';
 import type { SipSignal, Watched } from '../state.ts';
 import { DialogInfo } from './dialog-info.ts';
 import { readSummary } from './message-summary.ts';
-import { targetUri } from './redirection.ts';
+import { ownDevice, targetUri } from './redirection.ts';
 import { Subscription } from './subscription.ts';
 
 export interface WatcherOptions {
@@ -19,6 +20,14 @@ export interface WatcherOptions {
   readonly clock: ClockPort;
   readonly random: () => number;
   readonly signal: (signal: SipSignal) => void;
+}
+
+/** What takes a call away from another phone (RFC 3891). */
+export interface TakeOver {
+  /** The value of Replaces. */
+  readonly replaces: string;
+  /** Where that call is; null: wherever its extension leads. */
+  readonly at: URI | null;
 }
 
 interface Lamp {
@@ -102,9 +111,12 @@ export class Watcher {
     return true;
   }
 
-  /** The Replaces value for the call at this extension; null when the phone system does not tell it. */
-  replaces(extension: string): string | null {
-    return this.#lamps.get(extension)?.info.replaces() ?? null;
+  /** How to take the call at this extension; null when the phone system does not tell it. */
+  takeOver(extension: string): TakeOver | null {
+    const info = this.#lamps.get(extension)?.info;
+    const replaces = info?.replaces() ?? null;
+    if (!info || replaces === null) return null;
+    return { replaces, at: ownDevice(info.localTarget, this.#options.domain) ?? null };
   }
 
   stop(): void {

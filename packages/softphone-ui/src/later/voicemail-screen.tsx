@@ -8,8 +8,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icon.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import { isRecord } from '../record-evidence.ts';
-import { formatWhen } from '../screens/recent-screen.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
+import { formatWhen } from './recent-screen.tsx';
 import { words } from './words.ts';
 
 export function VoicemailScreen({ model }: { readonly model: SoftphoneModel }) {

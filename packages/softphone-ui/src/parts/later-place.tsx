@@ -14,7 +14,8 @@ const screens = signal<Screens | null>(null);
 const missing = signal(false);
 let loading = false;
 
-async function load(): Promise<void> {
+/** Loads them, unless they are there or on their way. Never rejects: a failure shows in their place. */
+export async function loadLaterScreens(): Promise<void> {
   if (loading || screens.value !== null) return;
   loading = true;
   missing.value = false;
@@ -33,14 +34,14 @@ async function load(): Promise<void> {
 
 export function LaterPlace({ children }: { readonly children: (screens: Screens) => ComponentChildren }) {
   useEffect(() => {
-    void load();
+    void loadLaterScreens();
   }, []);
   if (screens.value !== null) return <>{children(screens.value)}</>;
   return (
     <div class="recent-note">
       <p role="status">{missing.value ? texts.partNotLoaded : texts.partLoading}</p>
       {missing.value && (
-        <button type="button" class="button" onClick={() => void load()}>
+        <button type="button" class="button" onClick={() => void loadLaterScreens()}>
           {texts.tryAgain}
         </button>
       )}

@@ -7,7 +7,6 @@ import { LaterPlace } from '../parts/later-place.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 import { KeypadScreen } from './keypad-screen.tsx';
-import { RecentScreen } from './recent-screen.tsx';
 
 const tabs: readonly { readonly tab: Tab; readonly icon: IconName; readonly label: string }[] = [
   { tab: 'keypad', icon: 'keypad', label: texts.tabKeypad },
@@ -39,7 +38,7 @@ export function ReadyScreen({ panel, model }: { readonly panel: Panel; readonly 
         tabIndex={-1}
       >
         {tab === 'keypad' && <KeypadScreen model={model} />}
-        {tab === 'recent' && <RecentScreen model={model} />}
+        {tab === 'recent' && <LaterPlace>{({ RecentScreen }) => <RecentScreen model={model} />}</LaterPlace>}
         {tab === 'colleagues' && (
           <LaterPlace>{({ ColleaguesScreen }) => <ColleaguesScreen model={model} />}</LaterPlace>
         )}

@@ -60,7 +60,6 @@ export const officeTexts = {
   callAnyway: 'Call anyway',
   dontCall: 'Don’t call',
   joinedConference: (name: string) => `${name} is in the conference.`,
-  leftConference: (name: string) => `${name} is out of the conference.`,
   pickingUp: (name: string) => `Picking up the call of ${name}.`,
   partLoading: 'Loading…',
   partNotLoaded:

@@ -1,36 +1,10 @@
 /** Recent calls, call-backs and the dial list. Must hold no markup and no logic but the filling in. */
 export const recentTexts = {
   // Recent
-  recentLabel: 'Recent calls',
-  filterLabel: 'Show',
-  filterAll: 'All',
-  filterMissed: 'Missed',
-  filterUnlogged: (count: number) => `Not logged (${count})`,
-  recentEmpty: 'No calls yet. Your calls appear here.',
-  missedEmpty: 'No missed calls.',
-  unloggedEmpty: 'Every call is in your CRM.',
-  historyLoading: 'Loading your calls…',
   historyFailed: 'Your calls can’t be loaded just now.',
   reload: 'Load again',
   callBack: (name: string) => `Call ${name}`,
-  outcomes: {
-    answered: 'answered',
-    missed: 'missed',
-    declined: 'declined',
-    busy: 'busy',
-    'no-answer': 'no answer',
-    cancelled: 'cancelled',
-    failed: 'failed',
-    'answered-elsewhere': 'answered elsewhere',
-  },
-  inbound: 'Inbound',
-  outbound: 'Outbound',
-  logWaiting: 'Waiting to be logged',
-  logFailed: (reason: string) => `Not logged: ${reason}`,
-  retryLog: 'Try again',
-  retryLogOf: (name: string) => `Try again: the log of the call with ${name}`,
   today: 'Today',
-  yesterday: 'Yesterday',
 
   // To call
   toCall: 'To call',
@@ -49,6 +23,4 @@ export const recentTexts = {
   done: 'Done',
   doneWith: 'Done:',
   undo: 'Undo',
-  callLater: 'Plan a call-back',
-  callBackChange: 'Change',
 } as const;

@@ -4,7 +4,7 @@ import { type HistoryFilter, isMissed } from '../call-history.ts';
 import { Icon, type IconName } from '../icon.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
-import { texts } from '../texts.ts';
+import { words } from './words.ts';
 
 export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
   const { history } = model;
@@ -20,7 +20,7 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
   ];
   return (
     <div class="recent">
-      <fieldset class="filter" aria-label={texts.filterLabel}>
+      <fieldset class="filter" aria-label={words.filterLabel}>
         {kinds.map((kind) => (
           <button
             key={kind}
@@ -29,7 +29,7 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
             aria-pressed={filter === kind}
             onClick={() => history.setFilter(kind)}
           >
-            {kind === 'all' ? texts.filterAll : kind === 'missed' ? texts.filterMissed : texts.filterUnlogged(unlogged)}
+            {kind === 'all' ? words.filterAll : kind === 'missed' ? words.filterMissed : words.filterUnlogged(unlogged)}
           </button>
         ))}
       </fieldset>
@@ -37,22 +37,22 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
         <p class="recent-note">
           {history.problem.value}{' '}
           <button type="button" class="button-link" onClick={() => void history.reload()}>
-            {texts.reload}
+            {words.reload}
           </button>
         </p>
       )}
       {calls.length === 0 && status !== 'failed' && (
         <p class="recent-note">
           {status === 'loading'
-            ? texts.historyLoading
+            ? words.historyLoading
             : filter === 'all'
-              ? texts.recentEmpty
+              ? words.recentEmpty
               : filter === 'missed'
-                ? texts.missedEmpty
-                : texts.unloggedEmpty}
+                ? words.missedEmpty
+                : words.unloggedEmpty}
         </p>
       )}
-      <ul class="recent-list" aria-label={texts.recentLabel}>
+      <ul class="recent-list" aria-label={words.recentLabel}>
         {calls.map((call) => (
           <RecentCall key={call.callId} model={model} call={call} />
         ))}
@@ -67,13 +67,13 @@ function RecentCall({ model, call }: { readonly model: SoftphoneModel; readonly 
   const missed = isMissed(call);
   const icon: IconName = missed ? 'missed' : call.direction;
   const outcome =
-    call.talkMs > 0 ? formatDuration(call.talkMs) : call.outcome === null ? '' : texts.outcomes[call.outcome];
+    call.talkMs > 0 ? formatDuration(call.talkMs) : call.outcome === null ? '' : words.outcomes[call.outcome];
   const withheld = call.farSide.number === '' && call.farSide.e164 === undefined;
   return (
     <li class="recent-item">
       <span class={missed ? 'recent-icon is-missed' : 'recent-icon'}>
         <Icon name={icon} size={18} />
-        <span class="unseen">{call.direction === 'inbound' ? texts.inbound : texts.outbound}</span>
+        <span class="unseen">{call.direction === 'inbound' ? words.inbound : words.outbound}</span>
       </span>
       <span class="recent-words">
         <bdi class={missed ? 'recent-name is-missed' : 'recent-name'}>{name}</bdi>
@@ -83,25 +83,25 @@ function RecentCall({ model, call }: { readonly model: SoftphoneModel; readonly 
         </span>
         {call.log === 'failed' && (
           <span class="recent-log is-problem">
-            {texts.logFailed(call.logReason ?? '')}{' '}
+            {words.logFailed(call.logReason ?? '')}{' '}
             <button
               type="button"
               class="button-link"
-              aria-label={texts.retryLogOf(name)}
+              aria-label={words.retryLogOf(name)}
               onClick={() => void model.history.retryLog(call)}
             >
-              {texts.retryLog}
+              {words.retryLog}
             </button>
           </span>
         )}
-        {call.log === 'waiting' && <span class="recent-log">{texts.logWaiting}</span>}
+        {call.log === 'waiting' && <span class="recent-log">{words.logWaiting}</span>}
       </span>
       {!withheld && (
         <button
           type="button"
           class="button-icon is-call"
-          aria-label={texts.callBack(name)}
-          title={texts.callBack(name)}
+          aria-label={words.callBack(name)}
+          title={words.callBack(name)}
           onClick={() => void model.redial(call)}
         >
           <Icon name="call" />
@@ -117,6 +117,6 @@ export function formatWhen(at: number, now: number): string {
   const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
   const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
   if (days === 0) return time;
-  if (days === 1) return `${texts.yesterday} ${time}`;
+  if (days === 1) return `${words.yesterday} ${time}`;
   return then.toLocaleDateString([], { day: 'numeric', month: 'short' });
 }

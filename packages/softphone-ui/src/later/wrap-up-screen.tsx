@@ -9,9 +9,9 @@ import { NoteField } from '../parts/note-field.tsx';
 import { RecordChoice } from '../parts/record-choice.tsx';
 import { LaterButtons } from '../parts/to-call-list.tsx';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
-import { texts } from '../texts.ts';
 import { timeWords } from '../to-call.ts';
 import { wrapUpEndsAt } from '../wrap-up-clock.ts';
+import { words } from './words.ts';
 
 /** More outcomes than this are a list, not buttons. */
 const mostPills = 6;
@@ -37,10 +37,10 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
         void submit();
       }}
     >
-      <section class="call-card" aria-label={texts.wrapUpTitle}>
+      <section class="call-card" aria-label={words.wrapUpTitle}>
         <CallPerson model={model} call={call} />
         <p class="call-state">
-          <span class="timer digits">{talked > 0 ? formatDuration(talked) : texts.neverAnswered}</span>
+          <span class="timer digits">{talked > 0 ? formatDuration(talked) : words.neverAnswered}</span>
           <span class="call-words">{call.end?.reason}</span>
         </p>
         <RecordChoice model={model} call={call} />
@@ -56,10 +56,10 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
         </p>
         <div class="button-row is-uneven">
           <button type="button" class="button" onClick={() => model.postponeWrapUp(call.id)}>
-            {texts.postpone}
+            {words.postpone}
           </button>
           <button type="submit" class="button button-primary">
-            {texts.submitWrapUp}
+            {words.submitWrapUp}
           </button>
         </div>
       </div>
@@ -86,7 +86,7 @@ function CallLater({ model, call }: { readonly model: SoftphoneModel; readonly c
   if (call.farSide.number === '' && call.farSide.e164 === undefined) return null;
   return (
     <div class="quiet">
-      <span role="status">{at !== undefined && texts.callBackAt(timeWords(at, Date.now()))}</span>{' '}
+      <span role="status">{at !== undefined && words.callBackAt(timeWords(at, Date.now()))}</span>{' '}
       <button
         ref={door}
         type="button"
@@ -97,7 +97,7 @@ function CallLater({ model, call }: { readonly model: SoftphoneModel; readonly c
           open.value = !shown;
         }}
       >
-        {at === undefined ? texts.callLater : texts.callBackChange}
+        {at === undefined ? words.callLater : words.callBackChange}
       </button>
       {at !== undefined && (
         <>
@@ -110,7 +110,7 @@ function CallLater({ model, call }: { readonly model: SoftphoneModel; readonly c
               void model.toCall.unplan(call.id);
             }}
           >
-            {texts.undo}
+            {words.undo}
           </button>
         </>
       )}
@@ -140,14 +140,14 @@ function TimeLeft({ model, call }: { readonly model: SoftphoneModel; readonly ca
   return (
     <p class="time-left">
       <span>
-        <span class="timer digits" role="timer" aria-live="off" aria-label={texts.wrapUpTime}>
+        <span class="timer digits" role="timer" aria-live="off" aria-label={words.wrapUpTime}>
           {formatDuration(left + 999)}
         </span>{' '}
-        {texts.wrapUpTimeLeft}
+        {words.wrapUpTimeLeft}
       </span>
       {call.moreTime < mostMoreTime && (
         <button type="button" class="button button-small" onClick={() => void model.moreTime(call.id)}>
-          {texts.wrapUpMoreTime}
+          {words.wrapUpMoreTime}
         </button>
       )}
     </p>
@@ -170,8 +170,8 @@ function Dispositions({
   const choose = (value: string) => void model.setDisposition(call.id, value);
   const label = (
     <>
-      {texts.disposition}
-      {dispositionRequired && <span class="field-needed"> ({texts.required})</span>}
+      {words.disposition}
+      {dispositionRequired && <span class="field-needed"> ({words.required})</span>}
     </>
   );
   return (
@@ -190,7 +190,7 @@ function Dispositions({
             onChange={(event) => choose(event.currentTarget.value)}
           >
             <option value="" disabled>
-              {texts.dispositionNone}
+              {words.dispositionNone}
             </option>
             {dispositions.map(({ value, label: name }) => (
               <option key={value} value={value}>

@@ -1,0 +1,276 @@
+/**
+ * Owns one account at work: its user agent, its line, what it watches and the table of its calls; and takes what comes in by itself.
+ * Must never outlive `leave`: after it nothing of this account is told any more.
+ */
+import { type CallId, newCallId } from '@patchcord/call-protocol';
+import type { Invitation } from 'sip.js/lib/api/invitation.js';
+import type { Notification } from 'sip.js/lib/api/notification.js';
+import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
+import type { URI } from 'sip.js/lib/grammar/uri.js';
+import type { SipAccount, SipCredential, Watching } from '../ports.ts';
+import type { SipSignal } from '../state.ts';
+import type { CallSurroundings, Following, SentCall } from './call-surroundings.ts';
+import { dialFeatureCode } from './feature-code.ts';
+import { followTransfer } from './followed-transfer.ts';
+import { InboundCall } from './inbound-call.ts';
+import { Line } from './line.ts';
+import { OutboundCall, type OutboundOptions } from './outbound-call.ts';
+import { targetUri } from './redirection.ts';
+import { intervalTooShort } from './session-timer.ts';
+import type { SipSocket } from './sip-socket.ts';
+import { whyUnusable } from './sound-description.ts';
+import type { FollowedTarget } from './transfer-request.ts';
+import { makeUserAgent } from './user-agent.ts';
+import { watchForWake } from './wake-watch.ts';
+import { WatcherDoor } from './watcher-door.ts';
+
+/** What a seat gets from the page it is in. */
+export type Page = Pick<
+  CallSurroundings,
+  'sound' | 'clock' | 'random' | 'log' | 'newPeerConnection' | 'newAudioContext' | 'iceServers'
+> & {
+  /** Servers that refused an offer with host candidates only; for the life of the page. */
+  readonly wantsFullCandidates: Set<string>;
+  /** The page was allowed to use the microphone. */
+  microphoneGranted(): boolean;
+  /** A microphone was opened. */
+  microphoneOpened(): void;
+  signal(signal: SipSignal): void;
+  /** Another session goes on under the id of a call. */
+  mediaChanged(): void;
+};
+
+const stopMs = 2_000;
+const lateFarewellMs = 60_000;
+
+export class Seat {
+  readonly #account: SipAccount;
+  readonly #page: Page;
+  readonly #userAgent: UserAgent;
+  readonly #socket: SipSocket;
+  readonly #line: Line;
+  readonly #watcher: WatcherDoor;
+  readonly #around: CallSurroundings;
+  readonly #calls = new Map<CallId, OutboundCall | InboundCall>();
+  /** What runs when the line is ready again. */
+  readonly #waiting = new Set<() => void>();
+  readonly #stopListening: () => void;
+  #left = false;
+
+  /** @throws where the account cannot stand in an address */
+  constructor(account: SipAccount, credential: SipCredential, servers: readonly string[], page: Page) {
+    const { clock, random, log } = page;
+    this.#account = account;
+    this.#page = page;
+    this.#userAgent = makeUserAgent(
+      account,
+      credential,
+      { clock, log, onHeard: (what) => this.#line.heard(what), onGone: (reason) => this.#line.gone(reason) },
+      {
+        onInvite: (invitation) => this.#onInvite(invitation),
+        onNotify: (notification) => this.#onNotify(notification),
+      },
+      (message) => {
+        const owner = [...this.#calls.values()].find((call) => call.owns(message));
+        return owner && ((request) => owner.take(request));
+      },
+    );
+    this.#socket = this.#userAgent.transport as unknown as SipSocket;
+    const tell = (signal: SipSignal): void => {
+      if (!this.#left) page.signal(signal);
+    };
+    this.#line = new Line({
+      account,
+      servers,
+      userAgent: this.#userAgent,
+      socket: this.#socket,
+      clock,
+      random,
+      log,
+      signal: tell,
+      onReady: (again) => this.#onReady(again),
+      onLost: () => {
+        this.#watcher.lineLost();
+        for (const call of [...this.#calls.values()]) call.lineLost();
+      },
+      settingUp: () => [...this.#calls.values()].some((call) => !call.established),
+    });
+    const { domain, extension } = account;
+    this.#watcher = new WatcherDoor({ userAgent: this.#userAgent, domain, extension, clock, random, signal: tell });
+    this.#around = this.#surroundings();
+    this.#stopListening = watchForWake({
+      clock,
+      onDoubt: () => this.#line.doubt(),
+      onOnline: () => this.#line.networkCameBack(),
+      onWake: () => this.#line.woke(),
+    });
+    void this.#userAgent.start();
+  }
+
+  /** Requests can leave now. */
+  get connected(): boolean {
+    return this.#socket.isConnected();
+  }
+
+  /** The address of what an agent may dial; undefined when it cannot be one. */
+  uriOf(target: string): URI | undefined {
+    return targetUri(target, this.#account.domain);
+  }
+
+  start(): void {
+    this.#line.start();
+  }
+
+  renew({ username, password }: SipCredential): void {
+    // Read anew for every challenge, so a running registration and running calls take the new ones.
+    this.#userAgent.configuration.authorizationUsername = username;
+    this.#userAgent.configuration.authorizationPassword = password;
+    this.#line.renew();
+  }
+
+  /** Ends all calls, unregisters and closes. Resolves when the connection is closed, at the latest after two seconds. */
+  async leave(): Promise<void> {
+    for (const call of [...this.#calls.values()]) call.hangUp();
+    this.#left = true;
+    this.#stopListening();
+    this.#watcher.stop();
+    const { clock } = this.#page;
+    await Promise.race([this.#line.stop(), new Promise<void>((resolve) => clock.setTimeout(resolve, stopMs))]);
+    this.#socket.abandon();
+    await this.#userAgent.stop().catch(() => {});
+  }
+
+  find(call: CallId): OutboundCall | InboundCall | undefined {
+    return this.#calls.get(call);
+  }
+
+  watch(watching: Watching): void {
+    this.#watcher.set(watching);
+  }
+
+  /** How to take the call at a watched extension; null when the phone system does not tell it. */
+  takeOver(extension: string): ReturnType<WatcherDoor['takeOver']> {
+    return this.#watcher.takeOver(extension);
+  }
+
+  /** Places a call. Whatever becomes of it is signalled. */
+  place(id: CallId, uri: URI, options: OutboundOptions): void {
+    if (this.#calls.has(id)) return;
+    this.#guard(id, () => {
+      const call = new OutboundCall(id, uri, this.#around, options);
+      this.#calls.set(id, call);
+      void call.place(this.#page.microphoneGranted()).then(() => {
+        if (!call.ended) this.#page.microphoneOpened();
+      });
+    });
+  }
+
+  sendCode(code: string, uri: URI): void {
+    this.#placeBeside(dialFeatureCode(code, uri, this.#around), (call) => call.id);
+  }
+
+  /** A call that stands in the table, but not under an id that the agent knows. */
+  #placeBeside(call: OutboundCall, idOf: (call: OutboundCall) => CallId): void {
+    this.#calls.set(idOf(call), call);
+    void call.place(true);
+  }
+
+  #surroundings(): CallSurroundings {
+    const { sound, clock, random, log, newPeerConnection, newAudioContext, iceServers, wantsFullCandidates } =
+      this.#page;
+    return {
+      account: this.#account,
+      userAgent: this.#userAgent,
+      ...{ sound, clock, random, log, newPeerConnection, newAudioContext, iceServers },
+      candidates: () => (wantsFullCandidates.has(this.#line.server) ? 'full' : this.#account.candidates),
+      learnFullCandidates: () => wantsFullCandidates.add(this.#line.server),
+      connected: () => this.connected,
+      signal: (signal) => this.#page.signal(signal),
+      over: (call) => {
+        for (const [id, it] of this.#calls) if (it === call) this.#calls.delete(id);
+      },
+      follow: (old, target) => this.#follow(old, target),
+      whenReady: (run) => {
+        this.#waiting.add(run);
+        clock.setTimeout(() => this.#waiting.delete(run), lateFarewellMs);
+      },
+    };
+  }
+
+  #onReady(again: boolean): void {
+    this.#watcher.lineReady();
+    if (!again) return;
+    for (const call of [...this.#calls.values()]) call.rejoin(this.#userAgent.contact.pubGruu !== undefined);
+    for (const run of [...this.#waiting]) run();
+    this.#waiting.clear();
+  }
+
+  #onNotify(notification: Notification): void {
+    const known = this.#watcher.takeUnsolicited(notification.request);
+    void (known ? notification.accept() : notification.reject({ statusCode: 489 })).catch(() => {});
+  }
+
+  #onInvite(invitation: Invitation): void {
+    if (this.#left) return;
+    const refuse = (statusCode: number, extraHeaders: string[] = []): void => {
+      void invitation.reject({ statusCode, extraHeaders }).catch(() => {});
+    };
+    const unusable = invitation.body ? whyUnusable(invitation.body, this.#account.codecs) : null;
+    const tooShort = intervalTooShort(invitation.request);
+    const { replacee } = invitation;
+    const replaced = replacee && [...this.#calls.values()].find((call) => call.currentSession === replacee);
+    // A call that only rings here is its caller's to replace, not ours (RFC 3891 section 3).
+    const unreplaceable = replacee && (!replaced || (replaced instanceof InboundCall && !replaced.established));
+    if (unusable !== null) {
+      // Refused before it rings: no agent could hear it.
+      this.#page.log('warn', 'call.sound-refused', { reason: unusable });
+      refuse(488, [`Warning: 399 ${this.#account.domain} "${unusable}"`]);
+    } else if (tooShort) refuse(422, tooShort);
+    else if (unreplaceable) refuse(481);
+    else this.#ring(invitation, replaced);
+  }
+
+  #ring(invitation: Invitation, replaced: OutboundCall | InboundCall | undefined): void {
+    const id = newCallId();
+    this.#guard(id, () => {
+      const call = new InboundCall(id, invitation, replaced, this.#around);
+      this.#calls.set(id, call);
+      call.ring();
+      this.#page.signal({
+        type: 'sip.invited',
+        call: id,
+        from: call.from,
+        sipCallId: call.sipCallId,
+        ...call.particulars,
+        ...(replaced ? { replaces: replaced.id } : {}),
+      });
+    });
+  }
+
+  /** The far side of a call sent us somewhere else: the call goes on there, under the same id. */
+  #follow(old: SentCall, target: FollowedTarget): Following | undefined {
+    if (this.#left || !this.connected) return undefined;
+    return followTransfer(
+      old,
+      target,
+      this.#around,
+      (call) => this.#placeBeside(call, newCallId),
+      (call) => {
+        this.#around.over(call);
+        this.#calls.set(call.id, call);
+        this.#page.mediaChanged();
+      },
+    );
+  }
+
+  #guard(call: CallId, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#calls.delete(call);
+      this.#page.log('warn', 'call.not-created', { call });
+      const reason = error instanceof Error ? error.message : 'The call could not be created.';
+      queueMicrotask(() => this.#page.signal({ type: 'sip.ended', call, by: 'network', code: 0, reason }));
+    }
+  }
+}
