@@ -1,5 +1,5 @@
 /** What the profile says, as the phone engine takes it: its account, its call rules, what it watches. Owns the filling-in of dial strings. */
-import type { Agent, DeviceId, Profile } from '@patchcord/call-protocol';
+import type { DeviceId, Profile } from '@patchcord/call-protocol';
 import type { CallRules, SipAccount, Watching } from '@patchcord/phone-engine';
 
 /** `user`: the address of record where the PBX knows each device as a user of its own; others call the agent by the extension all the same. */
@@ -41,7 +41,3 @@ export function watchingOf({ features, agent }: Profile): Watching {
 
 /** A dial string with the extension it is about. */
 export const dialString = (text: string, extension: string): string => text.replaceAll('{extension}', extension);
-
-/** The agent's own room at the phone system; null where there is none. */
-export const roomOf = ({ features }: Profile, agent: Agent): string | null =>
-  features.conference.room === null ? null : dialString(features.conference.room, agent.extension);

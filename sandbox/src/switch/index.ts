@@ -21,12 +21,10 @@ import { Subscriptions } from './subscriptions.ts';
 import type { CallAgentOptions, Hearing, PlacedCall, Switch, SwitchOptions, Voicemail } from './switch-api.ts';
 import { SwitchEmitter } from './switch-events.ts';
 
-export type { CallDescription } from './call-book.ts';
-export type { CallerDescription, CallerKind } from './caller.ts';
-export type { Colleague } from './colleagues.ts';
+export type { CallerDescription } from './caller.ts';
 export { type DigestAlgorithm, mintCredential } from './credentials.ts';
-export { HOLD_TONE_HZ, keyToneHz, type SoundStyle } from './sound.ts';
-export type { CallAgentOptions, Hearing, PlacedCall, Switch, SwitchOptions, Voicemail } from './switch-api.ts';
+export { HOLD_TONE_HZ, keyToneHz } from './sound.ts';
+export type { PlacedCall, Switch, SwitchOptions } from './switch-api.ts';
 
 /** Whatever may change what somebody watches. */
 const WATCHED_EVENTS = [
