@@ -38,6 +38,7 @@ export default defineConfig({
             'test/opencti/**/*.test.ts',
             'test/hubspot/**/*.test.ts',
             'test/sip-port/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
             'test/e2e/**/*.sandbox.test.ts',
           ],
           exclude: ['**/*.lab.test.ts', 'test/sip-port/unit/**'],
