@@ -267,6 +267,20 @@ describe('sending calls elsewhere', () => {
     await sipp.passed();
   });
 
+  test('a browser sends a call on where no call rules are set', async () => {
+    const phone = await startBaresip(lab, { user: '2001', address: phoneAddress, toneHz: 600 });
+    far.push(phone);
+    const ada = await browser('1001');
+    await phone.dial('1001');
+    const rung = await ada.invited();
+    rung.respond(302, 'Moved Temporarily', ['Contact: <sip:1002@patchcord.test>']);
+    const { callId } = rung;
+    const told = await edge.waitForSip(
+      (one) => one.callId === callId && one.direction === 'out' && one.transport === 'udp' && (one.status ?? 0) >= 300,
+    );
+    expect(told.status).toBe(302);
+  });
+
   test('a browser sends a call on to an extension, but to no place that costs money or lies elsewhere', async () => {
     const phone = await startBaresip(lab, { user: '2001', address: phoneAddress, toneHz: 600 });
     far.push(phone);

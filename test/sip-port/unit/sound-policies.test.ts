@@ -123,6 +123,7 @@ describe('digits', () => {
       sound: {
         trouble: () => Promise.resolve(''),
         events: () => (far.events ? events : undefined),
+        leave: () => undefined,
         press: () => Promise.resolve(),
       },
       newAudioContext: () => {

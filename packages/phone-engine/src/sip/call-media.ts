@@ -67,6 +67,7 @@ export class CallMedia implements Member {
           const dtmf = this.#transceiver?.sender.dtmf;
           return this.#farTakesEvents && dtmf?.canInsertDTMF ? dtmf : undefined;
         },
+        leave: (ms) => this.#sent.keysLeave(ms),
         press: (track) => this.#sent.press(track),
       },
     });

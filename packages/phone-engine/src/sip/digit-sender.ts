@@ -24,6 +24,8 @@ export interface DigitSound {
   trouble(): Promise<string>;
   /** Undefined where no telephone events are agreed upon. */
   events(): RTCDTMFSender | undefined;
+  /** Telephone events leave for so many ms from now on. */
+  leave(ms: number): void;
   /** Key tones in the place of the microphone; undefined gives it back. */
   press(track: MediaStreamTrack | undefined): Promise<void>;
 }
@@ -88,7 +90,10 @@ export class DigitSender {
     const events = sound.events();
     if (!events) return { left: digits, why: 'The far side takes no digits on this call right now.' };
     // What is still waiting to leave goes first; the browser itself waits two seconds for a comma.
-    events.insertDTMF(events.toneBuffer + digits, toneMs, gapMs);
+    const all = events.toneBuffer + digits;
+    events.insertDTMF(all, toneMs, gapMs);
+    // The one that is leaving already is not in the buffer any more.
+    sound.leave([...` ${all}`].reduce((ms, digit) => ms + (digit === ',' ? pauseMs : toneMs + gapMs), 0));
     return { left: '', why: '' };
   }
 

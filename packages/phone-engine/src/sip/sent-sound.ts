@@ -5,6 +5,8 @@
 import { PatchcordError } from '@patchcord/call-protocol';
 import type { ClockPort, SoundPort } from '../ports.ts';
 
+/** A telephone event that has begun needs this long to say that it is over: its tone, and the last packets (RFC 4733 section 2.5.1.4). */
+const keyEndsMs = 200;
 /** A microphone prompt that nobody answers ends the call instead of holding it for ever. */
 const microphoneMs = 60_000;
 
@@ -18,6 +20,9 @@ export class SentSound {
   #ready: Promise<void> | undefined;
   #mixed: MediaStreamTrack | undefined;
   #keyTones: MediaStreamTrack | undefined;
+  /** Until then telephone events may be leaving, by the clock. */
+  #keysUntil = 0;
+  #keyEnds: Promise<void> | undefined;
   #held = false;
   #muted = false;
   #closed = false;
@@ -56,9 +61,17 @@ export class SentSound {
     await this.#put();
   }
 
+  /** A key that is just leaving ends first, in silence: without its end the far side would hear it for as long as the hold lasts. */
   async hold(on: boolean): Promise<void> {
     this.#held = on;
+    if (on && this.#keysUntil > this.#clock.now()) this.#keyEnds = this.#endKey();
+    if (on) await this.#keyEnds;
     await this.#put();
+  }
+
+  /** Telephone events leave for so many ms from now on. */
+  keysLeave(ms: number): void {
+    this.#keysUntil = this.#clock.now() + ms;
   }
 
   mute(muted: boolean): void {
@@ -86,6 +99,15 @@ export class SentSound {
     this.#sender = undefined;
     this.#mixed = undefined;
     this.#keyTones = undefined;
+  }
+
+  async #endKey(): Promise<void> {
+    this.#keysUntil = 0;
+    if (this.#microphone) this.#microphone.enabled = false;
+    // What has not begun to leave does not.
+    this.#sender?.dtmf?.insertDTMF('');
+    await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, keyEndsMs));
+    this.mute(this.#muted);
   }
 
   async #put(): Promise<void> {
