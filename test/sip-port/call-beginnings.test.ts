@@ -32,6 +32,13 @@ describe('a call that comes in', () => {
     expect(signal).not.toHaveProperty('answersAfterMs');
   });
 
+  it('is refused with what the phone reads when its body is something else', async () => {
+    await far().invites([h('Content-Type', 'application/xml')]);
+    await expect.poll(() => far().call.refusal).toBe(415);
+    expect(header(far().call.refused ?? far().call.missing, 'Accept')).toBe('application/sdp');
+    expect((await desk.phone.signals()).map(({ signal }) => signal.type)).not.toContain('sip.invited');
+  });
+
   it('is sent somewhere else with 302', async () => {
     await far().invites();
     const { signal } = await desk.phone.next('sip.invited');

@@ -120,7 +120,7 @@ export class FarCall {
         { name: 'CSeq', value: '1 INVITE' },
         ...call.capabilities,
         ...headers,
-        sdpType,
+        ...(headers.some(({ name }) => name === sdpType.name) ? [] : [sdpType]),
       ],
       body: call.sdp,
     };

@@ -41,10 +41,10 @@ interface OpenSession {
 }
 
 /** RFC 3261 section 8.2.3. Taken for a re-INVITE without an offer, it would get one of ours, never answer it, and so end the call. */
-const unknownType: ResponseOptions = { statusCode: 415, extraHeaders: ['Accept: application/sdp'] };
+export const unknownType: ResponseOptions = { statusCode: 415, extraHeaders: ['Accept: application/sdp'] };
 
 /** A body that is no description, and that may not be passed over. */
-function isForeign(message: IncomingRequestMessage): boolean {
+export function isForeign(message: IncomingRequestMessage): boolean {
   const body = getBody(message);
   if (!body || body.contentDisposition === 'session') return false;
   return !/;\s*handling\s*=\s*"?optional/i.test(message.getHeader('content-disposition') ?? '');

@@ -9,6 +9,7 @@ import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { SipAccount, SipCredential, Watching } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
+import { isForeign, unknownType } from './call-dialog.ts';
 import type { CallSurroundings, Following, SentCall } from './call-surroundings.ts';
 import { dialFeatureCode } from './feature-code.ts';
 import { followTransfer } from './followed-transfer.ts';
@@ -221,7 +222,8 @@ export class Seat {
     const replaced = replacee && [...this.#calls.values()].find((call) => call.currentSession === replacee);
     // A call that only rings here is its caller's to replace, not ours (RFC 3891 section 3).
     const unreplaceable = replacee && (!replaced || (replaced instanceof InboundCall && !replaced.established));
-    if (unusable !== null) {
+    if (isForeign(invitation.request)) refuse(415, unknownType.extraHeaders);
+    else if (unusable !== null) {
       // Refused before it rings: no agent could hear it.
       this.#page.log('warn', 'call.sound-refused', { reason: unusable });
       refuse(488, [`Warning: 399 ${this.#account.domain} "${unusable}"`]);
