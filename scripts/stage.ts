@@ -241,7 +241,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       ],
     } satisfies RelayConfigInput;
 
-    const panel = await buildPanel();
+    panelBuilt ??= buildPanel();
+    const panel = await panelBuilt;
     const start = (): Promise<Relay> => startRelay(config, { panel });
     let relay: Relay | undefined = await start();
     closers.push(async () => void (await relay?.close()));
@@ -270,6 +271,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     throw error;
   }
 }
+
+/** Built once in a process: tests open a stage each, and the sources stay what they are meanwhile. */
+let panelBuilt: ReturnType<typeof buildPanel> | undefined;
 
 function extensionOf(crm: keyof typeof extensions, email: string): string {
   return email.startsWith('sam') ? extensions[crm].sam : extensions[crm].robin;

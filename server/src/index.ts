@@ -25,6 +25,7 @@ import { clientAddress } from './http/client-address.ts';
 import type { RelayParts } from './http/parts.ts';
 import { longestRequestMs } from './http/patience.ts';
 import { type RouteAddress, routesOf } from './http/routes.ts';
+import { watchSilentSockets } from './http/silent-sockets.ts';
 import { PairingCodes } from './identity/pairing-codes.ts';
 import { Possessions } from './identity/possession.ts';
 import { ProofLedger } from './identity/proof-ledger.ts';
@@ -289,6 +290,7 @@ async function assemble(
 
   const app = createApp(parts, panel);
   server.on('request', app);
+  const closeSilent = watchSilentSockets(server);
   // Every wait of the server ends by itself.
   server.headersTimeout = 15_000;
   // Of a recording; `bodyInTime` waits much less for everything else.
@@ -435,7 +437,10 @@ async function assemble(
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
     // Connections of requests that are under way close when these are answered.
-    const closeIdle = setInterval(() => server.closeIdleConnections(), 50);
+    const closeIdle = setInterval(() => {
+      server.closeIdleConnections();
+      closeSilent();
+    }, 50);
     liveView.streams.endAll();
     // What was taken is finished and acknowledged before the store goes.
     const deadline = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref());
