@@ -92,7 +92,8 @@ export async function endure(
     const failures: string[] = [];
     const played: Record<string, number> = {};
     const order = new Mutations(seed);
-    await scenes.outbound.run(stage);
+    // The first of a kind sets up what stays for the life of the page.
+    for (const scene of Object.values(scenes)) await scene.run(stage);
     await forgetSignals(phone);
     const start = await settled(counters, atRest);
     let early: Counted | undefined;
