@@ -47,15 +47,7 @@ function BesideCall({ model, call }: { readonly model: SoftphoneModel; readonly 
           {texts.swap}
         </button>
       )}
-      <button
-        type="button"
-        class="button-icon is-danger"
-        aria-label={texts.hangUpOther(name)}
-        title={texts.hangUpOther(name)}
-        onClick={() => void model.hangUp(call.id)}
-      >
-        <Icon name="hangUp" size={18} />
-      </button>
+      <HangUpOther model={model} call={call} name={name} />
     </li>
   );
 }
@@ -74,5 +66,28 @@ export function UnfinishedCalls({ model }: { readonly model: SoftphoneModel }) {
         </li>
       ))}
     </ul>
+  );
+}
+
+/** Ends a call that is not alone in front. */
+export function HangUpOther({
+  model,
+  call,
+  name,
+}: {
+  readonly model: SoftphoneModel;
+  readonly call: CallState;
+  readonly name: string;
+}) {
+  return (
+    <button
+      type="button"
+      class="button-icon is-danger"
+      aria-label={texts.hangUpOther(name)}
+      title={texts.hangUpOther(name)}
+      onClick={() => void model.hangUp(call.id)}
+    >
+      <Icon name="hangUp" size={18} />
+    </button>
   );
 }

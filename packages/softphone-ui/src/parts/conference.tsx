@@ -3,6 +3,7 @@ import { type CallState, membersOf } from '@patchcord/phone-engine';
 import { Icon } from '../icon.tsx';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
+import { HangUpOther } from './call-strips.tsx';
 import { stateWords } from './call-words.ts';
 
 export function ConferenceMembers({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
@@ -55,15 +56,7 @@ function Member({ model, call }: { readonly model: SoftphoneModel; readonly call
       >
         <Icon name="hold" size={18} />
       </button>
-      <button
-        type="button"
-        class="button-icon is-danger"
-        aria-label={texts.hangUpOther(name)}
-        title={texts.hangUpOther(name)}
-        onClick={() => void model.hangUp(call.id)}
-      >
-        <Icon name="hangUp" size={18} />
-      </button>
+      <HangUpOther model={model} call={call} name={name} />
     </li>
   );
 }
