@@ -52,6 +52,20 @@ export const eventSchemas = {
   /** The far side is somebody else now: a transfer over there, or the network's better knowledge. */
   'call.identified': v.object({ farSide: PartySchema }),
   'call.transfer-failed': v.object({ to: v.string(), reason: v.string() }),
+  /** Its page or its connection went, and the call was taken up again: in its old dialog, by replacing it, or because it rang once more. */
+  'call.recovered': v.object({
+    way: v.picklist(['resume', 'replaces', 'rung-again']),
+    /** What the far side calls itself; empty when it does not say. */
+    peer: v.pipe(v.string(), v.maxLength(120)),
+    /** From when the call was seen alive last to when it was up again, ms. */
+    afterMs: v.pipe(v.number(), v.minValue(0)),
+  }),
+  /** One way of taking it up was tried: what is learned of this far side. */
+  'call.recovery-tried': v.object({
+    way: v.picklist(['resume', 'replaces']),
+    peer: v.pipe(v.string(), v.maxLength(120)),
+    worked: v.boolean(),
+  }),
   'call.ended': v.object({
     outcome: CallOutcomeSchema,
     /** Plain words for a person. */

@@ -171,6 +171,20 @@ export const ProfileSchema = v.object({
     callerIdIn: v.picklist(['p-preferred-identity', 'from']),
     /** RFC 4028; 0: only what the far side asks for. */
     sessionSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(86_400)),
+    /** How calls are taken up again after a reload, a crash or a lost connection. */
+    recovery: v.object({
+      way: v.picklist(['auto', 'resume', 'replaces']),
+      /** Numbers that an application of the phone system answers; such a call must not be replaced. */
+      applications: v.array(v.pipe(v.string(), v.maxLength(64))),
+      /** What worked with which far side in this tenant so far. */
+      known: v.array(
+        v.object({
+          peer: v.pipe(v.string(), v.maxLength(120)),
+          way: v.picklist(['resume', 'replaces']),
+          worked: v.boolean(),
+        }),
+      ),
+    }),
   }),
   media: v.object({
     codecs: v.pipe(v.array(v.picklist(['opus', 'G722', 'PCMU', 'PCMA'])), v.minLength(1)),
@@ -368,6 +382,16 @@ export const PanelMessageSchema = v.variant('type', [
     mirror: v.optional(v.boolean()),
   }),
   v.object({ type: v.literal('publish'), events: v.pipe(v.array(v.unknown()), v.maxLength(100)) }),
+  /**
+   * This device (one storage partition of one browser) wants to own the agent's line, or owns it and says so again (`epoch`: what it was given).
+   * `take`: also from another device that has it.
+   */
+  v.object({ type: v.literal('line.ask'), epoch: v.nullable(v.number()), take: v.boolean() }),
+  v.object({ type: v.literal('line.leave'), epoch: v.number() }),
+  /** What another device would have to know to take the calls up; kept sealed, for the next owner only. `kept` is JSON in the phone's own words. */
+  v.object({ type: v.literal('line.keep'), epoch: v.number(), kept: v.pipe(v.string(), v.maxLength(48_000)) }),
+  /** To the agent's other devices: the phone's state from its owner, commands and looks from the others. */
+  v.object({ type: v.literal('frames.say'), body: v.pipe(v.string(), v.maxLength(48_000)) }),
 ]);
 export type PanelMessage =
   | {
@@ -376,7 +400,11 @@ export type PanelMessage =
       readonly proof?: string | undefined;
       readonly mirror?: boolean | undefined;
     }
-  | { readonly type: 'publish'; readonly events: readonly v.InferOutput<typeof EnvelopeSchema>[] };
+  | { readonly type: 'publish'; readonly events: readonly v.InferOutput<typeof EnvelopeSchema>[] }
+  | { readonly type: 'line.ask'; readonly epoch: number | null; readonly take: boolean }
+  | { readonly type: 'line.leave'; readonly epoch: number }
+  | { readonly type: 'line.keep'; readonly epoch: number; readonly kept: string }
+  | { readonly type: 'frames.say'; readonly body: string };
 
 /** `WS /v1/live`, relay → panel. `acknowledged` means stored on disk; `refused` means the event can never be taken and why. */
 export const RelayMessageSchema = v.variant('type', [
@@ -389,6 +417,18 @@ export const RelayMessageSchema = v.variant('type', [
     /** The event's number within its call. A reader that misses one before it asks `GET /v1/calls/<call id>/events?after=<number>`. */
     seq: v.optional(v.number()),
   }),
+  /** This device owns the line until it is told otherwise, or says nothing for `forMs`. `kept`: what the owner before left, when it was another device. */
+  v.object({
+    type: v.literal('line.yours'),
+    epoch: v.number(),
+    forMs: v.pipe(v.number(), v.minValue(0)),
+    kept: v.nullable(v.string()),
+  }),
+  /** Another device owns it: it came first, or took it. `where`: for the agent, such as "Chrome on Windows". */
+  v.object({ type: v.literal('line.elsewhere'), epoch: v.number(), device: DeviceIdSchema, where: v.string() }),
+  /** Nobody owns it any more: whoever can may ask. */
+  v.object({ type: v.literal('line.free'), epoch: v.number() }),
+  v.object({ type: v.literal('frames.said'), device: DeviceIdSchema, body: v.string() }),
   v.object({ type: v.literal('error'), code: v.string(), message: v.string() }),
 ]);
 export type RelayMessage = v.InferOutput<typeof RelayMessageSchema>;

@@ -1,8 +1,8 @@
 /** The seams of the engine: what it needs from SIP and from sound. A port's comments are obligations its implementations are tested for. */
 import type { CallId } from '@patchcord/call-protocol';
-import type { DeclineCode, MixedCall, SipSignal, Tone } from './state.ts';
+import type { DeclineCode, MixedCall, RecoveryWay, SipSignal, Tone } from './state.ts';
 
-export type { MixedCall, Tone } from './state.ts';
+export type { MixedCall, RecoveryWay, Tone } from './state.ts';
 
 /** A short-lived SIP credential. Lives in memory only. */
 export interface SipCredential {
@@ -44,6 +44,13 @@ export interface SipAccount {
   readonly callerIdIn: 'p-preferred-identity' | 'from';
   /** RFC 4028: how long a call may go without a sign of life, seconds; 0: only what the far side asks for. */
   readonly sessionSeconds: number;
+  readonly recovery: {
+    /** `auto`: what the far side says of itself, and what is known of it, decides. */
+    readonly way: 'auto' | RecoveryWay;
+    /** Numbers that an application of the phone system answers (menu, mailbox): such a call must not be replaced, it would end. */
+    readonly applications: readonly string[];
+    readonly known: readonly RecoveryKnowledge[];
+  };
 }
 
 export type Codec = 'opus' | 'G722' | 'PCMU' | 'PCMA';
@@ -54,6 +61,52 @@ export interface Watching {
   readonly extensions: readonly string[];
   /** Message summary of the own mailbox (RFC 3842). */
   readonly mailbox: boolean;
+}
+
+/**
+ * One dialog of a call, as whoever takes the call up again must know it. Its identifiers let anybody who knows them take the call: sealed
+ * wherever it is kept, never shown, logged or told to other frames. Plain JSON.
+ */
+export interface KeptDialog {
+  readonly call: CallId;
+  /** `inviting`: our INVITE has no final answer. `invited`: theirs has none. `confirmed`: the call is up, or as good as up. */
+  readonly stage: 'inviting' | 'invited' | 'confirmed';
+  readonly direction: 'inbound' | 'outbound';
+  readonly callId: string;
+  readonly localTag: string;
+  /** Empty while unknown. */
+  readonly remoteTag: string;
+  readonly localUri: string;
+  readonly remoteUri: string;
+  /** The far side's Contact; empty while unknown. */
+  readonly remoteTarget: string;
+  /** In the order in which it is sent. */
+  readonly routes: readonly string[];
+  /** The highest CSeq sent in it so far, and the highest received (null: none). A successor leaves room above the first. */
+  readonly localSequence: number;
+  readonly remoteSequence: number | null;
+  /** What a CANCEL of our unanswered INVITE must repeat: its Request-URI and the branch of its Via. null in the other stages. */
+  readonly inviting: null | { readonly uri: string; readonly branch: string };
+  /** What was dialled, or who called: the user part. */
+  readonly number: string;
+  /** The far side's Supported and Allow, and its Server or User-Agent; empty while unknown. */
+  readonly supports: string;
+  readonly allows: string;
+  readonly peer: string;
+  /** On hold from here. */
+  readonly held: boolean;
+  readonly farHeld: boolean;
+  readonly muted: boolean;
+  /** Session timer (RFC 4028) agreed upon, seconds; 0: none. */
+  readonly sessionSeconds: number;
+}
+
+/** What is known of taking up calls with a far side, from earlier times and from the profile. */
+export interface RecoveryKnowledge {
+  /** What the far side calls itself, up to the first `/`, space or version; as `KeptDialog.peer` begins. */
+  readonly peer: string;
+  readonly way: RecoveryWay;
+  readonly worked: boolean;
 }
 
 /**
@@ -101,6 +154,18 @@ export interface SipPort {
   watch(watching: Watching): void;
   /** Dials a feature code without microphone or sound, and hangs up by itself. `sip.code-done` or `sip.code-refused` follows. */
   sendCode(code: string): void;
+  /**
+   * Takes up calls that an earlier owner had, as soon as the line is ready: `sip.recovered` or `sip.ended` follows for each, and a
+   * `sip.recovery-tried` for each way that was tried. `inviting` ones are cancelled and end; `invited` ones are waited for.
+   */
+  takeUp(dialogs: readonly KeptDialog[]): void;
+  /** Told after every change of what a successor must know, once per task at most, with all of them. */
+  onDialogs(listener: (dialogs: readonly KeptDialog[]) => void): () => void;
+  /**
+   * Lets go of all calls and the line at once, without a word to anybody on the network: somebody else has them, or will. The line is not
+   * unregistered. No signal follows. Resolves to the dialogs as they stand, when sound and socket are closed.
+   */
+  handOver(): Promise<readonly KeptDialog[]>;
   onSignal(listener: (signal: SipSignal) => void): () => void;
 }
 

@@ -27,6 +27,9 @@ export type CallPhase = 'dialing' | 'ringing' | 'incoming' | 'answering' | 'acti
 
 export type DeclineCode = 480 | 486 | 600 | 603;
 
+/** How an interrupted call is taken up again: a re-INVITE in its old dialog, or an INVITE that replaces it (RFC 3891). */
+export type RecoveryWay = 'resume' | 'replaces';
+
 export interface CallState {
   readonly id: CallId;
   readonly direction: Direction;
@@ -36,6 +39,8 @@ export interface CallState {
   /** What the network says of the caller's number (STIR, the `verstat` parameter); null when it says nothing. */
   readonly verified: null | 'passed' | 'failed';
   readonly phase: CallPhase;
+  /** Its page went, or its connection did: it is just being taken up again. */
+  readonly recovering: boolean;
   readonly hold: 'off' | 'placing' | 'on' | 'lifting';
   /** The far side holds us. */
   readonly farHold: boolean;
@@ -330,6 +335,16 @@ export type SipSignal =
       /** CANCEL said that another device took the call (RFC 3326). */
       readonly elsewhere?: boolean;
     }
+  /** A call of an earlier owner is up again, with sound: by this way, or because the caller's INVITE rang here once more. */
+  | { readonly type: 'sip.recovered'; readonly call: CallId; readonly way: RecoveryWay | 'rung-again'; readonly peer: string }
+  /** One way of taking it up was tried. */
+  | {
+      readonly type: 'sip.recovery-tried';
+      readonly call: CallId;
+      readonly way: RecoveryWay;
+      readonly peer: string;
+      readonly worked: boolean;
+    }
   /** All that is watched, in the order it was asked for. */
   | { readonly type: 'sip.watched'; readonly watched: readonly Watched[] }
   | { readonly type: 'sip.mailbox'; readonly mailbox: Mailbox | null }
@@ -344,12 +359,24 @@ export type TimerSignal =
   /** An intercom call answers itself now. */
   | { readonly type: 'timer.answers'; readonly call: CallId }
   /** Nobody answered in time: the call is forwarded. */
-  | { readonly type: 'timer.unanswered'; readonly call: CallId };
+  | { readonly type: 'timer.unanswered'; readonly call: CallId }
+  /** It could not be taken up in all this time. */
+  | { readonly type: 'timer.recovery-expired'; readonly call: CallId };
 
-/** What only the owner's surroundings tell: the profile. */
-export type RulesInput = { readonly type: 'rules.set'; readonly rules: CallRules };
+/** What only the owner's surroundings tell: the profile, and the calls of an earlier owner. */
+export type OwnerInput =
+  | { readonly type: 'rules.set'; readonly rules: CallRules }
+  | {
+      readonly type: 'calls.take-up';
+      /** As they stood last. */
+      readonly calls: readonly CallState[];
+      /** Those with a dialog that can be taken up. */
+      readonly resumable: readonly CallId[];
+      /** When they were seen alive last, epoch ms: what can't be taken up ended then. */
+      readonly seenAt: number;
+    };
 
-export type Input = (Command | SipSignal | TimerSignal | RulesInput) & { readonly at: number };
+export type Input = (Command | SipSignal | TimerSignal | OwnerInput) & { readonly at: number };
 
 /** One call in a conference that is mixed here. */
 export interface MixedCall {
@@ -378,6 +405,8 @@ export type Effect =
   | { readonly type: 'sip.send-digits'; readonly call: CallId; readonly digits: string }
   | { readonly type: 'sip.transfer'; readonly call: CallId; readonly to: string }
   | { readonly type: 'sip.transfer-attended'; readonly call: CallId; readonly consult: CallId }
+  /** Takes these calls of an earlier owner up. */
+  | { readonly type: 'sip.take-up'; readonly calls: readonly CallId[] }
   /** One deadline of each kind for a call; it goes with its call. */
   | { readonly type: 'timer.start'; readonly call: CallId; readonly signal: TimerSignal['type']; readonly ms: number }
   | { readonly type: 'emit'; readonly event: PhoneEvent }
