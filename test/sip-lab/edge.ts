@@ -129,7 +129,12 @@ export async function startEdge(lab: LabNetwork, options: EdgeOptions): Promise<
     const process = start('kamailio', ['kamailio', '-DD', '-E', '-f', join(folder, 'kamailio.cfg'), '-Y', folder]);
     kamailio = process;
     await untilReady('Kamailio does not answer', async () => (await rpc('core.uptime')) ?? undefined, { process });
-    await untilReady('Kamailio takes no TLS connection', () => tlsAnswers(address, port.wss), { process });
+    // Connections are shared out among its processes, and each of them has to be ready for TLS.
+    const allAnswer = async () => {
+      const answers = await Promise.all(Array.from({ length: 4 }, () => tlsAnswers(address, port.wss)));
+      return answers.every(Boolean) || undefined;
+    };
+    await untilReady('Kamailio takes no TLS connection', allAnswer, { process });
   };
   const startRtpengine = async () => {
     const process = start('rtpengine', [
