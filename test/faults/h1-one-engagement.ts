@@ -322,10 +322,23 @@ class Desk {
       const fresh = this.#browser.calls().filter((id) => !before.has(id));
       for (const id of fresh)
         if (!this.#truths.has(id))
-          this.#truths.set(id, { direction: 'outbound', answered: false, contact, torn: false, trace: ['dialled'] });
+          this.#truths.set(id, {
+            direction: 'outbound',
+            answered: false,
+            contact: this.#personOf(id),
+            torn: false,
+            trace: ['dialled'],
+          });
       if (fresh.length > 0) return;
       await rest(5);
     }
+  }
+
+  /** Whose number was dialled: on a busy machine a call of the click before may only show now. */
+  #personOf(id: CallId): string | null {
+    const calls = [...this.#browser.frames].flatMap((frame) => frame.phone()?.state().calls ?? []);
+    const number = calls.find((call) => call.id === id)?.farSide.e164;
+    return this.#office.people.find((person) => person.number === number)?.id ?? null;
   }
 
   /** One thing that happens: at the far side, at the agent's hand, on HubSpot's page, to a frame. */

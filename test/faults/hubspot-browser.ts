@@ -13,11 +13,11 @@ import { FakeChannels, FakeLocks, FakeSip, FakeSound } from '@patchcord/phone-en
 import { signal } from '@preact/signals';
 import { WebSocket } from 'ws';
 import { type Journal, openJournal } from '../../packages/softphone-ui/src/journal.ts';
-import { createKeptCalls } from '../../packages/softphone-ui/src/kept-calls.ts';
 import type { LiveSocket } from '../../packages/softphone-ui/src/live-link.ts';
 import type { MicrophonePermission } from '../../packages/softphone-ui/src/microphone-permission.ts';
 import { createPanel, type Panel } from '../../packages/softphone-ui/src/panel.ts';
 import { createRelayClient } from '../../packages/softphone-ui/src/relay-client.ts';
+import { createSealedCalls } from '../../packages/softphone-ui/src/sealed-calls.ts';
 import { createSessionHandover } from '../../packages/softphone-ui/src/session-handover.ts';
 import { DpopKey } from '../dpop-key.ts';
 
@@ -79,7 +79,6 @@ export class HubSpotBrowser {
   readonly #key = new DpopKey();
   readonly #device = randomUUID() as DeviceId;
   readonly #cookies = new Map<string, string>();
-  readonly #stored = new Map<string, string>();
   #journal: Journal | null = null;
   readonly frames = new Set<BrowserFrame>();
 
@@ -209,12 +208,15 @@ export class HubSpotBrowser {
         proveIdentity: () => host.proveIdentity(),
       }),
       openHandover: (audience) => createSessionHandover({ openChannel, name: audience, clock }),
-      keptCalls: (agent) =>
-        createKeptCalls(
-          () => this.#storageOf(life),
-          `${agent.tenant}:${agent.id}`,
-          () => clock.now(),
-        ),
+      sealedCalls: (agent) => {
+        const database = `${this.#options.name}:calls`;
+        const sealed = createSealedCalls({ name: agent.id, database, now: () => clock.now() });
+        return {
+          ...sealed,
+          write: (kept) => (life.dead ? Promise.resolve() : sealed.write(kept)),
+          seen: (leaves) => (life.dead ? undefined : sealed.seen(leaves)),
+        };
+      },
       sharePhone: (name, sharing) => {
         shared = joinSharedPhone({
           ...sharing,
@@ -317,16 +319,6 @@ export class HubSpotBrowser {
         ),
       ),
     ];
-  }
-
-  /** The partition's storage; a frame that is gone writes nothing there any more. */
-  #storageOf(life: { readonly dead: boolean }): Storage {
-    const stored = this.#stored;
-    return {
-      getItem: (key: string) => stored.get(key) ?? null,
-      setItem: (key: string, value: string) => void (life.dead || stored.set(key, value)),
-      removeItem: (key: string) => void (life.dead || stored.delete(key)),
-    } as unknown as Storage;
   }
 
   /** How many events the relay has not acknowledged yet. */

@@ -97,7 +97,12 @@ ${ldif}`,
     url: `ldap://127.0.0.1:${port}`,
     secureUrl: `ldaps://127.0.0.1:${securePort}`,
     ca: readFileSync(at('cert.pem'), 'utf8'),
-    freeze: () => void child.kill('SIGSTOP'),
+    freeze() {
+      child.kill('SIGSTOP');
+      // The signal is only sent: until it stands still it may answer one more question.
+      const state = () => /^\d+ \(.*\) (\w)/.exec(readFileSync(`/proc/${child.pid}/stat`, 'utf8'))?.[1];
+      while (state() !== 'T') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    },
     thaw: () => void child.kill('SIGCONT'),
     stop,
   };

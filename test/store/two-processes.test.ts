@@ -62,6 +62,6 @@ it('a process that waits for another one’s long write hears nothing of it', as
   holder.exec('rollback');
   holder.close();
   await writer.until(before + 50);
-  expect(await writer.stop()).toBe(0);
+  expect(await writer.stop(), writer.complaints()).toBe(0);
   expect(writer.failed).toEqual([]);
 });

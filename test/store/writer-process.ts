@@ -29,9 +29,16 @@ process.stdin.resume().on('end', () => {
   stopped = true;
 });
 
-/** A pipe of its own: written at once, so that a line says what was true when it was written. */
+/** A pipe of its own: written at once, so that a line says what was true when it was written. Who reads may be slow, and the pipe full meanwhile. */
 function say(line: string): void {
-  writeSync(1, `${line}\n`);
+  for (let rest = Buffer.from(`${line}\n`); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
 }
 
 async function write(): Promise<void> {
