@@ -117,6 +117,7 @@ it('calls, declines, is declined, and is handed over', async () => {
     heard: 'both sides: the agent 1700 Hz, the far side 440 Hz',
     wire: 'INVITE → 180 → 200 → ACK; BYE → 200',
   });
+  await expect.poll(() => dora.callCount(), { timeout: 8_000 }).toBe(0);
   await dora.dial('1001');
   const second = await ada.invited();
   await ada.port.command('decline', second.call, 486);

@@ -67,7 +67,9 @@ export function ariClient(options: {
 
   /** The answer's body, or null for 404. */
   async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
-    const { response, text } = await send(method, path, body);
+    let { response, text } = await send(method, path, body);
+    // Of two that make the same object at once Asterisk refuses the later; asked again, it changes the one that is there.
+    if (response.status === 403 && method === 'PUT') ({ response, text } = await send(method, path, body));
     if (response.status === 404) return null;
     if (!response.ok) {
       const why =

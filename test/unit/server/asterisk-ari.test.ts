@@ -26,8 +26,8 @@ class StandInAsterisk {
   /** Global variables, forgotten with the objects. */
   readonly variables = new Map<string, string>();
   variablesTaken = true;
-  /** Called before a request is carried out. */
-  before: (request: string) => Promise<void> | void = () => {};
+  /** Called before a request is carried out; may answer in its place. */
+  before: (request: string) => Promise<number | undefined> | number | undefined = () => undefined;
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -62,7 +62,8 @@ class StandInAsterisk {
 
   async #answer(method: string, path: string, text: string): Promise<{ status: number; body?: unknown }> {
     const key = /\/res_pjsip\/(.+)$/.exec(path)?.[1];
-    await this.before(`${method} ${key ?? path}`);
+    const instead = await this.before(`${method} ${key ?? path}`);
+    if (typeof instead === 'number') return { status: instead, body: {} };
     if (path.endsWith('/endpoints/PJSIP')) {
       const names = [...this.objects.keys()].filter((name) => name.startsWith('endpoint/'));
       return { status: 200, body: names.map((name) => ({ resource: name.slice('endpoint/'.length) })) };
@@ -144,6 +145,24 @@ afterEach(async () => {
   await asterisk.close();
   await store.close();
   rmSync(folder, { recursive: true, force: true });
+});
+
+it('lets two devices of an agent in that sign in at once, though Asterisk refuses the later of two that make one object', async () => {
+  let refused = 0;
+  asterisk.before = (asked) => {
+    if (asked !== 'PUT endpoint/991001' || refused > 0) return;
+    refused += 1;
+    return 403;
+  };
+  const credentials = await Promise.all([issuer.issue(aDevice()), issuer.issue(aDevice())]);
+  expect(refused).toBe(1);
+  expect(credentials.every((one) => asterisk.takes(one))).toBe(true);
+  expect(asterisk.value('endpoint/991001', 'aors')?.split(',')).toHaveLength(2);
+});
+
+it('says so when Asterisk takes nothing at all', async () => {
+  asterisk.before = (asked) => (asked.startsWith('PUT') ? 403 : undefined);
+  await expect(issuer.issue(aDevice())).rejects.toMatchObject({ code: 'sip.refused', message: /sorcery\.conf/ });
 });
 
 describe('what an office phone asks for', () => {
