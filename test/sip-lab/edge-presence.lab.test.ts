@@ -360,6 +360,12 @@ describe('inside a dialog', () => {
     const call = ada.invite('1002');
     (await bo.invited()).respond(200, 'OK');
     await call.answered(is(200));
+    // Whoever takes a call over that is not his was sent by its agent.
+    const consult = ada.invite('1003');
+    (await cy.invited()).respond(200, 'OK');
+    await consult.answered(is(200));
+    const target = `<${call.target}?Replaces=${encodeURIComponent(call.replaces())}>`;
+    expect((await consult.request('REFER', { headers: [`Refer-To: ${target}`] })).status).toBe(202);
     cy.invite(call.target, { headers: [`Replaces: ${call.replaces()}`, 'Require: replaces'] });
     const { message } = await bo.invited();
     expect(message.header('replaces')).toContain(call.callId);

@@ -4,7 +4,8 @@
  *
  *   agent 10.77.0.10 ──┐
  *                      ├── bridge in edge 10.77.0.1 ──(dropped without a word)── 192.0.2.0/24
- *   far 10.77.0.20-24 ─┘
+ *   far 10.77.0.20-24 ─┘           │
+ *   agent 10.78.0.10 ──────────────┘ a second uplink, without an address until `useUplink` gives it one
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -17,7 +18,7 @@ export interface LabNetwork {
   /** Kamailio, rtpengine and coturn run here. */
   readonly edge: { readonly namespace: string; readonly address: string };
   /** The test runner, the relay, the CRM pages and Chromium run here. */
-  readonly agent: { readonly namespace: string; readonly address: string };
+  readonly agent: { readonly namespace: string; readonly address: string; readonly secondAddress: string };
   /** Plain SIP phones run here, one address each. */
   readonly far: { readonly namespace: string; readonly addresses: readonly string[] };
   /** The subnet that holds both agents and phones, in CIDR form. */
@@ -34,6 +35,8 @@ export const labVariable = 'PATCHCORD_LAB';
 
 const prefix = 'patchcord';
 const namespaceFolder = '/run/netns';
+/** The edge's address on the agent's second uplink. */
+const secondGateway = '10.78.0.1';
 
 /**
  * Makes the three namespaces, links and routes. Removes the remains of laboratories whose process is gone first.
@@ -45,7 +48,7 @@ export function createLabNetwork(): LabNetwork {
   const lab: LabNetwork = {
     folder: join(tmpdir(), id),
     edge: { namespace: `${id}-edge`, address: '10.77.0.1' },
-    agent: { namespace: `${id}-agent`, address: '10.77.0.10' },
+    agent: { namespace: `${id}-agent`, address: '10.77.0.10', secondAddress: '10.78.0.10' },
     far: { namespace: `${id}-far`, addresses: [20, 21, 22, 23, 24].map((last) => `10.77.0.${last}`) },
     subnet: '10.77.0.0/24',
     farSubnet: '10.77.0.16/28',
@@ -85,6 +88,28 @@ export function insideLab(environment: NodeJS.ProcessEnv = process.env): boolean
   return Boolean(environment[labVariable]);
 }
 
+export type Uplink = 'first' | 'second';
+
+/**
+ * The agent's computer leaves one network for the other, as a laptop does between a cable and Wi-Fi: the address and route of the one it leaves are gone,
+ * packets to it vanish without a word, and nothing closes what was connected. Only inside the laboratory.
+ * @param between called while the computer is on no network at all
+ */
+export async function useUplink(lab: LabNetwork, uplink: Uplink, between?: () => Promise<void>): Promise<void> {
+  const { agent, edge } = lab;
+  const second = uplink === 'second';
+  const [device, other] = second ? ['eth1', 'eth0'] : ['eth0', 'eth1'];
+  const inAgent = (...args: string[]) => ip('-n', agent.namespace, ...args);
+  // Flushed, not only set down: Chromium goes on offering an address that an idle interface keeps.
+  inAgent('addr', 'flush', 'dev', other);
+  inAgent('link', 'set', other, 'down');
+  if (between) await between();
+  inAgent('addr', 'replace', `${second ? agent.secondAddress : agent.address}/24`, 'dev', device);
+  inAgent('link', 'set', device, 'up');
+  // By way of the edge also to the network that was left: it is the same company's, from outside.
+  inAgent('route', 'replace', 'default', 'via', second ? secondGateway : edge.address);
+}
+
 /** The command line that runs `command` inside a namespace of the laboratory. */
 export function inNamespace(namespace: string, command: readonly string[]): [string, ...string[]] {
   return ['ip', 'netns', 'exec', namespace, ...command];
@@ -117,6 +142,9 @@ function build(lab: LabNetwork): void {
     ip('-n', namespace, 'link', 'set', 'eth0', 'up');
     ip('-n', namespace, 'route', 'add', 'default', 'via', edge.address);
   }
+  inEdge('link', 'add', 'to-agent-2', 'type', 'veth', 'peer', 'name', 'eth1', 'netns', agent.namespace);
+  inEdge('addr', 'add', `${secondGateway}/24`, 'dev', 'to-agent-2');
+  inEdge('link', 'set', 'to-agent-2', 'up');
   sysctl(edge.namespace, 'net.ipv4.ip_forward=1');
   // A blackhole route drops forwarded packets without an ICMP answer: what a firewall does to a browser's STUN.
   inEdge('route', 'add', 'blackhole', lab.blackHole.subnet);

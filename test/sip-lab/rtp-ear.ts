@@ -23,6 +23,13 @@ export interface Heard {
 export interface RtpEar {
   /** What arrived in the last `ms`; what did not arrive counts as silence. At most the last 20 seconds are kept. */
   heard(ms: number): Heard;
+  /**
+   * The longest piece of sound that is missing among what arrived within the last `ms`, in ms, by the clock of whoever sent it: a packet that came late
+   * is not missing. What is missing at the end, up to now, counts as well.
+   */
+  longestGap(ms: number): number;
+  /** When packets came again after the longest pause since then, epoch ms; undefined while they have not. */
+  backSince(since: number): number | undefined;
   /** Listens for `ms` (default 400) from now on. */
   listen(ms?: number): Promise<Heard>;
   /** Resolves once the tone is heard with at least `amplitude` (default 0.01). Throws with the levels heard after `withinMs` (default 8000). */
@@ -37,6 +44,8 @@ interface Packet {
   /** Port and source identifier: one stream of one call. */
   stream: string;
   sequence: number;
+  /** In samples. */
+  timestamp: number;
   sound: Float32Array;
 }
 
@@ -129,6 +138,26 @@ export async function startRtpEar(options: {
   };
   return {
     heard: (ms) => between(Date.now() - ms, Date.now()),
+    backSince(since) {
+      const times = [since, ...packets.map(({ at }) => at).filter((at) => at > since), Date.now()];
+      const gaps = times.slice(1).map((at, index) => at - (times[index] ?? at));
+      const longest = gaps.indexOf(Math.max(...gaps));
+      return longest < gaps.length - 1 ? times[longest + 1] : undefined;
+    },
+    longestGap(ms) {
+      const now = Date.now();
+      const recent = packets.filter(({ at }) => at > now - ms);
+      let longest = now - (recent.at(-1)?.at ?? now - ms);
+      for (const stream of new Set(recent.map((packet) => packet.stream))) {
+        const of = recent.filter((packet) => packet.stream === stream).toSorted((a, b) => a.timestamp - b.timestamp);
+        for (const [index, { timestamp }] of of.entries()) {
+          const before = of[index - 1];
+          const missing = before ? timestamp - before.timestamp - before.sound.length : 0;
+          longest = Math.max(longest, (missing / rate) * 1_000);
+        }
+      }
+      return longest;
+    },
     listen,
     hears(hz, { amplitude = 0.01, withinMs = 8000 } = {}) {
       return until((heard) => heard.amplitude(hz) >= amplitude, withinMs, `no ${hz} Hz of at least ${amplitude}`);
@@ -155,7 +184,12 @@ function parseRtp(line: string, at: number): Packet | undefined {
   const payload = bytes.subarray(start, bytes.length - padding);
   const sound = new Float32Array(payload.length);
   for (const [index, code] of payload.entries()) sound[index] = type === 0 ? fromMuLaw(code) : fromALaw(code);
-  return { at, stream: `${line.slice(0, blank)}/${bytes.readUInt32BE(8)}`, sequence: bytes.readUInt16BE(2), sound };
+  return {
+    ...{ at, sound },
+    stream: `${line.slice(0, blank)}/${bytes.readUInt32BE(8)}`,
+    sequence: bytes.readUInt16BE(2),
+    timestamp: bytes.readUInt32BE(4),
+  };
 }
 
 /** The samples of one stream's packets by sequence number, which wraps at 65536. */

@@ -148,6 +148,8 @@ export class WssPhone {
     const dialog = from.#dialogs.get(callId);
     if (dialog === undefined) throw new Error('There is no such call to take over.');
     this.#dialogs.set(callId, dialog);
+    const invite = from.#lastInvite.get(callId);
+    if (invite !== undefined) this.#lastInvite.set(callId, invite);
     return this.#call(dialog, null);
   }
 
@@ -198,7 +200,11 @@ export class WssPhone {
     return `Contact: <${uri === '' ? `sip:${this.user}@${this.client.host};transport=ws` : uri}>`;
   }
 
-  #lastInvite = new Map<string, { readonly uri: string; readonly branch: string; readonly cseq: number }>();
+  /** `host` is what its Via names: a CANCEL has the whole Via of what it cancels, also over another connection. */
+  #lastInvite = new Map<
+    string,
+    { readonly uri: string; readonly branch: string; readonly cseq: number; readonly host: string }
+  >();
 
   /** Sends a request, meets one challenge, and resolves with the final response. */
   async #ask(dialog: Dialog, method: string, options: RequestOptions): Promise<SipText> {
@@ -224,7 +230,7 @@ export class WssPhone {
     const branch = newBranch();
     const uri = dialog.target;
     const lines = this.#head(dialog, method, uri, cseq, branch);
-    if (method === 'INVITE') this.#lastInvite.set(dialog.callId, { uri, branch, cseq });
+    if (method === 'INVITE') this.#lastInvite.set(dialog.callId, { uri, branch, cseq, host: this.client.host });
     return new Promise((resolve, reject) => {
       // An INVITE may ring as long as it likes.
       const timer =
@@ -248,11 +254,11 @@ export class WssPhone {
     });
   }
 
-  #head(dialog: Dialog, method: string, uri: string, cseq: number, branch: string): string[] {
+  #head(dialog: Dialog, method: string, uri: string, cseq: number, branch: string, host = this.client.host): string[] {
     const tag = dialog.remoteTag === '' ? '' : `;tag=${dialog.remoteTag}`;
     return [
       `${method} ${uri} SIP/2.0`,
-      `Via: SIP/2.0/WSS ${this.client.host};branch=${branch}`,
+      `Via: SIP/2.0/WSS ${host};branch=${branch}`,
       'Max-Forwards: 70',
       ...dialog.routes.map((route) => `Route: ${route}`),
       `From: <${dialog.localUri}>;tag=${dialog.localTag}`,
@@ -290,7 +296,7 @@ export class WssPhone {
   #cancel(dialog: Dialog): void {
     const sent = this.#lastInvite.get(dialog.callId);
     if (sent === undefined) throw new Error('Nothing to cancel.');
-    const lines = this.#head(dialog, 'CANCEL', sent.uri, sent.cseq, sent.branch).map((line) =>
+    const lines = this.#head(dialog, 'CANCEL', sent.uri, sent.cseq, sent.branch, sent.host).map((line) =>
       line.startsWith('To:') ? `To: <${dialog.remoteUri}>` : line,
     );
     this.#send(

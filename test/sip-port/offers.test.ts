@@ -86,6 +86,19 @@ describe('an offer', () => {
   });
 });
 
+it('an offer whose call ends before it is answered is refused, and not kept', async () => {
+  const { call } = await phone.dial('2001');
+  const theirs = await pbx.far[0].answers();
+  await phone.next('sip.answered', call);
+  const offer = theirs.offerAgain('sendonly');
+  const [again, bye] = await Promise.all([
+    theirs.request('INVITE', [theirs.contact, sdpType], offer),
+    theirs.request('BYE'),
+  ]);
+  expect([again.status, bye.status]).toEqual([487, 200]);
+  await phone.next('sip.ended', call);
+});
+
 describe('sound without encryption', () => {
   it.each([
     ['plain RTP', plainRtp],

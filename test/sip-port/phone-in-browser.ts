@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type CallId, toCallId } from '@patchcord/call-protocol';
-import type { IceServer, SipAccount, SipCredential, SipSignal } from '@patchcord/phone-engine';
+import type { IceServer, KeptDialog, SipAccount, SipCredential, SipSignal } from '@patchcord/phone-engine';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { sipJsParts } from '../../scripts/sip-js-parts.ts';
@@ -106,6 +106,21 @@ export class PhoneInBrowser {
     );
   }
 
+  /** What a successor must know, as it was told last. */
+  dialogs(): Promise<readonly KeptDialog[]> {
+    return this.page.evaluate(() => (window as unknown as { phonePage: PhonePage }).phonePage.dialogs);
+  }
+  handOver(): Promise<readonly KeptDialog[]> {
+    return this.page.evaluate(() => (window as unknown as { phonePage: PhonePage }).phonePage.handOver());
+  }
+  /** Loads the page anew, without a word to anybody, and begins to read its signals from the start. Resolves to what was kept. */
+  async reload(): Promise<readonly KeptDialog[]> {
+    const dialogs = await this.dialogs();
+    await this.page.reload();
+    this.#read = 0;
+    return dialogs;
+  }
+
   /** Everything signalled so far. */
   async signals(): Promise<StampedSignal[]> {
     return this.page.evaluate(() => (window as unknown as { phonePage: PhonePage }).phonePage.signals);
@@ -187,6 +202,7 @@ export function accountFor(
     followTransfers: false,
     callerIdIn: 'p-preferred-identity',
     sessionSeconds: 0,
+    recovery: { way: 'auto', applications: [], known: [] },
     ...changes,
   };
 }

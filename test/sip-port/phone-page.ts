@@ -3,7 +3,7 @@
  * Owns nothing but the wiring; must never decide anything a test should see decided by the ports.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import type { IceServer, SipAccount, SipCredential, SipSignal, SoundPort } from '@patchcord/phone-engine';
+import type { IceServer, KeptDialog, SipAccount, SipCredential, SipSignal, SoundPort } from '@patchcord/phone-engine';
 import { createSound } from '@patchcord/phone-engine/audio';
 import { createSipPort } from '@patchcord/phone-engine/sip';
 
@@ -20,6 +20,11 @@ export interface SentMessage {
 export interface PhonePage {
   readonly signals: StampedSignal[];
   readonly sent: SentMessage[];
+  /** What was told last of what a successor must know. */
+  dialogs: readonly KeptDialog[];
+  /** How often it was told. */
+  dialogsTold: number;
+  handOver(): Promise<readonly KeptDialog[]>;
   readonly logs: { readonly event: string; readonly detail: unknown }[];
   start(account: SipAccount, credential: SipCredential, iceServers: readonly IceServer[]): void;
   renew(credential: SipCredential, iceServers: readonly IceServer[]): void;
@@ -43,10 +48,12 @@ export interface PhonePage {
       | 'pickUp'
       | 'sendCode'
       | 'watch'
+      | 'takeUp'
       | 'dial',
     ...parameters: readonly unknown[]
   ): void;
   onSignal(listener: (signal: SipSignal) => void): void;
+  onDialogs(listener: (dialogs: readonly KeptDialog[]) => void): void;
   sound: SoundPort;
   /** As if the server had sent this text. */
   receive(text: string): void;
@@ -75,6 +82,9 @@ const port = createSipPort({ sound, log: (_level, event, detail) => logs.push({ 
 port.onSignal((signal) => signals.push({ at: now(), signal }));
 
 const page: PhonePage = {
+  dialogs: [],
+  dialogsTold: 0,
+  handOver: () => port.handOver(),
   signals,
   sent,
   logs,
@@ -95,9 +105,14 @@ const page: PhonePage = {
     (port[name] as (...all: readonly unknown[]) => void).apply(port, [...parameters]);
   },
   onSignal: (listener) => void port.onSignal(listener),
+  onDialogs: (listener) => void port.onDialogs(listener),
   sound,
   receive: (text) => void socket?.dispatchEvent(new MessageEvent('message', { data: text })),
   audioElements: () => document.querySelectorAll('audio').length,
   pageErrors: () => errors,
 };
+port.onDialogs((dialogs) => {
+  page.dialogs = dialogs;
+  page.dialogsTold += 1;
+});
 Object.assign(window, { phonePage: page });

@@ -56,6 +56,7 @@ export class ScriptedPbx {
       host: '127.0.0.1',
       port: 0,
       faults: pbx.faults,
+      product: undefined,
       onRequest: (transaction) => pbx.#onRequest(transaction),
       onFlowClosed: () => {},
     });

@@ -1,7 +1,7 @@
 /** The real port, in Chromium, against the obligations that its fake keeps too. */
 import { randomUUID } from 'node:crypto';
 import type { CallId } from '@patchcord/call-protocol';
-import type { DeclineCode, MixedCall, SipPort, SipSignal, Watching } from '@patchcord/phone-engine';
+import type { DeclineCode, KeptDialog, MixedCall, SipPort, SipSignal, Watching } from '@patchcord/phone-engine';
 import { afterAll, beforeAll } from 'vitest';
 import {
   type FarEnd,
@@ -27,6 +27,7 @@ afterAll(async () => {
 class RemotePort implements SipPort {
   readonly #phone: PhoneInBrowser;
   readonly #listeners = new Set<(signal: SipSignal) => void>();
+  readonly #dialogListeners = new Set<(dialogs: readonly KeptDialog[]) => void>();
   #heard = 0;
   #stopped = false;
 
@@ -38,9 +39,17 @@ class RemotePort implements SipPort {
       this.#heard += 1;
       for (const listener of [...this.#listeners]) listener(signal);
     });
+    await this.#phone.page.exposeFunction('tellDialogs', (dialogs: readonly KeptDialog[]) => {
+      for (const listener of [...this.#dialogListeners]) listener(dialogs);
+    });
     await this.#phone.page.evaluate(() => {
-      const page = window as unknown as { phonePage: PhonePage; tellTest: (signal: SipSignal) => void };
+      const page = window as unknown as {
+        phonePage: PhonePage;
+        tellTest: (signal: SipSignal) => void;
+        tellDialogs: (dialogs: readonly KeptDialog[]) => void;
+      };
       page.phonePage.onSignal((signal) => page.tellTest(signal));
+      page.phonePage.onDialogs((dialogs) => page.tellDialogs(dialogs));
     });
   }
   get stopped(): boolean {
@@ -105,6 +114,17 @@ class RemotePort implements SipPort {
   transferAttended(call: CallId, consult: CallId): void {
     this.#do(this.#phone.command('transferAttended', call, consult));
   }
+  takeUp(dialogs: readonly KeptDialog[]): void {
+    this.#do(this.#phone.command('takeUp', dialogs));
+  }
+  onDialogs(listener: (dialogs: readonly KeptDialog[]) => void): () => void {
+    this.#dialogListeners.add(listener);
+    return () => this.#dialogListeners.delete(listener);
+  }
+  handOver(): Promise<readonly KeptDialog[]> {
+    this.#stopped = true;
+    return this.#phone.handOver();
+  }
   onSignal(listener: (signal: SipSignal) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -135,13 +155,18 @@ function farEnd(far: ScriptedFar): FarEnd {
 
 async function makeHarness(): Promise<SipPortHarness> {
   const pbx = await ScriptedPbx.start();
-  const page = await browser.newPage();
-  const phone = await PhoneInBrowser.open(page, server);
-  const port = new RemotePort(phone);
-  await port.connect();
+  const pages: { readonly phone: PhoneInBrowser; readonly port: RemotePort }[] = [];
+  const open = async () => {
+    const phone = await PhoneInBrowser.open(await browser.newPage(), server);
+    const port = new RemotePort(phone);
+    pages.push({ phone, port });
+    await port.connect();
+    return port;
+  };
+  const port = await open();
   return {
     port,
-    account: accountFor(pbx, '1001'),
+    account: accountFor(pbx, '1001', { recovery: { way: 'resume', applications: [], known: [] } }),
     credential: { username: `4102444800:1001`, password: randomUUID(), expiresAt: Date.now() + 3_600_000 },
     iceServers: [],
     far: [farEnd(pbx.far[0]), farEnd(pbx.far[1])],
@@ -153,9 +178,12 @@ async function makeHarness(): Promise<SipPortHarness> {
     async restoresSocket() {
       pbx.faults.set({ refuseSockets: undefined });
     },
+    successor: open,
     async close() {
-      if (!port.stopped) await port.stop();
-      await page.close();
+      for (const { phone, port } of pages) {
+        if (!port.stopped) await port.stop();
+        await phone.page.close();
+      }
       await pbx.close();
     },
   };

@@ -115,6 +115,8 @@ export function newCall(
     diverted: null,
     verified: null,
     phase: direction === 'outbound' ? 'dialing' : 'incoming',
+    recovering: false,
+    recovery: null,
     hold: 'off',
     farHold: false,
     muted: false,

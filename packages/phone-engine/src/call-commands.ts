@@ -6,6 +6,7 @@ import { dial, gather, pickUp } from './call-begin.ts';
 import { merge, split } from './call-conference.ts';
 import { hold, mute, resume } from './call-hold.ts';
 import { answer, decline, redirect } from './call-inbound.ts';
+import { recoveringRefusal } from './call-recovery.ts';
 import {
   type CallCommand,
   type CommandOf,
@@ -31,6 +32,8 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
   if (input.type === 'call.gather') return gather(state, input);
   const call = callOf(state, input.call);
   if (call === undefined) return refuse(state, input.type, 'This call is no longer there.', 'call.unknown');
+  const notYet = recoveringRefusal(call, input.type);
+  if (notYet !== null) return refuse(state, input.type, notYet);
   switch (input.type) {
     case 'call.answer':
       return answer(state, call);

@@ -123,9 +123,8 @@ const forwardedWords = (to: string): string => `Forwarded to ${to}.`;
 /** Nobody answered in time, and the agent wants such calls elsewhere. */
 export function forwardUnanswered(state: PhoneState, call: CallState, at: number): Transition {
   const { forwarding } = state;
-  if (call.phase !== 'incoming' || state.waiting?.call === call.id || forwarding?.when !== 'no-answer') {
-    return keep(state);
-  }
+  const rings = call.phase === 'incoming' && !call.recovering && state.waiting?.call !== call.id;
+  if (!rings || forwarding?.when !== 'no-answer') return keep(state);
   const { to } = forwarding;
   const redirected = { state, effects: [...redirectedTo(call, to, 'rule', at)] };
   return andThen(redirected, (next) =>
@@ -154,7 +153,7 @@ export function redirectedTo(call: CallState, to: string, by: 'agent' | 'rule', 
 
 /** The warning is over: an intercom call answers itself, unless another call is just coming up. */
 export function answerBy(state: PhoneState, call: CallState): Transition {
-  if (call.phase !== 'incoming' || state.waiting?.call === call.id) return keep(state);
+  if (call.phase !== 'incoming' || call.recovering || state.waiting?.call === call.id) return keep(state);
   const ringing = change(state, call.id, { answersAt: null });
   return busyComingUp(state, call) === null
     ? andThen(ringing, (next) => wait(next, { act: 'answer', call: call.id }))
@@ -170,5 +169,8 @@ export function answer(state: PhoneState, call: CallState): Transition {
 
 /** By default 486 and not 603: a 6xx would make a forking PBX stop ringing everyone else too (RFC 3261 section 16.7). */
 export function decline(state: PhoneState, call: CallState): Transition {
-  return endCall(state, call, { type: 'sip.decline', call: call.id, code: state.rules.declineCode });
+  const { id } = call;
+  // One that is still to ring here again has nothing to decline yet: the port lets go of it in whatever way is left.
+  if (call.recovering) return endCall(state, call, { type: 'sip.hang-up', call: id });
+  return endCall(state, call, { type: 'sip.decline', call: id, code: state.rules.declineCode });
 }

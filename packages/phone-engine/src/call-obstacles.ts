@@ -21,6 +21,7 @@ export function transferOf(state: PhoneState, call: CallState): CallState['trans
 /** Why this call can't be transferred now, or null. */
 export function transferRefusal(state: PhoneState, call: CallState): string | null {
   if (call.phase !== 'active') return 'Only a connected call can be transferred.';
+  if (call.recovering) return 'The call is just being taken up again. Wait a moment.';
   if (call.hold === 'placing' || call.hold === 'lifting') return 'The hold is just being changed. Wait a moment.';
   if (state.waiting !== null) return 'Another call is just being put on hold. Wait a moment.';
   if (transferOf(state, call) !== null) return 'The call is already being transferred.';

@@ -42,6 +42,8 @@ function outboundOutcome(call: CallState, ended: Ended): CallOutcome {
 
 /** The end of a call in plain words: what happened, and why where the network said so. */
 export function reasonOf(call: CallState, outcome: CallOutcome, ended: Ended): string {
+  const interrupted = interruptedWords(call, outcome, ended);
+  if (interrupted !== null) return interrupted;
   switch (outcome) {
     case 'answered':
       if (call.phase === 'ending' && call.transfer !== null) return transferWords(call.transfer);
@@ -67,6 +69,22 @@ export function reasonOf(call: CallState, outcome: CallOutcome, ended: Ended): s
     case 'failed':
       return told(failureWords(ended.code), ended.code === 0 ? ended.reason : `${ended.code} ${ended.reason}`.trim());
   }
+}
+
+/** The end of a call that could not be taken up again after its page went; null where nothing of that mattered. */
+function interruptedWords(call: CallState, outcome: CallOutcome, ended: Ended): string | null {
+  if (!call.recovering || call.recovery == null) return null;
+  const { from, transfer } = call.recovery;
+  if (outcome === 'cancelled' && from !== 'ending') return 'The page of the phone went away before anyone answered.';
+  if (call.phase === 'ending' && outcome === 'answered' && call.transfer === null) return 'You hung up.';
+  if (call.phase === 'ending' || ended.by !== 'network') return null;
+  if (outcome === 'missed')
+    return told('The page of the phone went away, and the call did not ring there again', ended.reason);
+  const what =
+    transfer === null
+      ? 'The page of the phone went away, and the call could not be taken up again'
+      : `The page of the phone went away while the call was being sent to ${transfer.to || 'the other call'}; whether that succeeded is not known`;
+  return told(what, ended.reason);
 }
 
 function transferWords(transfer: NonNullable<CallState['transfer']>): string {

@@ -3,19 +3,18 @@
  * nothing: the port may be slower than the agent.
  */
 import { invited } from './call-inbound.ts';
+import { interruptedEnd, recovered, recoveryTried } from './call-recovery.ts';
 import {
   andThen,
   type CallSignal,
   callOf,
   change,
   emit,
-  endCall,
+  endReplaced,
   failDial,
   finishCall,
   inTurn,
   isComingUp,
-  isInProgress,
-  isLive,
   isNotDialled,
   keep,
   membersOf,
@@ -29,6 +28,7 @@ export function signalCall(state: PhoneState, input: CallSignal): Transition {
   if (input.type === 'sip.invited') return invited(state, input);
   const call = callOf(state, input.call);
   if (call === undefined || call.phase === 'ended' || isNotDialled(state, call.id)) return keep(state);
+  if (call.recovering && !whileRecovering.includes(input.type)) return keep(state);
   switch (input.type) {
     case 'sip.dialing':
       return change(state, call.id, { sipCallId: input.sipCallId });
@@ -61,10 +61,24 @@ export function signalCall(state: PhoneState, input: CallSignal): Transition {
     case 'sip.digits-refused':
       if (call.phase !== 'active') return keep(state);
       return change(state, call.id, { trouble: `The digits could not be sent: ${input.reason}` });
+    case 'sip.recovered':
+      return recovered(state, call, input);
+    case 'sip.recovery-tried':
+      return recoveryTried(state, call, input);
     case 'sip.ended':
-      return finishCall(state, call, input, input.at);
+      return interruptedEnd(state, call, input) ?? finishCall(state, call, input, input.at);
   }
 }
+
+/** What can happen to a call before it is up again. */
+const whileRecovering: readonly CallSignal['type'][] = [
+  'sip.recovered',
+  'sip.recovery-tried',
+  'sip.ended',
+  'sip.identified',
+  'sip.far-held',
+  'sip.far-resumed',
+];
 
 /** A member that is back tells whom it hears. */
 function resumed(state: PhoneState, call: CallState, at: number): Transition {
@@ -109,9 +123,7 @@ function answered(state: PhoneState, call: CallState, at: number): Transition {
     emit('call.answered', at, {}, call.id),
   ]);
   if (call.room !== null) return andThen(up, (next) => inTurn(next, call.room?.gathers ?? [], sendMember(call)));
-  const replaced = call.replaces === null ? undefined : callOf(state, call.replaces);
-  if (replaced === undefined || !isInProgress(replaced)) return up;
-  return andThen(up, (next) => endCall(next, replaced, { type: 'sip.hang-up', call: replaced.id }));
+  return andThen(up, (next) => endReplaced(next, call));
 }
 
 /** A call that could not be put on hold stays live, and what waited for it does not happen: both calls say so. */
@@ -128,7 +140,7 @@ function holdRefused(state: PhoneState, call: CallState, input: SignalOf<'sip.ho
   const trouble = `The call could not be put on hold: ${input.reason}`;
   const freed = change(state, call.id, { hold: 'off', trouble });
   // A member that could not leave the conference is still in it.
-  const live = freed.state.calls.filter((it) => isLive(it) || it.hold === 'lifting');
+  const live = freed.state.calls.filter((it) => it.phase === 'active' && (it.hold === 'off' || it.hold === 'lifting'));
   const stillLive =
     live.length < 2
       ? freed

@@ -16,7 +16,7 @@ export interface Transition {
 export const endingMs = 8_000;
 
 /** Sound flows, or would if nobody is muted: at most one call at a time is live, or the calls of one conference. */
-export const isLive = (call: CallState): boolean => call.phase === 'active' && call.hold === 'off';
+export const isLive = (call: CallState): boolean => call.phase === 'active' && call.hold === 'off' && !call.recovering;
 
 /** The call is neither over nor being hung up. */
 export const isInProgress = (call: CallState): boolean => call.phase !== 'ended' && call.phase !== 'ending';
@@ -85,6 +85,13 @@ export function endCall(state: PhoneState, call: CallState, how: Effect): Transi
   ]);
 }
 
+/** A call that is up now has taken the place of the one it replaces. */
+export function endReplaced(state: PhoneState, call: CallState): Transition {
+  const replaced = call.replaces === null ? undefined : callOf(state, call.replaces);
+  if (replaced === undefined || !isInProgress(replaced)) return keep(state);
+  return endCall(state, replaced, { type: 'sip.hang-up', call: replaced.id });
+}
+
 /**
  * Ends a call for good, with its one `call.ended`. A call that was answered, or that the agent placed, stays for its wrap-up; an inbound
  * call that was never answered leaves. Whoever consulted for it goes on as an ordinary call. Nobody could wrap up another call meanwhile:
@@ -101,6 +108,8 @@ export function finishCall(
   const over: CallState = {
     ...call,
     phase: 'ended',
+    recovering: false,
+    recovery: null,
     hold: 'off',
     farHold: false,
     transfer: null,

@@ -28,9 +28,12 @@ export function transfer(state: PhoneState, call: CallState, input: CommandOf<'c
 }
 
 function send(state: PhoneState, call: CallState, to: string, purpose: TransferPurpose): Transition {
-  return change(state, call.id, { transfer: { kind: 'blind', to, status: 'asked', purpose }, trouble: null }, [
-    { type: 'sip.transfer', call: call.id, to },
-  ]);
+  return change(
+    state,
+    call.id,
+    { transfer: { kind: 'blind', to, status: 'asked', purpose }, recovery: null, trouble: null },
+    [{ type: 'sip.transfer', call: call.id, to }],
+  );
 }
 
 /** Sends a call into a conference room; null when it can't go. */
@@ -62,6 +65,7 @@ export function completeTransfer(state: PhoneState, call: CallState): Transition
     first.id,
     {
       transfer: { kind: 'attended', to: consult.farSide.number, consult: consult.id, status: 'asked' },
+      recovery: null,
       trouble: null,
     },
     [{ type: 'sip.transfer-attended', call: first.id, consult: consult.id }],
@@ -92,7 +96,7 @@ export function transferred(state: PhoneState, call: CallState, at: number): Tra
 }
 
 /** What a room was told of a call that should go there: it went (who), or it did not. */
-function forRoom(state: PhoneState, call: CallId, member: CallState['farSide'] | null): PhoneState {
+export function forRoom(state: PhoneState, call: CallId, member: CallState['farSide'] | null): PhoneState {
   const at = state.calls.find((it) => it.room?.gathers.includes(call));
   if (at?.room == null) return state;
   const room = {

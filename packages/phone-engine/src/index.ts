@@ -1,4 +1,7 @@
 /** The phone engine's door: the call machine, its ports, the runtime, one owner and many mirrors. sip.js is behind `./sip`. */
+
+export { readDialogs } from './kept-dialogs.ts';
+export * from './line-lease.ts';
 export * from './phone.ts';
 export * from './ports.ts';
 export * from './selectors.ts';

@@ -2,7 +2,16 @@
  * The phone: runs the transition, tells subscribers, performs effects in order. Owns the loop; knows no rule, no SIP, no DOM.
  */
 import type { CallId, ErrorCode, PhoneEvent } from '@patchcord/call-protocol';
-import type { ClockPort, IceServer, SipAccount, SipCredential, SipPort, SoundPort, Watching } from './ports.ts';
+import type {
+  ClockPort,
+  IceServer,
+  KeptDialog,
+  SipAccount,
+  SipCredential,
+  SipPort,
+  SoundPort,
+  Watching,
+} from './ports.ts';
 import { mixOf, tone } from './selectors.ts';
 import {
   type CallRules,
@@ -42,10 +51,27 @@ export interface OwnedPhone extends Phone {
   setRules(rules: CallRules): void;
   /** Colleagues, park slots and the mailbox to watch, in place of those before. */
   watch(watching: Watching): void;
-  /** Takes up calls of an earlier owner that are over and wait for their wrap-up. Others, and those that are here already, are left out. */
-  restore(calls: readonly CallState[]): void;
+  /**
+   * Takes up the calls of an earlier owner: those with a dialog come back `recovering`, the others end, those that are over wait for their
+   * wrap-up again. Calls that are here already are left out; a dialog whose call is over or unknown is ended, so that nobody is left waiting.
+   * @param seenAt when they were seen alive last, epoch ms
+   */
+  takeUp(calls: readonly CallState[], dialogs: readonly KeptDialog[], seenAt: number): void;
+  /** What a successor must know of the calls, after every change; see `SipPort.onDialogs`. */
+  onDialogs(listener: (dialogs: readonly KeptDialog[]) => void): () => void;
+  /**
+   * Lets go of the calls and the line without a word to the network, because another owner has them or will. Nothing is told from then on, and
+   * commands are refused.
+   */
+  handOver(): Promise<HandedOver>;
   /** Ends all calls and the line, with their events. Later commands are refused. */
   close(): Promise<void>;
+}
+
+/** What an owner leaves to the next: its last state, and the dialogs as they stood. */
+export interface HandedOver {
+  readonly state: PhoneState;
+  readonly dialogs: readonly KeptDialog[];
 }
 
 export interface PhoneOptions {
@@ -78,6 +104,9 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
   let startsAfterStop = false;
   let mixed = '[]';
   let closing: Promise<void> | null = null;
+  let handingOver: Promise<HandedOver> | null = null;
+  /** What is just being taken up, until the port has it. */
+  const inherited = new Map<CallId, KeptDialog>();
 
   const fault = (error: unknown): void => {
     try {
@@ -95,6 +124,10 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
   };
 
   function take(input: Input, done?: (result: CommandResult) => void): void {
+    if (handingOver !== null) {
+      done?.(elsewhere);
+      return;
+    }
     queue.push(done === undefined ? { input } : { input, done });
     if (running) return;
     running = true;
@@ -108,7 +141,7 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       let result: CommandResult = { ok: true };
       for (const effect of step.effects) {
         if (effect.type === 'refuse') result = { ok: false, code: effect.code, reason: effect.reason };
-        else perform(effect);
+        else if (handingOver === null) perform(effect);
       }
       next.done?.(result);
     }
@@ -133,8 +166,8 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       run(effect);
     } catch (error) {
       fault(error);
-      const signal = signalOfFault(effect, error instanceof Error ? error.message : 'internal fault');
-      if (signal !== null) take({ ...signal, at: clock.now() });
+      const reason = error instanceof Error ? error.message : 'internal fault';
+      for (const signal of signalsOfFault(effect, reason)) take({ ...signal, at: clock.now() });
     }
   }
 
@@ -192,7 +225,19 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       case 'sip.transfer-attended':
         sip.transferAttended(effect.call, effect.consult);
         break;
+      case 'sip.take-up':
+        sip.takeUp(effect.calls.flatMap(dialogToTakeUp));
+        break;
     }
+  }
+
+  /** The state knows better than the dialog what the agent wished last: a hold that was just being placed is one. */
+  function dialogToTakeUp(id: CallId): readonly KeptDialog[] {
+    const dialog = inherited.get(id);
+    if (dialog === undefined) return [];
+    inherited.delete(id);
+    const call = state.calls.find((it) => it.id === id);
+    return [call === undefined ? dialog : { ...dialog, held: call.hold !== 'off', muted: call.muted }];
   }
 
   function startTimer({ call, signal, ms }: { call: CallId; signal: TimerSignal['type']; ms: number }): void {
@@ -256,17 +301,19 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       return () => eventListeners.delete(listener);
     },
     send(command) {
+      if (handingOver !== null) return Promise.resolve(elsewhere);
       if (closing !== null) {
         return Promise.resolve({ ok: false, code: 'line.not-ready', reason: 'This phone was closed. Open it again.' });
       }
       return new Promise((resolve) => take({ ...command, at: clock.now() }, resolve));
     },
     setAccount(who, credential, iceServers) {
+      if (handingOver !== null) return;
       account = { account: who, credential, iceServers };
       if (state.line.status !== 'offline') perform({ type: 'sip.start' });
     },
     renew(credential, iceServers) {
-      if (account === null) return;
+      if (account === null || handingOver !== null) return;
       account = { account: account.account, credential, iceServers };
       if (state.line.status !== 'offline') guarded(() => sip.renew(credential, iceServers));
     },
@@ -274,18 +321,37 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
       take({ type: 'rules.set', rules, at: clock.now() });
     },
     watch(watching) {
-      guarded(() => sip.watch(watching));
+      if (handingOver === null) guarded(() => sip.watch(watching));
     },
-    restore(calls) {
-      const known = state.calls.map(({ id }) => id);
-      const over = calls.filter(({ id, phase }) => phase === 'ended' && !known.includes(id));
-      if (over.length === 0 || closing !== null) return;
-      const next = { ...state, calls: [...over, ...state.calls] };
-      state = next;
-      for (const listener of [...stateListeners]) guarded(() => listener(next));
+    takeUp(calls, dialogs, seenAt) {
+      if (closing !== null) return;
+      for (const dialog of dialogs) inherited.set(dialog.call, dialog);
+      take({ type: 'calls.take-up', calls, resumable: dialogs.map(({ call }) => call), seenAt, at: clock.now() });
+    },
+    onDialogs: (listener) => sip.onDialogs(listener),
+    handOver() {
+      handingOver ??= (async () => {
+        unsubscribe();
+        for (const name of [...timers.keys()]) clearTimer(name);
+        for (const { done } of queue.splice(0)) done?.(elsewhere);
+        guarded(() => options.sound?.setTone('none'));
+        account = null;
+        const last = state;
+        try {
+          return { state: last, dialogs: await sip.handOver() };
+        } catch (error) {
+          fault(error);
+          return { state: last, dialogs: [] };
+        }
+      })();
+      return handingOver;
     },
     close() {
       closing ??= (async () => {
+        if (handingOver !== null) {
+          await handingOver;
+          return;
+        }
         take({ type: 'line.disconnect', at: clock.now() });
         await stop();
         // A port that forgot to say so leaves no call behind.
@@ -299,25 +365,34 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
   };
 }
 
+const elsewhere: CommandResult = {
+  ok: false,
+  code: 'line.not-ready',
+  reason: 'The phone is in another window now.',
+};
+
 /** What a port that threw would have signalled: no call may hang in the air. A hang-up has its own deadline. */
-function signalOfFault(effect: Effect, reason: string): SipSignal | null {
+function signalsOfFault(effect: Effect, reason: string): readonly SipSignal[] {
+  const lost = (call: CallId): SipSignal => ({ type: 'sip.ended', call, by: 'network', code: 0, reason });
   switch (effect.type) {
     case 'sip.dial':
     case 'sip.pick-up':
     case 'sip.answer':
-      return { type: 'sip.ended', call: effect.call, by: 'network', code: 0, reason };
+      return [lost(effect.call)];
+    case 'sip.take-up':
+      return effect.calls.map(lost);
     case 'sip.hold':
-      return { type: 'sip.hold-refused', call: effect.call, reason };
+      return [{ type: 'sip.hold-refused', call: effect.call, reason }];
     case 'sip.transfer':
     case 'sip.transfer-attended':
-      return { type: 'sip.transfer-refused', call: effect.call, reason };
+      return [{ type: 'sip.transfer-refused', call: effect.call, reason }];
     case 'sip.send-digits':
-      return { type: 'sip.digits-refused', call: effect.call, reason };
+      return [{ type: 'sip.digits-refused', call: effect.call, reason }];
     case 'sip.send-code':
-      return { type: 'sip.code-refused', code: effect.code, reason };
+      return [{ type: 'sip.code-refused', code: effect.code, reason }];
     case 'sip.start':
-      return { type: 'sip.lost', reason };
+      return [{ type: 'sip.lost', reason }];
     default:
-      return null;
+      return [];
   }
 }

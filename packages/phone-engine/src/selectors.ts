@@ -21,6 +21,7 @@ export function mainCall(state: PhoneState): CallState | null {
   return (
     calls.find(isLive) ??
     calls.find((it) => isComingUp(it) || (it.phase === 'active' && it.hold === 'placing')) ??
+    calls.find((it) => it.recovering && it.phase === 'active' && it.hold === 'off') ??
     calls.find((it) => it.phase === 'active' && it.hold === 'lifting') ??
     calls.find((it) => it.phase === 'incoming') ??
     calls.find((it) => it.phase === 'active') ??
@@ -56,10 +57,10 @@ export function mixOf(state: PhoneState): readonly MixedCall[] {
 
 /**
  * What the agent should hear besides the calls. Local ringback is silent while the far side sends its own sound, the ring of a call that is
- * ignored always.
+ * ignored always, and that of one which is just being fetched back until it rings here again.
  */
 export function tone(state: PhoneState): Tone {
-  const ringing = ringingCalls(state).filter((it) => !it.ignored);
+  const ringing = ringingCalls(state).filter((it) => !it.ignored && !it.recovering);
   if (ringing.some((it) => it.answersAt !== null)) return 'auto-answer';
   if (ringing.length > 0) {
     return state.calls.some((it) => isInProgress(it) && !ringing.includes(it)) ? 'call-waiting' : 'ring';

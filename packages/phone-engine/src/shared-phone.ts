@@ -1,70 +1,50 @@
 /**
- * One owner, many mirrors inside one storage partition: exactly one frame owns the line and the sound (Web Locks decide), the others show
- * its live state and send it commands (BroadcastChannel). Owns election and the deadlines of the channel; its wire is in `shared-wire.ts`,
- * who is foremost in `frame-list.ts`. Must never carry a secret over the channel. One file past the usual length, because both roles are
- * one life: a mirror becomes the owner with its commands still open.
+ * One owner, many mirrors: exactly one frame of an agent owns the line and the sound, all others show its live state and send it commands. Inside
+ * one storage partition the frames elect a head (`partition.ts`); across partitions, browsers and computers the heads ask for a lease
+ * (`line-lease.ts`), and whoever does not get it mirrors the owner for the frames beside it (`remote-frames.ts`). Owns the roles and how they change
+ * hands. Must never carry a secret over a channel. One file past the usual length, because all roles are one life: a mirror becomes the owner, and
+ * an owner a mirror, with commands still open.
  */
 import type { PhoneEvent } from '@patchcord/call-protocol';
 import { createFrameList } from './frame-list.ts';
-import type { CommandResult, OwnedPhone, Phone } from './phone.ts';
+import {
+  closed,
+  framesApart,
+  lost,
+  noAnswer,
+  noOwner,
+  ownerLeft,
+  relayAway,
+  staysThere,
+  takeLate,
+} from './lost-reasons.ts';
+import { createOpenCommands, type OpenCommand } from './open-commands.ts';
+import { watchPage } from './page-looks.ts';
+import { joinPartition } from './partition.ts';
+import type { CommandResult, OwnedPhone } from './phone.ts';
+import type { PhoneRole, SharedPhone, SharedPhoneOptions } from './phone-sharing.ts';
 import type { ClockPort } from './ports.ts';
-import { fromWire, type SharedMessage, toWire } from './shared-wire.ts';
-import { type Command, emptyPhone, type PhoneState } from './state.ts';
+import { createDevices, fromBody, rollCallMs, toBody } from './remote-frames.ts';
+import type { SharedMessage } from './shared-wire.ts';
+import { emptyPhone, type PhoneState } from './state.ts';
 
+export * from './phone-sharing.ts';
 export { readCalls } from './shared-wire.ts';
-
-/**
- * ```
- * joining → owner                  may own: waits for the line's lock, and mirrors meanwhile
- *         → mirror ⇄ ownerless     the second only where this frame may not own and nobody else does: there is no phone to show
- * ```
- */
-export type PhoneRole = 'joining' | 'owner' | 'mirror' | 'ownerless';
-
-export interface SharedPhone extends Phone {
-  role(): PhoneRole;
-  onRole(listener: (role: PhoneRole) => void): () => void;
-  /**
-   * The frame the agent looked at last, of those that can be seen, as the owner said last: while a look is on its way two frames may say true, or
-   * none; without an owner none does.
-   */
-  isForemost(): boolean;
-  /**
-   * The same among the frames that may own the phone: what may be asked of the page once, this frame asks. Where one window alone may own, it is
-   * that window, wherever the agent looks.
-   */
-  isOpener(): boolean;
-  /** The page around this frame says that the agent looks at it: a frame of another origin has no focus of its own there. */
-  lookedAt(): void;
-  /** The owned phone when this frame is the owner. */
-  owned(): OwnedPhone | null;
-  /** Leaves. An owner ends its calls first; then another frame takes over. */
-  close(): Promise<void>;
-}
-
-export interface SharedPhoneOptions {
-  /** Who shares: one name per tenant and agent. */
-  readonly name: string;
-  /** Called when this frame becomes the owner. */
-  readonly createOwner: () => OwnedPhone;
-  /** False: this frame never asks for the phone, it shows and commands one that another frame owns. True when absent. */
-  readonly mayOwn?: boolean;
-  readonly locks: Pick<LockManager, 'request'>;
-  readonly openChannel: (name: string) => BroadcastChannel;
-  /** Focus and visibility of this frame; absent where there is no page. */
-  readonly page?: Pick<Document, 'visibilityState' | 'addEventListener' | 'removeEventListener'> & {
-    readonly defaultView?: Window | null;
-  };
-  /** The browser's own clock when absent. */
-  readonly clock?: ClockPort;
-  /** A listener threw, or the channel did: the phone goes on, somebody should know. */
-  readonly onFault?: (fault: unknown) => void;
-}
 
 /** How long a mirror waits for the owner to answer a command. */
 export const commandDeadlineMs = 2_000;
 /** An owner that is there answers a frame that joins within this time. */
 export const ownerAnswersMs = 1_000;
+/** A head that never heard of the lease waits this long, then it owns without: nobody else can be asked, and without the relay no line comes up. */
+export const leaseAnswersMs = 5_000;
+/** An owner that does not let go within this time is overtaken. */
+export const letGoMs = 1_500;
+/** Handing over across devices, from the click to the phone. */
+export const takeDeadlineMs = 6_000;
+/** Looks at several frames go to another device together. */
+const looksTogetherMs = 20;
+/** What an owner that lets go may take to write down what it had. */
+const writeDownMs = 1_000;
 
 const browserClock: ClockPort = {
   now: () => Date.now(),
@@ -72,45 +52,55 @@ const browserClock: ClockPort = {
   clearTimeout: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
 };
 
-interface Pending {
-  readonly id: string;
-  readonly command: Command;
-  /** Epoch ms. */
-  readonly until: number;
-  readonly timer: unknown;
-  readonly settle: (result: CommandResult) => void;
-  /** Posted to an owner: it may have been carried out, so nobody else may do it again. */
-  posted: boolean;
-}
+type StateMessage = Extract<SharedMessage, { type: 'state' }>;
+type CommandMessage = Extract<SharedMessage, { type: 'command' }>;
 
 /**
- * Joins the phone that the frames of this partition share, or becomes its owner. Where the browser forbids locks or channels (strict privacy
- * settings) this frame is the owner, alone; one that may not own stays without a phone. A new owner starts with an offline phone and no calls.
+ * Joins the phone that the frames of this agent share, or becomes its owner. Where the browser forbids locks or channels (strict privacy
+ * settings) this frame is the head of a partition of its own; one that may not own stays without a phone. A new owner starts with an offline
+ * phone and no calls.
  */
 export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
-  const { clock = browserClock, mayOwn = true } = options;
+  const { clock = browserClock, mayOwn = true, lease = null } = options;
   const me: string = crypto.randomUUID();
-  const lockName = `patchcord:${options.name}`;
   const stateListeners = new Set<(state: PhoneState) => void>();
   const eventListeners = new Set<(event: PhoneEvent) => void>();
   const roleListeners = new Set<(role: PhoneRole) => void>();
-  const pending = new Map<string, Pending>();
-  const leaving = new AbortController();
+  const commands = createOpenCommands(clock);
+  const devices = createDevices();
+  const timers = new Map<string, unknown>();
   /** This frame holds the lock that says it is alive: before that, an owner that looked for it would not find it. */
   let present = false;
+  /** This frame has its partition's lock: it owns, or speaks for the frames beside it. */
+  let head = false;
   let role: PhoneRole = 'joining';
   let mirrored = emptyPhone;
   let owned: OwnedPhone | null = null;
+  /** It has not been shown yet: what the owner before left is just being taken up. */
+  let unshown: OwnedPhone | null = null;
+  let stopOwning: readonly (() => void)[] = [];
   let frames = createFrameList(me, () => undefined);
-  let channel: BroadcastChannel | null = null;
-  let ownerId: string | null = null;
+  /** The head of this partition, as this frame last heard of one. */
+  let headId: string | null = null;
+  /** The device that owns, where it is another; only a head knows. */
+  let remote: string | null = null;
+  let where: string | null = null;
+  /** The highest that was heard of, 0: none. */
+  let epoch = 0;
+  /** The lease was this device's before it was another's. */
+  let granted = false;
+  let inherited: string | null = null;
+  /** The owner's clock minus this one's; null until it spoke. */
+  let ahead: number | null = null;
+  let stopLease: (() => void) | null = null;
   let foremost: string | null = null;
   let opener: string | null = null;
   /** Why there is nobody to command, for a person. */
   let nobody = noOwner;
-  let awaiting: unknown = null;
-  let focusedAt: number | null = null;
-  let release: (() => void) | null = null;
+  /** The owner on another device is to be asked for its state. */
+  let asking = false;
+  let taking: { readonly id: string; readonly result: Promise<CommandResult>; settle(it: CommandResult): void } | null =
+    null;
   let closing: Promise<void> | null = null;
 
   const fault = (error: unknown): void => {
@@ -129,13 +119,156 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
       }
     }
   }
+  function stopTimer(name: string): void {
+    clock.clearTimeout(timers.get(name));
+    timers.delete(name);
+  }
+  function after(ms: number, name: string, run: () => void): void {
+    stopTimer(name);
+    timers.set(
+      name,
+      clock.setTimeout(() => {
+        timers.delete(name);
+        run();
+      }, ms),
+    );
+  }
+  function setRole(next: PhoneRole): void {
+    if (role === next) return;
+    role = next;
+    tell(roleListeners, role);
+  }
 
-  function post(message: SharedMessage): void {
-    try {
-      channel?.postMessage(toWire(message));
-    } catch (error) {
-      fault(error);
+  // --- the head
+
+  function elected(): boolean {
+    if (closing !== null) return false;
+    // The phone was beside this frame: the lease is this device's, and nobody waits for what the relay says.
+    const goesOn = headId !== null && where === null;
+    const elsewhere = where !== null;
+    head = true;
+    headId = me;
+    frames = createFrameList(me, (frame) =>
+      partition.watch(frame, () => {
+        frames.gone(frame);
+        framesChanged(false);
+      }),
+    );
+    frames.saw(me, looks.focusedAt(), looks.isVisible(), true);
+    if (lease === null || goesOn) {
+      if (!becomeOwner()) return resigned();
     }
+    if (lease === null) return true;
+    stopLease = lease.listen({ yours, elsewhere: ownedElsewhere, free, said, away });
+    lease.ask(taking !== null);
+    if (owned === null && !elsewhere) after(leaseAnswersMs, 'lease', () => ownOrResign());
+    return true;
+  }
+
+  /** Always false. */
+  function resigned(): boolean {
+    head = false;
+    headId = null;
+    stopLease?.();
+    stopLease = null;
+    stopTimer('lease');
+    stopTimer('looks');
+    stopTimer('roll call');
+    stopTimer('take back');
+    return false;
+  }
+
+  function ownOrResign(): void {
+    if (owned !== null || !head || closing !== null || becomeOwner()) return;
+    lease?.leave();
+    resigned();
+    partition.resign();
+  }
+
+  function deposed(): void {
+    resigned();
+    void handOver();
+  }
+
+  function yours(given: number, kept: string | null): void {
+    if (given < epoch) return;
+    const news = given > epoch;
+    epoch = given;
+    granted = true;
+    remote = null;
+    where = null;
+    stopTimer('lease');
+    if (owned === null) {
+      inherited = kept;
+      ownOrResign();
+    } else if (news) postState();
+  }
+
+  function ownedElsewhere(place: string, device: string, given: number): void {
+    if (given < epoch) return;
+    stopTimer('lease');
+    if (owned !== null && !granted && owned.state().calls.some(({ phase }) => phase !== 'ended')) {
+      // It began without being able to ask: what goes on here goes on.
+      lease?.ask(true);
+      return;
+    }
+    epoch = given;
+    granted = false;
+    remote = device;
+    where = place;
+    ahead = null;
+    taking?.settle(lost(staysThere(place)));
+    if (owned !== null) {
+      void handOver().then((kept) => {
+        if (kept !== null) lease?.keep(kept);
+        lease?.leave();
+      });
+    } else {
+      after(ownerAnswersMs, 'lease', () => {
+        setRole('mirror');
+        tell(stateListeners, mirrored);
+        postState();
+      });
+    }
+    sayLooks(true);
+  }
+
+  function free(given: number): void {
+    epoch = Math.max(epoch, given);
+    lease?.ask(false);
+  }
+
+  function away(): void {
+    if (owned === null) taking?.settle(lost(relayAway));
+  }
+
+  function said(device: string, body: string): void {
+    const message = fromBody(body);
+    if (message === null || closing !== null) return;
+    switch (message.type) {
+      case 'looks':
+        if (owned !== null) sawDevice(device, message);
+        break;
+      case 'command':
+        if (owned !== null) void carryOut(message, owned, sayTo);
+        else sayTo({ type: 'result', to: message.from, id: message.id, result: lost(ownerLeft) });
+        break;
+      case 'state':
+        if ((message.epoch ?? 0) > epoch && owned !== null) lease?.ask(false);
+        if (device === remote && owned === null && (message.epoch ?? 0) >= epoch) followRemote(message);
+        break;
+      case 'result':
+        if (device === remote) answer(message.to, message.id, message.result);
+        break;
+      case 'who':
+        if (device === remote) sayLooks(false);
+        break;
+    }
+  }
+
+  function sayTo(message: SharedMessage): boolean {
+    const body = toBody(message);
+    return body !== null && lease?.say(body) === true;
   }
 
   // --- the owner's side
@@ -151,233 +284,380 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
       return false;
     }
     owned = phone;
-    ownerId = me;
-    phone.onState((state) => {
-      tell(stateListeners, state);
-      postState(phone);
-    });
-    phone.onEvent((event) => tell(eventListeners, event));
-    frames = createFrameList(me, (frame) => watchFrame(phone, frame));
-    frames.saw(me, focusedAt, isVisible(), true);
+    where = null;
+    stopTimer('take back');
+    stopOwning = [
+      phone.onState((state) => {
+        if (unshown === null) tell(stateListeners, state);
+        postState();
+      }),
+      phone.onEvent((event) => tell(eventListeners, event)),
+    ];
     foremost = me;
     opener = me;
+    unshown = phone;
     setRole('owner');
-    tell(stateListeners, phone.state());
-    postState(phone);
-    for (const it of [...pending.values()]) {
-      if (it.posted) settle(it.id, lost(ownerLeft));
-      else void phone.send(it.command).then((result) => settle(it.id, result));
+    const show = (): void => {
+      if (unshown !== phone) return;
+      unshown = null;
+      tell(stateListeners, phone.state());
+      postState();
+    };
+    const inheriting = options.takingUp?.() ?? null;
+    if (inheriting === null) show();
+    else void inheriting.then(show, show);
+    for (const it of commands.all()) {
+      if (it.posted) commands.settle(it.id, lost(ownerLeft));
+      else void phone.send(it.command).then((result) => commands.settle(it.id, result));
     }
+    taking?.settle({ ok: true });
     return true;
   }
 
-  function postState(phone: OwnedPhone): void {
+  /** Lets go at once. Resolves to what the next owner must know, when it is written down, or when that takes too long. */
+  async function handOver(): Promise<string | null> {
+    const phone = owned;
+    if (phone === null) return null;
+    owned = null;
+    unshown = null;
+    for (const stop of stopOwning) stop();
+    stopTimer('roll call');
+    for (const frame of devices.clear()) frames.gone(frame);
+    mirrored = phone.state();
+    foremost = null;
+    opener = null;
+    const letGo = phone.handOver();
+    setRole('mirror');
+    tell(stateListeners, mirrored);
+    if (head) postState();
+    const written = letGo.then((handed) => options.handedOver?.(handed) ?? null);
+    const late = new Promise<null>((resolve) => after(writeDownMs, 'write down', () => resolve(null)));
+    try {
+      return await Promise.race([written, late]);
+    } catch (error) {
+      fault(error);
+      return null;
+    } finally {
+      stopTimer('write down');
+    }
+  }
+
+  function postState(): void {
+    if (unshown !== null) return;
+    if (owned !== null) lookAgain();
+    const message: SharedMessage = {
+      type: 'state',
+      from: me,
+      state: owned?.state() ?? mirrored,
+      foremost: foremost ?? nobodysId,
+      opener: opener ?? nobodysId,
+      epoch,
+      where,
+      at: clock.now(),
+    };
+    partition.post(message);
+    if (owned !== null && !devices.isEmpty()) sayTo(message);
+  }
+
+  /** Whether another frame is foremost than before. */
+  function lookAgain(): boolean {
+    const before = [foremost, opener];
     foremost = frames.foremost();
     opener = frames.foremostOwner();
-    post({ type: 'state', from: me, state: phone.state(), foremost, opener });
+    return foremost !== before[0] || opener !== before[1];
   }
 
-  function sawFrame(phone: OwnedPhone, frame: string, at: number | null, visible: boolean, couldOwn: boolean): void {
-    frames.saw(frame, at, visible, couldOwn);
-    postState(phone);
+  /** @param asks somebody has no state yet */
+  function framesChanged(asks: boolean): void {
+    if (owned !== null) {
+      if (lookAgain() || asks) postState();
+    } else if (head) {
+      if (asks && role !== 'joining') postState();
+      sayLooks(false);
+    }
   }
 
-  /** Each frame holds a lock of its own for life: getting it means that the frame is gone. */
-  function watchFrame(phone: OwnedPhone, frame: string): void {
-    ignoringAbort(
-      options.locks.request(`${lockName}:${frame}`, { signal: leaving.signal }, () => {
-        frames.gone(frame);
-        postState(phone);
-      }),
-    );
+  /** A frame of this partition spoke. */
+  function sawFrame(message: Extract<SharedMessage, { type: 'hello' | 'focus' }>): void {
+    if (!head) return;
+    const at = message.type === 'hello' ? message.focusedAt : message.at;
+    frames.saw(message.from, at, message.visible !== false, message.mayOwn !== false);
+    framesChanged(message.type === 'hello' && message.knows !== me);
   }
 
-  async function carryOut(message: Extract<SharedMessage, { type: 'command' }>, phone: OwnedPhone): Promise<void> {
+  /** The head of another partition told of its frames. */
+  function sawDevice(device: string, message: Extract<SharedMessage, { type: 'looks' }>): void {
+    const own = new Set(frames.here().map(({ frame }) => frame));
+    const looks = message.frames.filter(({ frame }) => !own.has(frame));
+    for (const frame of devices.told(device, looks)) frames.gone(frame);
+    for (const { frame, at, visible, mayOwn: couldOwn } of looks)
+      frames.saw(frame, at === null ? null : Math.min(at, clock.now()), visible, couldOwn, device);
+    framesChanged(message.asks);
+    if (!devices.isEmpty() && !timers.has('roll call')) after(rollCallMs, 'roll call', callRoll);
+  }
+
+  /** A device whose connection broke does not say so; what its frames were looked at counts no more. */
+  function callRoll(): void {
+    for (const frame of devices.rollCall()) frames.gone(frame);
+    framesChanged(false);
+    if (devices.isEmpty()) return;
+    sayTo({ type: 'who' });
+    after(rollCallMs, 'roll call', callRoll);
+  }
+
+  async function carryOut(
+    message: CommandMessage,
+    phone: OwnedPhone,
+    reply: (message: SharedMessage) => void,
+  ): Promise<void> {
     // Nobody waits for it any more; a call must not start behind the agent's back.
     if (clock.now() > message.until) return;
     const result = await phone.send(message.command);
-    post({ type: 'result', to: message.from, id: message.id, result });
+    reply({ type: 'result', to: message.from, id: message.id, result });
+  }
+
+  /** Another frame beside this one takes the rank. It is stolen once this has been answered; if nobody does, it was not meant so. */
+  async function stepDown(from: string, id: string): Promise<void> {
+    const had = owned !== null;
+    await handOver();
+    partition.post({ type: 'result', to: from, id, result: { ok: true } });
+    if (had && head) after(2 * letGoMs, 'take back', () => ownOrResign());
   }
 
   // --- the mirror's side
 
-  function followOwner(message: Extract<SharedMessage, { type: 'state' }>): void {
-    const newOwner = ownerId !== message.from;
-    ownerId = message.from;
+  /** The head of this partition spoke. */
+  function followHead(message: StateMessage): void {
+    if ((message.epoch ?? 0) < epoch) {
+      // It slept through a hand-over: whoever owns now tells it so.
+      if (head) postState();
+      return;
+    }
+    if (head) {
+      if ((message.epoch ?? 0) > epoch && owned !== null) deposedBy(message);
+      return;
+    }
+    epoch = message.epoch ?? 0;
+    const newHead = headId !== message.from;
+    headId = message.from;
+    where = message.where ?? null;
+    if (newHead) {
+      // What the head before was asked and did not answer is lost with it.
+      for (const it of commands.all()) if (it.posted) commands.settle(it.id, lost(ownerLeft));
+      if (!mayOwn) watchHead(message.from);
+      // A new one does not know its mirrors yet.
+      announce();
+    }
+    follow(message);
+  }
+
+  /** The lock went to another frame without a word to this one. */
+  function deposedBy(message: StateMessage): void {
+    resigned();
+    void handOver();
+    followHead(message);
+  }
+
+  function followRemote(message: StateMessage): void {
+    stopTimer('lease');
+    epoch = message.epoch ?? epoch;
+    const before = ahead;
+    const now = (message.at ?? clock.now()) - clock.now();
+    // What took longer on its way is further off.
+    ahead = Math.max(ahead ?? now, now);
+    follow(message);
+    postState();
+    if (before === null) sayLooks(false);
+  }
+
+  function follow(message: StateMessage): void {
     foremost = message.foremost;
     opener = message.opener ?? foremost;
     mirrored = message.state;
-    if (newOwner) {
-      // What the old owner was asked and did not answer is lost with it.
-      for (const it of [...pending.values()]) if (it.posted) settle(it.id, lost(ownerLeft));
-      if (!mayOwn) watchOwner(message.from);
-      // A new owner does not know its mirrors yet.
-      announce();
-    }
     setRole('mirror');
     tell(stateListeners, mirrored);
-    for (const it of pending.values()) if (!it.posted) postCommand(it);
+    for (const it of commands.all()) if (!it.posted) postCommand(it);
   }
 
-  /** Who may own hears of the owner's end by the line's lock; who may not, by the lock that says that the owner is alive. */
-  function watchOwner(owner: string): void {
-    ignoringAbort(
-      options.locks.request(`${lockName}:${owner}`, { signal: leaving.signal }, () => {
-        if (ownerId === owner) nobodyOwns();
-      }),
-    );
+  /** Who may own hears of the head's end by the line's lock; who may not, by the lock that says that it is alive. */
+  function watchHead(id: string): void {
+    partition.watch(id, () => {
+      if (headId === id) nobodyOwns();
+    });
   }
 
   function nobodyOwns(): void {
     if (closing !== null) return;
-    ownerId = null;
+    headId = null;
+    where = null;
     foremost = null;
     opener = null;
     mirrored = emptyPhone;
-    for (const it of [...pending.values()]) settle(it.id, lost(it.posted ? ownerLeft : nobody));
+    for (const it of commands.all()) commands.settle(it.id, lost(it.posted ? ownerLeft : nobody));
     setRole('ownerless');
     tell(stateListeners, mirrored);
+  }
+
+  function postCommand(it: OpenCommand): void {
+    it.posted = true;
+    const message: CommandMessage = { type: 'command', from: me, id: it.id, until: it.until, command: it.command };
+    if (head) forward(message);
+    else partition.post(message);
+  }
+
+  /** To the owner on another device, by its clock. */
+  function forward(message: CommandMessage): void {
+    if (!sayTo({ ...message, until: message.until + (ahead ?? 0) })) answer(message.from, message.id, lost(relayAway));
+  }
+
+  function answer(to: string, id: string, result: CommandResult): void {
+    if (to === me) commands.settle(id, result);
+    else partition.post({ type: 'result', to, id, result });
+  }
+
+  /** Tells the owner on another device which frames there are here, and which of them is looked at. */
+  function sayLooks(asks: boolean): void {
+    if (remote === null || owned !== null) return;
+    asking ||= asks;
+    after(looksTogetherMs, 'looks', () => {
+      const seen = frames.here().slice(-300);
+      const inOwnersTime = (at: number | null): number | null => (at === null || ahead === null ? null : at + ahead);
+      sayTo({
+        type: 'looks',
+        from: me,
+        frames: seen.map((it) => ({ ...it, at: inOwnersTime(it.at) })),
+        asks: asking,
+      });
+      asking = false;
+    });
+  }
+
+  // --- all
+
+  function receive(message: SharedMessage): void {
+    switch (message.type) {
+      case 'hello':
+      case 'focus':
+        sawFrame(message);
+        break;
+      case 'command':
+        if (owned !== null) void carryOut(message, owned, partition.post);
+        else if (head) forward(message);
+        break;
+      case 'state':
+        followHead(message);
+        break;
+      case 'take':
+        if (head) void stepDown(message.from, message.id);
+        break;
+      case 'result':
+        if (message.to !== me) break;
+        if (message.id === taking?.id) overtake();
+        else commands.settle(message.id, message.result);
+        break;
+    }
+  }
+
+  function tellLook(at: number, visible: boolean): void {
+    const look = { type: 'focus', from: me, at, visible, mayOwn } as const;
+    if (head) sawFrame(look);
+    else if (present) partition.post(look);
+  }
+
+  /** The other devices need not wait for the next roll call. */
+  function sayGone(): void {
+    if (remote !== null && owned === null) sayTo({ type: 'looks', from: me, frames: [], asks: false });
+  }
+
+  function announce(): void {
+    if (present)
+      partition.post({
+        type: 'hello',
+        from: me,
+        focusedAt: looks.focusedAt(),
+        visible: looks.isVisible(),
+        mayOwn,
+        ...(headId === null ? {} : { knows: headId }),
+      });
   }
 
   /** Nothing says for certain that nobody is there; an owner that answers late is followed all the same. */
   function awaitOwner(): void {
     if (closing !== null) return;
-    awaiting = clock.setTimeout(() => {
+    after(ownerAnswersMs, 'owner', () => {
       if (role === 'joining') nobodyOwns();
-    }, ownerAnswersMs);
+    });
   }
 
-  function postCommand(it: Pending): void {
-    it.posted = true;
-    post({ type: 'command', from: me, id: it.id, until: it.until, command: it.command });
-  }
-
-  function settle(id: string, result: CommandResult): void {
-    const it = pending.get(id);
-    if (it === undefined) return;
-    pending.delete(id);
-    clock.clearTimeout(it.timer);
-    it.settle(result);
-  }
-
-  // --- both
-
-  function announce(): void {
-    if (present) post({ type: 'hello', from: me, focusedAt, visible: isVisible(), mayOwn });
-  }
-
-  function setRole(next: PhoneRole): void {
-    if (role === next) return;
-    role = next;
-    tell(roleListeners, role);
-  }
-
-  function receive(data: unknown): void {
-    const message = fromWire(data);
-    if (message === null || closing !== null) return;
-    switch (message.type) {
-      case 'hello':
-        if (owned !== null)
-          sawFrame(owned, message.from, message.focusedAt, message.visible !== false, message.mayOwn !== false);
-        break;
-      case 'focus':
-        if (owned !== null)
-          sawFrame(owned, message.from, message.at, message.visible !== false, message.mayOwn !== false);
-        break;
-      case 'command':
-        if (owned !== null) void carryOut(message, owned);
-        break;
-      case 'state':
-        if (owned === null) followOwner(message);
-        break;
-      case 'result':
-        if (message.to === me) settle(message.id, message.result);
-        break;
-    }
-  }
-
-  function isVisible(): boolean {
-    return options.page?.visibilityState !== 'hidden';
-  }
-
-  /** The agent works in the page around this frame: being seen counts, not being clicked into. */
-  function lookedAt(): void {
-    if (!isVisible()) return;
-    focusedAt = clock.now();
-    tellLook(focusedAt);
-  }
-
-  function tellLook(at: number): void {
-    if (owned !== null) sawFrame(owned, me, at, isVisible(), true);
-    else if (present) post({ type: 'focus', from: me, at, visible: isVisible(), mayOwn });
-  }
-
-  function onVisible(): void {
-    if (isVisible()) lookedAt();
-    else if (focusedAt !== null) tellLook(focusedAt);
-  }
-
-  function join(): void {
-    try {
-      channel = options.openChannel(lockName);
-      channel.onmessage = (event) => receive(event.data);
-      const life = new Promise<void>((resolve) => {
-        release = resolve;
-      });
-      const living = options.locks.request(`${lockName}:${me}`, () => {
-        present = true;
-        announce();
-        if (!mayOwn) awaitOwner();
-        return life;
-      });
-      if (!mayOwn) {
-        living.catch((error: unknown) => standApart(error));
-        return;
-      }
-      ignoringAbort(living);
-      options.locks
-        .request(lockName, { signal: leaving.signal }, () => (becomeOwner() ? life : undefined))
-        .catch((error: unknown) => {
-          if (leaving.signal.aborted) return;
-          fault(error);
-          if (owned === null) aloneWithoutChannel();
-        });
-    } catch (error) {
-      // Later, as a lock would be granted: whoever joins has time to listen.
-      queueMicrotask(() => {
-        if (!mayOwn) standApart(error);
-        else {
-          fault(error);
-          aloneWithoutChannel();
-        }
-      });
-    }
-  }
-
-  /** An owner could not be told from a dead one, and would be alone itself: better none than one that may be gone. */
-  function standApart(error: unknown): void {
+  function forbidden(error: unknown): void {
     fault(error);
-    closeChannel();
+    if (owned !== null || head) return;
+    partition.goApart();
+    if (mayOwn) {
+      if (!elected()) nobodyOwns();
+      return;
+    }
+    // An owner could not be told from a dead one, and would be alone itself: better none than one that may be gone.
     nobody = framesApart;
     nobodyOwns();
   }
 
-  function aloneWithoutChannel(): void {
-    closeChannel();
-    becomeOwner();
+  function overtake(): void {
+    stopTimer('overtake');
+    partition.seize();
   }
 
-  function closeChannel(): void {
-    if (channel === null) return;
-    channel.onmessage = null;
-    channel.close();
-    channel = null;
+  function take(): Promise<CommandResult> {
+    const id = crypto.randomUUID();
+    let done: (result: CommandResult) => void = () => undefined;
+    const result = new Promise<CommandResult>((resolve) => {
+      done = resolve;
+    });
+    taking = {
+      id,
+      result,
+      settle(it) {
+        taking = null;
+        stopTimer('overtake');
+        stopTimer('take');
+        done(it);
+      },
+    };
+    after(takeDeadlineMs, 'take', () => taking?.settle(lost(takeLate)));
+    if (head) lease?.ask(true);
+    else {
+      partition.post({ type: 'take', from: me, id });
+      after(letGoMs, 'overtake', overtake);
+    }
+    return result;
   }
 
-  if (options.page !== undefined && isVisible()) focusedAt = clock.now();
-  options.page?.defaultView?.addEventListener('focus', lookedAt);
-  options.page?.addEventListener('visibilitychange', onVisible);
-  join();
+  const looks = watchPage({
+    page: options.page,
+    clock,
+    looked: tellLook,
+    isForemost: () => foremost === me,
+    left: sayGone,
+  });
+  const partition = joinPartition({
+    name: options.name,
+    me,
+    mayLead: mayOwn,
+    locks: options.locks,
+    openChannel: options.openChannel,
+    heard: (message) => {
+      if (closing === null) receive(message);
+    },
+    present() {
+      present = true;
+      announce();
+      if (!mayOwn) awaitOwner();
+    },
+    elected,
+    deposed,
+    forbidden,
+    fault,
+  });
 
   return {
     state: () => owned?.state() ?? mirrored,
@@ -387,41 +667,45 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
     role: () => role,
     isForemost: () => foremost === me,
     isOpener: () => opener === me,
-    lookedAt,
+    lookedAt: looks.lookedAt,
     owned: () => owned,
+    where: () => where,
+    isHead: () => head,
+    inherited() {
+      const kept = inherited;
+      inherited = null;
+      return kept;
+    },
+    keep(kept) {
+      if (owned !== null) lease?.keep(kept);
+    },
+    takeHere() {
+      if (closing !== null) return Promise.resolve(lost(closed));
+      if (owned !== null) return Promise.resolve({ ok: true });
+      if (!mayOwn) return Promise.resolve(lost(nobody));
+      return taking?.result ?? take();
+    },
     send(command) {
-      if (closing !== null) return Promise.resolve(lost('This phone was closed. Open it again.'));
+      if (closing !== null) return Promise.resolve(lost(closed));
       if (owned !== null) return owned.send(command);
       if (role === 'ownerless') return Promise.resolve(lost(nobody));
-      return new Promise((resolve) => {
-        const id = crypto.randomUUID();
-        const timer = clock.setTimeout(
-          () => settle(id, lost('The window that holds the phone does not answer. Look for it, or reload this page.')),
-          commandDeadlineMs,
-        );
-        const it: Pending = {
-          id,
-          command,
-          until: clock.now() + commandDeadlineMs,
-          timer,
-          settle: resolve,
-          posted: false,
-        };
-        pending.set(id, it);
+      return commands.open(command, commandDeadlineMs, lost(noAnswer), (it) => {
         // While joining nobody knows yet who will carry it out.
         if (role === 'mirror') postCommand(it);
       });
     },
     close() {
       closing ??= (async () => {
-        options.page?.defaultView?.removeEventListener('focus', lookedAt);
-        options.page?.removeEventListener('visibilitychange', onVisible);
-        leaving.abort();
-        clock.clearTimeout(awaiting);
-        for (const id of [...pending.keys()]) settle(id, lost('This phone was closed. Open it again.'));
+        looks.stop();
+        for (const name of [...timers.keys()]) stopTimer(name);
+        for (const { id } of commands.all()) commands.settle(id, lost(closed));
+        taking?.settle(lost(closed));
+        sayGone();
+        const wasOwner = owned !== null;
         await owned?.close();
-        release?.();
-        closeChannel();
+        if (wasOwner) lease?.leave();
+        stopLease?.();
+        partition.leave();
       })();
       return closing;
     },
@@ -433,13 +717,4 @@ function subscribe<T>(listeners: Set<(value: T) => void>, listener: (value: T) =
   return () => listeners.delete(listener);
 }
 
-const lost = (reason: string): CommandResult => ({ ok: false, code: 'line.not-ready', reason });
-const ownerLeft = 'The window that held the phone was closed. Try again.';
-const noOwner = 'The phone window is not open. Open it, then try again.';
-const framesApart =
-  'This browser keeps the frames of the phone apart, so that this one can’t reach the phone window. Use the phone in its own window, or allow this site to keep data.';
-
-/** A request that is taken back, or refused where locks are forbidden, changes nothing here: the main lock decides. */
-function ignoringAbort(request: Promise<unknown>): void {
-  request.catch(() => undefined);
-}
+const nobodysId = 'nobody';

@@ -4,15 +4,16 @@
  * account or a credential has no message.
  */
 import type { CommandResult } from './phone.ts';
+import type { Look } from './remote-frames.ts';
 import type { CallState, Command, PhoneState } from './state.ts';
 
 /** Frames with another version don't hear each other. */
-const version = 2;
+const version = 3;
 
 export type SharedMessage =
   /**
    * A frame is there and wants the state. `focusedAt`: when the agent last looked at it, epoch ms. `visible`: false where its tab is hidden;
-   * `mayOwn`: false where it never holds the phone. An earlier version of this script does not say either.
+   * `mayOwn`: false where it never holds the phone; `knows`: the head whose state it has. An earlier version of this script says none of them.
    */
   | {
       readonly type: 'hello';
@@ -20,15 +21,29 @@ export type SharedMessage =
       readonly focusedAt: number | null;
       readonly visible?: boolean;
       readonly mayOwn?: boolean;
+      readonly knows?: string | undefined;
     }
-  /** The owner tells everything after every change. `opener`: the foremost of the frames that may hold the phone. */
+  /**
+   * The head of a partition tells everything after every change, its own or another device's. `opener`: the foremost of the frames that may hold
+   * the phone; `epoch`: of the line's lease, 0 where none was given so far; `where`: the other device that has the line, in words, else null;
+   * `at`: the owner's clock.
+   */
   | {
       readonly type: 'state';
       readonly from: string;
       readonly state: PhoneState;
       readonly foremost: string;
       readonly opener?: string;
+      readonly epoch?: number;
+      readonly where?: string | null;
+      readonly at?: number;
     }
+  /** To the head: this frame takes its rank. The head lets go of what it holds, and answers with a result. */
+  | { readonly type: 'take'; readonly from: string; readonly id: string }
+  /** To the owner on another device: all frames of this one, by the owner's clock. `asks`: their head wants the state. */
+  | { readonly type: 'looks'; readonly from: string; readonly frames: readonly Look[]; readonly asks: boolean }
+  /** To the other devices: who is there? */
+  | { readonly type: 'who' }
   /** `until`: the sender gives up then (epoch ms); an owner that wakes later must not carry it out. */
   | {
       readonly type: 'command';
@@ -57,7 +72,10 @@ export function fromWire(data: unknown): SharedMessage | null {
 
 /** Calls that were written down by this script or another version of it; empty for anything else. */
 export function readCalls(value: unknown): readonly CallState[] {
-  return listOf(call, 50)(value) ? (value as readonly CallState[]) : [];
+  if (!Array.isArray(value)) return [];
+  // An earlier version of this script took no call up.
+  const calls: readonly unknown[] = value.map((it: unknown) => (isObject(it) ? { recovering: false, ...it } : it));
+  return listOf(call, 50)(calls) ? (calls as readonly CallState[]) : [];
 }
 
 type Check = (value: unknown) => boolean;
@@ -150,23 +168,25 @@ const command = variant('type', {
 } satisfies Record<Command['type'], Fields>);
 
 const transferStatus = oneOf('asked', 'ringing', 'cancelling');
+const transfer = variant('kind', {
+  blind: { to: text, status: transferStatus, purpose },
+  attended: { to: text, consult: id, status: transferStatus },
+});
+const phase = oneOf('dialing', 'ringing', 'incoming', 'answering', 'active', 'ending', 'ended');
 const call = fields({
   id,
   direction: oneOf('inbound', 'outbound'),
   farSide: party,
   diverted: orNull(fields({ from: party, reason: text })),
   verified: orNull(oneOf('passed', 'failed')),
-  phase: oneOf('dialing', 'ringing', 'incoming', 'answering', 'active', 'ending', 'ended'),
+  phase,
+  recovering: flag,
+  recovery: maybe(orNull(fields({ from: phase, seenAt: time, transfer: orNull(transfer) }))),
   hold: oneOf('off', 'placing', 'on', 'lifting'),
   farHold: flag,
   muted: flag,
   earlyMedia: flag,
-  transfer: orNull(
-    variant('kind', {
-      blind: { to: text, status: transferStatus, purpose },
-      attended: { to: text, consult: id, status: transferStatus },
-    }),
-  ),
+  transfer: orNull(transfer),
   consultFor: orNull(id),
   replaces: orNull(id),
   ignored: flag,
@@ -233,8 +253,23 @@ const result: Check = (value) =>
   isObject(value) && (value.ok === true || (value.ok === false && id(value.code) && text(value.reason)));
 
 const messages: Readonly<Record<SharedMessage['type'], Check>> = {
-  hello: fields({ from: id, focusedAt: orNull(time), visible: maybe(flag), mayOwn: maybe(flag) }),
-  state: fields({ from: id, state, foremost: id, opener: maybe(id) }),
+  hello: fields({ from: id, focusedAt: orNull(time), visible: maybe(flag), mayOwn: maybe(flag), knows: maybe(id) }),
+  state: fields({
+    from: id,
+    state,
+    foremost: id,
+    opener: maybe(id),
+    epoch: maybe(time),
+    where: maybe(orNull(text)),
+    at: maybe(time),
+  }),
+  take: fields({ from: id, id }),
+  looks: fields({
+    from: id,
+    frames: listOf(fields({ frame: id, at: orNull(time), visible: flag, mayOwn: flag }), 300),
+    asks: flag,
+  }),
+  who: fields({}),
   command: fields({ from: id, id, until: time, command }),
   result: fields({ to: id, id, result }),
   focus: fields({ from: id, at: time, visible: maybe(flag), mayOwn: maybe(flag) }),

@@ -21,6 +21,7 @@ export interface LineState {
  * (dial)    dialing → ringing ───┐             while active:  hold off → placing → on → lifting → off
  *              └─────────────────┼→ active → ending → ended
  * (invited) incoming → answering ┘             any live phase → ended
+ * (taken up) incoming, answering, active or ending, `recovering` until `sip.recovered` or the end
  * ```
  */
 export type CallPhase = 'dialing' | 'ringing' | 'incoming' | 'answering' | 'active' | 'ending' | 'ended';
@@ -41,6 +42,15 @@ export interface CallState {
   readonly phase: CallPhase;
   /** Its page went, or its connection did: it is just being taken up again. */
   readonly recovering: boolean;
+  /**
+   * Of a call whose owner went: in which phase, and when it was seen alive last (epoch ms). Kept after it is up again only where it was being
+   * transferred, because what became of that is not known.
+   */
+  readonly recovery?: null | {
+    readonly from: CallPhase;
+    readonly seenAt: number;
+    readonly transfer: CallState['transfer'];
+  };
   readonly hold: 'off' | 'placing' | 'on' | 'lifting';
   /** The far side holds us. */
   readonly farHold: boolean;
@@ -336,7 +346,12 @@ export type SipSignal =
       readonly elsewhere?: boolean;
     }
   /** A call of an earlier owner is up again, with sound: by this way, or because the caller's INVITE rang here once more. */
-  | { readonly type: 'sip.recovered'; readonly call: CallId; readonly way: RecoveryWay | 'rung-again'; readonly peer: string }
+  | {
+      readonly type: 'sip.recovered';
+      readonly call: CallId;
+      readonly way: RecoveryWay | 'rung-again';
+      readonly peer: string;
+    }
   /** One way of taking it up was tried. */
   | {
       readonly type: 'sip.recovery-tried';

@@ -7,6 +7,7 @@
 import { commandCall } from './call-commands.ts';
 import { liftHold, placeHold } from './call-hold.ts';
 import { answerBy, forwardUnanswered } from './call-inbound.ts';
+import { recoveryExpired, takeUp } from './call-recovery.ts';
 import { signalCall } from './call-signals.ts';
 import {
   andThen,
@@ -67,6 +68,8 @@ function take(state: PhoneState, input: Input): Transition {
       return JSON.stringify(state.rules) === JSON.stringify(input.rules)
         ? keep(state)
         : keep({ ...state, rules: input.rules });
+    case 'calls.take-up':
+      return takeUp(state, input);
     case 'sip.watched':
       return keep({ ...state, watched: input.watched });
     case 'sip.mailbox':
@@ -119,6 +122,10 @@ function take(state: PhoneState, input: Input): Transition {
     case 'timer.unanswered': {
       const call = callOf(state, input.call);
       return call === undefined ? keep(state) : forwardUnanswered(state, call, input.at);
+    }
+    case 'timer.recovery-expired': {
+      const call = callOf(state, input.call);
+      return call === undefined ? keep(state) : recoveryExpired(state, call, input.at);
     }
     default:
       return isCallSignal(input) ? signalCall(state, input) : commandCall(state, input);
@@ -187,7 +194,7 @@ function stopped(state: PhoneState, at: number): Transition {
 
 /**
  * Lets the waiting act go on once no other call is live, and puts on hold what still is. A call whose hold is just being placed or lifted is
- * waited for. The call that the waiting one replaces need not be held: it ends.
+ * waited for, and so is one that is just being taken up again. The call that the waiting one replaces need not be held: it ends.
  */
 function goOnWaiting(state: PhoneState, at: number): Transition {
   const { waiting } = state;

@@ -174,7 +174,7 @@ it('asks each server in its own way', () => {
 describe('waking', () => {
   it('is noticed when no timer saw the time pass, and not otherwise', () => {
     let woken = 0;
-    const stop = watchForWake({ clock, onDoubt: () => {}, onOnline: () => {}, onWake: () => (woken += 1) });
+    const stop = watchForWake({ clock, onDoubt: () => {}, onReturn: () => (woken += 1) });
     passes(60_000);
     expect(woken).toBe(0);
     clock.sleep(600_000);

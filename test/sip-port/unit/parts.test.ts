@@ -1,12 +1,12 @@
 /** What the panel's bundler leaves out or writes anew: the engine asks for nothing of it, and what is left does the same as before. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import parsePhoneNumber, { type MetadataJson, validatePhoneNumberLength } from 'libphonenumber-js/core';
-import metadata from 'libphonenumber-js/min/metadata';
 import { expect, it } from 'vitest';
 import { leanCallingSdk } from '../../../scripts/lean-calling-sdk.ts';
-import { leanNumbers } from '../../../scripts/lean-numbers.ts';
+import { wordByWord } from '../../../scripts/panel-words.ts';
+import { shortNames } from '../../../scripts/short-names.ts';
 import { settled, sipJsParts } from '../../../scripts/sip-js-parts.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -19,7 +19,7 @@ async function bundled(contents: string): Promise<string> {
     format: 'esm',
     target: 'es2022',
     logLevel: 'silent',
-    plugins: [sipJsParts, leanNumbers, leanCallingSdk],
+    plugins: [sipJsParts, leanCallingSdk],
   });
   return outputFiles[0]?.text ?? '';
 }
@@ -36,44 +36,45 @@ it('the engine sets nothing of sip.js that the bundler takes for settled', () =>
   expect(set).toEqual([]);
 });
 
-it('the number library means the same written shorter', async () => {
-  const text = await bundled(
-    "export { default as parse, validatePhoneNumberLength as length } from 'libphonenumber-js/core';",
+it('a member of sip.js gets a short name when nobody else says its name, and no string does', () => {
+  const lib = `${root}node_modules/sip.js/lib/`;
+  const files = ['api', 'core', 'grammar'].flatMap((folder) =>
+    readdirSync(lib + folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => `${lib}${folder}/${name}`),
   );
-  const lean = (await import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)) as {
-    parse: typeof parsePhoneNumber;
-    length: typeof validatePhoneNumberLength;
-  };
-  const plan = metadata as unknown as MetadataJson;
-  const numbers = [
-    '+14155552671',
-    '02079460018',
-    '+442079460018',
-    '0171 1234567',
-    '+49',
-    '1',
-    '+999123456',
-    '+390612345678',
-    '+1415555267112345',
-    '8 800 555-35-35',
-    '+883510000000091',
-    'abc',
-    '',
-    '+33 1 23 45 67 89 ext. 12',
-  ];
-  for (const number of numbers)
-    for (const defaultCountry of ['US', 'GB', 'DE', 'RU', undefined] as const) {
-      const told = (parse: typeof parsePhoneNumber, length: typeof validatePhoneNumberLength) => {
-        const options = defaultCountry ? { defaultCountry, extract: false } : { extract: false };
-        const parsed = parse(number, options, plan);
-        return [
-          ...[parsed?.number, parsed?.country, parsed?.nationalNumber, parsed?.isValid(), parsed?.isPossible()],
-          ...[parsed?.formatNational(), parsed?.formatInternational(), parsed?.getURI(), parsed?.ext],
-          length(number, defaultCountry ? { defaultCountry } : {}, plan),
-        ];
-      };
-      expect(told(lean.parse, lean.length)).toEqual(told(parsePhoneNumber, validatePhoneNumberLength));
-    }
+  const { mangleProps, mangleCache } = shortNames(files);
+  const short = Object.values(mangleCache);
+  expect(short.length).toBeGreaterThan(100);
+  expect(new Set(short).size).toBe(short.length);
+  expect(mangleProps.test('outgoingInviteRequest')).toBe(true);
+  // Keys that are looked up by what stands in a message, names of the platform, and what only a table has.
+  for (const name of ['gruu', 'Cseq', 'Rack', 'toString', 'then', 'close', 'outgoingInviteRequests'])
+    expect(mangleProps.test(name), name).toBe(false);
+  const folder = mkdtempSync(`${tmpdir()}/short-names-`);
+  try {
+    const other = `${folder}/other.ts`;
+    writeFileSync(
+      other,
+      "export const key = 'outgoingInviteRequest'; export const read = (from) => from.earlyDialogs;",
+    );
+    const less = shortNames([...files, other]);
+    expect(less.mangleProps.test('outgoingInviteRequest')).toBe(false);
+    expect(less.mangleProps.test('earlyDialogs')).toBe(false);
+    expect(mangleProps.test('earlyDialogs')).toBe(true);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it('a module of the panel is given the words that it says, and no others', () => {
+  expect(
+    wordByWord(
+      "import { texts } from '../texts.ts';\nconst said = [texts.hold, lentTexts.undo, texts.selfTest.title, texts.hold];",
+    ),
+  ).toBe(
+    "import { word_hold as texts_hold, word_selfTest as texts_selfTest } from 'panel-words';\nconst said = [texts_hold, lentTexts.undo, texts_selfTest.title, texts_hold];",
+  );
 });
 
 it('a part of sip.js or of the calling SDK that is left out says so when it is asked for', async () => {

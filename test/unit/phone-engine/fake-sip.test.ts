@@ -6,11 +6,14 @@ import { describe, expect, it } from 'vitest';
 import { type FarEnd, sipPortContract } from '../../../packages/phone-engine/src/testing/sip-port-contract.ts';
 import { account, credential } from './phone-fixture.ts';
 
-function farEnd(sip: FakeSip, target: string): FarEnd {
+/** @param ports the newest last: a far end stays where it is when another page takes its calls up */
+function farEnd(ports: readonly FakeSip[], target: string): FarEnd {
   const legs: CallId[] = [];
+  const newest = () => ports.at(-1) as FakeSip;
   /** The call this far end is on: the newest dialled to it, or its own. */
   const leg = (): CallId => {
-    const dialled = sip.sent('dial').filter((it) => it.target === target);
+    const sip = newest();
+    const dialled = ports.flatMap((port) => port.sent('dial')).filter((it) => it.target === target);
     const pickedUp = sip.sent('pick-up').filter((it) => it.code === target);
     const found = [...legs, ...[...dialled, ...pickedUp].map((it) => it.call)]
       .filter((it) => sip.live.includes(it))
@@ -21,24 +24,24 @@ function farEnd(sip: FakeSip, target: string): FarEnd {
   return {
     target,
     invites: async () => {
-      legs.push(sip.invite());
+      legs.push(newest().invite());
     },
-    rings: async (earlyMedia) => sip.ring(leg(), earlyMedia),
-    answers: async () => sip.answered(leg()),
-    refuses: async (code) => sip.end(leg(), { code, reason: 'Refused' }),
-    cancels: async (elsewhere) => sip.end(leg(), { elsewhere: elsewhere === true }),
-    hangsUp: async () => sip.end(leg()),
-    holds: async (on) => sip.farHold(leg(), on),
+    rings: async (earlyMedia) => newest().ring(leg(), earlyMedia),
+    answers: async () => newest().answered(leg()),
+    refuses: async (code) => newest().end(leg(), { code, reason: 'Refused' }),
+    cancels: async (elsewhere) => newest().end(leg(), { elsewhere: elsewhere === true }),
+    hangsUp: async () => newest().end(leg()),
+    holds: async (on) => newest().farHold(leg(), on),
     refusesNextHold: () => {
-      sip.holds = 'refuse';
+      newest().holds = 'refuse';
     },
     acceptsTransfer: async () => {
-      sip.transferRings(leg());
-      sip.acceptTransfer(leg());
+      newest().transferRings(leg());
+      newest().acceptTransfer(leg());
     },
-    refusesTransfer: async (code) => sip.refuseTransfer(leg(), `${code} Refused`),
+    refusesTransfer: async (code) => newest().refuseTransfer(leg(), `${code} Refused`),
     heardDigits: () =>
-      sip
+      newest()
         .sent('send-digits')
         .filter((it) => it.call === leg())
         .map((it) => it.digits)
@@ -47,17 +50,22 @@ function farEnd(sip: FakeSip, target: string): FarEnd {
 }
 
 sipPortContract('the fake', async () => {
-  const sip = new FakeSip();
+  const ports = [new FakeSip()];
+  const newest = () => ports.at(-1) as FakeSip;
   return {
-    port: sip,
+    port: newest(),
     account,
     credential,
     iceServers: [],
-    far: [farEnd(sip, '1001'), farEnd(sip, '1002')],
-    refusesRegistration: () => sip.rejectNext(),
-    dropsSocket: async () => sip.lose(),
-    restoresSocket: async () => sip.register(),
-    close: () => sip.stop(),
+    far: [farEnd(ports, '1001'), farEnd(ports, '1002')],
+    refusesRegistration: () => newest().rejectNext(),
+    dropsSocket: async () => newest().lose(),
+    restoresSocket: async () => newest().register(),
+    successor: async () => {
+      ports.push(new FakeSip());
+      return newest();
+    },
+    close: () => newest().stop(),
   };
 });
 

@@ -59,7 +59,7 @@ describe('the guide of the phone engine', () => {
   it('names every event that the machine tells', () => {
     const machine = sources(
       ...['transition', 'call-begin', 'call-commands', 'call-conference', 'call-hold', 'call-inbound'],
-      ...['call-signals', 'call-step', 'call-transfer'],
+      ...['call-recovery', 'call-signals', 'call-step', 'call-transfer'],
     );
     const told = new Set([...machine.matchAll(/emit\(\s*'([a-z.-]+)'/g)].map(([, name = '']) => name));
     expect(told.size).toBeGreaterThan(18);

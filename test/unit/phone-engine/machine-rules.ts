@@ -86,8 +86,21 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'timer.ending-expired', call, at },
     { type: 'timer.answers', call, at },
     { type: 'timer.unanswered', call, at },
+    { type: 'timer.recovery-expired', call, at },
+    { type: 'sip.recovered', call, way: 'resume', peer: 'p', at },
+    { type: 'sip.recovered', call, way: 'rung-again', peer: 'p', at },
+    { type: 'sip.recovery-tried', call, way: 'replaces', peer: 'p', worked: false, at },
   ];
 }
+
+/** The next owner takes these calls up: those in `resumable` with their dialogs. */
+export const takeUpOf = (calls: readonly CallState[], resumable: readonly CallId[]): Input => ({
+  type: 'calls.take-up',
+  calls,
+  resumable,
+  seenAt: at - 1_000,
+  at,
+});
 
 /** Where each phase may lead in one step; `gone` is off the list. */
 const ways: Record<CallPhase | 'absent', readonly (CallPhase | 'gone')[]> = {
@@ -95,7 +108,7 @@ const ways: Record<CallPhase | 'absent', readonly (CallPhase | 'gone')[]> = {
   dialing: ['dialing', 'ringing', 'active', 'ending', 'ended'],
   ringing: ['ringing', 'active', 'ending', 'ended'],
   incoming: ['incoming', 'answering', 'ending', 'gone'],
-  answering: ['answering', 'active', 'ending', 'gone'],
+  answering: ['answering', 'active', 'incoming', 'ending', 'gone'],
   active: ['active', 'ending', 'ended'],
   ending: ['ending', 'ended', 'gone'],
   ended: ['ended', 'gone'],
@@ -128,14 +141,59 @@ export function checkStep(before: PhoneState, input: Input, { state: after, effe
   for (const id of ids) {
     const was = before.calls.find((it) => it.id === id);
     const is = after.calls.find((it) => it.id === id);
-    const broken = checkCall(input, was, is, (name) => count(name, id));
+    // A call that is taken up enters with the phase it had; that it has an end is asked where its whole life is known.
+    if (input.type === 'calls.take-up' && was === undefined) continue;
+    const broken =
+      checkCall(input, was, is, (name) => count(name, id)) ?? checkRecovery(was, is, (name) => count(name, id));
     if (broken !== null) return `${broken} (call ${id})`;
     const timers = effects.filter(
       (effect) => effect.type === 'timer.start' && effect.signal === 'timer.ending-expired' && effect.call === id,
     ).length;
     if (timers !== (is?.phase === 'ending' && was?.phase !== 'ending' ? 1 : 0)) return 'an ending call has no deadline';
   }
-  return checkWaiting(after) ?? checkEffects(before, after, effects);
+  const taken = input.type === 'calls.take-up' ? checkTakeUp(input.calls, before, after, effects) : null;
+  return taken ?? checkWaiting(after) ?? checkEffects(before, after, effects, input);
+}
+
+/** Every call of the earlier owner is there, or has ended; what comes back has a deadline. */
+function checkTakeUp(
+  calls: readonly CallState[],
+  before: PhoneState,
+  after: PhoneState,
+  effects: Transition['effects'],
+): string | null {
+  for (const call of calls) {
+    if (before.calls.some((it) => it.id === call.id)) continue;
+    const is = after.calls.find((it) => it.id === call.id);
+    const ends = effects.filter(
+      (it) => it.type === 'emit' && it.event.name === 'call.ended' && it.event.call === call.id,
+    ).length;
+    const ended = call.phase !== 'ended' && (is === undefined || is.phase === 'ended') ? 1 : 0;
+    if (ends !== ended) return `a call that was taken up ended ${ends} times instead of ${ended}`;
+    if (is === undefined) {
+      if (call.direction === 'outbound' || call.answeredAt !== null) return 'a call was lost without its wrap-up';
+      continue;
+    }
+    if (is.recovering !== (is.phase !== 'ended')) return 'a call of an earlier owner is up before it was taken up';
+    if (is.phase === 'dialing' || is.phase === 'ringing') return 'a call that nobody waits for is still dialled';
+    const deadline = effects.some(
+      (it) => it.type === 'timer.start' && it.signal === 'timer.recovery-expired' && it.call === call.id,
+    );
+    if (is.recovering !== deadline) return 'a call that is taken up has no deadline';
+  }
+  return null;
+}
+
+function checkRecovery(
+  was: CallState | undefined,
+  is: CallState | undefined,
+  count: (name: string) => number,
+): string | null {
+  if (is?.recovering === true && was?.recovering !== true) return 'a call is taken up out of nothing';
+  if (is?.phase === 'ended' && is.recovering) return 'a call that is over is still taken up';
+  const back = was?.recovering === true && is !== undefined && is.phase !== 'ended' && !is.recovering ? 1 : 0;
+  if (count('call.recovered') !== back) return 'a call is recovered once';
+  return null;
 }
 
 function checkCall(
@@ -192,19 +250,26 @@ function checkWaiting({ calls, waiting }: PhoneState): string | null {
   if (call?.phase !== phase) return 'what waits is not there any more';
   if (waiting.act === 'resume' && call.hold !== 'on') return 'what waits to be resumed is not on hold';
   const changing = calls.some(
-    (it) => it.id !== call.id && it.phase === 'active' && ['placing', 'lifting'].includes(it.hold),
+    (it) => it.id !== call.id && it.phase === 'active' && (it.recovering || ['placing', 'lifting'].includes(it.hold)),
   );
   return changing ? null : 'something waits for nothing';
 }
 
 const begins = ({ type }: Transition['effects'][number]): boolean => type === 'sip.dial' || type === 'sip.pick-up';
 
-function checkEffects(before: PhoneState, after: PhoneState, effects: Transition['effects']): string | null {
+function checkEffects(
+  before: PhoneState,
+  after: PhoneState,
+  effects: Transition['effects'],
+  input: Input,
+): string | null {
   for (const effect of effects) {
     if (begins(effect) || !effect.type.startsWith('sip.') || !('call' in effect)) continue;
     const untold = ['dial', 'pick-up'].includes(after.waiting?.act ?? '') && after.waiting?.call === effect.call;
     if (untold) return `the port is asked for ${effect.type} on a call it does not know`;
     const known = [...before.calls, ...after.calls].some((it) => it.id === effect.call && isInProgress(it));
+    // What an earlier owner was just hanging up, or left behind, is hung up again.
+    if (!known && input.type === 'calls.take-up') continue;
     if (!known && effect.type !== 'sip.decline' && effect.type !== 'sip.redirect')
       return `the port is asked for ${effect.type} on a call that is over`;
   }

@@ -255,8 +255,8 @@ describe('calls of an earlier owner', () => {
     const over = window.phone.state().calls;
     await window.phone.close();
     const next = await phoneWindow();
-    next.phone.owned()?.restore([...over, ...over.map((it) => ({ ...it, id: newCallId(), phase: 'active' as const }))]);
-    next.phone.owned()?.restore([...over, ...live]);
+    next.phone.owned()?.takeUp(over, [], 1_000);
+    next.phone.owned()?.takeUp([...over, ...live], [], 1_000);
     await settled();
     expect(next.phone.state().calls).toEqual(over);
     expect(frame.phone.state().calls).toEqual(over);

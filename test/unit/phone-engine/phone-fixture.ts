@@ -19,6 +19,7 @@ export const account: SipAccount = {
   followTransfers: false,
   callerIdIn: 'p-preferred-identity',
   sessionSeconds: 0,
+  recovery: { way: 'auto', applications: [], known: [] },
 };
 
 export const credential: SipCredential = {

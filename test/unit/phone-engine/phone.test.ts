@@ -1,6 +1,6 @@
 /** The loop around the call machine: order, isolation, timers, sound, account. */
 import { newCallId, type PhoneEvent } from '@patchcord/call-protocol';
-import { createPhone, type PhoneState } from '@patchcord/phone-engine';
+import { createPhone, type KeptDialog, type PhoneState } from '@patchcord/phone-engine';
 import { deepFreeze, FakeClock, FakeSip, FakeSound, settled } from '@patchcord/phone-engine/testing';
 import { describe, expect, it } from 'vitest';
 import { account, ada, credential } from './phone-fixture.ts';
@@ -322,5 +322,122 @@ describe('createPhone', () => {
     await phone.close();
     expect(faults).toHaveLength(1);
     expect(events.map((event) => event.name).slice(-2)).toEqual(['line.lost', 'call.ended']);
+  });
+});
+
+describe('a phone that is handed over', () => {
+  it('gives its state and dialogs, says nothing more to anybody, and refuses commands with the reason', async () => {
+    const { phone, sip, sound, clock, events, call } = await inCall();
+    await phone.send({ type: 'call.hang-up', call });
+    const again = newCallId();
+    await phone.send({ type: 'call.dial', call: again, target: '1001', farSide: ada });
+    sip.answered(again);
+    const told = events.length;
+    const { state, dialogs } = await phone.handOver();
+    expect(state).toBe(phone.state());
+    expect(dialogs.map((it) => it.call)).toEqual([again]);
+    expect(sound.tone).toBe('none');
+    expect(sip.commands.at(-1)).toEqual({ type: 'hand-over' });
+    const commands = sip.commands.length;
+    expect(await phone.send({ type: 'call.hang-up', call: again })).toEqual({
+      ok: false,
+      code: 'line.not-ready',
+      reason: 'The phone is in another window now.',
+    });
+    // Late weather reaches nobody, and nothing reaches the network.
+    sip.lose();
+    sip.invite();
+    phone.setAccount(account, credential, []);
+    phone.renew(credential, []);
+    phone.watch({ extensions: ['2002'], mailbox: true });
+    phone.takeUp(state.calls, dialogs, 0);
+    clock.advance(3_600_000);
+    await phone.close();
+    expect(events).toHaveLength(told);
+    expect(sip.commands).toHaveLength(commands);
+    expect(phone.state()).toBe(state);
+  });
+
+  it('is let go once, also when asked twice and from within a listener', async () => {
+    const { phone, sip, call } = await inCall();
+    const first: Promise<unknown>[] = [];
+    phone.onEvent((event) => {
+      if (event.name === 'call.held') first.push(phone.handOver());
+    });
+    await phone.send({ type: 'call.hold', call });
+    const [once] = first;
+    expect(await phone.handOver()).toBe(await once);
+    expect(sip.sent('hand-over')).toHaveLength(1);
+  });
+
+  it('still gives its state when the port can’t', async () => {
+    const { phone, sip, faults, call } = await inCall();
+    sip.handOver = () => Promise.reject(new Error('broken'));
+    const { state, dialogs } = await phone.handOver();
+    expect(state.calls[0]?.id).toBe(call);
+    expect(dialogs).toEqual([]);
+    expect(faults).toHaveLength(1);
+  });
+});
+
+describe('a phone that takes up calls', () => {
+  async function left(...before: readonly ('call.hold' | 'call.resume')[]) {
+    const old = await inCall();
+    for (const type of before) await old.phone.send({ type, call: old.call });
+    return { ...(await old.phone.handOver()), call: old.call };
+  }
+
+  it('gives the port their dialogs, as the agent wished them last', async () => {
+    const { state, dialogs, call } = await left('call.hold');
+    const next = await connected();
+    // A hold that had been asked for and not answered is one for the next owner.
+    const asked = state.calls.map((it) => ({ ...it, hold: 'placing' as const, muted: true }));
+    const kept: readonly KeptDialog[] = dialogs.map((it) => ({ ...it, held: false }));
+    next.phone.takeUp(asked, kept, 0);
+    expect(next.sip.sent('take-up')[0]?.dialogs).toMatchObject([{ call, held: true, muted: true }]);
+    expect(next.phone.state().calls[0]).toMatchObject({ hold: 'on', recovering: false });
+    next.phone.takeUp(asked, kept, 0);
+    expect(next.sip.sent('take-up')).toHaveLength(1);
+  });
+
+  it('ends them when the port throws', async () => {
+    const { state, dialogs } = await left();
+    const next = await connected();
+    next.sip.takeUp = () => {
+      throw new Error('broken');
+    };
+    next.phone.takeUp(state.calls, dialogs, 0);
+    expect(next.phone.state().calls[0]).toMatchObject({ phase: 'ended' });
+    expect(next.faults).toHaveLength(1);
+  });
+
+  it('gives up after 40 seconds without a line, and hangs up', async () => {
+    const { state, dialogs, call } = await left();
+    const next = makePhone();
+    next.sip.registers = 'wait';
+    next.phone.setAccount(account, credential, []);
+    await next.phone.send({ type: 'line.connect' });
+    next.phone.takeUp(state.calls, dialogs, next.clock.now());
+    next.clock.advance(39_999);
+    expect(next.phone.state().calls[0]).toMatchObject({ phase: 'active', recovering: true });
+    next.clock.advance(1);
+    expect(next.phone.state().calls[0]).toMatchObject({ phase: 'ended', recovering: false });
+    expect(next.sip.sent('hang-up')).toEqual([{ type: 'hang-up', call }]);
+    expect(next.events.filter(({ name }) => name === 'call.ended')).toHaveLength(1);
+  });
+
+  it('tells what its own successor must know, after every change', async () => {
+    const { phone, sip } = await connected();
+    const told: (readonly KeptDialog[])[] = [];
+    const off = phone.onDialogs((dialogs) => told.push(dialogs));
+    const call = sip.invite(ada);
+    await settled();
+    await phone.send({ type: 'call.answer', call });
+    await settled();
+    expect(told.map((it) => it.map(({ stage }) => stage))).toEqual([['invited'], ['confirmed']]);
+    off();
+    sip.end(call);
+    await settled();
+    expect(told).toHaveLength(2);
   });
 });

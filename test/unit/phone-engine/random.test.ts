@@ -4,7 +4,7 @@ import { emptyPhone, type Input, transition } from '@patchcord/phone-engine';
 import { deepFreeze } from '@patchcord/phone-engine/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { callInputs, checkStep, lineInputs } from './machine-rules.ts';
+import { callInputs, checkStep, lineInputs, takeUpOf } from './machine-rules.ts';
 
 const ids = ['a', 'b', 'c', 'd'] as CallId[];
 const anything: readonly Input[] = [
@@ -25,6 +25,7 @@ const choice = fc.record({
 
 it('keeps every rule through random lives', () => {
   let bothUp = 0;
+  let takenUp = 0;
   fc.assert(
     fc.property(fc.array(choice, { minLength: 20, maxLength: 120 }), (choices) => {
       let state = emptyPhone;
@@ -44,6 +45,21 @@ it('keeps every rule through random lives', () => {
       };
       for (const input of ready) take(input);
       for (const { n, rude } of choices) {
+        // Now and then the owner goes, and the next one takes up what has a dialog.
+        if (n % 37 === 0) {
+          const { calls } = state;
+          state = emptyPhone;
+          for (const input of ready) take(input);
+          // What was never in the state of this owner has ended or not begun: nothing is counted twice.
+          take(
+            takeUpOf(
+              calls,
+              calls.filter((_, index) => (n >> index) % 3 !== 0).map(({ id }) => id),
+            ),
+          );
+          if (state.calls.some(({ recovering }) => recovering)) takenUp++;
+          continue;
+        }
         if (rude) {
           // Anything at all, most of it out of place.
           take(anything[n % anything.length] ?? ready[0]);
@@ -62,4 +78,5 @@ it('keeps every rule through random lives', () => {
   );
   // The lives went somewhere.
   expect(bothUp).toBeGreaterThan(200);
-}, 60_000);
+  expect(takenUp).toBeGreaterThan(200);
+}, 120_000);

@@ -406,7 +406,7 @@ describe('the foremost frame', () => {
     old.onmessage = (event) => heard.push(event.data);
     const stay = locks.frame().request('patchcord:acme/ada:old', () => new Promise(() => undefined));
     void stay;
-    old.postMessage({ v: 2, type: 'focus', from: 'old', at: clock.now() + 1 });
+    old.postMessage({ v: 3, type: 'focus', from: 'old', at: clock.now() + 1 });
     await settled();
     expect(heard.at(-1)).toMatchObject({ type: 'state', foremost: 'old' });
   });
@@ -470,21 +470,21 @@ describe('the channel', () => {
       'hello',
       [],
       {},
-      { v: 1, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: { type: 'line.disconnect' } },
-      { v: 2, type: 'toString' },
-      { v: 2, type: 7 },
-      { v: 2, type: 'hello' },
-      { v: 2, type: 'hello', from: '', focusedAt: null },
-      { v: 2, type: 'focus', from: 'x', at: Number.NaN },
-      { v: 2, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: { type: 'constructor' } },
-      { v: 2, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: { type: 'call.mute', call: 'c' } },
-      { v: 2, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: 'line.disconnect' },
-      { v: 2, type: 'command', from: 'x', id: '1', command: { type: 'line.disconnect' } },
-      { v: 2, type: 'state', from: 'x', foremost: 'x', state: { ...ownerState, calls: [{ id: 'c' }] } },
-      { v: 2, type: 'state', from: 'x', foremost: 'x', state: { ...ownerState, waiting: { act: 'dial', call: 'c' } } },
-      { v: 2, type: 'state', from: 'x', foremost: 'x', state: { ...ownerState, calls: 'none' } },
-      { v: 2, type: 'result', to: 'x', id: '1', result: { ok: 'yes' } },
-      { v: 2, type: 'result', to: 'x', id: '1', result: { ok: false } },
+      { v: 2, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: { type: 'line.disconnect' } },
+      { v: 3, type: 'toString' },
+      { v: 3, type: 7 },
+      { v: 3, type: 'hello' },
+      { v: 3, type: 'hello', from: '', focusedAt: null },
+      { v: 3, type: 'focus', from: 'x', at: Number.NaN },
+      { v: 3, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: { type: 'constructor' } },
+      { v: 3, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: { type: 'call.mute', call: 'c' } },
+      { v: 3, type: 'command', from: 'x', id: '1', until: clock.now() + 1, command: 'line.disconnect' },
+      { v: 3, type: 'command', from: 'x', id: '1', command: { type: 'line.disconnect' } },
+      { v: 3, type: 'state', from: 'x', foremost: 'x', state: { ...ownerState, calls: [{ id: 'c' }] } },
+      { v: 3, type: 'state', from: 'x', foremost: 'x', state: { ...ownerState, waiting: { act: 'dial', call: 'c' } } },
+      { v: 3, type: 'state', from: 'x', foremost: 'x', state: { ...ownerState, calls: 'none' } },
+      { v: 3, type: 'result', to: 'x', id: '1', result: { ok: 'yes' } },
+      { v: 3, type: 'result', to: 'x', id: '1', result: { ok: false } },
     ];
     for (const message of hostile) stranger.postMessage(message);
     await settled();
@@ -497,7 +497,7 @@ describe('the channel', () => {
   it('takes a result only from a command of its own', async () => {
     const [, second] = await three();
     const stranger = channels.frame().open('patchcord:acme/ada');
-    stranger.postMessage({ v: 2, type: 'result', to: 'somebody', id: '1', result: { ok: true } });
+    stranger.postMessage({ v: 3, type: 'result', to: 'somebody', id: '1', result: { ok: true } });
     await settled();
     expect(second.phone.role()).toBe('mirror');
   });

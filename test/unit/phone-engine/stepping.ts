@@ -7,8 +7,8 @@ import {
   defaultRules,
   type Effect,
   emptyPhone,
+  type OwnerInput,
   type PhoneState,
-  type RulesInput,
   type SipSignal,
   type TimerSignal,
   transition,
@@ -20,7 +20,7 @@ export const a = '00000000-0000-4000-8000-00000000000a' as CallId;
 export const b = '00000000-0000-4000-8000-00000000000b' as CallId;
 export const c = '00000000-0000-4000-8000-00000000000c' as CallId;
 
-type Act = Command | SipSignal | TimerSignal | RulesInput;
+type Act = Command | SipSignal | TimerSignal | OwnerInput;
 
 export class Stepping {
   state: PhoneState = deepFreeze(emptyPhone);
@@ -94,11 +94,11 @@ export const ended = (call: CallId, more: Partial<Extract<SipSignal, { type: 'si
 });
 
 /** What the profile allows. */
-export const rules = (more: Partial<CallRules>): RulesInput => ({
+export const rules = (more: Partial<CallRules>): OwnerInput => ({
   type: 'rules.set',
   rules: { ...defaultRules, ...more },
 });
-export const most = (mostCalls: number): RulesInput => rules({ mostCalls });
+export const most = (mostCalls: number): OwnerInput => rules({ mostCalls });
 
 /** A phone whose line is ready. */
 export const ready = (): Stepping =>

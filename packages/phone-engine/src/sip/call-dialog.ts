@@ -11,10 +11,12 @@ import type { IncomingRequest } from 'sip.js/lib/core/messages/incoming-request.
 import type { IncomingRequestMessage } from 'sip.js/lib/core/messages/incoming-request-message.js';
 import type { ResponseOptions } from 'sip.js/lib/core/messages/outgoing-response.js';
 import { SessionState as DialogState } from 'sip.js/lib/core/session/session.js';
+import type { KeptDialog } from '../ports.ts';
 import type { CallMedia } from './call-media.ts';
 import type { CallSurroundings } from './call-surroundings.ts';
 import { type HeaderSource, identified } from './caller-headers.ts';
 import { dialogOf, sendInside } from './dialog-requests.ts';
+import { plain } from './party.ts';
 import { Renegotiation, type RenegotiationOutcome } from './renegotiation.ts';
 import { SessionDescription } from './session-description.ts';
 import type { SessionTimer } from './session-timer.ts';
@@ -40,6 +42,10 @@ interface OpenSession {
   onInviteRequest(request: IncomingRequest): void;
 }
 
+/** Longest Supported, Allow and Server that are kept. */
+const longestList = 1_000;
+const longestName = 200;
+
 /** RFC 3261 section 8.2.3. Taken for a re-INVITE without an offer, it would get one of ours, never answer it, and so end the call. */
 export const unknownType: ResponseOptions = { statusCode: 415, extraHeaders: ['Accept: application/sdp'] };
 
@@ -56,6 +62,7 @@ export class CallDialog {
   readonly #renegotiation: Renegotiation;
   #allows: string | undefined;
   #supports = '';
+  #peer = '';
 
   constructor(options: CallDialogOptions) {
     this.#options = options;
@@ -63,6 +70,7 @@ export class CallDialog {
     this.#description = new SessionDescription(media, {
       onRemote: options.onRemote,
       onUnusable: options.onUnusable,
+      isUp: () => session.state === SessionState.Established,
     });
     session.data = this.#description;
     this.#renegotiation = new Renegotiation({
@@ -77,6 +85,7 @@ export class CallDialog {
       },
       tooShort: (response) => timer.tooShort(response),
       rollBack: () => media.rollBack(),
+      unusable: () => this.#description.takeUnusable(),
     });
     const open = session as unknown as OpenSession;
     const take = open.onInviteRequest.bind(session);
@@ -93,12 +102,26 @@ export class CallDialog {
     return this.#supports.split(',').some((it) => it.trim().toLowerCase() === option);
   }
 
+  /** What the far side said of itself so far, bounded; empty where it said nothing. */
+  get farSide(): Pick<KeptDialog, 'supports' | 'allows' | 'peer'> {
+    return { supports: this.#supports, allows: this.#allows ?? '', peer: this.#peer };
+  }
+
+  /** What an earlier owner heard. */
+  recall({ supports, allows, peer }: KeptDialog): void {
+    this.#supports = supports;
+    this.#allows = allows === '' ? undefined : allows;
+    this.#peer = peer;
+  }
+
   /** Takes note of what a message of the far side says about it. */
   heard(message: HeaderSource): void {
-    const allow = message.getHeaders('allow').join(',');
-    const supported = message.getHeaders('supported').join(',');
+    const allow = plain(message.getHeaders('allow').join(','), longestList);
+    const supported = plain(message.getHeaders('supported').join(','), longestList);
+    const peer = plain(message.getHeader('server') ?? message.getHeader('user-agent') ?? '', longestName);
     if (allow !== '') this.#allows = allow;
     if (supported !== '') this.#supports = supported;
+    if (peer !== '') this.#peer = peer;
     const party = identified(message);
     if (party) this.#options.onIdentified(party);
   }
@@ -108,6 +131,11 @@ export class CallDialog {
     const outcome = await this.#renegotiation.run(prepare);
     if (!outcome.ok) this.#judge(outcome.code);
     return outcome;
+  }
+
+  /** The connection that an offer of ours left over is gone: it is made again. */
+  offerAgain(): void {
+    this.#renegotiation.abandon();
   }
 
   /** Gives a sign of life: by UPDATE where the far side takes it, which leaves the sound alone. */

@@ -163,9 +163,24 @@ export class CallMedia implements Member {
     if (connection.signalingState === 'have-remote-offer') await connection.setRemoteDescription({ type: 'rollback' });
   }
 
-  /** The next offer gathers afresh and finds a new path (ICE restart, RFC 8445 section 9). */
-  restartPath(): void {
-    if (!this.#closed) this.#connection.restartIce();
+  /** The next offer gathers afresh, with the TURN credentials of now, and finds a new path (ICE restart, RFC 8445 section 9). */
+  restartPath(iceServers: readonly IceServer[]): void {
+    if (this.#closed) return;
+    this.#connection.setConfiguration({
+      ...this.#connection.getConfiguration(),
+      iceServers: iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
+    });
+    this.#connection.restartIce();
+  }
+
+  /** An offer of ours waits for its answer. */
+  get offered(): boolean {
+    return this.#connection.signalingState === 'have-local-offer';
+  }
+
+  /** The key that encrypts the far side's end of the path: another one where another media server has taken its place. */
+  get farKey(): string | undefined {
+    return /^a=fingerprint:(.*)$/m.exec(this.#connection.currentRemoteDescription?.sdp ?? '')?.[1];
   }
 
   /**

@@ -21,6 +21,8 @@ export interface CallSurroundings {
   /** The server in use refused an offer with host candidates only. */
   learnFullCandidates(): void;
   connected(): boolean;
+  /** Resolves when it is known whether requests reach the server; the line has another connection then, or is lost, if they did not. */
+  prove(): Promise<void>;
   signal(signal: SipSignal): void;
   /** Called once, right after `sip.ended`. */
   over(call: { readonly id: CallId }): void;

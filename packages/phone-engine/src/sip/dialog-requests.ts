@@ -31,6 +31,7 @@ type Owner = (message: IncomingRequestMessage) => undefined | ((request: Incomin
 export function serveDialogRequests(core: UserAgentCore, ownerOf: Owner): void {
   AllowedMethods.splice(0, AllowedMethods.length, ...methods);
   keepSequence();
+  leaveNoneUnanswered();
   const make = core.makeOutgoingRequestMessage.bind(core);
   core.makeOutgoingRequestMessage = (method, target, from, to, options, extraHeaders, body) =>
     make(method, target, from, to, options, extraHeaders?.map(trueAllow), body);
@@ -123,5 +124,36 @@ function keepSequence(): void {
   open.authenticationGuard = function (this: OpenClient, message, dialog) {
     const { callId, fromTag, toTag } = this.message;
     return guard.call(this, message, dialog ?? this.core.dialogs.get(callId + fromTag + toTag));
+  };
+}
+
+/** Kept by sip.js from its users. */
+interface OpenServer extends Omit<UserAgentServer, 'accept' | 'progress' | 'reject'> {
+  readonly rejectable: boolean;
+  accept(): unknown;
+  progress(): unknown;
+  reject(): unknown;
+}
+
+let answersAll = false;
+
+/**
+ * A description that still waits for its answer when its dialog ends is refused (RFC 3261 section 15.1.2). sip.js says nothing, and its core would keep
+ * the request with its call, connection and sound for as long as the page lives. What takes the request up later is told that this was the answer.
+ */
+function leaveNoneUnanswered(): void {
+  if (answersAll) return;
+  answersAll = true;
+  const { dispose } = SessionDialog.prototype;
+  SessionDialog.prototype.dispose = function (this: SessionDialog) {
+    dispose.call(this);
+    const { userAgentServers } = this.userAgentCore;
+    for (const server of [...userAgentServers.values()] as unknown as OpenServer[]) {
+      const { method, callId, toTag, fromTag } = server.message;
+      if (!/^(?:INVITE|UPDATE)$/.test(method) || !toTag || callId + toTag + fromTag !== this.id) continue;
+      if (!server.rejectable) continue;
+      const answer = UserAgentServer.prototype.reject.call(server as unknown as UserAgentServer, { statusCode: 487 });
+      server.accept = server.progress = server.reject = () => answer;
+    }
   };
 }

@@ -36,6 +36,11 @@ export class HandingOver {
     this.#around = around;
   }
 
+  /** The far side is on its way elsewhere, and may be silent meanwhile. */
+  get underWay(): boolean {
+    return this.#making !== undefined || (this.#transfer !== undefined && !this.#transfer.settled);
+  }
+
   /** The far side goes to this address. */
   blind(to: string): void {
     const dialog = this.#ready();
@@ -98,7 +103,7 @@ export class HandingOver {
   #ready(): SessionDialog | undefined {
     const dialog = this.#call.connectedDialog;
     if (!dialog || !this.#around.connected()) this.#refuse('The call or the line is not connected.');
-    else if (this.#making || (this.#transfer && !this.#transfer.settled))
+    else if (this.underWay)
       this.#refuse('A transfer of this call is already under way; wait until the far side says what became of it.');
     else return dialog;
     return undefined;

@@ -96,6 +96,9 @@ export class InboundCall extends SipCall {
     });
     return callerOf(assertedAddress(request), address(remoteIdentity), wantsPrivacy(request.getHeader('privacy')));
   }
+  get number(): string {
+    return this.from.number;
+  }
   get sipCallId(): string {
     return tellableCallId(this.#invitation.request.callId);
   }

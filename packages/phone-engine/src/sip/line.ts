@@ -14,7 +14,7 @@ import type { ClockPort, SipAccount } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
 import { backOffMs, refreshAfterMs } from './back-off.ts';
 import { FailBack } from './fail-back.ts';
-import { KeepAlive } from './keep-alive.ts';
+import { KeepAlive, sleptMs } from './keep-alive.ts';
 import { LineMove } from './line-move.ts';
 import { LineWait } from './line-wait.ts';
 import { type RegisterOutcome, Registration } from './registration.ts';
@@ -22,6 +22,12 @@ import { isFinal, refusalText } from './registration-refusal.ts';
 import { ServerList } from './server-list.ts';
 import type { SipLog } from './sip-log.ts';
 import type { Heard, SipSocket } from './sip-socket.ts';
+
+/**
+ * How the line came to be ready: for the first time; over a better connection while the old one still takes what is on its way; after the server closed the
+ * old one; after the old one fell silent, and with it perhaps the whole network.
+ */
+export type LineReturn = 'first' | 'moved' | 'reset' | 'silent';
 
 export interface LineOptions {
   readonly account: SipAccount;
@@ -33,8 +39,8 @@ export interface LineOptions {
   readonly random: () => number;
   readonly log: SipLog;
   readonly signal: (signal: SipSignal) => void;
-  /** Registered; `again` when there was a registration before: the connection is another one now. */
-  readonly onReady: (again: boolean) => void;
+  /** Registered; unless it is the first time, over another connection than before. */
+  readonly onReady: (how: LineReturn) => void;
   readonly onLost: () => void;
   /** A call rings or is being placed. */
   readonly settingUp: () => boolean;
@@ -52,6 +58,11 @@ const onlyOpenMs = 6_000;
 const registerMs = 3_000;
 /** A line that is lost sooner than this after it was ready has not been ready for anything. */
 const shortLifeMs = 5_000;
+/** A doubted connection that does not answer is looked past so often: a changed network may need a moment before anything can be opened over it. */
+const proofEveryMs = 250;
+const freshMs = 500;
+/** Then the keep-alive, or the REGISTER that stands in for it, has its say. */
+const proofWithinMs = 2_500;
 
 interface Ending {
   /** The connection went; the server refused to register; the credential was refused. */
@@ -81,6 +92,13 @@ export class Line {
   #renewed = false;
   /** The connection whose REGISTER waits for its answer. */
   #registering: ((ending: Ending) => void) | undefined;
+  /** Which REGISTER counts: a move leaves one that hangs on a dead connection behind. */
+  #turn = 0;
+  #proving: Promise<void> | undefined;
+  /** Why the connection in use is dead, while a second one is about to take its place. */
+  #condemned: string | undefined;
+  /** The last connection fell silent instead of being closed. */
+  #fellSilent = false;
   /** The connection that a move began from: until that is over nobody else registers for it. */
   #movingFrom: ((ending: Ending) => void) | undefined;
   /** Answers of the server so far. */
@@ -134,28 +152,29 @@ export class Line {
     if (this.#end) void this.#register();
   }
 
-  /** There is reason to doubt the connection: asks the server, and a wait for the next try ends now. */
-  doubt(): void {
-    this.#keepAlive.doubt();
-    this.#wait.hurry(this.#end === undefined);
-  }
-
-  /** Time passed that no timer saw: what was due is done now. */
-  woke(): void {
-    this.doubt();
-    if (this.#refresh && this.#options.clock.now() >= this.#refresh.at) void this.#register();
-  }
-
   /**
-   * The network came back, often as another one: a new connection is opened beside the old one and takes its place, unless the old one answers first.
+   * There is reason to doubt the connection: asks the server, and a wait for the next try ends now. A connection that has not answered after
+   * `headStartMs` gets a second one beside it, which takes its place unless it answers first. What was due meanwhile is done over the one that is left.
+   * Resolves when it is known whether requests reach the server; with the line lost, at once.
    */
+  doubt(headStartMs: number): Promise<void> {
+    this.#wait.hurry(this.#end === undefined);
+    if (this.#readyAt === undefined) return Promise.resolve();
+    // A connection that was registered a moment ago is proven.
+    if (headStartMs > 0 && this.#options.clock.now() - this.#readyAt < freshMs) return Promise.resolve();
+    this.#proving ??= this.#prove(headStartMs).finally(() => {
+      this.#proving = undefined;
+    });
+    return this.#proving;
+  }
+
+  /** The network came back, often as another one. */
   networkCameBack(): void {
     const { socket } = this.#options;
-    const before = this.#answers;
-    this.doubt();
+    const opening = this.#end === undefined && !socket.isConnected() && this.#server !== '';
+    void this.doubt(0);
     // What was begun without a network waits for nothing.
-    if (this.#end === undefined && !socket.isConnected() && this.#server !== '') socket.abandon();
-    else if (this.#readyAt !== undefined) void this.#moveTo(this.#server, () => this.#answers === before);
+    if (opening) socket.abandon();
   }
 
   heard(what: Heard): void {
@@ -164,7 +183,18 @@ export class Line {
   }
 
   gone(reason: string): void {
+    this.#fellSilent = false;
     if (!this.#move.hasten()) this.#end?.({ why: 'lost', reason, retryAfterMs: 0 });
+  }
+
+  /** Closes at once: the registration is somebody else's now. */
+  letGo(): void {
+    this.#stopped = true;
+    this.#keepAlive.stop();
+    this.#move.hasten();
+    this.#options.socket.abandon();
+    this.#end?.(stoppedEnding);
+    this.#wait.end();
   }
 
   /** Unregisters and closes; the caller bounds the wait. */
@@ -254,14 +284,15 @@ export class Line {
     if (!end || this.#registering === end || this.#movingFrom === end) return;
     this.#registering = end;
     this.#renewed = false;
+    const turn = ++this.#turn;
     const outcome = await this.#registration.register(this.#registerWithinMs);
     // An answer, or none, about a connection that is gone means nothing any more.
-    if (this.#end !== end || this.#stopped) return;
+    if (this.#end !== end || this.#turn !== turn || this.#stopped) return;
     this.#registering = undefined;
     if (this.#renewed && outcome.kind !== 'accepted') return this.#register();
     if (outcome.kind === 'silent') return this.#drop('the server did not answer the registration');
     if (outcome.kind === 'refused') return this.#refused(outcome, end);
-    this.#accepted(outcome);
+    this.#accepted(outcome, this.#fellSilent ? 'silent' : 'reset');
     if (this.#renewed) void this.#register();
   }
 
@@ -285,13 +316,16 @@ export class Line {
     } else end({ why: code === 430 ? 'lost' : 'refused', reason, retryAfterMs });
   }
 
-  #accepted({ seconds, flowTimerSeconds }: RegisterOutcome & { kind: 'accepted' }): void {
+  #accepted({ seconds, flowTimerSeconds }: RegisterOutcome & { kind: 'accepted' }, how: LineReturn): void {
     const { clock, random, signal, log, onReady } = this.#options;
     // RFC 5626 section 4.4: 80 to 100 % of the server's Flow-Timer; a little less leaves room for a slow timer.
     this.#keepAlive.start(this.#server, flowTimerSeconds === null ? undefined : flowTimerSeconds * 800);
     clock.clearTimeout(this.#refresh?.timer);
     const inMs = refreshAfterMs(seconds, random());
-    this.#refresh = { at: clock.now() + inMs, timer: clock.setTimeout(() => void this.#register(), inMs) };
+    const at = clock.now() + inMs;
+    // After a sleep the connection is doubted first: a REGISTER over a dead one would wait for its deadline.
+    const refresh = () => void (clock.now() - at > sleptMs ? this.doubt(0) : this.#register());
+    this.#refresh = { at, timer: clock.setTimeout(refresh, inMs) };
     if (this.#readyAt !== undefined) return;
     const again = this.#everRegistered;
     this.#readyAt = clock.now();
@@ -300,12 +334,34 @@ export class Line {
     this.#list.works(this.#server);
     log('info', 'line.ready', { again });
     signal({ type: 'sip.registered', server: this.#server });
-    onReady(again);
+    onReady(again ? how : 'first');
     if (this.#server !== this.#options.servers[0]) this.#failBack.plan();
   }
 
-  /** True: the line goes on over a connection to `server`. False: everything is as before. */
-  async #moveTo(server: string, wanted: () => boolean): Promise<boolean> {
+  async #prove(headStartMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const end = this.#end;
+    const before = this.#answers;
+    const giveUpAt = clock.now() + proofWithinMs;
+    const isOpen = (): boolean =>
+      this.#answers === before && this.#end === end && !this.#stopped && clock.now() < giveUpAt;
+    const pause = (ms: number) => new Promise<void>((resolve) => clock.setTimeout(resolve, ms));
+    if (headStartMs > 0) {
+      this.#keepAlive.doubt();
+      await pause(headStartMs);
+    }
+    while (isOpen()) {
+      const moving = this.#moveTo(this.#server, isOpen, true);
+      // Asked while a move is under way: a server that knows no other question than REGISTER is not asked over the doubted connection.
+      this.#keepAlive.doubt();
+      if (await moving) return;
+      if (isOpen()) await pause(proofEveryMs);
+    }
+    this.#catchUp();
+  }
+
+  /** True: the line goes on over a connection to `server`. False: everything is as before. @param doubted the connection in use may be dead */
+  async #moveTo(server: string, wanted: () => boolean, doubted = false): Promise<boolean> {
     const { clock, log } = this.#options;
     const end = this.#end;
     if (!end || this.#move.underWay) return false;
@@ -314,26 +370,45 @@ export class Line {
     const outcome = await this.#move.to(server, {
       openMs,
       registerMs,
-      wanted: () => this.#registering !== end && wanted(),
+      wanted: () => (doubted || this.#registering !== end) && wanted(),
       isOver,
     });
     this.#movingFrom = undefined;
+    const condemned = this.#condemned;
+    this.#condemned = undefined;
     if (isOver()) return false;
+    if (condemned !== undefined && outcome.kind !== 'moved') {
+      this.#drop(condemned);
+      return false;
+    }
     if (outcome.kind === 'moved') {
       log('info', 'line.moved', { server });
       this.#server = server;
       this.#keepAlive.stop();
       this.#readyAt = undefined;
-      this.#accepted(outcome.registered);
+      this.#registering = undefined;
+      this.#turn += 1;
+      this.#accepted(outcome.registered, doubted || condemned !== undefined ? 'silent' : 'moved');
     } else if (outcome.kind === 'refused') this.#list.fails(server, clock.now(), outcome.retryAfterMs);
-    // What fell due meanwhile had to wait.
-    const isDue = clock.now() >= (this.#refresh?.at ?? Number.POSITIVE_INFINITY);
-    if (outcome.kind === 'undone' || this.#renewed || isDue) void this.#register();
+    if (outcome.kind === 'undone') void this.#register();
+    else if (!doubted || outcome.kind === 'moved') this.#catchUp();
     return outcome.kind === 'moved';
   }
 
+  /** What fell due while it had to wait. */
+  #catchUp(): void {
+    const isDue = this.#options.clock.now() >= (this.#refresh?.at ?? Number.POSITIVE_INFINITY);
+    if (this.#renewed || isDue) void this.#register();
+  }
+
   #drop(reason: string): void {
+    this.#fellSilent = true;
     if (this.#move.hasten()) return;
+    // A doubted connection that has a second one beside it waits for what becomes of that.
+    if (this.#movingFrom !== undefined && this.#options.socket.hasNext) {
+      this.#condemned = reason;
+      return;
+    }
     const end = this.#end;
     this.#options.socket.abandon();
     end?.({ why: 'lost', reason, retryAfterMs: 0 });

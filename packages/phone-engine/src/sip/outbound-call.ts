@@ -11,6 +11,7 @@ import type { IncomingResponseMessage } from 'sip.js/lib/core/messages/incoming-
 import type { IncomingByeRequest } from 'sip.js/lib/core/messages/methods/bye.js';
 import type { PrackableIncomingResponseWithSession } from 'sip.js/lib/core/messages/methods/invite.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
+import type { KeptDialog } from '../ports.ts';
 import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
 import { tellableCallId } from './caller-headers.ts';
 import { reasonHeader, reasonText } from './reason.ts';
@@ -42,6 +43,8 @@ export interface OutboundOptions {
   readonly takesOver?: string;
   /** Nobody speaks on it. */
   readonly withoutMicrophone?: boolean;
+  /** It takes the place of a call of ours: what that was dialled as, who we were in it, and the way it took. */
+  readonly inPlaceOf?: { readonly number: string; readonly from: URI | undefined; readonly routes: readonly string[] };
 }
 
 export class OutboundCall extends SipCall {
@@ -70,16 +73,39 @@ export class OutboundCall extends SipCall {
    * @param microphoneGranted false until this page was allowed to use the microphone: before that the browser masks its addresses.
    */
   async place(microphoneGranted: boolean): Promise<void> {
+    if (await this.prepare(microphoneGranted)) await this.send();
+  }
+
+  /** Fetches what the INVITE needs. False: it could not, and the call has ended. */
+  async prepare(microphoneGranted: boolean): Promise<boolean> {
     try {
-      const microphone = this.#options.withoutMicrophone ? undefined : this.media.openMicrophone();
+      const { withoutMicrophone, inPlaceOf } = this.#options;
+      const opened = withoutMicrophone ? undefined : this.media.openMicrophone();
+      // Of a call that is up already the far side is at least heard.
+      const microphone = inPlaceOf ? opened?.catch(() => {}) : opened;
       if (!microphoneGranted) await microphone;
       // Both are awaited below; a failure of the one must not leave the other unhandled.
       const offer = this.media.offer();
       await Promise.all([microphone, offer]);
+      return true;
     } catch (error) {
-      return this.#fail(error);
+      this.#fail(error);
+      return false;
     }
-    await this.#invite();
+  }
+
+  /** Sends the INVITE that was prepared. */
+  send(): Promise<void> {
+    return this.#invite();
+  }
+
+  get number(): string {
+    return this.#options.inPlaceOf?.number ?? this.#target.user ?? '';
+  }
+
+  /** Nobody takes up a code that hangs up by itself. */
+  override get kept(): KeptDialog | undefined {
+    return this.#options.withoutMicrophone ? undefined : super.kept;
   }
 
   protected giveUp(...extraHeaders: string[]): void {
@@ -145,11 +171,21 @@ export class OutboundCall extends SipCall {
   }
 
   /** Who calls, and what else the INVITE says. */
-  #identity(): { readonly extraHeaders: string[]; readonly params?: { readonly fromUri: URI } } {
+  #identity(): {
+    readonly extraHeaders: string[];
+    readonly params?: { readonly fromUri?: URI; readonly routeSet?: string[] };
+  } {
     const { account } = this.around;
-    const { callerId, headers = [], takesOver } = this.#options;
+    const { callerId, headers = [], takesOver, inPlaceOf } = this.#options;
     const replaces = takesOver === undefined ? [] : [`Replaces: ${takesOver}`];
     const extraHeaders = [...headers, ...replaces, ...this.timer.requestHeaders()];
+    if (inPlaceOf) {
+      const { from, routes } = inPlaceOf;
+      return {
+        extraHeaders,
+        params: { ...(from && { fromUri: from }), ...(routes.length > 0 && { routeSet: [...routes] }) },
+      };
+    }
     const shown = callerId === undefined ? undefined : targetUri(callerId, account.domain);
     if (!shown) return { extraHeaders };
     if (account.callerIdIn === 'from') return { extraHeaders, params: { fromUri: shown } };

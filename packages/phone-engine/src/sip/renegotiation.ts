@@ -6,6 +6,8 @@ import { errorCode } from '@patchcord/call-protocol';
 import { RequestPendingError } from 'sip.js/lib/api/exceptions/request-pending.js';
 import type { Session } from 'sip.js/lib/api/session.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
+import type { SessionDialog } from 'sip.js/lib/core/dialogs/session-dialog.js';
+import { TransactionState } from 'sip.js/lib/core/transactions/transaction-state.js';
 import type { ClockPort } from '../ports.ts';
 import type { HeaderSource } from './caller-headers.ts';
 
@@ -24,6 +26,8 @@ export interface RenegotiationOptions {
   readonly onAgreed: (response: HeaderSource) => void;
   /** 422: true when another try may do (RFC 4028 section 7.4). */
   readonly tooShort: (response: HeaderSource) => boolean;
+  /** Why the answer that was just agreed to could not be used; undefined when it could. */
+  readonly unusable: () => string | undefined;
   /** Undoes an offer that never left. */
   readonly rollBack: () => Promise<void>;
 }
@@ -35,6 +39,7 @@ const answerMs = 35_000;
 export class Renegotiation {
   readonly #options: RenegotiationOptions;
   #last: Promise<unknown> = Promise.resolve();
+  #abandoned = false;
 
   constructor(options: RenegotiationOptions) {
     this.#options = options;
@@ -47,15 +52,35 @@ export class Renegotiation {
     return turn;
   }
 
+  /**
+   * The connection that an offer left over is gone, and its answer with it: the offer is made again over the new one. Nobody knows whether the far side
+   * has answered; the ACK that it would otherwise wait for, and refuse every other offer meanwhile, is sent in any case.
+   */
+  abandon(): void {
+    const dialog = this.#options.session.dialog as SessionDialog | undefined;
+    const client = dialog?.reinviteUserAgentClient as unknown as OpenClient | undefined;
+    const transaction = client?.transaction;
+    if (!dialog || !transaction || !unanswered.has(transaction.state)) return;
+    this.#abandoned = true;
+    transaction.onTransportError(new Error('The connection is gone.'));
+    const { transport } = dialog.userAgentCore;
+    const ack = dialog.createOutgoingRequestMessage('ACK', { cseq: transaction.request.cseq });
+    ack.setViaHeader(`z9hG4bK${crypto.randomUUID()}`, transport.protocol);
+    transport.send(ack.toString()).catch(() => {});
+  }
+
   async #offer(prepare: () => Promise<void> | void): Promise<RenegotiationOutcome> {
     try {
       await prepare();
       for (let attempt = 1; ; attempt += 1) {
         const outcome = await this.#once();
         const glare = !outcome.ok && (outcome.code === 491 || (outcome.code === 500 && outcome.reason === 'glare'));
-        const again = glare || (!outcome.ok && outcome.code === 422 && outcome.reason === 'too short');
+        const abandoned = !outcome.ok && this.#abandoned;
+        this.#abandoned = false;
+        const again = abandoned || glare || (!outcome.ok && outcome.code === 422 && outcome.reason === 'too short');
         if (!again || attempt === tries) return outcome;
         if (glare) await this.#pauseAfterGlare();
+        if (abandoned) await prepare();
         if (this.#options.session.state !== SessionState.Established) return over;
       }
     } catch (error) {
@@ -64,7 +89,7 @@ export class Renegotiation {
   }
 
   #once(): Promise<RenegotiationOutcome> {
-    const { session, clock, rollBack, headers, onAgreed, tooShort } = this.#options;
+    const { session, clock, rollBack, headers, onAgreed, tooShort, unusable } = this.#options;
     if (session.state !== SessionState.Established) return Promise.resolve(over);
     return new Promise((resolve) => {
       const settle = (outcome: RenegotiationOutcome) => {
@@ -85,8 +110,10 @@ export class Renegotiation {
           requestOptions: { extraHeaders: headers() },
           requestDelegate: {
             onAccept: ({ message }) => {
-              if (session.state === SessionState.Established) onAgreed(message);
-              settle(session.state === SessionState.Established ? { ok: true } : over);
+              if (session.state !== SessionState.Established) return settle(over);
+              onAgreed(message);
+              const reason = unusable();
+              settle(reason === undefined ? { ok: true } : { ok: false, code: 0, reason });
             },
             onReject: ({ message }) => {
               const code = message.statusCode ?? 0;
@@ -116,6 +143,17 @@ export class Renegotiation {
     const ms = weCalled ? 2_100 + Math.floor(random() * 190) * 10 : Math.floor(random() * 200) * 10;
     return new Promise((resolve) => clock.setTimeout(resolve, ms));
   }
+}
+
+const unanswered: ReadonlySet<TransactionState> = new Set([TransactionState.Calling, TransactionState.Proceeding]);
+
+/** Guarded by sip.js as protected; there is no other way to it. */
+interface OpenClient {
+  readonly transaction: {
+    readonly state: TransactionState;
+    readonly request: { readonly cseq: number };
+    onTransportError(error: Error): void;
+  };
 }
 
 const over: RenegotiationOutcome = { ok: false, code: 0, reason: 'the call is over' };

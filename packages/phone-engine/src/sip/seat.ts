@@ -7,16 +7,19 @@ import type { Invitation } from 'sip.js/lib/api/invitation.js';
 import type { Notification } from 'sip.js/lib/api/notification.js';
 import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
-import type { SipAccount, SipCredential, Watching } from '../ports.ts';
+import type { KeptDialog, SipAccount, SipCredential, Watching } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
 import { isForeign, unknownType } from './call-dialog.ts';
 import type { CallSurroundings, Following, SentCall } from './call-surroundings.ts';
 import { dialFeatureCode } from './feature-code.ts';
 import { followTransfer } from './followed-transfer.ts';
 import { InboundCall } from './inbound-call.ts';
-import { Line } from './line.ts';
+import { Inheritance } from './inheritance.ts';
+import { Line, type LineReturn } from './line.ts';
 import { OutboundCall, type OutboundOptions } from './outbound-call.ts';
+import { mustMove } from './recovery-way.ts';
 import { targetUri } from './redirection.ts';
+import type { ResumedCall } from './resumed-call.ts';
 import { intervalTooShort } from './session-timer.ts';
 import type { SipSocket } from './sip-socket.ts';
 import { whyUnusable } from './sound-description.ts';
@@ -39,9 +42,15 @@ export type Page = Pick<
   signal(signal: SipSignal): void;
   /** Another session goes on under the id of a call. */
   mediaChanged(): void;
+  /** What a successor must know may have changed. */
+  dialogsChanged(): void;
 };
 
+type AnyCall = OutboundCall | InboundCall | ResumedCall;
+
 const stopMs = 2_000;
+/** A living connection answers within this time, so that no second one is opened for nothing. */
+const headStartMs = 120;
 const lateFarewellMs = 60_000;
 
 export class Seat {
@@ -52,11 +61,14 @@ export class Seat {
   readonly #line: Line;
   readonly #watcher: WatcherDoor;
   readonly #around: CallSurroundings;
-  readonly #calls = new Map<CallId, OutboundCall | InboundCall>();
+  readonly #calls = new Map<CallId, AnyCall>();
+  readonly #inheritance: Inheritance;
   /** What runs when the line is ready again. */
   readonly #waiting = new Set<() => void>();
   readonly #stopListening: () => void;
   #left = false;
+  /** Somebody else has the calls. */
+  #handedOver = false;
 
   /** @throws where the account cannot stand in an address */
   constructor(account: SipAccount, credential: SipCredential, servers: readonly string[], page: Page) {
@@ -66,7 +78,11 @@ export class Seat {
     this.#userAgent = makeUserAgent(
       account,
       credential,
-      { clock, log, onHeard: (what) => this.#line.heard(what), onGone: (reason) => this.#line.gone(reason) },
+      {
+        ...{ clock, log, onTraffic: () => page.dialogsChanged() },
+        onHeard: (what) => this.#line.heard(what),
+        onGone: (reason) => this.#line.gone(reason),
+      },
       {
         onInvite: (invitation) => this.#onInvite(invitation),
         onNotify: (notification) => this.#onNotify(notification),
@@ -89,7 +105,7 @@ export class Seat {
       random,
       log,
       signal: tell,
-      onReady: (again) => this.#onReady(again),
+      onReady: (how) => this.#onReady(how),
       onLost: () => {
         this.#watcher.lineLost();
         for (const call of [...this.#calls.values()]) call.lineLost();
@@ -99,11 +115,20 @@ export class Seat {
     const { domain, extension } = account;
     this.#watcher = new WatcherDoor({ userAgent: this.#userAgent, domain, extension, clock, random, signal: tell });
     this.#around = this.#surroundings();
+    this.#inheritance = new Inheritance({
+      clock,
+      signal: (signal) => this.#around.signal(signal),
+      taking: () => ({
+        around: this.#around,
+        microphoneGranted: () => page.microphoneGranted(),
+        place: (call) => this.#calls.set(newCallId(), call),
+        takeOver: (call) => this.#takeOver(call as AnyCall),
+      }),
+    });
     this.#stopListening = watchForWake({
       clock,
-      onDoubt: () => this.#line.doubt(),
-      onOnline: () => this.#line.networkCameBack(),
-      onWake: () => this.#line.woke(),
+      onDoubt: () => this.#doubt(() => void this.#line.doubt(headStartMs)),
+      onReturn: () => this.#doubt(() => this.#line.networkCameBack()),
     });
     void this.#userAgent.start();
   }
@@ -132,6 +157,7 @@ export class Seat {
   /** Ends all calls, unregisters and closes. Resolves when the connection is closed, at the latest after two seconds. */
   async leave(): Promise<void> {
     for (const call of [...this.#calls.values()]) call.hangUp();
+    this.#inheritance.stop(true);
     this.#left = true;
     this.#stopListening();
     this.#watcher.stop();
@@ -141,8 +167,46 @@ export class Seat {
     await this.#userAgent.stop().catch(() => {});
   }
 
-  find(call: CallId): OutboundCall | InboundCall | undefined {
+  find(call: CallId): AnyCall | undefined {
     return this.#calls.get(call);
+  }
+
+  hangUp(call: CallId): void {
+    const found = this.find(call);
+    if (found) found.hangUp();
+    else this.#inheritance.hangUp(call);
+  }
+
+  /** Calls of an earlier owner. */
+  takeUp(dialogs: readonly KeptDialog[]): void {
+    this.#inheritance.take(dialogs.filter(({ call }) => !this.#calls.has(call)));
+  }
+
+  /** A call of an earlier owner that the agent has ended. */
+  end(kept: KeptDialog): void {
+    this.#inheritance.end(kept);
+  }
+
+  /** What a successor must know. */
+  get dialogs(): readonly KeptDialog[] {
+    // A call under another id than its own is on its way to take the place of one, or has none that the agent knows.
+    const live = [...this.#calls].flatMap(([id, call]) => (call.id === id && call.kept) || []);
+    return [...this.#inheritance.dialogs, ...live];
+  }
+
+  /** Lets go of everything at once, without a word to anybody. Resolves to what a successor must know. */
+  async handOver(): Promise<readonly KeptDialog[]> {
+    const { dialogs } = this;
+    this.#handedOver = this.#left = true;
+    this.#stopListening();
+    this.#inheritance.stop(false);
+    // From here on nothing can be sent any more.
+    this.#line.letGo();
+    this.#watcher.stop();
+    for (const call of [...this.#calls.values()]) call.letGo();
+    this.#calls.clear();
+    await this.#userAgent.stop().catch(() => {});
+    return dialogs;
   }
 
   watch(watching: Watching): void {
@@ -186,7 +250,10 @@ export class Seat {
       candidates: () => (wantsFullCandidates.has(this.#line.server) ? 'full' : this.#account.candidates),
       learnFullCandidates: () => wantsFullCandidates.add(this.#line.server),
       connected: () => this.connected,
-      signal: (signal) => this.#page.signal(signal),
+      prove: () => this.#line.doubt(headStartMs),
+      signal: (signal) => {
+        if (!this.#handedOver) this.#page.signal(signal);
+      },
       over: (call) => {
         for (const [id, it] of this.#calls) if (it === call) this.#calls.delete(id);
       },
@@ -198,10 +265,28 @@ export class Seat {
     };
   }
 
-  #onReady(again: boolean): void {
+  #doubt(theLine: () => void): void {
+    for (const call of this.#calls.values()) call.doubtPath();
+    theLine();
+  }
+
+  #onReady(how: LineReturn): void {
     this.#watcher.lineReady();
-    if (!again) return;
-    for (const call of [...this.#calls.values()]) call.rejoin(this.#userAgent.contact.pubGruu !== undefined);
+    this.#inheritance.lineReady();
+    if (how !== 'first') {
+      for (const call of [...this.#calls.values()]) {
+        const rejoin = () => call.rejoin(this.#userAgent.contact.pubGruu !== undefined, how);
+        const { kept } = call;
+        if (
+          kept?.stage === 'confirmed' &&
+          kept.call === call.id &&
+          !call.recovering &&
+          mustMove(kept, this.#account.recovery)
+        )
+          this.#inheritance.move(call, rejoin);
+        else rejoin();
+      }
+    }
     for (const run of [...this.#waiting]) run();
     this.#waiting.clear();
   }
@@ -219,7 +304,8 @@ export class Seat {
     const unusable = invitation.body ? whyUnusable(invitation.body, this.#account.codecs) : null;
     const tooShort = intervalTooShort(invitation.request);
     const { replacee } = invitation;
-    const replaced = replacee && [...this.#calls.values()].find((call) => call.currentSession === replacee);
+    const calls = [...this.#calls.values()];
+    const replaced = replacee && calls.find((call) => call.currentSession === replacee);
     // A call that only rings here is its caller's to replace, not ours (RFC 3891 section 3).
     const unreplaceable = replacee && (!replaced || (replaced instanceof InboundCall && !replaced.established));
     if (isForeign(invitation.request)) refuse(415, unknownType.extraHeaders);
@@ -229,15 +315,23 @@ export class Seat {
       refuse(488, [`Warning: 399 ${this.#account.domain} "${unusable}"`]);
     } else if (tooShort) refuse(422, tooShort);
     else if (unreplaceable) refuse(481);
-    else this.#ring(invitation, replaced);
+    // A server that offers a call again when the phone comes back: it rings here already, or is up (RFC 3261 section 8.2.2.2).
+    else if (calls.some(({ currentSession }) => currentSession?.request.callId === invitation.request.callId))
+      refuse(482);
+    else {
+      const kept = this.#inheritance.claim(invitation.request.callId);
+      if (kept === null) refuse(480);
+      else this.#ring(invitation, replaced, kept);
+    }
   }
 
-  #ring(invitation: Invitation, replaced: OutboundCall | InboundCall | undefined): void {
-    const id = newCallId();
+  #ring(invitation: Invitation, replaced: AnyCall | undefined, kept: KeptDialog | undefined): void {
+    const id = kept?.call ?? newCallId();
     this.#guard(id, () => {
       const call = new InboundCall(id, invitation, replaced, this.#around);
       this.#calls.set(id, call);
       call.ring();
+      if (kept) return this.#inheritance.rangAgain(kept);
       this.#page.signal({
         type: 'sip.invited',
         call: id,
@@ -249,6 +343,14 @@ export class Seat {
     });
   }
 
+  /** From here on this is the call of its id. */
+  #takeOver(call: AnyCall): void {
+    this.#around.over(call);
+    this.#calls.set(call.id, call);
+    this.#page.mediaChanged();
+    this.#page.dialogsChanged();
+  }
+
   /** The far side of a call sent us somewhere else: the call goes on there, under the same id. */
   #follow(old: SentCall, target: FollowedTarget): Following | undefined {
     if (this.#left || !this.connected) return undefined;
@@ -257,11 +359,7 @@ export class Seat {
       target,
       this.#around,
       (call) => this.#placeBeside(call, newCallId),
-      (call) => {
-        this.#around.over(call);
-        this.#calls.set(call.id, call);
-        this.#page.mediaChanged();
-      },
+      (call) => this.#takeOver(call),
     );
   }
 

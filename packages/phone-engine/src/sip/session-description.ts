@@ -11,6 +11,8 @@ export interface DescriptionWatcher {
   onRemote(held: boolean): void;
   /** The far side's description cannot be used; sip.js ends or refuses what it belongs to. */
   onUnusable(reason: string): void;
+  /** The call is established. */
+  isUp(): boolean;
 }
 
 export class SessionDescription implements SessionDescriptionHandler {
@@ -19,6 +21,7 @@ export class SessionDescription implements SessionDescriptionHandler {
   #answering = false;
   #offering = false;
   #refusedGlare = false;
+  #unusable: string | undefined;
 
   constructor(media: CallMedia, watcher: DescriptionWatcher) {
     this.#media = media;
@@ -48,13 +51,30 @@ export class SessionDescription implements SessionDescriptionHandler {
       this.#refusedGlare = true;
       throw new Error('an offer of ours is under way');
     }
-    const { kind } = await this.#media.takeRemote(sdp).catch((error: unknown) => {
-      this.#watcher.onUnusable(error instanceof Error ? error.message : 'The description could not be used.');
-      throw error;
+    const answered = this.#media.offered;
+    const taken = await this.#media.takeRemote(sdp).catch(async (error: unknown) => {
+      const reason = error instanceof Error ? error.message : 'The description could not be used.';
+      if (!answered || !this.#watcher.isUp()) {
+        this.#watcher.onUnusable(reason);
+        throw error;
+      }
+      // sip.js would end a call that is up for it; it goes on as it was, and may be offered anew: the media relay was away.
+      this.#unusable = reason;
+      await this.#media.rollBack();
+      return undefined;
     });
+    if (!taken) return;
+    const { kind } = taken;
     this.#answering = kind === 'offer';
     const direction = audioDirection(sdp);
     this.#watcher.onRemote(direction === 'sendonly' || direction === 'inactive');
+  }
+
+  /** Once, after an answer to an offer of ours in a running call that could not be used: why. */
+  takeUnusable(): string | undefined {
+    const reason = this.#unusable;
+    this.#unusable = undefined;
+    return reason;
   }
 
   async rollbackDescription(): Promise<void> {

@@ -88,6 +88,16 @@ export class SessionTimer {
     };
   }
 
+  /** What was agreed upon, seconds; 0: no timer. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  /** What an earlier owner agreed upon; our next request says so, and its answer sets the timer. */
+  recall(seconds: number): void {
+    this.#seconds = seconds;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#options.clock.clearTimeout(this.#timer);

@@ -14,17 +14,23 @@ import type { SessionDialog } from 'sip.js/lib/core/dialogs/session-dialog.js';
 import type { IncomingRequest } from 'sip.js/lib/core/messages/incoming-request.js';
 import type { IncomingRequestMessage } from 'sip.js/lib/core/messages/incoming-request-message.js';
 import { SessionState as DialogState } from 'sip.js/lib/core/session/session.js';
+import type { KeptDialog } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
 import { CallDialog } from './call-dialog.ts';
 import { sendCallDigits } from './call-digits.ts';
 import { CallMedia } from './call-media.ts';
-import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
+import type { CallSurroundings, EndedBy, Following } from './call-surroundings.ts';
 import { Farewell } from './farewell.ts';
 import { HandingOver } from './handing-over.ts';
 import { Holding } from './holding.ts';
+import { keptDialog } from './kept-dialog.ts';
+import type { LineReturn } from './line.ts';
+import { PathMending } from './path-mending.ts';
 import { reasonHeader, reasonText } from './reason.ts';
+import type { RenegotiationOutcome } from './renegotiation.ts';
 import { SentOn } from './sent-on.ts';
 import { SessionTimer } from './session-timer.ts';
+import { SilenceWatch } from './silence-watch.ts';
 
 export abstract class SipCall {
   readonly id: CallId;
@@ -39,12 +45,15 @@ export abstract class SipCall {
   readonly #farewell: Farewell;
   readonly #sentOn: SentOn;
   readonly #holding: Holding;
+  readonly #mending: PathMending;
+  #silence: SilenceWatch | undefined;
   #ended = false;
   #established = false;
   #answered = false;
   #muted = false;
   #farHeld = false;
   #known = '';
+  #moving: Following | undefined;
 
   constructor(id: CallId, around: CallSurroundings) {
     this.id = id;
@@ -84,19 +93,38 @@ export abstract class SipCall {
       signal: (signal) => this.signal(signal),
       ended: () => this.#ended,
     });
+    this.#mending = new PathMending({
+      clock,
+      prove: () => around.prove(),
+      connected: () => around.connected(),
+      offer: () => this.#offerPath(),
+      evidence: () => this.media.path.evidence(),
+      ended: () => this.#ended,
+    });
   }
 
+  /** Who sent the INVITE of its session. */
   abstract readonly direction: 'inbound' | 'outbound';
+  /** What was dialled, or who called: the user part. */
+  abstract readonly number: string;
   /** Ends a call that has no established session yet. @param extraHeaders what a CANCEL says beside it */
   protected abstract giveUp(...extraHeaders: string[]): void;
   /** The line is ready again, and this call had not been answered when it was lost. */
   protected abstract lineCameBack(): void;
   protected abstract onEstablished(): void;
+  /** A broken path is mended by a re-INVITE of the call's own. */
+  protected get mendsItself(): boolean {
+    return true;
+  }
   /** The session ended without any of the known reasons; says why if this direction knows. */
   protected abstract explainEnd(): { by: EndedBy; code: number; reason: string };
 
   get ended(): boolean {
     return this.#ended;
+  }
+  /** It is just being taken up again. */
+  get recovering(): boolean {
+    return !this.mendsItself;
   }
   get established(): boolean {
     return this.#established && !this.#ended;
@@ -116,6 +144,14 @@ export abstract class SipCall {
   }
   get farHeld(): boolean {
     return this.#farHeld;
+  }
+
+  /** What a successor must know of it; undefined while there is nothing to know, and when it is over. */
+  get kept(): KeptDialog | undefined {
+    const { id: call, session, dialog, direction, number, held, farHeld, muted } = this;
+    if (this.#ended || !session || !dialog) return undefined;
+    const facts = { ...{ call, direction, number, held, farHeld, muted }, ...dialog.farSide };
+    return keptDialog(session, { ...facts, sessionSeconds: this.timer.seconds });
   }
 
   farSupports(option: string): boolean {
@@ -139,6 +175,7 @@ export abstract class SipCall {
   hangUp(): void {
     if (this.#ended) return;
     this.#sentOn.giveUp();
+    this.#moving?.giveUp();
     if (this.#established) this.#farewell.say(this.session);
     else this.giveUp();
     this.finish('agent', 0, '');
@@ -201,11 +238,50 @@ export abstract class SipCall {
   }
 
   /** The line is registered again on a new connection. */
-  rejoin(hasStableContact: boolean): void {
+  rejoin(hasStableContact: boolean, how: LineReturn): void {
     if (this.#ended) return;
+    // What was asked over the old connection is answered there, where nobody listens any more.
+    if (how !== 'moved') this.dialog?.offerAgain();
     if (!this.#established) this.lineCameBack();
+    else if (this.#mending.underWay || (how === 'silent' && !this.#silence?.hears)) this.#mending.anew();
     // Servers without GRUU keep sending to the dead connection until a request of ours brings them the new one (RFC 3261 section 12.2.1.1).
     else if (!hasStableContact) void this.dialog?.renegotiate(() => {});
+  }
+
+  /** Something says that the network may be another one: missing packets count sooner. */
+  doubtPath(): void {
+    this.#silence?.doubt();
+  }
+
+  /** Another session of ours is about to take this one's place: until that is settled the far side's farewell is for it to judge. */
+  moveInto(next: Following | undefined): void {
+    this.#moving = next;
+  }
+
+  /** Offers again, by a new peer connection or over the path that there is; the sound of the call depends on it. */
+  async offerAnew(afresh: boolean): Promise<RenegotiationOutcome> {
+    const over = { ok: false, code: 0, reason: 'the call is over' } as const;
+    return (await this.dialog?.renegotiate(() => (afresh ? this.media.startAfresh() : undefined))) ?? over;
+  }
+
+  /** It could not be taken up again. */
+  beLost(reason: string): void {
+    this.#breakOff(503, 'Call lost', reason);
+  }
+
+  /** Ends without a word to anybody: somebody else has the call. */
+  letGo(): void {
+    if (!this.#ended) this.#close();
+  }
+
+  /** Goes on where an earlier owner left it. */
+  protected goOn(kept: KeptDialog): void {
+    this.dialog?.recall(kept);
+    this.timer.recall(kept.sessionSeconds);
+    this.#farHeld = kept.farHeld;
+    this.#established = this.#answered = true;
+    if (kept.held) this.beginHeld();
+    if (kept.muted) this.mute(true);
   }
 
   /** Ends without a word to the agent: another session goes on under the same id. */
@@ -238,6 +314,8 @@ export abstract class SipCall {
   #close(): void {
     this.#ended = true;
     this.timer.stop();
+    this.#silence?.stop();
+    this.#mending.stop();
     this.#handing.stop();
     this.#farewell.forget();
     this.media.close();
@@ -291,6 +369,7 @@ export abstract class SipCall {
         void bye.accept().catch(() => {});
         this.#handing.farSideLeft();
         if (this.#sentOn.underWay) this.#sentOn.farSideLeft();
+        else if (this.#moving) this.#moving.farSideLeft();
         else this.finish('far-side', 0, reasonText(bye.request.getHeader('reason')));
       },
       onNotify: (notification: Notification) => this.#handing.notify(notification),
@@ -320,12 +399,23 @@ export abstract class SipCall {
       this.finish('far-side', 0, '');
       return;
     }
+    this.watchSound();
     this.onEstablished();
     if (this.media.takeOtherBranch()) void this.dialog?.renegotiate(() => this.media.startAfresh());
   }
 
+  /** From here on the far side's sound is expected. */
+  protected watchSound(): void {
+    this.#silence = new SilenceWatch({
+      clock: this.around.clock,
+      received: () => this.media.path.received(),
+      expected: () => !(this.held || this.#farHeld || this.#handing.underWay),
+      onSilence: () => this.#mendPath(),
+    });
+  }
+
   #onSessionGone(): void {
-    if (this.#ended || this.#sentOn.underWay) return;
+    if (this.#ended || this.#sentOn.underWay || this.#moving) return;
     const { by, code, reason } = this.explainEnd();
     this.finish(by, code, reason);
   }
@@ -341,9 +431,19 @@ export abstract class SipCall {
     this.finish('network', 0, reason);
   }
 
+  async #offerPath(): Promise<boolean> {
+    const { media } = this;
+    const before = media.farKey;
+    const outcome = await this.dialog?.renegotiate(() => media.restartPath(this.around.iceServers()));
+    if (!outcome?.ok) return false;
+    // Another media server answers than before. Chromium stays with the dead path for 1.5 s more; a new connection is up in a tenth of that.
+    if (media.farKey !== before) return (await this.offerAnew(true)).ok;
+    return true;
+  }
+
   /** Shortcoming 9: nothing in sip.js notices a broken path or restarts ICE. */
   #mendPath(): void {
     this.around.log('warn', 'call.path-broken', { call: this.id });
-    if (this.established && this.around.connected()) void this.dialog?.renegotiate(() => this.media.restartPath());
+    if (this.established && this.mendsItself) this.#mending.begin();
   }
 }

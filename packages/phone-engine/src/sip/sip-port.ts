@@ -5,9 +5,11 @@
  */
 import type { CallId } from '@patchcord/call-protocol';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
+import { readDialogs } from '../kept-dialogs.ts';
 import type {
   ClockPort,
   IceServer,
+  KeptDialog,
   MixedCall,
   SipAccount,
   SipCredential,
@@ -19,7 +21,7 @@ import type { DeclineCode, SipSignal } from '../state.ts';
 import { Conference } from './conference.ts';
 import { InboundCall } from './inbound-call.ts';
 import { MicrophoneGrant } from './microphone-grant.ts';
-import type { OutboundCall, OutboundOptions } from './outbound-call.ts';
+import type { OutboundOptions } from './outbound-call.ts';
 import { type Page, Seat } from './seat.ts';
 import type { SipLog } from './sip-log.ts';
 import { mayCarrySip } from './transport-rule.ts';
@@ -52,6 +54,13 @@ class SipJsPort implements SipPort {
   #watching: Watching = { extensions: [], mailbox: false };
   #seat: Seat | undefined;
   #iceServers: readonly IceServer[] = [];
+  readonly #dialogListeners = new Set<(dialogs: readonly KeptDialog[]) => void>();
+  /** Waits for `start`. */
+  #inherited: readonly KeptDialog[] = [];
+  /** Ended before there was a line to say so. */
+  readonly #farewells: KeptDialog[] = [];
+  #told = '[]';
+  #telling = false;
 
   constructor(options: SipPortOptions) {
     const microphone = new MicrophoneGrant();
@@ -71,6 +80,7 @@ class SipJsPort implements SipPort {
       microphoneOpened: () => microphone.opened(),
       signal: (signal) => this.#emit(signal),
       mediaChanged: () => this.mix(this.#mixed),
+      dialogsChanged: () => this.#tellDialogs(),
     };
   }
 
@@ -92,6 +102,9 @@ class SipJsPort implements SipPort {
       const seat = new Seat(account, credential, servers, this.#page);
       this.#seat = seat;
       seat.watch(this.#watching);
+      seat.takeUp(this.#inherited);
+      this.#inherited = [];
+      for (const kept of this.#farewells.splice(0)) seat.end(kept);
       seat.start();
     } catch {
       this.#emit({
@@ -110,6 +123,9 @@ class SipJsPort implements SipPort {
   async stop(): Promise<void> {
     const seat = this.#seat;
     this.#seat = undefined;
+    const inherited = this.#inherited;
+    this.#inherited = [];
+    for (const { call } of inherited) this.#emit({ type: 'sip.ended', call, by: 'agent', code: 0, reason: '' });
     await seat?.leave();
     this.#emit({ type: 'sip.stopped' });
   }
@@ -151,15 +167,22 @@ class SipJsPort implements SipPort {
   }
 
   hangUp(call: CallId): void {
-    this.#find(call)?.hangUp();
+    this.#seat?.hangUp(call);
+    const waiting = this.#inherited.find((kept) => kept.call === call);
+    if (!waiting) return;
+    this.#inherited = this.#inherited.filter((kept) => kept !== waiting);
+    this.#farewells.push(waiting);
+    queueMicrotask(() => this.#emit({ type: 'sip.ended', call, by: 'agent', code: 0, reason: '' }));
   }
 
   hold(call: CallId, on: boolean): void {
     this.#find(call)?.hold(on);
+    this.#tellDialogs();
   }
 
   mute(call: CallId, muted: boolean): void {
     this.#find(call)?.mute(muted);
+    this.#tellDialogs();
   }
 
   sendDigits(call: CallId, digits: string): void {
@@ -202,6 +225,32 @@ class SipJsPort implements SipPort {
     );
   }
 
+  takeUp(dialogs: readonly KeptDialog[]): void {
+    const usable = readDialogs(dialogs);
+    for (const { call } of dialogs)
+      if (!usable.some((kept) => kept.call === call)) this.#refuse(call, 'What was kept of the call cannot be used.');
+    if (this.#seat) this.#seat.takeUp(usable);
+    else this.#inherited = [...this.#inherited, ...usable];
+    this.#tellDialogs();
+  }
+
+  onDialogs(listener: (dialogs: readonly KeptDialog[]) => void): () => void {
+    this.#dialogListeners.add(listener);
+    return () => this.#dialogListeners.delete(listener);
+  }
+
+  async handOver(): Promise<readonly KeptDialog[]> {
+    const seat = this.#seat;
+    const inherited = this.#inherited;
+    this.#seat = undefined;
+    this.#inherited = [];
+    // Nobody is told that the calls are gone from here: they are not over.
+    this.#dialogListeners.clear();
+    this.#listeners.clear();
+    this.#mixed = [];
+    return [...inherited, ...((await seat?.handOver()) ?? [])];
+  }
+
   onSignal(listener: (signal: SipSignal) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -227,17 +276,36 @@ class SipJsPort implements SipPort {
     queueMicrotask(() => this.#emit({ type: 'sip.ended', call, by: 'network', code: 0, reason }));
   }
 
-  #find(call: CallId): OutboundCall | InboundCall | undefined {
+  #find(call: CallId): ReturnType<Seat['find']> {
     return this.#seat?.find(call);
   }
 
+  /** Tells what a successor must know, where it changed; once per task. */
+  #tellDialogs(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    queueMicrotask(() => {
+      this.#telling = false;
+      const dialogs = [...this.#inherited, ...(this.#seat?.dialogs ?? [])];
+      const text = JSON.stringify(dialogs);
+      if (text === this.#told) return;
+      this.#told = text;
+      this.#inform(this.#dialogListeners, dialogs, 'dialogs');
+    });
+  }
+
   #emit(signal: SipSignal): void {
-    for (const listener of [...this.#listeners]) {
+    this.#tellDialogs();
+    this.#inform(this.#listeners, signal, signal.type);
+  }
+
+  #inform<T>(listeners: ReadonlySet<(what: T) => void>, what: T, name: string): void {
+    for (const listener of [...listeners]) {
       try {
-        listener(signal);
+        listener(what);
       } catch {
         // A listener's mistake is the listener's; SIP goes on.
-        this.#log('warn', 'signal.listener-failed', { signal: signal.type });
+        this.#log('warn', 'signal.listener-failed', { signal: name });
       }
     }
   }

@@ -24,6 +24,8 @@ export interface SipSocketOptions {
   readonly log: SipLog;
   /** Something arrived on the connection in use. */
   readonly onHeard: (what: Heard) => void;
+  /** A message came or went: what is known of the calls may have changed. */
+  readonly onTraffic: () => void;
   /** The connection in use is gone; not called after `abandon`. */
   readonly onGone: (reason: string) => void;
 }
@@ -156,6 +158,7 @@ export class SipSocket implements Transport {
     const socket = this.#wayOf(message);
     if (!socket || !this.isConnected()) throw new Error('The SIP connection is down.');
     socket.send(message);
+    this.#options.onTraffic();
   }
 
   // The line opens and closes; what sip.js asks for here has already happened.
@@ -232,6 +235,7 @@ export class SipSocket implements Transport {
       // What sip.js throws quotes the message, and the message holds secrets: only the fact is told.
       this.#options.log('warn', 'sip.message-unreadable', { length: text.length });
     }
+    this.#options.onTraffic();
   }
 
   #remember(request: string, socket: WebSocket): void {

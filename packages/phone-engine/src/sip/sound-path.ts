@@ -13,6 +13,12 @@ const soundPackets = 5;
 /** Some gateways send nothing in the pauses of a ringing tone; this is longer than those of any country. */
 const silenceMs = 6_000;
 
+export interface PathEvidence {
+  /** Which pair of addresses ICE has chosen; a restart that succeeds always chooses a new one. */
+  readonly way: string;
+  readonly packets: number;
+}
+
 export interface SoundPathOptions {
   readonly clock: ClockPort;
   readonly connection: () => RTCPeerConnection;
@@ -49,6 +55,19 @@ export class SoundPath {
     this.#options.clock.clearTimeout(this.#brokenTimer);
   }
 
+  /** What shows that there is a path: compared with what was there before, another way or more packets. */
+  async evidence(): Promise<PathEvidence> {
+    const stats = this.#options.closed() ? [] : [...(await this.#options.connection().getStats()).values()];
+    const way = stats.find(({ type }) => type === 'transport')?.selectedCandidatePairId;
+    return { way: String(way), packets: sum(stats, 'inbound-rtp', 'packetsReceived') };
+  }
+
+  /** Packets of the far side so far. */
+  async received(): Promise<number> {
+    const receiver = this.#options.transceiver()?.receiver;
+    return receiver ? count(await receiver.getStats(), 'inbound-rtp', 'packetsReceived') : 0;
+  }
+
   /** Resolves whether the path is up, at the latest after five seconds. */
   isUp(): Promise<boolean> {
     const { clock, closed } = this.#options;
@@ -72,7 +91,7 @@ export class SoundPath {
   /** Resolves true when sound comes from the far side, false when the call or the interest in it is over before. */
   async soundComes(noMatter: () => boolean): Promise<boolean> {
     while (!this.#options.closed() && !noMatter()) {
-      if ((await this.#received()) - this.#silentUntil >= soundPackets) return true;
+      if ((await this.received()) - this.#silentUntil >= soundPackets) return true;
       await this.#pause();
     }
     return false;
@@ -84,7 +103,7 @@ export class SoundPath {
     let last = -1;
     let since = clock.now();
     while (!closed() && !noMatter()) {
-      const received = await this.#received();
+      const received = await this.received();
       if (received !== last) since = clock.now();
       last = received;
       if (clock.now() - since >= silenceMs) {
@@ -109,11 +128,6 @@ export class SoundPath {
     }
   }
 
-  async #received(): Promise<number> {
-    const receiver = this.#options.transceiver()?.receiver;
-    return receiver ? count(await receiver.getStats(), 'inbound-rtp', 'packetsReceived') : 0;
-  }
-
   #pause(): Promise<void> {
     return new Promise((resolve) => this.#options.clock.setTimeout(resolve, pollMs));
   }
@@ -121,7 +135,14 @@ export class SoundPath {
 
 /** The sum of this counter over all streams of this kind. */
 function count(stats: RTCStatsReport, type: RTCStatsType, counter: string): number {
-  let sum = 0;
-  for (const report of stats.values()) if (report.type === type) sum += Number(report[counter] ?? 0);
-  return sum;
+  return sum([...stats.values()], type, counter);
+}
+
+function sum(reports: readonly Report[], type: RTCStatsType, counter: string): number {
+  return reports.reduce((all, report) => all + (report.type === type ? Number(report[counter] ?? 0) : 0), 0);
+}
+
+interface Report {
+  readonly type: RTCStatsType;
+  readonly [counter: string]: unknown;
 }

@@ -12,6 +12,7 @@ import type { IncomingRequestMessage } from 'sip.js/lib/core/messages/incoming-r
 import { URI } from 'sip.js/lib/grammar/uri.js';
 import type { SipAccount, SipCredential } from '../ports.ts';
 import { serveDialogRequests } from './dialog-requests.ts';
+import { md5 } from './digest.ts';
 import { answerChallenges } from './sign-in.ts';
 import { SipSocket, type SipSocketOptions } from './sip-socket.ts';
 import { followAnsweredContact } from './target-refresh.ts';
@@ -31,7 +32,12 @@ export function makeUserAgent(
   delegate: UserAgentDelegate,
   ownerOf: (message: IncomingRequestMessage) => ((request: IncomingRequest) => void) | undefined,
 ): UserAgent {
+  // The same after a reload: a server takes the CANCEL of an INVITE that an earlier page sent (RFC 3261 section 17.2.3 asks for the same sent-by), and
+  // one binding takes the place of the other. Nobody can tell the device from it.
+  const name = md5(`contact ${account.instance}`);
   const userAgent = new UserAgent({
+    viaHost: `${name.slice(0, 12)}.invalid`,
+    contactName: name.slice(12, 24),
     uri: new URI('sip', account.extension, account.domain),
     authorizationUsername: credential.username,
     authorizationPassword: credential.password,

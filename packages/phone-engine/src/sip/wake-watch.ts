@@ -8,23 +8,21 @@ export interface WakeWatchOptions {
   readonly clock: ClockPort;
   /** Something changed: what is connected may no longer be. */
   readonly onDoubt: () => void;
-  /** A network is there again, often with another address than before. */
-  readonly onOnline: () => void;
-  /** The machine slept, or the page was frozen: time has passed that no timer saw. */
-  readonly onWake: () => void;
+  /** A network is there again, often with another address than before; or the machine slept, or the page was frozen or put aside. */
+  readonly onReturn: () => void;
 }
 
-const tickMs = 2_000;
+const tickMs = 1_000;
 
 /** Watches until the function that it returns is called. */
-export function watchForWake({ clock, onDoubt, onOnline, onWake }: WakeWatchOptions): () => void {
+export function watchForWake({ clock, onDoubt, onReturn }: WakeWatchOptions): () => void {
   let timer: unknown;
   const tick = (): void => {
     const due = clock.now() + tickMs;
     timer = clock.setTimeout(() => {
       const late = clock.now() - due;
       tick();
-      if (late > sleptMs) onWake();
+      if (late > sleptMs) onReturn();
     }, tickMs);
   };
   tick();
@@ -35,10 +33,10 @@ export function watchForWake({ clock, onDoubt, onOnline, onWake }: WakeWatchOpti
     if (page.document?.visibilityState === 'visible') onDoubt();
   };
   const heard: readonly (readonly [target: Partial<EventTarget> | undefined, event: string, act: () => void])[] = [
-    [page, 'online', onOnline],
+    [page, 'online', onReturn],
     [page, 'offline', onDoubt],
-    [page, 'pageshow', onDoubt],
-    [page.document, 'resume', onWake],
+    [page, 'pageshow', onReturn],
+    [page.document, 'resume', onReturn],
     [page.document, 'visibilitychange', onVisible],
     [connection, 'change', onDoubt],
   ];

@@ -1,6 +1,6 @@
 /**
  * BroadcastChannel and Web Locks of one browser, in memory: messages are cloned and arrive later, a lock is granted later, first come
- * first served. `frame()` gives one frame's view of either, which can die and then holds nothing and hears nothing.
+ * first served, or taken at once by who steals it. `frame()` gives one frame's view of either, which can die and then holds nothing and hears nothing.
  */
 
 /** Lets everything that is on its way arrive. */
@@ -76,6 +76,8 @@ export class FakeChannels implements FakeFrameChannels {
 interface Claim {
   readonly name: string;
   readonly grant: () => void;
+  /** Another frame stole what this one held. */
+  readonly rob: () => void;
 }
 
 export interface FakeFrameLocks extends Pick<LockManager, 'request'> {
@@ -106,10 +108,14 @@ export class FakeLocks implements FakeFrameLocks {
     let alive = true;
     const request = (name: string, ...rest: unknown[]): Promise<unknown> => {
       const run = rest[rest.length - 1] as (lock: unknown) => unknown;
-      const signal = rest.length > 1 ? (rest[0] as LockOptions).signal : undefined;
+      const { signal, steal = false } = rest.length > 1 ? (rest[0] as LockOptions) : {};
       return new Promise((resolve, reject) => {
         const claim: Claim = {
           name,
+          rob: () => {
+            mine.delete(claim);
+            if (alive) reject(new DOMException('The lock was stolen.', 'AbortError'));
+          },
           grant: () => {
             void (async () => {
               try {
@@ -132,8 +138,17 @@ export class FakeLocks implements FakeFrameLocks {
         });
         if (!alive) return;
         mine.add(claim);
-        this.#queue.push(claim);
-        queueMicrotask(() => this.#grant());
+        if (!steal) {
+          this.#queue.push(claim);
+          queueMicrotask(() => this.#grant());
+          return;
+        }
+        const robbed = this.#held.get(name);
+        this.#held.set(name, claim);
+        queueMicrotask(() => {
+          robbed?.rob();
+          claim.grant();
+        });
       });
     };
     return {

@@ -4,8 +4,8 @@
  * Signals arrive during the command or the pedal that causes them.
  */
 import { type CallId, newCallId, type Party } from '@patchcord/call-protocol';
-import type { IceServer, MixedCall, SipAccount, SipCredential, SipPort, Watching } from '../ports.ts';
-import type { DeclineCode, Mailbox, SipSignal, Watched } from '../state.ts';
+import type { IceServer, KeptDialog, MixedCall, SipAccount, SipCredential, SipPort, Watching } from '../ports.ts';
+import type { DeclineCode, Mailbox, RecoveryWay, SipSignal, Watched } from '../state.ts';
 
 export type SipCommand =
   | { readonly type: 'start'; readonly account: SipAccount; readonly credential: SipCredential }
@@ -25,12 +25,21 @@ export type SipCommand =
   | { readonly type: 'mute'; readonly call: CallId; readonly muted: boolean }
   | { readonly type: 'send-digits'; readonly call: CallId; readonly digits: string }
   | { readonly type: 'transfer'; readonly call: CallId; readonly to: string }
-  | { readonly type: 'transfer-attended'; readonly call: CallId; readonly consult: CallId };
+  | { readonly type: 'transfer-attended'; readonly call: CallId; readonly consult: CallId }
+  | { readonly type: 'take-up'; readonly dialogs: readonly KeptDialog[] }
+  | { readonly type: 'hand-over' };
 
 type Phase = 'dialing' | 'incoming' | 'up';
 interface FakeCall {
   phase: Phase;
+  readonly direction: 'inbound' | 'outbound';
+  readonly number: string;
   readonly sipCallId: string;
+  held: boolean;
+  farHeld: boolean;
+  muted: boolean;
+  /** Of an earlier owner, and not up again yet. */
+  lost: boolean;
   /** The transfer under way: ended together when it is done. */
   transfer: { readonly consult: CallId | null } | null;
 }
@@ -44,8 +53,14 @@ export class FakeSip implements SipPort {
   /** `wait`: nothing happens until `transferRings()`, `acceptTransfer()` or `refuseTransfer()`. */
   transfers: 'at-once' | 'refuse' | 'wait' = 'wait';
   codes: 'at-once' | 'refuse' = 'at-once';
+  /** What becomes of connected calls of an earlier owner once the line is ready. `wait`: until `recover()`, `ringAgain()` or `failRecovery()`. */
+  recovers: 'at-once' | 'refuse' | 'wait' = 'at-once';
+  /** What every far side calls itself. */
+  peer = 'Fake/1.0';
   readonly server = 'wss://sip.example.test';
   #started = false;
+  #ready = false;
+  #telling = false;
   #rejected = false;
   #rejectNext = false;
   #next = 1;
@@ -54,6 +69,7 @@ export class FakeSip implements SipPort {
   readonly #holding = new Map<CallId, boolean>();
   #watched: readonly Watched[] = [];
   readonly #listeners = new Set<(signal: SipSignal) => void>();
+  readonly #dialogListeners = new Set<(dialogs: readonly KeptDialog[]) => void>();
 
   /** @param name Begins the SIP Call-IDs: phones that report to one relay need names of their own. */
   constructor(name = 'fake') {
@@ -77,6 +93,7 @@ export class FakeSip implements SipPort {
   stop(): Promise<void> {
     this.commands.push({ type: 'stop' });
     this.#started = false;
+    this.#ready = false;
     for (const call of [...this.#calls.keys()]) this.#end(call, 'agent', 0, 'The phone was signed out');
     this.#signal({ type: 'sip.stopped' });
     return Promise.resolve();
@@ -84,28 +101,46 @@ export class FakeSip implements SipPort {
 
   dial(call: CallId, target: string, callerId?: string): void {
     this.commands.push({ type: 'dial', call, target, ...(callerId === undefined ? {} : { callerId }) });
-    this.#begin(call);
+    this.#begin(call, target);
   }
 
   pickUp(call: CallId, extension: string, code: string | null): void {
     this.commands.push({ type: 'pick-up', call, extension, code });
-    if (code !== null || this.#watched.some((it) => it.extension === extension && it.canTake)) this.#begin(call);
-    else this.#signal({ type: 'sip.ended', call, by: 'network', code: 0, reason: 'Nothing is shown there' });
+    if (code !== null || this.#watched.some((it) => it.extension === extension && it.canTake)) {
+      this.#begin(call, extension);
+    } else this.#signal({ type: 'sip.ended', call, by: 'network', code: 0, reason: 'Nothing is shown there' });
   }
 
-  #begin(call: CallId): void {
+  #begin(call: CallId, number: string): void {
     if (this.#calls.has(call)) throw new Error('this call was already dialled');
-    const fake: FakeCall = { phase: 'dialing', sipCallId: `${this.#name}-${this.#next++}`, transfer: null };
-    this.#calls.set(call, fake);
+    const fake = this.#add(call, 'dialing', 'outbound', number);
     if (this.#started) this.#signal({ type: 'sip.dialing', call, sipCallId: fake.sipCallId });
     else this.#end(call, 'network', 0, 'The phone is not connected');
+  }
+
+  #add(call: CallId, phase: Phase, direction: FakeCall['direction'], number: string, sipCallId?: string): FakeCall {
+    const fake: FakeCall = {
+      phase,
+      direction,
+      number,
+      sipCallId: sipCallId ?? `${this.#name}-${this.#next++}`,
+      held: false,
+      farHeld: false,
+      muted: false,
+      lost: false,
+      transfer: null,
+    };
+    this.#calls.set(call, fake);
+    this.#changed();
+    return fake;
   }
 
   answer(call: CallId): void {
     this.commands.push({ type: 'answer', call });
     const fake = this.#calls.get(call);
-    if (fake?.phase !== 'incoming') return;
+    if (fake?.phase !== 'incoming' || fake.lost) return;
     fake.phase = 'up';
+    this.#changed();
     this.#signal({ type: 'sip.answered', call });
   }
 
@@ -126,7 +161,8 @@ export class FakeSip implements SipPort {
 
   hold(call: CallId, on: boolean): void {
     this.commands.push({ type: 'hold', call, on });
-    if (this.#calls.get(call)?.phase !== 'up') return;
+    const fake = this.#calls.get(call);
+    if (fake?.phase !== 'up' || fake.lost) return;
     this.#holding.set(call, on);
     if (this.holds === 'at-once') this.holdDone(call);
     if (this.holds === 'refuse') this.refuseHold(call);
@@ -134,6 +170,10 @@ export class FakeSip implements SipPort {
 
   mute(call: CallId, muted: boolean): void {
     this.commands.push({ type: 'mute', call, muted });
+    const fake = this.#calls.get(call);
+    if (fake === undefined) return;
+    fake.muted = muted;
+    this.#changed();
   }
 
   sendDigits(call: CallId, digits: string): void {
@@ -174,6 +214,31 @@ export class FakeSip implements SipPort {
     else this.#signal({ type: 'sip.code-done', code });
   }
 
+  takeUp(dialogs: readonly KeptDialog[]): void {
+    this.commands.push({ type: 'take-up', dialogs });
+    for (const dialog of dialogs) {
+      const phase = ({ inviting: 'dialing', invited: 'incoming', confirmed: 'up' } as const)[dialog.stage];
+      const fake = this.#add(dialog.call, phase, dialog.direction, dialog.number, dialog.callId);
+      Object.assign(fake, { lost: true, held: dialog.held, farHeld: dialog.farHeld, muted: dialog.muted });
+    }
+    if (this.#ready) this.#recoverAll();
+  }
+
+  onDialogs(listener: (dialogs: readonly KeptDialog[]) => void): () => void {
+    this.#dialogListeners.add(listener);
+    return () => this.#dialogListeners.delete(listener);
+  }
+
+  handOver(): Promise<readonly KeptDialog[]> {
+    this.commands.push({ type: 'hand-over' });
+    const dialogs = this.dialogs;
+    this.#started = false;
+    this.#ready = false;
+    this.#calls.clear();
+    this.#holding.clear();
+    return Promise.resolve(dialogs);
+  }
+
   onSignal(listener: (signal: SipSignal) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -181,7 +246,9 @@ export class FakeSip implements SipPort {
 
   /** Pedal: the registrar says yes. */
   register(): void {
+    this.#ready = true;
     this.#signal({ type: 'sip.registered', server: this.server });
+    this.#recoverAll();
   }
 
   /** Pedal: the registrar says no. */
@@ -197,6 +264,7 @@ export class FakeSip implements SipPort {
 
   /** Pedal: the socket is gone; calls go on. `register()` brings it back. */
   lose(reason = 'The connection was lost'): void {
+    this.#ready = false;
     this.#signal({ type: 'sip.lost', reason });
   }
 
@@ -212,8 +280,7 @@ export class FakeSip implements SipPort {
     } = {},
   ): CallId {
     const call = options.call ?? newCallId();
-    const sipCallId = `${this.#name}-${this.#next++}`;
-    this.#calls.set(call, { phase: 'incoming', sipCallId, transfer: null });
+    const { sipCallId } = this.#add(call, 'incoming', 'inbound', from.number);
     const { call: _, ...more } = options;
     this.#signal({ type: 'sip.invited', call, from, sipCallId, ...more });
     return call;
@@ -228,7 +295,33 @@ export class FakeSip implements SipPort {
   /** Pedal: the far side answers. */
   answered(call: CallId): void {
     this.#mustBe(call, 'dialing').phase = 'up';
+    this.#changed();
     this.#signal({ type: 'sip.answered', call });
+  }
+
+  /** Pedal: a call of an earlier owner is up again. */
+  recover(call: CallId, way: RecoveryWay = 'resume'): void {
+    this.#mustBe(call, 'up').lost = false;
+    this.#signal({ type: 'sip.recovery-tried', call, way, peer: this.peer, worked: true });
+    this.#signal({ type: 'sip.recovered', call, way, peer: this.peer });
+  }
+
+  /** Pedal: the caller's INVITE arrives here once more. */
+  ringAgain(call: CallId): void {
+    this.#mustBe(call, 'incoming').lost = false;
+    this.#signal({ type: 'sip.recovered', call, way: 'rung-again', peer: this.peer });
+  }
+
+  /** Pedal: one way of taking the call up does not work. */
+  failWay(call: CallId, way: RecoveryWay): void {
+    this.#mustBe(call, 'up');
+    this.#signal({ type: 'sip.recovery-tried', call, way, peer: this.peer, worked: false });
+  }
+
+  /** Pedal: no way works, or the caller does not ring here again. */
+  failRecovery(call: CallId, reason = 'The far side does not know it any more'): void {
+    this.#mustBe(call);
+    this.#end(call, 'network', 0, reason);
   }
 
   /** Pedal: the far side refuses (486 and the like), cancels or hangs up, whatever the call's phase makes of it. */
@@ -265,13 +358,16 @@ export class FakeSip implements SipPort {
 
   /** Pedal: the far side holds us, or takes it back. */
   farHold(call: CallId, on: boolean): void {
-    this.#mustBe(call, 'up');
+    this.#mustBe(call, 'up').farHeld = on;
+    this.#changed();
     this.#signal({ type: on ? 'sip.far-held' : 'sip.far-resumed', call });
   }
 
   /** Pedal: the far side agrees to the hold or resume asked last. */
   holdDone(call: CallId): void {
     const on = this.#takeHold(call);
+    this.#mustBe(call).held = on;
+    this.#changed();
     this.#signal({ type: on ? 'sip.held' : 'sip.resumed', call });
   }
 
@@ -315,6 +411,33 @@ export class FakeSip implements SipPort {
     return [...this.#calls.keys()];
   }
 
+  /** What a successor must know, as it stands. */
+  get dialogs(): readonly KeptDialog[] {
+    return [...this.#calls].map(([call, it]) => ({
+      call,
+      stage: it.phase === 'up' ? 'confirmed' : it.phase === 'dialing' ? 'inviting' : 'invited',
+      direction: it.direction,
+      callId: it.sipCallId,
+      localTag: 'local',
+      remoteTag: it.phase === 'dialing' ? '' : 'remote',
+      localUri: 'sip:2001@example.test',
+      remoteUri: `sip:${it.number}@example.test`,
+      remoteTarget: it.phase === 'dialing' ? '' : `sip:${it.number}@192.0.2.1`,
+      routes: [],
+      localSequence: 1,
+      remoteSequence: null,
+      inviting: it.phase === 'dialing' ? { uri: `sip:${it.number}@example.test`, branch: 'z9hG4bK-fake' } : null,
+      number: it.number,
+      supports: 'replaces',
+      allows: 'INVITE,ACK,BYE,CANCEL',
+      peer: this.peer,
+      held: it.held,
+      farHeld: it.farHeld,
+      muted: it.muted,
+      sessionSeconds: 0,
+    }));
+  }
+
   /** Commands of one type, in order. */
   sent<T extends SipCommand['type']>(type: T): readonly Extract<SipCommand, { readonly type: T }>[] {
     return this.commands.filter(
@@ -330,9 +453,29 @@ export class FakeSip implements SipPort {
     } else if (this.registers === 'at-once') this.register();
   }
 
+  /** What the network does with calls of an earlier owner, once it can be asked. */
+  #recoverAll(): void {
+    for (const [call, it] of [...this.#calls]) {
+      if (!it.lost) continue;
+      if (it.phase === 'dialing') this.#end(call, 'agent', 0, '');
+      else if (it.phase === 'up' && this.recovers === 'at-once') this.recover(call);
+      else if (it.phase === 'up' && this.recovers === 'refuse') this.failRecovery(call);
+    }
+  }
+
+  /** Told once per task, as the real ones do. */
+  #changed(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    queueMicrotask(() => {
+      this.#telling = false;
+      for (const listener of [...this.#dialogListeners]) listener(this.dialogs);
+    });
+  }
+
   #askTransfer(call: CallId, consult: CallId | null): void {
     const fake = this.#calls.get(call);
-    if (fake?.phase !== 'up') return;
+    if (fake?.phase !== 'up' || fake.lost) return;
     fake.transfer = { consult };
     if (this.transfers === 'at-once') this.acceptTransfer(call);
     if (this.transfers === 'refuse') this.refuseTransfer(call);
@@ -357,6 +500,7 @@ export class FakeSip implements SipPort {
   #end(call: CallId, by: 'agent' | 'far-side' | 'network', code: number, reason: string, elsewhere = false): void {
     if (!this.#calls.delete(call)) return;
     this.#holding.delete(call);
+    this.#changed();
     this.#signal({ type: 'sip.ended', call, by, code, reason, ...(elsewhere ? { elsewhere } : {}) });
   }
 

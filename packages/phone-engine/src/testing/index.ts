@@ -2,5 +2,6 @@
 export * from './deep-freeze.ts';
 export * from './fake-channels.ts';
 export * from './fake-clock.ts';
+export * from './fake-lease.ts';
 export * from './fake-sip.ts';
 export * from './fake-sound.ts';

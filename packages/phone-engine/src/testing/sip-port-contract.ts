@@ -4,7 +4,7 @@
  */
 import { type CallId, newCallId } from '@patchcord/call-protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { IceServer, SipAccount, SipCredential, SipPort } from '../ports.ts';
+import type { IceServer, KeptDialog, SipAccount, SipCredential, SipPort } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
 
 /** One far end. Every pedal resolves when the far end has done its part; what the port makes of it comes as a signal. */
@@ -43,6 +43,8 @@ export interface SipPortHarness {
   /** Cuts the socket under the port; `restoresSocket` lets it connect again. */
   dropsSocket(): Promise<void>;
   restoresSocket(): Promise<void>;
+  /** The port of the next page, not started, with the same far ends. `close` looks after it too. */
+  successor(): Promise<SipPort>;
   /** Stops the port when the test did not, and everything around it. */
   close(): Promise<void>;
 }
@@ -513,6 +515,75 @@ export function sipPortContract(
         await harness.far[0].refusesTransfer(503);
         await signals.until('sip.transfer-refused', first);
         expect(signals.of('sip.ended')).toHaveLength(0);
+      });
+    });
+
+    describe('going on in another page', () => {
+      /** What is told last of what a successor must know. */
+      const kept = (): { now: readonly KeptDialog[] } => {
+        const told = { now: [] as readonly KeptDialog[] };
+        port.onDialogs((dialogs) => {
+          told.now = dialogs;
+        });
+        return told;
+      };
+      /** The next page takes these up; its signals are the ones that count from then on. */
+      const takenUp = async (dialogs: readonly KeptDialog[]): Promise<void> => {
+        port = await harness.successor();
+        signals = new SignalLog(port, options.signalMs ?? 10_000);
+        port.takeUp(JSON.parse(JSON.stringify(dialogs)));
+        start();
+      };
+
+      it('tells what a successor must know of a call, as it changes, and nothing of one that is over', async () => {
+        const told = kept();
+        await ready();
+        const call = await connected();
+        await expect.poll(() => told.now).toMatchObject([{ call, stage: 'confirmed', direction: 'outbound' }]);
+        expect(told.now).toMatchObject([{ number: harness.far[0].target, held: false, muted: false }]);
+        port.hold(call, true);
+        port.mute(call, true);
+        await signals.until('sip.held', call);
+        await expect.poll(() => told.now).toMatchObject([{ held: true, muted: true }]);
+        port.hangUp(call);
+        await signals.until('sip.ended', call);
+        await expect.poll(() => told.now).toEqual([]);
+      });
+
+      it('hands a call over without a signal, and takes it up with all it can do', async () => {
+        await ready();
+        const call = await connected();
+        const before = signals;
+        const dialogs = await port.handOver();
+        expect(dialogs).toMatchObject([{ call, stage: 'confirmed' }]);
+        await takenUp(dialogs);
+        await signals.until('sip.recovered', call);
+        expect(signals.of('sip.recovery-tried', call).at(-1)?.worked).toBe(true);
+        expect(before.of('sip.ended')).toEqual([]);
+        expect(before.types(call).at(-1)).toBe('sip.answered');
+        port.hold(call, true);
+        await signals.until('sip.held', call);
+        await harness.far[0].hangsUp();
+        expect((await signals.until('sip.ended', call)).by).toBe('far-side');
+        await endedOnce(call);
+      });
+
+      it('ends a call that was still being placed, and one that was hung up before there was a line', async () => {
+        await ready();
+        const up = await connected(0);
+        const placed = newCallId();
+        port.dial(placed, harness.far[1].target);
+        await signals.until('sip.dialing', placed);
+        const dialogs = await port.handOver();
+        expect(dialogs.map(({ stage }) => stage).sort()).toEqual(['confirmed', 'inviting']);
+        port = await harness.successor();
+        signals = new SignalLog(port, options.signalMs ?? 10_000);
+        port.takeUp(dialogs);
+        port.hangUp(up);
+        expect((await signals.until('sip.ended', up)).by).toBe('agent');
+        start();
+        await signals.until('sip.ended', placed);
+        await endedOnce(up, placed);
       });
     });
   });

@@ -1,0 +1,75 @@
+/**
+ * Owns the end of an INVITE that an earlier owner sent and nobody had answered: it is cancelled over the new connection, as if the old one still were
+ * (RFC 3261 section 9.1); and a call that was answered all the same is taken and hung up, so that nobody talks to nobody.
+ * Must never be heard or told of.
+ */
+import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
+import type { SessionDialog } from 'sip.js/lib/core/dialogs/session-dialog.js';
+import type { IncomingResponseMessage } from 'sip.js/lib/core/messages/incoming-response-message.js';
+import { NonInviteClientTransaction } from 'sip.js/lib/core/transactions/non-invite-client-transaction.js';
+import { UserAgentClient } from 'sip.js/lib/core/user-agents/user-agent-client.js';
+import type { ClockPort, KeptDialog } from '../ports.ts';
+import { reasonHeader } from './reason.ts';
+import { addressOf, ResumedSession } from './resumed-session.ts';
+
+/** A far side repeats its answer for so long (RFC 3261 section 13.3.1.4). */
+const answerMs = 32_000;
+
+/** Cancels it. Never throws. */
+export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockPort): void {
+  const { inviting, callId, localTag, localSequence, routes } = kept;
+  const core = userAgent.userAgentCore;
+  if (!inviting) return;
+  try {
+    const message = core.makeOutgoingRequestMessage(
+      'CANCEL',
+      addressOf(inviting.uri),
+      addressOf(kept.localUri),
+      addressOf(kept.remoteUri),
+      { callId, fromTag: localTag, cseq: localSequence, routeSet: [...routes] },
+      [reasonHeader(487, 'The page of the caller is gone')],
+    );
+    message.branch = inviting.branch;
+    new UserAgentClient(NonInviteClientTransaction, core, message);
+  } catch {
+    // The connection went away between the look and the act.
+  }
+  const receive = core.receiveIncomingResponseFromTransport.bind(core);
+  let acknowledge: ((answer: IncomingResponseMessage) => void) | undefined;
+  let awaited = true;
+  core.receiveIncomingResponseFromTransport = (response) => {
+    const { method, statusCode = 0 } = response;
+    const isAnswer = method === 'INVITE' && statusCode >= 200 && statusCode < 300;
+    if (!awaited || !isAnswer || response.callId !== callId || response.fromTag !== localTag) return receive(response);
+    try {
+      acknowledge ??= takeAndEnd(kept, response, userAgent);
+      acknowledge(response);
+    } catch {
+      // Not an answer that anything can be sent to.
+    }
+  };
+  clock.setTimeout(() => {
+    awaited = false;
+  }, answerMs);
+}
+
+/** @returns what acknowledges the answer, each time it comes */
+function takeAndEnd(kept: KeptDialog, answer: IncomingResponseMessage, userAgent: UserAgent): () => void {
+  const contact = answer.parseHeader('contact') as { readonly uri: { toString(): string } };
+  const session = new ResumedSession(userAgent, {
+    ...kept,
+    remoteTag: answer.toTag,
+    remoteTarget: contact.uri.toString(),
+    routes: answer.getHeaders('record-route').reverse(),
+  });
+  const { transport } = userAgent.userAgentCore;
+  const dialog = session.dialog as SessionDialog;
+  const ack = dialog.createOutgoingRequestMessage('ACK', { cseq: answer.cseq });
+  ack.setViaHeader(`z9hG4bK${crypto.randomUUID()}`, transport.protocol);
+  let ended = false;
+  return () => {
+    transport.send(ack.toString()).catch(() => {});
+    if (!ended) void session.bye().catch(() => {});
+    ended = true;
+  };
+}
