@@ -30,6 +30,7 @@ import type { RelayParts } from './http/parts.ts';
 import { bodyInTime } from './http/patience.ts';
 import { profileRoutes } from './http/profile.ts';
 import { isUpload, recordingRoutes } from './http/recordings.ts';
+import { recoveryRoutes } from './http/recovery.ts';
 import { relatedRecordRoutes } from './http/related-records.ts';
 import { routesOf } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
@@ -150,6 +151,7 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
   app.use(adminRoutes(parts));
   app.use(alertRoutes(parts));
   app.use(auditRoutes(parts));
+  app.use(recoveryRoutes(parts));
   const routes = routesOf(app);
   app.use(methodNotAllowed(routes));
   app.use(notFound(parts.limits));

@@ -35,6 +35,8 @@ import { SignIns } from './identity/sign-ins.ts';
 import { ClockWatch } from './keeping/clock-watch.ts';
 import { Retention } from './keeping/retention.ts';
 import { Limits } from './limits.ts';
+import { LeftCalls } from './line-lease/left-calls.ts';
+import { LineLeases } from './line-lease/line-leases.ts';
 import { startLive } from './live/live.ts';
 import { OpenPhones } from './live/open-phones.ts';
 import { attachLiveSocket, type LiveSocketParts } from './live/socket.ts';
@@ -45,6 +47,7 @@ import { type OutboxWatch, observedCrm, observedRecorder, observedStore } from '
 import { loadPanel, type PanelSource } from './panel-assets.ts';
 import { recordingFolder, voicemailFolder } from './recordings/files.ts';
 import { Recordings } from './recordings/recordings.ts';
+import { Recoveries } from './recoveries.ts';
 import { Started } from './started.ts';
 import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
@@ -186,6 +189,7 @@ async function assemble(
   const sessions = new Sessions({ store: store.identity, possessions, roleOf, now });
   const codes = new PairingCodes(store.identity, now);
   const proofs = new Proofs({ tenants, codes, store: store.identity, ledger, audience: publicUrl, now });
+  const recoveries = new Recoveries({ store: store.recoveries, metrics, log });
   const recorder = observedRecorder(
     new EventRecorder({
       store: store.calls,
@@ -195,6 +199,7 @@ async function assemble(
       effectsWait: () => delivery.wake(),
       told: ({ log: call, before, fresh }) => {
         const { tenant, agent, farSide } = call;
+        void recoveries.take(tenant, before, fresh);
         const config = tenants.find(tenant)?.config;
         const number = farSide.e164 ?? toE164(farSide.number, config?.country ?? 'US');
         if (number !== null && config !== undefined)
@@ -272,6 +277,7 @@ async function assemble(
     recorder,
     recordings,
     voicemails,
+    recoveries,
     matchesInTime: new MatchesInTime({ whoIs, log, now }),
     hashes,
     mayCallWithinMs: dependencies.mayCallWithinMs ?? usualPatienceMs,
@@ -300,9 +306,19 @@ async function assemble(
   server.maxRequestsPerSocket = 10_000;
   const trusts = app.get('trust proxy fn') as (address: string, hops: number) => boolean;
   const openPhones = new OpenPhones({ store: store.openPhones, relay: delivery.relay, log, now });
+  const lines = new LineLeases({
+    store: store.lineLeases,
+    vault,
+    backplane: liveView.backplane,
+    metrics,
+    log,
+    now,
+  });
+  hub.onEnded((tenant, agent, device, at) => void lines.end(tenant, agent, device, at));
   const live = attachLiveSocket(server, {
     tenants,
     openPhones,
+    lines,
     sessions,
     recorder,
     hub,
@@ -339,6 +355,11 @@ async function assemble(
   delivery.start();
   started.with('open phones', () => openPhones.stop());
   openPhones.start();
+  started.with('lines', () => lines.stop());
+  lines.start();
+  const leftCalls = new LeftCalls({ store, tenants, recorder, lines, phones: openPhones, metrics, log, now });
+  started.with('left calls', () => leftCalls.stop());
+  leftCalls.start();
   started.with('brakes', () => brakes.stop());
   brakes.start();
   await audit.noteConfiguration(config.tenants, now());
@@ -357,7 +378,9 @@ async function assemble(
   const sweep = async (): Promise<number> => {
     // What is concluded is concluded from this moment's phones.
     await openPhones.tell();
-    return finishSilentCalls({ store: store.calls, recorder, log, now, goneBefore: openPhones.goneBefore() });
+    const left = await leftCalls.look();
+    const silent = { store: store.calls, recorder, log, now, goneBefore: openPhones.goneBefore() };
+    return left + (await finishSilentCalls(silent));
   };
   const remindEdges = (): Promise<number> => reconcileIssuers({ tenants, store, log, now, metrics });
   /** One job that fails must not cost the others their turn. */
@@ -434,6 +457,8 @@ async function assemble(
     if (config.drainNoticeMs > 0) await new Promise((resolve) => setTimeout(resolve, config.drainNoticeMs));
     clearInterval(housekeeping);
     clearInterval(clockLook);
+    lines.stop();
+    void leftCalls.stop();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
     // Connections of requests that are under way close when these are answered.
@@ -456,6 +481,7 @@ async function assemble(
     server.closeAllConnections();
     await closed;
     await openPhones.stop();
+    await leftCalls.stop();
     await liveView.close();
     await audit.flush();
     await whoIs.close();

@@ -40,6 +40,10 @@ const rules = {
   sockets: { points: 600, duration: 60 },
   /** Events published by one agent. A panel that was offline for a day may send its journal at once. */
   events: { points: 6_000, duration: 60 },
+  /** What one agent's devices ask of their line and keep of it. */
+  lines: { points: 1_200, duration: 60 },
+  /** What one agent's devices say to each other, in pieces of 4 kB: 24 MB a minute. */
+  frames: { points: 6_000, duration: 60 },
 } as const;
 
 export type LimitName = keyof typeof rules;

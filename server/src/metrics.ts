@@ -18,6 +18,9 @@ export interface Metrics {
   readonly outbox: Gauge<'kind' | 'state'>;
   readonly outboxAge: Gauge<'kind'>;
   readonly sockets: Gauge;
+  readonly lines: Counter<'result'>;
+  readonly recoveries: Counter<'way' | 'result'>;
+  readonly leftCalls: Counter<'result'>;
   readonly mint: Histogram;
   readonly requests: Histogram<'method' | 'route' | 'status'>;
   readonly refused: Counter<'why'>;
@@ -89,6 +92,24 @@ export function createMetrics(): Metrics {
       registers,
     }),
     sockets: new Gauge({ name: 'patchcord_sockets', help: 'Authenticated live sockets.', registers }),
+    lines: new Counter({
+      name: 'patchcord_lines_total',
+      help: 'Leases of agents’ lines: granted, renewed, refused (another device has it), overtaken, left, lost (its holder is gone).',
+      labelNames: ['result'],
+      registers,
+    }),
+    recoveries: new Counter({
+      name: 'patchcord_recoveries_total',
+      help: 'Calls that were to be taken up again, by way: worked or failed.',
+      labelNames: ['way', 'result'],
+      registers,
+    }),
+    leftCalls: new Counter({
+      name: 'patchcord_left_calls_total',
+      help: 'Calls whose phone was gone and nobody took up: ended at the phone system, unreachable (it did not answer) or unknown (it can’t, or has no such call).',
+      labelNames: ['result'],
+      registers,
+    }),
     mint: new Histogram({
       name: 'patchcord_credential_mint_seconds',
       help: 'Time to mint SIP and TURN credentials, storing included.',

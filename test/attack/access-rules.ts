@@ -93,6 +93,7 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   'POST /v1/admin/agents/:tenant/:agent/release': 'admin',
   'POST /v1/admin/tenants/:tenant/release': 'admin',
   'GET /v1/admin/audit': 'admin',
+  'GET /v1/admin/recovery': 'admin',
   'GET /v1/admin/webhooks': 'admin',
   'POST /v1/admin/webhooks/test': 'admin',
   'POST /v1/admin/webhooks/replay': 'admin',

@@ -3,6 +3,7 @@
  * searched for what belongs to the other customer. Live topics are tried the same way.
  */
 import { randomUUID } from 'node:crypto';
+import type { RelayMessage } from '@patchcord/call-protocol';
 import type { Drill, DrillResult } from '../drill.ts';
 import { answeredCall, envelopes } from '../unit/server/relay-in-test.ts';
 import { accessRules } from './access-rules.ts';
@@ -148,6 +149,23 @@ async function tryLive(stage: TwoTenants): Promise<{ readonly tried: number; rea
     };
     read().catch(() => {});
   }
+  // The line of acme-agent: what it keeps and says is told to nobody else, whatever they ask for.
+  const kept = `kept-${randomUUID()}`;
+  ada.send({ type: 'line.ask', epoch: null, take: false });
+  const { epoch } = await ada.next<Extract<RelayMessage, { readonly type: 'line.yours' }>>(
+    ({ type }) => type === 'line.yours',
+  );
+  ada.send({ type: 'line.keep', epoch, kept });
+  ada.send({ type: 'frames.say', body: kept });
+  for (const panel of sockets) {
+    panel.send({ type: 'line.leave', epoch });
+    panel.send({ type: 'line.keep', epoch, kept: 'not mine' });
+    panel.send({ type: 'line.ask', epoch, take: true });
+    await panel.next(({ type }) => type === 'line.yours');
+  }
+  ada.send({ type: 'frames.say', body: kept });
+  ada.send({ type: 'line.ask', epoch, take: false });
+  await ada.next((message) => message.type === 'line.yours' && message.epoch === epoch);
   const callId = randomUUID();
   ada.publish(...envelopes(callId, answeredCall));
   await ada.event('log.saved');
@@ -157,6 +175,8 @@ async function tryLive(stage: TwoTenants): Promise<{ readonly tried: number; rea
     panel.publish(...envelopes(own, answeredCall));
     await panel.event('log.saved');
     const messages = heard.get(strangers[index] ?? '') ?? [];
+    if (messages.some((text) => text.includes(kept)))
+      leaks.push(`${strangers[index]} was told of the line of acme-agent`);
     if (messages.some((text) => text.includes(callId))) leaks.push(`${strangers[index]} heard of a call of acme-agent`);
     // A refusal to speak of somebody else's call.
     panel.publish(...envelopes(callId, [{ name: 'wrap-up.submitted', data: { note: 'taken over' } }], 50));
@@ -164,5 +184,5 @@ async function tryLive(stage: TwoTenants): Promise<{ readonly tried: number; rea
   }
   streams.abort();
   for (const panel of [ada, ...sockets]) panel.socket.terminate();
-  return { tried: strangers.length * 3, leaks };
+  return { tried: strangers.length * 4, leaks };
 }

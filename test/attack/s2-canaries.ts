@@ -9,6 +9,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RelayMessage } from '@patchcord/call-protocol';
 import type { RelayConfigInput } from '../../server/src/index.ts';
 import { createLog } from '../../server/src/logging.ts';
 import type { Drill, DrillResult } from '../drill.ts';
@@ -138,6 +139,20 @@ export async function huntCanaries(options: {
       );
       socket.publish(...envelopes(randomUUID(), life), { nonsense: session.token });
       await socket.acknowledged();
+      // What a call can be taken with: kept for the next owner of the line, said to other devices, in a message that is refused, under a wrong epoch.
+      const dialog = `${randomUUID()}@dialog`;
+      hunted.set(`dialog id ${round}`, dialog);
+      const kept = JSON.stringify({ at: 1, calls: [], dialogs: [{ callId: dialog, localTag: dialog }] });
+      socket.send({ type: 'line.ask', epoch: null, take: true });
+      const { epoch } = await socket.next<Extract<RelayMessage, { readonly type: 'line.yours' }>>(
+        ({ type }) => type === 'line.yours',
+      );
+      socket.send({ type: 'line.keep', epoch, kept });
+      socket.send({ type: 'line.keep', epoch: epoch - 1, kept });
+      await socket.next(({ type }) => type === 'line.elsewhere');
+      socket.send({ type: 'frames.say', body: kept });
+      socket.publish({ type: dialog, id: dialog, data: { dialog } });
+      await socket.next(({ type }) => type === 'refused');
       socket.send(`{"type":"authenticate","token":"${session.token}`);
       await socket.closed;
       // Secrets where nobody expects them: in an address, as a wrong token, in a body that is refused.

@@ -225,6 +225,22 @@ describe('a backup file', () => {
     return (error as Error).message;
   }
 
+  it('holds nothing of what an agent’s line keeps for its next owner', async () => {
+    const { location } = await filled('sqlite');
+    const store = await openStore(location);
+    const line = { tenant, agent, device: 'one' as DeviceId, epoch: 1 };
+    await store.lineLeases.grant({ ...line, place: '', via: 'v', heldUntil: now + 17_000 }, 0, now);
+    await store.lineLeases.keep(line, 'key.sealed-dialogs', now);
+    await store.recoveries.count(tenant, { peer: 'Asterisk', way: 'resume', worked: true, at: now }, 10);
+    await store.close();
+    const path = join(folder, 'lines.backup');
+    expect(await backUp(location, path, now)).toMatchObject({ recoveries: 1 });
+    const text = gunzipSync(await readFile(path)).toString();
+    expect(text).toContain('Asterisk');
+    expect(text).not.toContain('sealed-dialogs');
+    expect(text).not.toContain('line_leases');
+  });
+
   it('is never overwritten, and leaves nothing half beside it', async () => {
     const { path, location } = await made();
     expect(errorCode(await backUp(location, path, now).catch((error: unknown) => error))).toBe('request.invalid');

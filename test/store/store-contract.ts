@@ -18,6 +18,7 @@ import { credentialContract } from './contract-credentials.ts';
 import { feedContract } from './contract-feed.ts';
 import { identityContract, storedSession } from './contract-identity.ts';
 import { keepingContract } from './contract-keeping.ts';
+import { lineLeaseContract, recoveryContract } from './contract-line-leases.ts';
 import { logCreatorContract } from './contract-log-creators.ts';
 import { mintingContract } from './contract-minting.ts';
 import { openPhoneContract } from './contract-open-phones.ts';
@@ -450,6 +451,8 @@ export function storeContract(open: () => Promise<Store>): void {
   brakesContract(() => store);
   callLegContract(() => store);
   openPhoneContract(() => store);
+  lineLeaseContract(() => store.lineLeases);
+  recoveryContract(() => store);
   outboxOrderContract(() => store);
   keepingContract(() => store);
   choiceContract(() => store);

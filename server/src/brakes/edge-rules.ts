@@ -135,6 +135,23 @@ export async function endCallsOf(edge: EdgeControl, extension: string): Promise<
 }
 
 /**
+ * Ends these calls to outside, as far as the edge knows them.
+ * @returns how many were asked to end
+ * @throws PatchcordError `sip.unreachable`, `sip.refused`
+ */
+export async function endCallsNamed(edge: EdgeControl, sipCallIds: readonly string[]): Promise<number> {
+  const wanted = new Set(sipCallIds);
+  let found = 0;
+  for (const [callId, value] of await dump(edge, 'brake_call')) {
+    if (!wanted.has(callId) || String(value).split('|')[4] !== '0') continue;
+    await callEdge(edge, 'htable.setxs', ['brake_end', callId, '1', endWithinSeconds], noTable);
+    found += 1;
+  }
+  if (found > 0) await endCallsAtEdge(edge, new Set());
+  return found;
+}
+
+/**
  * Sends BYE (RFC 3261 section 15) to both ends, in the name of the other, of the answered calls to outside that these extensions have or that
  * `endCallsOf` met ringing. The edge notes the end when the far side has confirmed it: to be repeated until none is left.
  * @returns how many were asked to end

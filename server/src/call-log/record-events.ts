@@ -103,11 +103,12 @@ export class EventRecorder {
   }
 
   /**
-   * Ends, by rule, a call whose phone fell silent: the end is dated at its last event, and a later word from the phone overrules it. Works
-   * for an agent who is not configured any more, too.
+   * Ends, by rule, a call whose phone fell silent: the end is dated at its last event, or where more is known as `known` says, and a later word
+   * from the phone overrules it. Works for an agent who is not configured any more, too.
+   * @param known Until when the call was there, epoch ms, and how it ended, in words for a person
    * @returns whether the call was still open
    */
-  async finishByRule(callId: CallId): Promise<boolean> {
+  async finishByRule(callId: CallId, known?: { readonly at: number; readonly reason: string }): Promise<boolean> {
     // What a phone system said of its end in the same moment may have been missed: it counts more than a rule.
     await this.foldAgain(callId);
     const ended = await this.#tellOfCall(callId, 'by-rule', ({ call: { log }, events }) => {
@@ -116,10 +117,11 @@ export class EventRecorder {
       return {
         name: 'call.ended',
         call: callId,
-        at: Math.max(log.startedAt, log.answeredAt ?? 0, ...events.map((event) => event.at)),
+        at: Math.max(log.startedAt, log.answeredAt ?? 0, known?.at ?? 0, ...events.map((event) => event.at)),
         data: {
           outcome,
-          reason: 'The phone stopped reporting before the call ended; the times end with its last report.',
+          reason:
+            known?.reason ?? 'The phone stopped reporting before the call ended; the times end with its last report.',
           by: 'network',
         },
       };

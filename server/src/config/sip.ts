@@ -133,6 +133,43 @@ const SipSettingsSchema = v.strictObject({
     'first-host',
   ),
   credential: CredentialSchema,
+  /** How calls are taken up again after a reload, a crash or a lost connection, and what becomes of those that nobody takes up. */
+  recovery: v.optional(
+    v.strictObject({
+      /** `auto` goes by what the far side is and by what worked with it; the others are tried first whatever it is. */
+      way: v.optional(v.picklist(['auto', 'resume', 'replaces'], 'must be "auto", "resume" or "replaces"'), 'auto'),
+      /** Numbers that an application of the phone system answers (a menu, an announcement), beside those that "features" names. */
+      applications: v.optional(
+        v.pipe(
+          v.array(
+            v.pipe(
+              text('a number as it is dialled'),
+              v.regex(
+                /^[A-Za-z0-9*#+._-]{1,64}$/,
+                'must be what a phone can dial: letters, digits, "*", "#", "+", ".", "_", "-"',
+              ),
+            ),
+          ),
+          v.maxLength(200, 'takes at most 200 numbers'),
+        ),
+        [],
+      ),
+      /** A call whose phone is gone for this long, and that no other took up, is ended at the phone system, seconds; 0: never. */
+      endAfterSeconds: v.optional(
+        v.pipe(
+          v.number(),
+          v.integer(),
+          v.maxValue(3_600, 'must be 3600 at most: the far side talks to nobody'),
+          v.check(
+            (value) => value === 0 || value >= 10,
+            'must be 0, or 10 at least: a phone needs that long to come back',
+          ),
+        ),
+        30,
+      ),
+    }),
+    {},
+  ),
   revocation: v.optional(
     v.strictObject({
       kamailioRpcUrl: v.optional(

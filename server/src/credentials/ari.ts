@@ -26,6 +26,8 @@ export interface AriClient {
   contacts(aor: string, channel: string): Promise<readonly string[]>;
   /** The contact a channel was called at; '' when it isn't known. */
   target(channel: string): Promise<string>;
+  /** The SIP Call-ID of a channel; '' when it isn't known. */
+  sipCallId(channel: string): Promise<string>;
   hangUp(channel: string): Promise<void>;
 }
 
@@ -135,6 +137,7 @@ export function ariClient(options: {
       return Promise.all(ids.map((id) => value(`PJSIP_CONTACT(${id},uri)`)));
     },
     target: (channel) => evaluated(channel, 'CHANNEL(pjsip,target_uri)'),
+    sipCallId: (channel) => evaluated(channel, 'CHANNEL(pjsip,call-id)'),
     hangUp: async (channel) => void (await ask('DELETE', `/channels/${encodeURIComponent(channel)}`)),
   };
 }

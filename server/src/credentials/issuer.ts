@@ -66,6 +66,13 @@ export interface CredentialIssuer {
   revoke(line: AgentLine, device: DeviceId): Promise<void>;
   /** The same for every device of the agent. */
   revokeAgent(line: AgentLine): Promise<void>;
+  /**
+   * Ends the calls of a device that is gone for good, as far as this PBX can be asked to; absent where it can't. Nothing else of the device ends.
+   * @param sipCallIds Call-IDs of the calls as the device told them
+   * @returns how many were asked to end
+   * @throws PatchcordError `sip.unreachable`, `sip.refused`, both retryable
+   */
+  endCalls?(line: AgentLine, device: DeviceId, sipCallIds: readonly string[]): Promise<number>;
   /** Brings the PBX to what the store says, whatever either missed. On start and every minute. */
   reconcile(): Promise<Reconciled>;
 }

@@ -18,6 +18,7 @@ import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import type { OutboxWatch } from '../observed.ts';
 import type { Recordings } from '../recordings/recordings.ts';
+import type { Recoveries } from '../recoveries.ts';
 import type { Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import type { Vault } from '../vault.ts';
@@ -47,6 +48,7 @@ export interface RelayParts {
   readonly recorder: EventRecorder;
   readonly recordings: Recordings;
   readonly voicemails: Voicemails;
+  readonly recoveries: Recoveries;
   readonly matchesInTime: MatchesInTime;
   readonly hashes: NumberHashes;
   /** How long an agent who pressed "call" waits for the verdict on the number, ms. */

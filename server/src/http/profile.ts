@@ -3,6 +3,7 @@ import type { Profile, TenantId } from '@patchcord/call-protocol';
 import { Router } from 'express';
 import { featuresOf } from '../agent-features.ts';
 import { numberMetadata } from '../number-metadata.ts';
+import { recoveryOf } from '../recoveries.ts';
 import { policiesOf } from '../tenant-policies.ts';
 import { toAgent } from '../tenants.ts';
 import { withSession } from './guards.ts';
@@ -27,6 +28,7 @@ export function profileRoutes(parts: RelayParts): Router {
           failBackSeconds: config.sip.failBackSeconds,
           callerIdIn: config.sip.callerIdIn,
           sessionSeconds: config.sip.sessionSeconds,
+          recovery: recoveryOf(config, agent, await parts.recoveries.known(config.id as TenantId)),
         },
         iceTransportPolicy: config.iceTransportPolicy,
         media: config.media,

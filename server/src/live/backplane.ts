@@ -9,6 +9,9 @@ import * as v from 'valibot';
 /** `alone`: nobody to tell. `joined`: other relays hear and are heard. `away`: they should, and can't just now. */
 export type BackplaneStatus = 'alone' | 'joined' | 'away';
 
+/** As the live socket takes it. */
+const longestSaid = 48_000;
+
 /** One of these per message. `tenant` and `agent` say whom it concerns; the channel is only how it travels. */
 const NewsSchema = v.variant('kind', [
   v.object({
@@ -31,6 +34,16 @@ const NewsSchema = v.variant('kind', [
     reason: v.pipe(v.string(), v.maxLength(123)),
     at: v.number(),
   }),
+  /** What one device of an agent says to the others: their phones read it, nobody else. */
+  v.object({
+    kind: v.literal('said'),
+    tenant: TenantIdSchema,
+    agent: AgentIdSchema,
+    device: DeviceIdSchema,
+    body: v.pipe(v.string(), v.maxLength(longestSaid)),
+  }),
+  /** Who holds this agent's line, or wants it, has changed: look into the store. */
+  v.object({ kind: v.literal('line'), tenant: TenantIdSchema, agent: AgentIdSchema }),
   /** Events of this tenant were committed: look into the store. */
   v.object({ kind: v.literal('committed'), tenant: TenantIdSchema }),
 ]);

@@ -54,6 +54,9 @@ export interface LiveHubOptions {
   readonly now: () => number;
 }
 
+/** @param at When it was taken away, epoch ms */
+type EndListener = (tenant: TenantId, agent: AgentId, device: DeviceId | null, at: number) => void;
+
 /** Ended access is told again and again until it is written; sockets elsewhere are looked up in the store anyway, only later. */
 const againMs = 250;
 const tries = 40;
@@ -66,7 +69,7 @@ export class LiveHub {
   readonly #options: LiveHubOptions | null;
   readonly #backplane: Backplane;
   readonly #ended = new Map<string, number>();
-  readonly #endListeners = new Set<(tenant: TenantId, agent: AgentId, device: DeviceId | null) => void>();
+  readonly #endListeners = new Set<EndListener>();
 
   /** Without options: this process alone, nothing written. */
   constructor(options: LiveHubOptions | null = null) {
@@ -140,7 +143,7 @@ export class LiveHub {
   endHere({ id, tenant, agent, device, code, reason, at }: StoredRevocation): void {
     if (this.#ended.has(id)) return;
     this.#ended.set(id, at);
-    for (const listener of this.#endListeners) listener(tenant, agent, device);
+    for (const listener of this.#endListeners) listener(tenant, agent, device, at);
     for (const reader of [...(this.#agents.get(`${tenant} ${agent}`) ?? [])])
       if (device === null || reader.device === device) reader.close(code, reason);
   }
@@ -151,7 +154,7 @@ export class LiveHub {
   }
 
   /** Called for each revocation, wherever it was made: whatever was remembered of these sessions is stale. */
-  onEnded(listener: (tenant: TenantId, agent: AgentId, device: DeviceId | null) => void): void {
+  onEnded(listener: EndListener): void {
     this.#endListeners.add(listener);
   }
 

@@ -14,6 +14,7 @@ export interface LiveView {
   /** The store to work with: its commits are told to streams here and elsewhere. */
   readonly store: Store;
   readonly hub: LiveHub;
+  readonly backplane: Backplane;
   readonly streams: LiveStreams;
   readonly metrics: LiveMetrics;
   /** What is wrong, in words for an operator. Nothing of it keeps the relay from its work. */
@@ -52,6 +53,7 @@ export async function startLive(options: {
   return {
     store: tellingStore(options.store, (tenant: TenantId) => streams.committed(tenant)),
     hub,
+    backplane,
     streams,
     metrics,
     troubles: () =>

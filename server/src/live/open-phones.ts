@@ -76,6 +76,11 @@ export class OpenPhones {
     };
   }
 
+  /** Whether a phone holds a live socket, here or at another relay. @throws PatchcordError `store.unavailable` */
+  async isOpen(source: string): Promise<boolean> {
+    return this.#open.has(source) || (await this.#parts.store.isOpen(source));
+  }
+
   /** Names all phones of this moment to the store. Never rejects: what was not told is told the next time. */
   async tell(): Promise<void> {
     const { store, relay, now } = this.#parts;

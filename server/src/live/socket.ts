@@ -8,8 +8,10 @@ import { errorCode, PanelMessageSchema, PatchcordError, type RelayMessage } from
 import * as v from 'valibot';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import type { EventRecorder } from '../call-log/record-events.ts';
+import { deviceLabel } from '../http/device-label.ts';
 import type { SessionOwner, Sessions } from '../identity/sessions.ts';
 import type { Limits } from '../limits.ts';
+import type { LineLeases, LineSeat } from '../line-lease/line-leases.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import { type Tenants, toAgent } from '../tenants.ts';
@@ -22,6 +24,7 @@ export interface LiveSocketParts {
   readonly recorder: EventRecorder;
   readonly hub: LiveHub;
   readonly openPhones: OpenPhones;
+  readonly lines: LineLeases;
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -40,6 +43,10 @@ export const liveTiming = {
   recheckMs: 5_000,
 };
 const largestMessage = 65_536;
+/** What a signed-in device keeps for the next one, or says to the others: 48,000 characters in whatever script. */
+const largestOfLine = 163_840;
+/** What devices say to each other is counted in pieces of this many characters. */
+const pieceLength = 4_096;
 /** What a timer can hold; a longer session is authenticated again by then. */
 const longestTimerMs = 2_147_483_647;
 /** What may wait for a browser that does not read. */
@@ -67,7 +74,7 @@ export function attachLiveSocket(
 ): { close(withinMs: number): Promise<void>; terminate(): void } {
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: largestMessage,
+    maxPayload: largestOfLine,
     perMessageDeflate: false,
     clientTracking: true,
   });
@@ -91,7 +98,9 @@ export function attachLiveSocket(
       if (!(await parts.limits.take('sockets', parts.addressOf(request)))) return refuse('429 Too Many Requests');
       if (work.stopping) return refuse('503 Service Unavailable');
       if (stream.destroyed) return;
-      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, stream, parts, timing, work));
+      sockets.handleUpgrade(request, stream, head, (socket) =>
+        serve(socket, stream, parts, timing, work, deviceLabel(request.headers['user-agent'])),
+      );
     };
     upgrade().catch((error: unknown) => {
       parts.log.error({ err: error }, 'a socket could not be opened');
@@ -125,13 +134,22 @@ export function attachLiveSocket(
   };
 }
 
-function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing: typeof liveTiming, work: Work): void {
+function serve(
+  socket: WebSocket,
+  stream: Duplex,
+  parts: LiveSocketParts,
+  timing: typeof liveTiming,
+  work: Work,
+  /** Browser and system, for the agent. */
+  place: string,
+): void {
   let owner: (SessionOwner & { checkedAt: number; reader: LiveReader }) | null = null;
   let alive = true;
   let queued = 0;
   let queue: Promise<void> = Promise.resolve();
   let leave = (): void => {};
   let leavePhones: (() => void) | null = null;
+  let line: LineSeat | null = null;
   let expiry: NodeJS.Timeout | undefined;
 
   const end = (code: number, reason: string): void => {
@@ -225,8 +243,40 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
     void recheck(0);
   };
 
+  /** The line of the agent, and what its devices say to each other. */
+  const ofLine = async (
+    session: SessionOwner,
+    message: Exclude<v.InferOutput<typeof PanelMessageSchema>, { readonly type: 'authenticate' | 'publish' }>,
+  ): Promise<void> => {
+    const says = message.type === 'frames.say';
+    // Whoever is granted the line may be given what its calls can be taken with.
+    if (!(await recheck(message.type === 'line.ask' && message.epoch === null ? 0 : timing.recheckMs))) return;
+    const points = says ? 1 + Math.floor(message.body.length / pieceLength) : 1;
+    if (!(await parts.limits.take(says ? 'frames' : 'lines', `${session.tenant} ${session.agent}`, points))) {
+      parts.metrics.refused.inc({ why: says ? 'frames' : 'lines' });
+      const slower = 'Too much at once about the line. Nothing of this message was taken; try again in a minute.';
+      return send({ type: 'error', code: 'request.too-many', message: slower });
+    }
+    if (socket.readyState !== WebSocket.OPEN) return;
+    line ??= parts.lines.join({ tenant: session.tenant, agent: session.agent, device: session.device, place, send });
+    try {
+      if (message.type === 'line.ask') await line.ask(message);
+      else if (message.type === 'line.leave') await line.leave(message.epoch);
+      else if (message.type === 'line.keep') await line.keep(message.epoch, message.kept);
+      else line.say(message.body);
+    } catch (error) {
+      // Never what was sent: it may hold what a call can be taken with.
+      parts.log.error({ err: error, tenant: session.tenant, agent: session.agent }, 'a line could not be seen to');
+      const code = errorCode(error);
+      const away = code === 'internal' ? 'The relay failed. Ask again.' : (error as Error).message;
+      send({ type: 'error', code, message: away });
+    }
+  };
+
   const handle = async (raw: RawData): Promise<void> => {
     const message = readMessage(raw);
+    const mayBeLarge = owner !== null && (message?.type === 'line.keep' || message?.type === 'frames.say');
+    if (lengthOf(raw) > largestMessage && !mayBeLarge) return end(1009, 'message too large');
     if (message === null) {
       return fail(
         4400,
@@ -247,6 +297,7 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
       return;
     }
     if (message.type === 'authenticate') return;
+    if (message.type !== 'publish') return ofLine(owner, message);
     holdsCalls(owner, owner.reader);
     if (!(await recheck(timing.recheckMs))) return;
     if (!(await parts.limits.take('events', `${owner.tenant} ${owner.agent}`, Math.max(1, message.events.length)))) {
@@ -308,7 +359,12 @@ function serve(socket: WebSocket, stream: Duplex, parts: LiveSocketParts, timing
     leave();
     leave = () => {};
     leavePhones?.();
+    line?.close();
   });
+}
+
+function lengthOf(raw: RawData): number {
+  return Array.isArray(raw) ? raw.reduce((sum, part) => sum + part.byteLength, 0) : raw.byteLength;
 }
 
 function readMessage(raw: RawData): v.InferOutput<typeof PanelMessageSchema> | null {

@@ -1,6 +1,6 @@
 /** Events and calls over kysely, one text of SQL for both databases. Must never fold: it stores the fold it is given. */
 import type { CallId, RecordRef, WireEvent } from '@patchcord/call-protocol';
-import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely';
+import { type Expression, type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely';
 import type { CallStore, CallWithEvents, Change } from './contract.ts';
 import { asking, type BatchStatement, type Database } from './database.ts';
 import { createRecordKeys } from './kysely-record-keys.ts';
@@ -244,6 +244,21 @@ export function createCallStore(database: Database): CallStore {
         return row !== undefined;
       }),
 
+    openCallsOf: (source) =>
+      asking(async () => {
+        const [, tenant = '', agent = ''] = /^\/tenants\/([^/]+)\/agents\/([^/]+)\//.exec(source) ?? [];
+        const rows = await db
+          .selectFrom('calls')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('agent', '=', agent)
+          .where('open', '=', 1)
+          .where((row) => row(toldLastBy(row), '=', source))
+          .orderBy('started_at')
+          .execute();
+        return rows.map(toCall);
+      }),
+
     silentCalls: ({ now, silentBefore, unattendedBefore, goneBefore, limit }) =>
       asking(async () => {
         const rows = await db
@@ -285,12 +300,30 @@ function recordKey(record: Pick<RecordRef, 'object' | 'id'> | null | undefined):
   return record === null || record === undefined ? null : `${record.object} ${record.id}`;
 }
 
+/** The source of the device that holds a line, as its events carry it. */
+function deviceSource(lease: ExpressionBuilder<Tables, 'line_leases'>): Expression<string> {
+  return sql<string>`'/tenants/' || ${lease.ref('line_leases.tenant')} || '/agents/' || ${lease.ref('line_leases.agent')} || '/devices/' || ${lease.ref('line_leases.device')}`;
+}
+
 /** What a device's events carry as their source; a relay's own and a phone system's look different. */
 const anyDevice = '/tenants/%/agents/%/devices/%';
 
+/** The device that told of a call last. */
+function toldLastBy(row: ExpressionBuilder<Tables, 'calls'>) {
+  return row
+    .selectFrom('events')
+    .select('events.source')
+    .whereRef('events.call_id', '=', 'calls.call_id')
+    .where('events.source', 'like', anyDevice)
+    .orderBy('events.received_at', 'desc')
+    .orderBy('events.seq', 'desc')
+    .limit(1);
+}
+
 /**
- * Whether each device that told of a call was known to hold a live socket and holds none since. A device is still there when the relay that
- * saw it last has not spoken again, whatever the clocks say: that relay may be cut off from this database, its phones on it.
+ * Whether the device that told of a call last was known to hold a live socket and holds none since. A device is still there when the relay that
+ * saw it last has not spoken again, whatever the clocks say: that relay may be cut off from this database, its phones on it. A device that took the
+ * call up may say nothing for long, while words of the one before it still arrive: it is there while it holds the line.
  */
 function phonesAreGone(
   row: ExpressionBuilder<Tables, 'calls'>,
@@ -307,34 +340,34 @@ function phonesAreGone(
           .where('relay_heartbeats.seen_at', '>', goneBefore),
       ),
     ),
-    row.exists(told.innerJoin('open_phones', 'open_phones.source', 'events.source').select('events.id')),
-    row.not(
-      row.exists(
-        told
-          .select('events.id')
-          .where('events.source', 'like', anyDevice)
-          .where((event) =>
-            event.not(
-              event.exists(
-                event
-                  .selectFrom('open_phones')
-                  .select('open_phones.source')
-                  .whereRef('open_phones.source', '=', 'events.source')
-                  .where('open_phones.seen_at', '<', goneBefore)
-                  .where((phone) =>
-                    phone.not(
-                      phone.exists(
-                        phone
-                          .selectFrom('relay_heartbeats')
-                          .select('relay_heartbeats.relay')
-                          .whereRef('relay_heartbeats.relay', '=', 'open_phones.relay')
-                          .whereRef('relay_heartbeats.phones_at', '<=', 'open_phones.seen_at'),
-                      ),
-                    ),
-                  ),
-              ),
+    row.exists(
+      row
+        .selectFrom('open_phones')
+        .select('open_phones.source')
+        .where('open_phones.source', '=', toldLastBy(row))
+        .where('open_phones.seen_at', '<', goneBefore)
+        .where((phone) =>
+          phone.not(
+            phone.exists(
+              phone
+                .selectFrom('relay_heartbeats')
+                .select('relay_heartbeats.relay')
+                .whereRef('relay_heartbeats.relay', '=', 'open_phones.relay')
+                .whereRef('relay_heartbeats.phones_at', '<=', 'open_phones.seen_at'),
             ),
           ),
+        ),
+    ),
+    row.not(
+      row.exists(
+        row
+          .selectFrom('line_leases')
+          .select('line_leases.epoch')
+          .whereRef('line_leases.tenant', '=', 'calls.tenant')
+          .whereRef('line_leases.agent', '=', 'calls.agent')
+          .where('line_leases.held_until', '>', goneBefore)
+          .where('line_leases.has_left', '=', 0)
+          .where((lease) => lease.exists(told.select('events.id').where('events.source', '=', deviceSource(lease)))),
       ),
     ),
   ]);

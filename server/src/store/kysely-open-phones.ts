@@ -37,6 +37,18 @@ export function createOpenPhoneStore(database: Database): OpenPhoneStore {
         await database.batch(allSeen(relay, sources, now));
       }),
 
+    isOpen: (source) =>
+      asking(async () => {
+        const row = await db
+          .selectFrom('open_phones')
+          .innerJoin('relay_heartbeats', 'relay_heartbeats.relay', 'open_phones.relay')
+          .select('open_phones.source')
+          .where('open_phones.source', '=', source)
+          .whereRef('relay_heartbeats.phones_at', '<=', 'open_phones.seen_at')
+          .executeTakeFirst();
+        return row !== undefined;
+      }),
+
     forget: (before) =>
       asking(async () => {
         await db.deleteFrom('open_phones').where('seen_at', '<', before).execute();

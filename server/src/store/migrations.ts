@@ -13,6 +13,7 @@ import { deniedExtension } from './migrations/denied-extension.ts';
 import { forgettingIndexes } from './migrations/forgetting-indexes.ts';
 import { issuedDevices } from './migrations/issued-devices.ts';
 import { legalHolds } from './migrations/legal-holds.ts';
+import { lineLeases } from './migrations/line-leases.ts';
 import { liveFeed } from './migrations/live-feed.ts';
 import { logCreators } from './migrations/log-creators.ts';
 import { openPhones } from './migrations/open-phones.ts';
@@ -44,5 +45,6 @@ export const migrations: MigrationProvider = {
       '2026-11-25-to-call': toCall,
       '2026-11-26-open-phones': openPhones,
       '2026-11-27-call-features': callFeatures,
+      '2026-11-28-line-leases': lineLeases,
     }),
 };

@@ -12,12 +12,14 @@ import { createDoNotCallStore } from './kysely-do-not-call.ts';
 import { createFeedStore } from './kysely-feed.ts';
 import { createIdentityStore } from './kysely-identity.ts';
 import { createKeepingStore } from './kysely-keeping.ts';
+import { createLineLeaseStore } from './kysely-line-leases.ts';
 import { createLogCreatorStore } from './kysely-log-creators.ts';
 import { createMintStore } from './kysely-minting.ts';
 import { createOpenPhoneStore } from './kysely-open-phones.ts';
 import { createOutboxStore } from './kysely-outbox.ts';
 import { createPolicyStore } from './kysely-policies.ts';
 import { createRecordingStore } from './kysely-recordings.ts';
+import { createRecoveryStore } from './kysely-recoveries.ts';
 import { createRevocationStore } from './kysely-revocations.ts';
 import { createToCallStore } from './kysely-to-call.ts';
 import { createTranscriptStore } from './kysely-transcripts.ts';
@@ -62,6 +64,8 @@ function storeOver(database: Database): Store {
     transcripts: createTranscriptStore(database),
     logCreators,
     openPhones,
+    lineLeases: createLineLeaseStore(database),
+    recoveries: createRecoveryStore(database),
     toCall: createToCallStore(database),
     policies: createPolicyStore(database),
     voicemails: createVoicemailStore(database),

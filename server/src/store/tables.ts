@@ -58,6 +58,40 @@ export interface Tables {
   /** `phones_at`: when it last named its phones in `open_phones`; null: not yet, or it is of a version that does not. */
   relay_heartbeats: { relay: string; seen_at: number; phones_at: number | null };
   open_phones: { source: string; relay: string; seen_at: number };
+  /** `wanted_…`: another device that waits for the line. `kept` is sealed. */
+  line_leases: {
+    tenant: string;
+    agent: string;
+    epoch: number;
+    version: number;
+    device: string;
+    place: string;
+    via: string;
+    granted_at: number;
+    held_until: number;
+    /** 1: its holder gave it back. */
+    has_left: number;
+    lost_at: number | null;
+    wanted_by: string | null;
+    wanted_place: string | null;
+    wanted_via: string | null;
+    wanted_at: number | null;
+    kept: string | null;
+    kept_at: number | null;
+    /** The epoch whose left calls were seen to. */
+    seen_to_epoch: number | null;
+    claimed_until: number;
+    changed_at: number;
+  };
+  recoveries: {
+    tenant: string;
+    peer: string;
+    way: string;
+    worked: number;
+    failed: number;
+    last_worked: number;
+    last_at: number;
+  };
   sessions: {
     /** The session's id; of a session older than the columns below, the hash of its only token. */
     token_hash: string;

@@ -13,6 +13,8 @@ export class FakeEdge {
   readonly #tables = new Map<string, Map<string, unknown>>();
   /** Tables that an older recipe does not have. */
   readonly missing = new Set<string>();
+  /** Whatever else was asked: `<method> <parameters>`. */
+  readonly asked: string[] = [];
   /** Every request that changes a table. */
   writes = 0;
   /** Called after a row was written, before that is answered. */
@@ -76,6 +78,7 @@ export class FakeEdge {
       case 'htable.dump':
         return { result: [[...table].map(([row, held]) => ({ name: row, value: held }))] };
       default:
+        this.asked.push([method, ...params].join(' '));
         return { result: null };
     }
   }

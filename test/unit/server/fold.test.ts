@@ -81,6 +81,20 @@ describe('the fold', () => {
     });
   });
 
+  it('counts the talk through an absence: that the call was taken up again changes no time, and a log needs a start all the same', () => {
+    const tried = event(4, 'call.recovery-tried', { way: 'replaces', peer: 'Asterisk', worked: false });
+    const recovered = event(5, 'call.recovered', { way: 'resume', peer: 'Asterisk', afterMs: 400 });
+    expect(fold(started, answered, tried, recovered, ended)).toEqual(fold(started, answered, ended));
+    expect(fold(started, answered, tried, recovered).stage).toBe('live');
+    expect(foldCall(owner, [tried, recovered])).toBeNull();
+  });
+
+  it('ends a call that was not taken up when it was seen alive last, though later events stand before its end', () => {
+    const note = event(8, 'wrap-up.saved', { note: 'n' }, { at: 60_000 });
+    const seen = event(9, 'call.ended', { outcome: 'answered', reason: 'r', by: 'network' }, { at: 7_000 });
+    expect(fold(started, answered, note, seen)).toMatchObject({ endedAt: 7_000, talkMs: 4_000, note: 'n' });
+  });
+
   it('counts talk from answer to end', () => {
     expect(fold(started, answered, ended)).toMatchObject({
       endedAt: 9_000,

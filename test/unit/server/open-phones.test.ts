@@ -32,6 +32,7 @@ beforeEach(() => {
     tell: (_relay, sources) => write(() => void told.push([...sources])),
     join: (_relay, sources) => write(() => void joined.push([...sources])),
     forget: () => Promise.resolve(),
+    isOpen: () => Promise.resolve(false),
   };
   const log = createLog('warn', { write: (line) => void lines.push(JSON.parse(line)) });
   phones = new OpenPhones({ store, relay: 'one', log, now: () => now });

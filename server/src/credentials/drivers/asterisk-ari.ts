@@ -294,6 +294,23 @@ export function asteriskAri(
     revoke: take,
     revokeAgent: (line) => take(line, null),
 
+    async endCalls(line, device, sipCallIds) {
+      const user = userOf(line.extension, device, line.agent);
+      const came = await calledAt(new Set([user]), line.extension);
+      const wanted = new Set(sipCallIds);
+      // What it took up in the dialog of another device goes on in that device's channel.
+      const theirs = await users(line, null);
+      const gone = await Promise.all(
+        (await ari.channels()).map(async ({ id, endpoint }) => {
+          if (endpoint === user || came.includes(id)) return [id];
+          const mayBe = theirs.has(endpoint) || endpoint === companionOf(line.extension);
+          return mayBe && wanted.has(await ari.sipCallId(id)) ? [id] : [];
+        }),
+      );
+      await Promise.all(gone.flat().map(ari.hangUp));
+      return gone.flat().length;
+    },
+
     async reconcile() {
       const at = now();
       const known = (await store.liveOfTenant(tenant.id, at - 2 * betweenMs)).filter(

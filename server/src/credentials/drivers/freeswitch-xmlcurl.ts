@@ -3,7 +3,7 @@
  * lives. Nothing is pushed. Withdrawing is answering "not found", and flushing the registration over the event socket, since until it runs out
  * calls would still go there. The answers themselves are in `http/freeswitch-directory.ts`.
  */
-import { type DeviceId, PatchcordError } from '@patchcord/call-protocol';
+import { type AgentId, type DeviceId, PatchcordError } from '@patchcord/call-protocol';
 import type { IssuedCredential } from '../../store/contract.ts';
 import { ha1, randomPassword, shortName } from '../digest.ts';
 import { withEventSocket } from '../event-socket.ts';
@@ -23,6 +23,9 @@ export function freeswitchXmlcurl(
   const { eventSocket } = settings;
   const ends = tenant.sip.revocation.calls === 'end';
 
+  const userOf = (extension: string, agent: AgentId, device: DeviceId): string =>
+    `${extension}-${shortName(`${tenant.id} ${agent} ${device}`, 12)}`;
+
   const flush = async (users: ReadonlySet<string>): Promise<void> => {
     if (eventSocket === undefined || users.size === 0) return;
     await withEventSocket(eventSocket, async (api) => {
@@ -36,8 +39,7 @@ export function freeswitchXmlcurl(
           );
         }
         await api(`sofia profile ${eventSocket.profile} flush_inbound_reg ${who}`);
-        if (!ends) continue;
-        for (const uuid of channelsIn(await api(`show channels like ${user} as json`))) await api(`uuid_kill ${uuid}`);
+        if (ends) await killChannels(api, user);
       }
     });
   };
@@ -64,7 +66,7 @@ export function freeswitchXmlcurl(
 
     async issue(device) {
       const at = now();
-      const username = `${device.extension}-${shortName(`${tenant.id} ${device.agent} ${device.id}`, 12)}`;
+      const username = userOf(device.extension, device.agent, device.id);
       const password = randomPassword();
       const issued: IssuedCredential = {
         tenant: tenant.id,
@@ -90,6 +92,16 @@ export function freeswitchXmlcurl(
 
     revoke: take,
     revokeAgent: (line) => take(line, null),
+    ...(eventSocket === undefined
+      ? {}
+      : {
+          endCalls: ({ agent, extension }: AgentLine, device: DeviceId) => {
+            const user = userOf(extension, agent, device);
+            // With a space in it FreeSWITCH would look for something else.
+            if (!/^[A-Za-z0-9_.+~-]{1,80}$/.test(user)) return Promise.resolve(0);
+            return withEventSocket(eventSocket, (api) => killChannels(api, user));
+          },
+        }),
 
     async reconcile() {
       // Nothing of ours is kept there but registrations; those of what was withdrawn since the last look are flushed again.
@@ -99,6 +111,13 @@ export function freeswitchXmlcurl(
       return { removed: eventSocket === undefined ? 0 : users.length, restored: 0 };
     },
   };
+}
+
+/** Ends every channel of a user; how many there were. */
+async function killChannels(api: (command: string) => Promise<string>, user: string): Promise<number> {
+  const channels = channelsIn(await api(`show channels like ${user} as json`));
+  for (const uuid of channels) await api(`uuid_kill ${uuid}`);
+  return channels.length;
 }
 
 /** The channel ids in the answer of `show channels … as json`. */

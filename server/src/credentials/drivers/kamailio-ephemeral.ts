@@ -4,7 +4,7 @@
  */
 
 import { createHmac } from 'node:crypto';
-import { endCallsOf } from '../../brakes/edge-rules.ts';
+import { endCallsNamed, endCallsOf } from '../../brakes/edge-rules.ts';
 import type { CredentialIssuer, CredentialSettings, IssuerParts } from '../issuer.ts';
 import { callEdge, edgeControl, forgetDevice, forgetExtension, limitsOfEdge } from '../kamailio.ts';
 
@@ -83,6 +83,10 @@ export function kamailioEphemeral(
       await forgetExtension(edge, line.extension);
       if (tenant.sip.revocation.calls === 'end') await endCallsOf(edge, line.extension);
     },
+
+    ...(edge === null
+      ? {}
+      : { endCalls: (_line, _device, sipCallIds: readonly string[]) => endCallsNamed(edge, sipCallIds) }),
 
     async reconcile() {
       const at = now();

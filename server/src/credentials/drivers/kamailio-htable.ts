@@ -4,7 +4,7 @@
  */
 
 import { PatchcordError } from '@patchcord/call-protocol';
-import { endCallsOf } from '../../brakes/edge-rules.ts';
+import { endCallsNamed, endCallsOf } from '../../brakes/edge-rules.ts';
 import type { IssuedCredential } from '../../store/contract.ts';
 import { ha1, randomName, randomPassword } from '../digest.ts';
 import type { AgentLine, CredentialIssuer, CredentialSettings, IssuerParts } from '../issuer.ts';
@@ -77,6 +77,8 @@ export function kamailioHtable(
       await forgetExtension(edge, line.extension);
       if (tenant.sip.revocation.calls === 'end') await endCallsOf(edge, line.extension);
     },
+
+    endCalls: (_line, _device, sipCallIds) => endCallsNamed(edge, sipCallIds),
 
     async reconcile() {
       const at = now();

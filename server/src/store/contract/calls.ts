@@ -90,9 +90,12 @@ export interface CallStore {
   leaveLog(callId: CallId, reason: string): Promise<void>;
   /** Whether somebody could still report this agent's calls: a session is alive. */
   isSignedIn(tenant: TenantId, agent: AgentId, now: number): Promise<boolean>;
+  /** Calls that have not ended and of which this device (by its source) told last: whoever took a call up from another device has it. */
+  openCallsOf(source: string): Promise<readonly StoredCall[]>;
   /**
    * Calls that have not ended and whose phone fell silent: last heard of before `silentBefore`, or before `unattendedBefore` while nobody who
-   * could report them has a session any more, or before `goneBefore` while every device that told of them has had no live socket since.
+   * could report them has a session any more, or before `goneBefore` while the device that told of them last has had no live socket since, nor holds
+   * the line another one that told of them.
    * @param times.goneBefore null: nobody can tell which phones are gone. Nor can anybody while a relay is there that does not name its phones
    */
   silentCalls(times: {

@@ -13,6 +13,8 @@ export interface OpenPhoneStore {
   tell(relay: string, sources: readonly string[], now: number): Promise<void>;
   /** Phones that have just come to this relay, ahead of its next word. */
   join(relay: string, sources: readonly string[], now: number): Promise<void>;
+  /** Whether this phone holds a live socket, as far as the relay says that saw it last and is still there. */
+  isOpen(source: string): Promise<boolean>;
   /** Forgets phones that were last open before this. */
   forget(before: number): Promise<void>;
 }
