@@ -9,6 +9,8 @@ import { type FarEnd, type TestTelephony, until } from './telephony.ts';
 
 export interface LabTelephony extends TestTelephony {
   readonly edge: Edge;
+  /** The phone behind a far end's number. */
+  phone(number: string): FarPhone;
 }
 
 /** Starts the edge, two baresip phones for calls, and two linphone phones for attended transfers. */
@@ -42,6 +44,7 @@ export async function startLabTelephony(): Promise<LabTelephony> {
     };
     return {
       edge,
+      phone: byNumber,
       domain: edge.domain,
       servers: [edge.wssUrl],
       credentialSecret,

@@ -1,6 +1,6 @@
 /** The sandbox switch as a test's telephone system. */
 import { randomBytes } from 'node:crypto';
-import { officeFeatures, type Switch, startSwitch } from '@patchcord/sandbox';
+import { officeFeatures, type Switch, type SwitchOptions, startSwitch } from '@patchcord/sandbox';
 import { type FarEnd, type TestTelephony, until } from './telephony.ts';
 
 const callers = [
@@ -12,9 +12,12 @@ const callers = [
 
 /**
  * Starts a switch with two people, one busy number and one that never answers. `office`: with colleagues to watch, and the tenant has every feature
- * that the switch plays along with.
+ * that the switch plays along with. `behaveLike`: whose manners it has where connections are lost and calls replaced.
  */
-export async function startSwitchTelephony(office = false): Promise<TestTelephony & { readonly switchboard: Switch }> {
+export async function startSwitchTelephony(
+  office = false,
+  behaveLike?: SwitchOptions['behaveLike'],
+): Promise<TestTelephony & { readonly switchboard: Switch }> {
   const colleagues = officeFeatures.watch.map(
     ({ extension, name }) => ({ number: extension, name, kind: 'colleague', toneHz: 1_050 }) as const,
   );
@@ -25,6 +28,7 @@ export async function startSwitchTelephony(office = false): Promise<TestTelephon
     callers: office ? [...callers, ...colleagues] : callers,
     sound: 'tones',
     iceAddresses: ['127.0.0.1'],
+    ...(behaveLike === undefined ? {} : { behaveLike }),
   });
   const farEnd = (number: string, person: string, toneHz: number): FarEnd => {
     const level = (hz: number): number => {

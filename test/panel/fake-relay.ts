@@ -266,6 +266,7 @@ export class FakeRelay {
       return;
     }
     if (!socket.authenticated) throw new Error('the panel published before it was authenticated');
+    if (message.type !== 'publish') return;
     const events = message.events.map((event) => v.parse(EnvelopeSchema, event));
     const taken = events.filter((event) => !this.refusals.has(event.id));
     this.received.push(...taken);

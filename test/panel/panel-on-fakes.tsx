@@ -6,13 +6,12 @@ import '../../packages/softphone-ui/src/panel.css';
 import type { CallId, Party } from '@patchcord/call-protocol';
 import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-engine';
 import { createSound } from '@patchcord/phone-engine/audio';
-import { FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
+import { FakeLeases, FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
 import { signal } from '@preact/signals';
 import { createMissedMark } from '../../packages/softphone-ui/src/call-history.ts';
 import { createCallerIdMark } from '../../packages/softphone-ui/src/caller-id.ts';
 import { readDevice } from '../../packages/softphone-ui/src/device.ts';
 import { openJournal } from '../../packages/softphone-ui/src/journal.ts';
-import { createKeptCalls } from '../../packages/softphone-ui/src/kept-calls.ts';
 import { createLeftNotes } from '../../packages/softphone-ui/src/left-notes.ts';
 import {
   type MicrophonePermission,
@@ -21,6 +20,7 @@ import {
 import { mountPanel } from '../../packages/softphone-ui/src/mount-panel.tsx';
 import { createPanel } from '../../packages/softphone-ui/src/panel.ts';
 import { createRelayClient } from '../../packages/softphone-ui/src/relay-client.ts';
+import { createSealedCalls } from '../../packages/softphone-ui/src/sealed-calls.ts';
 import { createSessionHandover } from '../../packages/softphone-ui/src/session-handover.ts';
 import { createTicker } from '../../packages/softphone-ui/src/ticker.ts';
 import { FakeHost } from './fake-host.ts';
@@ -44,6 +44,9 @@ const clock: ClockPort = {
 
 const asked = new URLSearchParams(location.search);
 const sip = new FakeSip();
+// What becomes of calls that the page before left.
+const recovers = asked.get('recovers');
+if (recovers === 'wait' || recovers === 'refuse') sip.recovers = recovers;
 const sound = new FakeSound();
 sound.plug(
   [
@@ -86,6 +89,15 @@ if (asked.has('halted'))
     message: 'Salesforce says you are Maria Santos, but nobody gave her a phone. Ask your admin to add an extension.',
   });
 
+/** The phone is on another computer, which gives it away when it is asked to. */
+const leases = new FakeLeases();
+if (asked.has('elsewhere')) {
+  const desk = leases.device('desk', 'Chrome on Windows');
+  const ignore = () => undefined;
+  desk.listen({ yours: ignore, elsewhere: () => desk.leave(), free: ignore, said: ignore, away: ignore });
+  desk.ask(false);
+}
+
 const device = readDevice(() => localStorage);
 const panel = createPanel({
   host,
@@ -109,6 +121,7 @@ const panel = createPanel({
     joinSharedPhone({
       ...sharing,
       name,
+      lease: asked.has('elsewhere') ? leases.device('here') : null,
       createOwner: () => createPhone({ sip, clock, sound }),
       locks: navigator.locks,
       openChannel: (channel) => new BroadcastChannel(channel),
@@ -120,12 +133,7 @@ const panel = createPanel({
       source: `/tenants/${agent.tenant}/agents/${agent.id}/devices/${device}`,
       now: () => clock.now(),
     }),
-  keptCalls: (agent) =>
-    createKeptCalls(
-      () => localStorage,
-      agent.id,
-      () => clock.now(),
-    ),
+  sealedCalls: (agent) => createSealedCalls({ name: agent.id, now: () => clock.now() }),
   leftNotes: (agent) => createLeftNotes(window, () => sessionStorage, `left-notes:${agent.id}`),
   callerIdMark: (agent) => createCallerIdMark(() => localStorage, `${agent.tenant}:${agent.id}`),
   missedMark: (agent) => createMissedMark(() => localStorage, `${agent.tenant}:${agent.id}`),
@@ -157,4 +165,5 @@ window.lab = lab;
 
 const place = document.getElementById('patchcord');
 if (place !== null) mountPanel(place, panel, { reload: () => location.reload() });
+window.addEventListener('pagehide', () => panel.leave());
 void panel.start();

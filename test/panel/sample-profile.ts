@@ -103,6 +103,7 @@ export const profile: Profile = {
     failBackSeconds: 300,
     callerIdIn: 'p-preferred-identity',
     sessionSeconds: 1_800,
+    recovery: { way: 'auto', applications: [], known: [] },
   },
   media: { codecs: ['opus', 'G722', 'PCMU', 'PCMA'], opus: { fec: true, dtx: false }, digits: 'rfc4733' },
   features: plainFeatures,

@@ -111,6 +111,34 @@ const walks: readonly Walk[] = [
     },
   },
   {
+    screen: 'a call that is being taken up again',
+    query: '?recovers=wait',
+    async go({ page, talk }) {
+      await talk();
+      await page.getByLabel('Note').fill('Wants 40 more pallets by Friday.');
+      await page.getByText('Saved').waitFor();
+      await page.reload();
+      await page.getByText('Taking the call up again…').waitFor();
+    },
+  },
+  {
+    screen: 'a call that was taken up again',
+    async go({ page, talk }) {
+      await talk();
+      await page.reload();
+      await page.getByText('The other side heard a gap').waitFor();
+    },
+  },
+  {
+    screen: 'a call that could not be taken up again',
+    query: '?recovers=refuse',
+    async go({ page, talk }) {
+      await talk();
+      await page.reload();
+      await page.getByRole('button', { name: 'Call again' }).waitFor();
+    },
+  },
+  {
     screen: 'on hold and muted',
     async go({ page, talk }) {
       await talk();

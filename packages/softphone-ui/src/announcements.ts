@@ -22,7 +22,8 @@ export function announcementFor(
     const earlier = before.calls.find((other) => other.id === call.id);
     const text = sentenceFor(earlier, call, nameOf(call));
     if (text === null) continue;
-    return { text, manner: call.phase === 'incoming' && earlier === undefined ? 'assertive' : 'polite' };
+    const rings = call.phase === 'incoming' && !call.recovering;
+    return { text, manner: rings && (earlier === undefined || earlier.recovering) ? 'assertive' : 'polite' };
   }
   const gone = before.calls.find((call) => stoppedRinging(call, after));
   if (gone !== undefined) return { text: texts.stoppedRinging(nameOf(gone)), manner: 'polite' };
@@ -41,7 +42,9 @@ export function stoppedRinging(call: CallState, after: PhoneState): boolean {
 }
 
 function sentenceFor(before: CallState | undefined, call: CallState, name: string): string | null {
-  if (before === undefined) {
+  if (call.recovering && before?.recovering !== true) return texts.announceTakingUp(name);
+  if (before?.recovering === true && !call.recovering && call.phase === 'active') return texts.announceTakenUp(name);
+  if (before === undefined || (before.recovering && call.phase === 'incoming' && !call.recovering)) {
     if (call.phase === 'incoming') return texts.announceIncoming(name);
     if (call.phase === 'ended') return null;
     return (call.pickedUpFrom === null ? texts.announceDialing : texts.pickingUp)(name);

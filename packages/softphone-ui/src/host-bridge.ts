@@ -30,8 +30,11 @@ export interface HostBridgeOptions {
 }
 
 export interface HostBridge {
-  /** Calls of the owner before, all of them over: what the host has heard of them is gone on with. To be called as soon as this frame owns. */
-  takeOver(calls: readonly KeptCall[]): void;
+  /**
+   * Calls of the owner before: what the host has heard of them is gone on with, of those in `resumable` as of this frame's own. To be called before
+   * the phone has them.
+   */
+  takeOver(calls: readonly KeptCall[], resumable: ReadonlySet<CallId>): void;
   /** Puts down again what the next owner would have to know. */
   keep(): void;
   stop(): void;
@@ -194,15 +197,19 @@ export function startHostBridge(options: HostBridgeOptions): HostBridge {
     host.onLookedAt?.(() => phone.lookedAt()) ?? (() => undefined),
   ];
   return {
-    takeOver(calls) {
+    takeOver(calls, resumable) {
       for (const { call, told: step, pageCreatesLog, logId } of calls) {
-        if (told.has(call.id)) continue;
-        // Of a call the host never heard of it hears nothing any more.
-        const telling: Telling = { call, step: 'ended', pageCreatesLog, logId, behind: step === null ? [] : null };
+        // One that goes on and the host never heard of begins for it now.
+        if (told.has(call.id) || (step === null && resumable.has(call.id))) continue;
+        // Of one that does not go on it hears nothing any more.
+        const behind = step === null ? [] : null;
+        const over = call.end?.outcome;
+        const telling: Telling = { call, step: step ?? 'started', pageCreatesLog, logId, behind };
         told.set(call.id, telling);
         if (pageCreatesLog) remember(call.id, logId);
-        const outcome = call.end?.outcome;
-        if (step !== 'ended' && outcome !== undefined) say(telling, (words) => host.callEnded(words, outcome));
+        if (over === undefined || step === 'ended') continue;
+        telling.step = 'ended';
+        say(telling, (words) => host.callEnded(words, over));
       }
     },
     keep,

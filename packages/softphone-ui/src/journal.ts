@@ -46,6 +46,8 @@ export interface Journal {
   openCalls(): Promise<readonly OpenCall[]>;
   /** The page that holds the open calls is alive. */
   sawOpenCalls(): Promise<void>;
+  /** Another device goes on with the open calls, and tells their end. */
+  dropOpenCalls(): Promise<void>;
   /** Told after every change made through this object. */
   onChanged(listener: () => void): () => void;
   close(): void;
@@ -122,6 +124,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     refused: async () => [...(await orElse(stored.refused(), [])), ...(await memory.refused())],
     openCalls: async () => [...(await orElse(stored.openCalls(), [])), ...(await memory.openCalls())],
     sawOpenCalls: () => orElse(stored.sawOpenCalls(), undefined),
+    dropOpenCalls: () => orElse(stored.dropOpenCalls(), undefined),
     async counts() {
       const disk = await orElse(stored.counts(), { waiting: 0, refused: 0 });
       const ram = await memory.counts();
@@ -220,6 +223,11 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
       last = written.catch(() => undefined);
       return written;
     },
+    dropOpenCalls() {
+      const dropped = last.then(() => db.clear('open'));
+      last = dropped.catch(() => undefined);
+      return dropped;
+    },
     async counts() {
       const transaction = db.transaction('events');
       const states = transaction.store.index('state');
@@ -317,6 +325,7 @@ export function createMemoryJournal(source: string): Journal {
     // A page that begins has nothing in memory: no call of an earlier page can be open here.
     openCalls: () => Promise.resolve([]),
     sawOpenCalls: () => Promise.resolve(),
+    dropOpenCalls: () => Promise.resolve(),
     counts: () => {
       const refused = events.filter((event) => event.state === 'refused').length;
       return Promise.resolve({ waiting: events.length - refused, refused });

@@ -1,12 +1,11 @@
 /**
- * The owner's calls and what the host has heard of each, put down in this partition's storage while they last: whoever owns the phone next (the
- * same page loaded anew, another frame) opens their wrap-ups again and goes on telling the host where the one before stopped. Owns that one
- * entry, and that those of others go. Must never keep a call whose wrap-up is submitted, nor of a call what its wrap-up does not need: not the
- * digits that were sent (a PIN, a card), not its dialog, not the matches nobody chose.
+ * What the next owner of the phone has to know of the calls, as text: whoever owns it next (the same page loaded anew, another frame, another
+ * device) takes up what is still up, opens the wrap-ups of the rest, and goes on telling the host where the one before stopped. Owns that shape,
+ * and the check of what comes back. Must never hold the digits that were sent (a PIN, a card), nor of a call that is over what its wrap-up does
+ * not need. With a dialog in it the text takes the call: it is sealed wherever it is kept, never shown or logged.
  */
 import type { CallOutcome } from '@patchcord/call-protocol';
-import { type CallState, readCalls } from '@patchcord/phone-engine';
-import { texts } from './texts.ts';
+import { type CallState, type KeptDialog, readCalls, readDialogs } from '@patchcord/phone-engine';
 
 /** `started`, `answered`, `ended`: the last step the host has heard. */
 export type ToldStep = 'started' | 'answered' | 'ended';
@@ -20,120 +19,85 @@ export interface KeptCall {
   readonly logId: string | null;
 }
 
-export interface KeptCalls {
-  /** What the owner before left, and when it was last seen alive (epoch ms); empty when that is long ago. */
-  read(): { readonly at: number; readonly calls: readonly KeptCall[] };
-  write(calls: readonly KeptCall[]): void;
-  /** Whoever wrote it, nothing stays: the agent leaves. */
-  clear(): void;
+export interface Kept {
+  /** When an owner was last seen alive with them, epoch ms. */
+  readonly at: number;
+  /** That was the moment at which its page went. */
+  readonly leaves: boolean;
+  readonly calls: readonly KeptCall[];
+  readonly dialogs: readonly KeptDialog[];
 }
+
+export const nothingKept: Kept = { at: 0, leaves: false, calls: [], dialogs: [] };
 
 /** A wrap-up nobody came back to for this long is not opened again, ms: its log is written without it. */
-const keptMs = 3_600_000;
+export const keptMs = 3_600_000;
 
-/** Every key begins so; the agent follows. */
-const prefix = 'patchcord-calls:';
+/**
+ * A call is taken up this long after an owner of it was last seen alive, ms. The far end keeps it: FreeSWITCH held a bridged call for all of the
+ * 100 s that were watched, rtpengine and Asterisk go by the sound of the far side, which flows on, and a session timer (RFC 4028) runs 90 s at
+ * least. But nobody holds a silent line for two minutes, and a microphone must not open by itself on a call the agent gave up.
+ */
+export const takeUpMs = 120_000;
 
-/** At the start of the page, whoever signs in: what nobody came back to goes. `isOver`: instead of its age. */
-export function sweepKeptCalls(
-  storage: () => Storage,
+/** What a message to the relay carries of it, in characters (`line.keep`). */
+export const mostKeptText = 48_000;
+
+/** As text. `most`: names that were found and not chosen are left out where it would be longer; they are looked for again. */
+export function textOfKept(
+  { calls, dialogs }: Pick<Kept, 'calls' | 'dialogs'>,
+  at = 0,
+  most = Number.POSITIVE_INFINITY,
+): string {
+  const text = JSON.stringify({ at, calls: calls.map(reduced), dialogs });
+  if (text.length <= most) return text;
+  const bare = calls.map((kept) => ({ ...kept, call: { ...kept.call, matches: [] } }));
+  return JSON.stringify({ at, calls: bare.map(reduced), dialogs });
+}
+
+/**
+ * What such a text says at `now`; empty for what is no such text, or too old. Dialogs that are too old to be taken up are left out.
+ * @param seen when its owner was seen last; absent: the text says so
+ */
+export function readKept(
+  text: string | null,
   now: number,
-  isOver: (key: string, at: unknown) => boolean = (_, at) => !isYoung(at, now),
-): void {
+  seen?: { readonly at: number; readonly leaves?: boolean },
+): Kept {
   try {
-    const stored = storage();
-    for (const key of Object.keys(stored)) {
-      if (key.startsWith(prefix) && isOver(key, timeOf(stored.getItem(key)))) stored.removeItem(key);
-    }
+    const { at: said, calls, dialogs } = JSON.parse(text ?? '{}') as Partial<Record<keyof Kept, unknown>>;
+    const at = seen?.at ?? said;
+    if (!isYoung(at, now) || !Array.isArray(calls)) return nothingKept;
+    const young = Math.abs(now - at) < takeUpMs;
+    return {
+      at,
+      leaves: seen?.leaves === true,
+      calls: calls.flatMap(readKeptCall),
+      dialogs: young ? readDialogs(dialogs) : [],
+    };
   } catch {
-    // Storage that can't be read keeps nothing either.
+    return nothingKept;
   }
 }
 
-function timeOf(text: string | null): unknown {
-  try {
-    return (JSON.parse(text ?? '') as { at?: unknown } | null)?.at;
-  } catch {
-    return undefined;
-  }
-}
-
-function isYoung(at: unknown, now: number): at is number {
+export function isYoung(at: unknown, now: number): at is number {
   return typeof at === 'number' && Math.abs(now - at) < keptMs;
 }
 
-/** For one agent, known by `agent`; whoever had this phone before is gone, and so are their calls. Where storage is refused nothing is kept. */
-export function createKeptCalls(storage: () => Storage, agent: string, now: () => number): KeptCalls {
-  const key = prefix + agent;
-  let written = false;
-  function clear(): void {
-    written = false;
-    try {
-      storage().removeItem(key);
-    } catch {
-      // Nothing was kept.
-    }
-  }
-  sweepKeptCalls(storage, now(), (other) => other !== key);
-  return {
-    clear,
-    read() {
-      try {
-        const { at, calls } = JSON.parse(storage().getItem(key) ?? '{}') as { at?: unknown; calls?: unknown };
-        if (isYoung(at, now()) && Array.isArray(calls)) {
-          written = true;
-          return { at, calls: calls.flatMap(readKept) };
-        }
-        storage().removeItem(key);
-      } catch {
-        // Nothing to read is nothing left.
-      }
-      return { at: 0, calls: [] };
-    },
-    write(calls) {
-      if (calls.length === 0) {
-        if (written) clear();
-        return;
-      }
-      written = true;
-      try {
-        storage().setItem(key, JSON.stringify({ at: now(), calls: calls.map(reduced) }));
-      } catch {
-        // Full or forbidden: the next owner starts without.
-      }
-    },
-  };
-}
-
-/** What the wrap-up needs. The note is among it: saved without, the log would lose it. */
+/** The note is among it: saved without, the log would lose it. */
 function reduced(kept: KeptCall): KeptCall {
-  return { ...kept, call: { ...kept.call, digits: '', sipCallId: null, matches: [], transfer: null, trouble: null } };
+  const call = { ...kept.call, digits: '', trouble: null };
+  if (call.phase !== 'ended') return { ...kept, call };
+  return { ...kept, call: { ...call, sipCallId: null, matches: [], transfer: null } };
 }
 
-function readKept(value: unknown): readonly KeptCall[] {
+function readKeptCall(value: unknown): readonly KeptCall[] {
   const { call, told, pageCreatesLog, logId } = (value ?? {}) as Readonly<Record<string, unknown>>;
   const [known] = readCalls([call]);
   if (known === undefined) return [];
   const step = (['started', 'answered', 'ended'] as const).find((one) => one === told) ?? null;
   const log = typeof logId === 'string' && logId.length <= 80 ? logId : null;
   return [{ call: known, told: step, pageCreatesLog: pageCreatesLog === true, logId: log }];
-}
-
-/** A call as it is once the page that had it is gone: over, its time for the wrap-up beginning now. */
-export function overWithItsPage(call: CallState, endedAt: number, now: number): CallState {
-  if (call.phase === 'ended') return { ...call, wrapUpSince: now };
-  const end = { outcome: outcomeOfLeft(call.answeredAt !== null, call.direction), reason: texts.pageClosedInCall };
-  return {
-    ...call,
-    phase: 'ended',
-    hold: 'off',
-    farHold: false,
-    transfer: null,
-    trouble: null,
-    endedAt: Math.max(endedAt, call.answeredAt ?? call.startedAt),
-    wrapUpSince: now,
-    end: { ...end, by: 'network' },
-  };
 }
 
 /** What became of a call whose page went, as far as that can be known. */

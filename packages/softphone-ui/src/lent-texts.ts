@@ -1,6 +1,5 @@
 /**
- * The words that what is loaded later, the self-test above all, shares with the rest of the panel. Owns no word itself. They are handed over one by one: with `texts` as a whole in
- * other hands the minifier could no longer put each word where it is used, which costs 2 kB gzip.
+ * The words that the self-test and the later screens share with the rest of the panel. Owns no word itself.
  */
 import { texts } from './texts.ts';
 

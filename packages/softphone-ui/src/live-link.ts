@@ -25,6 +25,10 @@ export type LiveStatus = 'closed' | 'away' | 'joining' | 'joined';
 export type LiveSocket = Pick<WebSocket, 'send' | 'close' | 'onopen' | 'onmessage' | 'onclose' | 'onerror'>;
 export type OpenSocket = (url: string) => LiveSocket;
 
+/** Of the agent's line, and between the agent's devices. */
+export type LineSaying = Extract<PanelMessage, { readonly type: `line.${string}` | 'frames.say' }>;
+export type LineNews = Extract<RelayMessage, { readonly type: `line.${string}` | 'frames.said' }>;
+
 export interface LiveLink {
   status(): LiveStatus;
   onStatus(listener: (status: LiveStatus) => void): () => void;
@@ -37,6 +41,9 @@ export interface LiveLink {
   onAcknowledged(listener: (ids: readonly string[]) => void): () => void;
   onRefused(listener: (id: string, message: string) => void): () => void;
   onEvent(listener: (event: WireEvent) => void): () => void;
+  /** Says something of the line; false when the link is not joined, and then nothing was sent. */
+  sayOfLine(message: LineSaying): boolean;
+  onLine(listener: (news: LineNews) => void): () => void;
   /** Connects at once instead of at the next planned attempt: the network came back, or the agent signed in again. */
   nudge(): void;
   /** The socket looks dead (an acknowledgement is overdue): drop it and connect anew. */
@@ -68,6 +75,7 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
   const acknowledgedListeners = new Set<(ids: readonly string[]) => void>();
   const refusedListeners = new Set<(id: string, message: string) => void>();
   const eventListeners = new Set<(event: WireEvent) => void>();
+  const lineListeners = new Set<(news: LineNews) => void>();
   const gaps = createLiveGaps(options.callEvents, tell);
   let status: LiveStatus = 'closed';
   let socket: LiveSocket | null = null;
@@ -186,6 +194,12 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
         if (event !== null && gaps.heard(event, message.seq)) tell(event);
         return;
       }
+      case 'line.yours':
+      case 'line.elsewhere':
+      case 'line.free':
+      case 'frames.said':
+        for (const listener of [...lineListeners]) listener(message);
+        return;
       case 'error':
         // What else the relay can't do just now it says, and keeps the socket or closes it; unacknowledged events are sent again.
         if (!message.code.startsWith('identity.')) return;
@@ -200,6 +214,8 @@ export function createLiveLink(options: LiveLinkOptions): LiveLink {
     onAcknowledged: (listener) => subscribe(acknowledgedListeners, listener),
     onRefused: (listener) => subscribe(refusedListeners, listener),
     onEvent: (listener) => subscribe(eventListeners, listener),
+    sayOfLine: (message) => status === 'joined' && send(message),
+    onLine: (listener) => subscribe(lineListeners, listener),
     open() {
       if (status !== 'closed') return;
       setStatus('away');

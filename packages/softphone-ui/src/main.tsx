@@ -7,18 +7,19 @@ import './panel.css';
 import type { CreatePanelHost } from '@patchcord/crm-adapters/panel';
 import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-engine';
 import { createSound } from '@patchcord/phone-engine/audio';
-import { createSipPort } from '@patchcord/phone-engine/sip';
+import { createSipPort, createWorkerClock } from '@patchcord/phone-engine/sip';
 import { createMissedMark } from './call-history.ts';
 import { createCallerIdMark } from './caller-id.ts';
 import { readDevice } from './device.ts';
 import { openJournal } from './journal.ts';
-import { createKeptCalls, sweepKeptCalls } from './kept-calls.ts';
 import { createForwardingMark } from './kept-forwarding.ts';
 import { createLeftNotes } from './left-notes.ts';
+import { createLineLease } from './line-lease.ts';
 import { watchMicrophonePermission } from './microphone-permission.ts';
 import { mountPanel } from './mount-panel.tsx';
 import { createPanel } from './panel.ts';
 import { createRelayClient } from './relay-client.ts';
+import { createSealedCalls, sweepSealedCalls } from './sealed-calls.ts';
 import { createSessionHandover } from './session-handover.ts';
 import { openSessionKey } from './session-key.ts';
 import { createSignInWindow } from './sign-in-window.ts';
@@ -48,9 +49,18 @@ export function openPanel(createHost: CreatePanelHost): void {
     hostOrigins: (page.hostOrigins ?? '').split(/\s+/).filter((origin) => origin !== ''),
     audience: relayOrigin,
   });
-  sweepKeptCalls(storage, clock.now());
+  void sweepSealedCalls(clock.now());
   const device = readDevice(storage);
   const sound = createSound(window);
+  const relay = createRelayClient({
+    origin: relayOrigin,
+    device,
+    clock,
+    fetch: (input, init) => fetch(input, init),
+    openSocket: (url) => new WebSocket(url),
+    openKey: openSessionKey,
+    proveIdentity: () => host.proveIdentity(),
+  });
   const panel = createPanel({
     host,
     device,
@@ -58,20 +68,13 @@ export function openPanel(createHost: CreatePanelHost): void {
     sound,
     openSignIn: createSignInWindow(window, relayOrigin),
     hostOrigin: hostOriginOf(window),
-    relay: createRelayClient({
-      origin: relayOrigin,
-      device,
-      clock,
-      fetch: (input, init) => fetch(input, init),
-      openSocket: (url) => new WebSocket(url),
-      openKey: openSessionKey,
-      proveIdentity: () => host.proveIdentity(),
-    }),
+    relay,
     openHandover: (audience) => createSessionHandover({ openChannel, name: `${host.crm}:${audience}`, clock }),
     sharePhone: (name, sharing) =>
       joinSharedPhone({
         ...sharing,
         name,
+        lease: createLineLease({ live: relay.live, device, clock: createWorkerClock() }),
         createOwner: () => createPhone({ sip: createSipPort({ sound }), clock, sound }),
         locks: navigator.locks,
         openChannel,
@@ -86,14 +89,20 @@ export function openPanel(createHost: CreatePanelHost): void {
     forwardingMark: (agent) => createForwardingMark(storage, `${agent.tenant}:${agent.id}`),
     callerIdMark: (agent) => createCallerIdMark(storage, `${agent.tenant}:${agent.id}`),
     missedMark: (agent) => createMissedMark(storage, `${agent.tenant}:${agent.id}`),
-    keptCalls: (agent) => createKeptCalls(storage, `${agent.tenant}:${agent.id}`, () => clock.now()),
+    sealedCalls: (agent) => createSealedCalls({ name: `${agent.tenant}:${agent.id}`, now: () => clock.now() }),
     leftNotes: (agent) =>
       createLeftNotes(window, () => sessionStorage, `patchcord-left-notes:${agent.tenant}:${agent.id}`),
     microphone: watchMicrophonePermission(document, navigator.permissions),
     ticker: createTicker(document),
+    isHidden: () => document.visibilityState === 'hidden',
   });
   mountPanel(findPlace(), panel, { reload: () => location.reload() });
   window.addEventListener('online', () => panel.nudge());
+  // No unload handler: it would keep the page out of the back-forward cache. A page that comes back from there has lost line and rank.
+  window.addEventListener('pagehide', () => panel.leave());
+  window.addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) location.reload();
+  });
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') panel.nudge();
   });

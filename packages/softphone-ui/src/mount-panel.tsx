@@ -12,7 +12,8 @@ import { CallQuestionCard } from './parts/call-question.tsx';
 import { UnfinishedCalls } from './parts/call-strips.tsx';
 import { Header, HelpPopover } from './parts/header.tsx';
 import { KnockingCall } from './parts/knocking-call.tsx';
-import { LaterPlace, loadLaterScreens } from './parts/later-place.tsx';
+import { fetchLaterScreens, LaterPlace, loadLaterScreens } from './parts/later-place.tsx';
+import { PhoneElsewhere } from './parts/phone-elsewhere.tsx';
 import { openByAddress, SelfTestPlace } from './parts/self-test-door.tsx';
 import { startQuickKeys } from './quick-keys.ts';
 import { CallScreen } from './screens/call-screen.tsx';
@@ -48,14 +49,20 @@ export function mountPanel(element: HTMLElement, panel: Panel, options: MountOpt
   };
 }
 
-/** The browser asks in its own words; ours would not be shown. Only the frame that holds the call asks. */
+/**
+ * The browser asks in its own words; ours would not be shown. Only the frame that holds the call asks, and only where the next page would not take
+ * it up: in a window of its own leaving means closing, and no page comes after it.
+ */
 function askBeforeLeaving(page: Document, panel: Panel): () => void {
   const view = page.defaultView;
+  const stands = (view?.top?.opener ?? null) !== null;
   const ask = (event: BeforeUnloadEvent) => event.preventDefault();
   return effect(() => {
     const stage = panel.stage.value;
     // A listener that is always there would keep the page out of the back-forward cache.
-    if (stage.kind === 'ready' && stage.model.wouldEndCall.value) view?.addEventListener('beforeunload', ask);
+    const model = stage.kind === 'ready' ? stage.model : null;
+    if ((stands ? model?.wouldEndCall : model?.wouldLoseCall)?.value === true)
+      view?.addEventListener('beforeunload', ask);
     else view?.removeEventListener('beforeunload', ask);
   });
 }
@@ -97,7 +104,8 @@ function Phone({
   const question = model.callQuestion.value;
   const main = useFocusRescue();
   const called = screen.kind === 'incoming' || screen.kind === 'call';
-  // After the call comes its wrap-up: it is there by then.
+  useEffect(fetchLaterScreens, []);
+  // Where that failed, or a call was quicker.
   useEffect(() => {
     if (called) void loadLaterScreens();
   }, [called]);
@@ -105,6 +113,7 @@ function Phone({
     <div class="panel" data-screen={screen.kind}>
       <Header model={model} />
       <main ref={main} class="main" tabIndex={-1}>
+        <PhoneElsewhere model={model} />
         <Banners panel={panel} reload={reload} />
         <NoticeLine model={model} />
         {knocking.map((call) => (

@@ -4,13 +4,8 @@
  * only when the number is valid in its country: `200` would parse to +1200. Must never guess a country that nobody named.
  */
 import { type E164, E164Schema, type Party, type Profile } from '@patchcord/call-protocol';
-import parsePhoneNumber, {
-  type CountryCode,
-  type MetadataJson,
-  type PhoneNumber,
-  validatePhoneNumberLength,
-} from 'libphonenumber-js/core';
 import * as v from 'valibot';
+import { type PlannedNumber, readNumberingPlans } from './numbering-plan.ts';
 import { texts } from './texts.ts';
 
 /** What a typed number turned out to be. `target` is the Request-URI's user part; `afterAnswer` are digits to send once answered. */
@@ -44,20 +39,15 @@ const withheldNames = new Set(['', 'anonymous', 'restricted', 'unavailable', 'un
 
 /** Reads numbers by the rules of one profile. */
 export function createNumbers(settings: Profile['numbers']): Numbers {
-  const metadata = readMetadata(settings.metadata);
+  const plans = readNumberingPlans(settings.metadata);
   const home = settings.country.toUpperCase();
 
-  function knows(country: string): country is CountryCode {
-    return metadata !== null && Object.hasOwn(metadata.countries, country);
-  }
-
-  function parse(text: string, country: string): PhoneNumber | null {
-    if (metadata === null) return null;
+  function parse(digits: string, country: string): PlannedNumber | null {
     try {
-      const options = knows(country) ? { defaultCountry: country, extract: false } : { extract: false };
-      return parsePhoneNumber(text, options, metadata) ?? null;
+      const parsed = plans?.parse(digits, country);
+      return typeof parsed === 'object' ? parsed : null;
     } catch {
-      // The library throws on metadata that lacks a country it reaches for: then the number is taken as typed.
+      // Metadata that is not what it should be: then the number is taken as typed.
       return null;
     }
   }
@@ -79,9 +69,9 @@ export function createNumbers(settings: Profile['numbers']): Numbers {
     const zone = country.toUpperCase();
     const parsed = parse(compact, zone);
     // "0044…": the way out of the country, and then a number whose plan did not travel along.
-    const abroad = international || parsed?.isValid() ? null : behindWayOut(compact, zone);
+    const abroad = international || parsed?.valid ? null : behindWayOut(compact, zone);
     if (abroad !== null) return read(`+${abroad}${afterAnswer}`, country);
-    if (parsed?.isValid()) {
+    if (parsed?.valid) {
       const e164 = readE164(parsed.number);
       if (e164 !== null) return accept(e164, e164, format(e164), afterAnswer);
     }
@@ -96,29 +86,22 @@ export function createNumbers(settings: Profile['numbers']): Numbers {
 
   /** What stands behind the digits with which one dials out of a country; null when it does not begin with them. */
   function behindWayOut(compact: string, zone: string): string | null {
-    const [, wayOut = '00'] = knows(zone) ? (metadata?.countries[zone] ?? []) : [];
-    return new RegExp(`^(?:${wayOut})([1-9]\\d{6,14})$`).exec(compact)?.[1] ?? null;
+    return new RegExp(`^(?:${plans?.wayOutOf(zone) ?? '00'})([1-9]\\d{6,14})$`).exec(compact)?.[1] ?? null;
   }
 
   /** Whether a numbering plan is at hand for this text and says no. */
   function refusedByPlan(compact: string, country: string): boolean {
-    if (metadata === null) return false;
-    if (!compact.startsWith('+')) return knows(country);
-    return Object.keys(metadata.country_calling_codes).some((code) => compact.startsWith(`+${code}`));
+    if (plans === null) return false;
+    return compact.startsWith('+') ? plans.knowsCodeOf(compact) : plans.knows(country);
   }
 
   function whyInvalid(compact: string, country: string): string {
-    if (metadata === null) return texts.numberLength;
-    try {
-      const options = knows(country) ? { defaultCountry: country } : {};
-      const problem = validatePhoneNumberLength(compact, options, metadata);
-      if (problem === 'TOO_SHORT') return texts.numberTooShort;
-      if (problem === 'TOO_LONG') return texts.numberTooLong;
-      if (problem === 'INVALID_COUNTRY') return texts.numberUnknownCountry;
-    } catch {
-      return texts.numberLength;
-    }
-    if (digitCount(compact) > 15) return texts.numberTooLong;
+    if (plans === null) return texts.numberLength;
+    const parsed = plans.parse(compact, country);
+    if (parsed === null) return texts.numberUnknownCountry;
+    const problem = typeof parsed === 'string' ? parsed : parsed.lengthProblem;
+    if (problem === 'too-short') return texts.numberTooShort;
+    if (problem === 'too-long' || digitCount(compact) > 15) return texts.numberTooLong;
     return compact.startsWith('+') ? texts.numberNotInPlan : texts.numberNotInCountry(country);
   }
 
@@ -130,8 +113,8 @@ export function createNumbers(settings: Profile['numbers']): Numbers {
   function format(number: string): string {
     if (withheldNames.has(number.trim().toLowerCase())) return texts.withheldNumber;
     if (!number.startsWith('+') && digitCount(number) <= shortNumberDigits) return number;
-    const parsed = parse(number, home);
-    if (parsed === null || !parsed.isValid()) return number;
+    const parsed = parse(number.replaceAll(/[\s().\-/]/g, ''), home);
+    if (!parsed?.valid) return number;
     return parsed.country === home ? parsed.formatNational() : parsed.formatInternational();
   }
 
@@ -194,11 +177,4 @@ function digitCount(text: string): number {
 function readE164(text: string): E164 | null {
   const result = v.safeParse(E164Schema, text);
   return result.success ? result.output : null;
-}
-
-/** Metadata travels inside the profile as plain JSON; anything that is not metadata means that numbers stay as typed. */
-function readMetadata(value: Record<string, unknown>): MetadataJson | null {
-  const { countries, country_calling_codes: codes } = value;
-  const isRecord = (part: unknown) => typeof part === 'object' && part !== null;
-  return isRecord(countries) && isRecord(codes) ? (value as unknown as MetadataJson) : null;
 }

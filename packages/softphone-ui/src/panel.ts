@@ -12,17 +12,18 @@ import {
   type SignInWay,
 } from '@patchcord/call-protocol';
 import type { PanelHost } from '@patchcord/crm-adapters/panel';
-import type { ClockPort, SharedPhone, SoundPort } from '@patchcord/phone-engine';
+import type { ClockPort, SharedPhone, SharedPhoneOptions, SoundPort } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { MissedMark } from './call-history.ts';
 import type { CallerIdMark } from './caller-id.ts';
 import type { Journal } from './journal.ts';
-import type { KeptCalls } from './kept-calls.ts';
+import { nothingKept } from './kept-calls.ts';
 import type { ForwardingMark } from './kept-forwarding.ts';
 import { giveBackNotes, type LeftNotes } from './left-notes.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
 import type { RelayClient } from './relay-client.ts';
+import type { SealedCalls } from './sealed-calls.ts';
 import type { SelfTestSubject } from './self-checks.ts';
 import { noHandover, type SessionHandover } from './session-handover.ts';
 import type { OpenSignIn } from './sign-in-window.ts';
@@ -65,6 +66,8 @@ export interface Panel {
   signInBy(way: SignInWay): Promise<void>;
   /** The network is back: what waits for its next attempt makes it now. */
   nudge(): void;
+  /** The page goes, or is put aside. */
+  leave(): void;
   forgetRefused(): Promise<void>;
   forgetUnlogged(): void;
   /** Opens the window with the phone, where this frame needs one. Must be called while a click is handled. */
@@ -88,7 +91,7 @@ export interface PanelOptions {
   readonly hostOrigin: string;
   readonly device: DeviceId;
   /** Joins the phone of one agent; `name` is the same in every frame of that agent. */
-  readonly sharePhone: (name: string, sharing: { readonly mayOwn: boolean }) => SharedPhone;
+  readonly sharePhone: (name: string, sharing: PhoneSharing) => SharedPhone;
   readonly openJournal: (agent: Agent) => Promise<Journal>;
   readonly missedMark: (agent: Agent) => MissedMark;
   /** Absent: the choice is not kept. */
@@ -97,19 +100,26 @@ export interface PanelOptions {
   /** What was being typed when the page went. */
   readonly leftNotes: (agent: Agent) => LeftNotes;
   /** The owner's calls, for the next owner; absent: nothing is kept. */
-  readonly keptCalls?: (agent: Agent) => KeptCalls;
+  readonly sealedCalls?: (agent: Agent) => SealedCalls;
   readonly microphone: ReadonlySignal<MicrophonePermission>;
   readonly sound: SoundPort | null;
   readonly openMeter?: OpenMeter;
   readonly clock: ClockPort;
   readonly ticker: Ticker;
   readonly random?: () => number;
+  /** Nobody can see this page. Absent: it is always seen. */
+  readonly isHidden?: () => boolean;
 }
 
-const noKeptCalls: KeptCalls = {
-  read: () => ({ at: 0, calls: [] }),
-  write: () => undefined,
-  clear: () => undefined,
+/** What the panel says to a phone that is shared. */
+export type PhoneSharing = Pick<SharedPhoneOptions, 'mayOwn' | 'handedOver' | 'takingUp'>;
+
+const noSealedCalls: SealedCalls = {
+  lasts: () => false,
+  read: () => Promise.resolve(nothingKept),
+  write: () => Promise.resolve(),
+  seen: () => undefined,
+  clear: () => Promise.resolve(),
 };
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
@@ -124,7 +134,7 @@ export function createPanel(options: PanelOptions): Panel {
   const ways = signal<readonly SignInWay[]>([]);
   let lineServer: string | null = null;
   let handover = noHandover;
-  let keptCalls = noKeptCalls;
+  let sealedCalls = noSealedCalls;
   let ending: (() => Promise<void>) | null = null;
   let wakeRetry: (() => void) | null = null;
   let closed = false;
@@ -274,7 +284,7 @@ export function createPanel(options: PanelOptions): Panel {
     } finally {
       await close();
       // Who signs out leaves nothing of their calls behind.
-      keptCalls.clear();
+      await sealedCalls.clear();
       stage.value = { kind: 'left' };
     }
   }
@@ -289,13 +299,16 @@ export function createPanel(options: PanelOptions): Panel {
     host.stop();
   }
 
-  /** Signed in: everything an agent needs, then the phone. */
+  /** Signed in: everything an agent needs, then the phone. What does not need the profile is under way while that is. */
   async function enter(): Promise<void> {
     opening('profile');
+    const mayOwn = host.holdsLine?.() !== 'never';
+    const { ahead, firstCredentials, opened } = goAhead(mayOwn);
     let loaded: Profile;
     try {
       loaded = await insist('profile', relay.profile);
     } catch (error) {
+      void opened?.then((journal) => journal.close());
       if (errorCode(error) === 'identity.required') askAgent();
       else halt(error);
       return;
@@ -303,10 +316,13 @@ export function createPanel(options: PanelOptions): Panel {
     opening('phone');
     const { agent } = loaded;
     const profile = signal(loaded);
-    const journal = await options.openJournal(agent);
-    const mayOwn = host.holdsLine?.() !== 'never';
-    const phone = options.sharePhone(`${loaded.tenant.id}:${agent.id}`, { mayOwn });
-    keptCalls = options.keptCalls?.(agent) ?? noKeptCalls;
+    sealedCalls = ahead ?? options.sealedCalls?.(agent) ?? noSealedCalls;
+    const journal = await (opened ?? options.openJournal(agent));
+    const phone = options.sharePhone(`${loaded.tenant.id}:${agent.id}`, {
+      mayOwn,
+      handedOver: async (handed) => (await wiring.value?.handedOver(handed)) ?? null,
+      takingUp: () => wiring.value?.takingUp() ?? null,
+    });
     const model = createSoftphoneModel({
       phone,
       profile,
@@ -317,6 +333,7 @@ export function createPanel(options: PanelOptions): Panel {
       ticker: options.ticker,
       missedMark: options.missedMark(agent),
       callerIdMark: options.callerIdMark?.(agent) ?? null,
+      keepsCalls: sealedCalls.lasts,
       signOut: host.can.proveIdentity ? null : signOut,
       recordOpened: (call, record) => void journal.append(recordOpened(call, record, clock.now())),
     });
@@ -324,7 +341,10 @@ export function createPanel(options: PanelOptions): Panel {
       if (event.name === 'line.ready') lineServer = event.data.server ?? null;
     });
     const forwarding = options.forwardingMark?.(agent) ?? null;
-    const wired = wirePhone({ ...options, forwarding, handover, keptCalls, random, phone, model, journal, profile });
+    const wired = wirePhone({
+      ...options,
+      ...{ forwarding, handover, sealedCalls, firstCredentials, random, phone, model, journal, profile },
+    });
     wiring.value = wired;
     const left = options.leftNotes(agent);
     giveBackNotes(left, phone, model.writeNote, journal);
@@ -338,6 +358,20 @@ export function createPanel(options: PanelOptions): Panel {
     };
     stage.value = { kind: 'ready', model };
     void model.history.reload();
+  }
+
+  /** Who the agent is says the session. Where a call waits to be taken up every millisecond is silence for the far side. */
+  function goAhead(mayOwn: boolean) {
+    const agent = relay.session()?.agent;
+    if (agent === undefined) return { ahead: null, firstCredentials: null, opened: null };
+    relay.live.open();
+    const ahead = options.sealedCalls?.(agent) ?? noSealedCalls;
+    const opened = options.openJournal(agent);
+    const firstCredentials = mayOwn
+      ? ahead.read().then(({ dialogs }) => (dialogs.length === 0 ? null : relay.credentials()))
+      : null;
+    firstCredentials?.catch(() => undefined);
+    return { ahead, firstCredentials, opened };
   }
 
   return {
@@ -354,6 +388,7 @@ export function createPanel(options: PanelOptions): Panel {
       wakeRetry?.();
       wiring.value?.nudge();
     },
+    leave: () => wiring.value?.leave(),
     forgetRefused: async () => wiring.value?.forgetRefused(),
     forgetUnlogged: () => wiring.value?.forgetUnlogged(),
     openPhoneWindow() {

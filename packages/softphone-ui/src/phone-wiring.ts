@@ -15,21 +15,22 @@ import type {
   WireEvent,
 } from '@patchcord/call-protocol';
 import type { LogCreation, PanelHost } from '@patchcord/crm-adapters/panel';
-import type { ClockPort, OwnedPhone, SharedPhone } from '@patchcord/phone-engine';
+import type { ClockPort, HandedOver, OwnedPhone, SharedPhone } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { type CredentialKeeper, type CredentialTrouble, createCredentialKeeper } from './credential-keeper.ts';
 import { createDialAsked } from './dial-asked.ts';
 import { startHostBridge } from './host-bridge.ts';
 import type { Journal, RefusedEvent } from './journal.ts';
-import { type KeptCalls, overWithItsPage } from './kept-calls.ts';
+import { createKeeping } from './keeping.ts';
 import { type ForwardingMark, keepForwarding } from './kept-forwarding.ts';
-import { endLeftCalls, seenEveryMs, watchOwnCalls } from './left-calls.ts';
+import { watchOwnCalls } from './left-calls.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PageLink, startPageLink } from './page-link.ts';
 import { accountOf, rulesOf, watchingOf } from './phone-setup.ts';
 import { type Publishing, startPublishing } from './publishing.ts';
 import type { RelayClient } from './relay-client.ts';
+import type { SealedCalls } from './sealed-calls.ts';
 import type { SessionHandover } from './session-handover.ts';
 import type { SoftphoneModel } from './softphone-model.ts';
 import { texts } from './texts.ts';
@@ -39,9 +40,18 @@ export interface PhoneWiring {
   readonly troubles: ReadonlySignal<readonly Trouble[]>;
   /** The network is back: what waits for its next attempt makes it now. */
   nudge(): void;
+  /**
+   * The page goes, or is put aside. Whoever answered a call that this phone is still placing would answer nobody: it is taken back. Of the others
+   * nothing is said to the network: the next page takes them up.
+   */
+  leave(): void;
   /** The agent has read about the refused events. */
   forgetRefused(): Promise<void>;
   forgetUnlogged(): void;
+  /** This frame gave the phone away: what the next owner must know is written down, and returned for the relay. */
+  handedOver(handed: HandedOver): Promise<string | null>;
+  /** What the owner before left is being taken up; null where this frame is no owner. */
+  takingUp(): Promise<void> | null;
   stop(): void;
 }
 
@@ -51,7 +61,9 @@ export interface PhoneWiringOptions {
   readonly journal: Journal;
   readonly relay: RelayClient;
   readonly handover: SessionHandover;
-  readonly keptCalls: KeptCalls;
+  readonly sealedCalls: SealedCalls;
+  /** Asked for before this frame knew whether it owns: the keeper's first, where it is used at all. */
+  readonly firstCredentials?: Promise<Credentials | null> | null;
   /** Where the agent's forwarding is kept over a reload; null: nowhere. */
   readonly forwarding: ForwardingMark | null;
   readonly host: PanelHost;
@@ -60,6 +72,8 @@ export interface PhoneWiringOptions {
   readonly microphone: ReadonlySignal<MicrophonePermission>;
   readonly clock: ClockPort;
   readonly random: () => number;
+  /** Nobody can see this page. Absent: it is always seen. */
+  readonly isHidden?: () => boolean;
 }
 
 /** A relay that comes back this soon is not worth a banner. */
@@ -80,11 +94,21 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   const unlogged = signal<string | null>(null);
   let keeper: CredentialKeeper | null = null;
   let publishing: Publishing | null = null;
+  /** Ends the sending of what an earlier owner in this browser left. */
+  let stopRest: (() => void) | null = null;
+  let firstCredentials = options.firstCredentials ?? null;
   let stopWatchingCalls: (() => void) | null = null;
   let lineStatus = 'offline';
   let grace: unknown = null;
   let historyTimer: unknown = null;
   let stopped = false;
+
+  /** To be loaded as soon as somebody can see them: of fifty tabs one asks the relay, not all. */
+  const stale = new Set<'history' | 'toCall' | 'voicemail'>();
+  function reload(list: 'history' | 'toCall' | 'voicemail'): void {
+    if (options.isHidden?.() === true) stale.add(list);
+    else void model[list].reload();
+  }
 
   const troubles = computed(() =>
     troublesOf({
@@ -114,27 +138,36 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   /** The owner supplies the line and sends the journal; a mirror does neither. */
   function roleChanged(): void {
     const owned = phone.owned();
+    stopRest?.();
     if (owned === null) {
       keeper?.stop();
       publishing?.stop();
       keeper = null;
       publishing = null;
+      if (phone.role() === 'mirror' && phone.isHead()) sendRest();
       stopWatchingCalls?.();
       stopWatchingCalls = null;
+      keeping.letGo();
       credential.value = null;
       return;
     }
+    const taking = keeping.takeUp(owned);
     if (publishing === null) {
-      // Before the line is supplied: no call of this page can be among them yet.
-      void endLeftCalls(journal, () => clock.now()).then(reloadHistorySoon);
-      takeOver(owned);
-      stopWatchingCalls = watchOwnCalls(phone, journal, clock, bridge.keep);
+      stopWatchingCalls = watchOwnCalls(phone, journal, clock, () => keeping.seen(false));
       publishing = startPublishing({ journal, live: relay.live, clock });
     }
     if (keeper !== null || revoked.value !== null) return;
     keeper = createCredentialKeeper({
-      fetch: relay.credentials,
-      apply: (credentials, first) => supply(owned, credentials, first),
+      async fetch() {
+        const first = firstCredentials;
+        firstCredentials = null;
+        return (await first) ?? (await relay.credentials());
+      },
+      // The line finds its calls there.
+      apply: (credentials, first) =>
+        void taking.then(() => {
+          if (phone.owned() === owned && !stopped) supply(owned, credentials, first);
+        }),
       trouble: (trouble) => {
         credential.value = trouble;
         if (trouble?.code === 'credential.revoked') revoke(trouble.message);
@@ -145,19 +178,23 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     keeper.start();
   }
 
-  /** The calls of the owner before are over: their wrap-ups open again, and the host hears the rest of them. */
-  function takeOver(owned: OwnedPhone): void {
-    const { at, calls } = options.keptCalls.read();
-    const now = clock.now();
-    const over = calls.map((kept) => ({
-      ...kept,
-      call: overWithItsPage(kept.call, Math.min(now, at + seenEveryMs), now),
-    }));
-    bridge.takeOver(over);
-    // As at the end of any call: one that nobody answered has no wrap-up.
-    owned.restore(
-      over.flatMap(({ call }) => (call.direction === 'outbound' || call.answeredAt !== null ? [call] : [])),
-    );
+  /** The owner is on another device, with a journal of its own: what is left in this one nobody else sends. */
+  function sendRest(): void {
+    let sending: Publishing | null = null;
+    async function look(): Promise<void> {
+      const { waiting } = await journal.counts();
+      if (stopRest !== stop) return;
+      if (waiting === 0) stop();
+      else sending ??= startPublishing({ journal, live: relay.live, clock });
+    }
+    const stopLooking = journal.onChanged(() => void look());
+    function stop(): void {
+      stopLooking();
+      sending?.stop();
+      stopRest = null;
+    }
+    stopRest = stop;
+    void look();
   }
 
   function supply(owned: OwnedPhone, { sip, iceServers }: Credentials, first: boolean): void {
@@ -198,10 +235,10 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       stopGrace();
       relayShown.value = 'joined';
       model.duties.retry();
-      void model.toCall.reload();
-      void model.voicemail.reload();
+      reload('toCall');
+      reload('voicemail');
       keeper?.nudge();
-      if (model.history.status.value === 'failed') void model.history.reload();
+      if (model.history.status.value === 'failed') reload('history');
     } else if (status !== 'closed' && relayShown.value !== 'away') {
       grace ??= clock.setTimeout(() => {
         relayShown.value = 'away';
@@ -214,24 +251,24 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     switch (event.name) {
       case 'log.saved':
         if (event.call !== undefined) host.logSaved({ id: event.call }, event.data.logId);
-        void model.history.reload();
+        reload('history');
         return;
       case 'log.failed':
         if (!event.data.retrying) unlogged.value = texts.unloggedAdvice(event.data.reason);
-        void model.history.reload();
+        reload('history');
         return;
       case 'dial.asked':
         dialAsked(event.data);
         return;
       case 'to-call.changed':
-        void model.toCall.reload();
+        reload('toCall');
         return;
       case 'voicemail.received':
         model.notify('info', texts.newVoicemail(model.numbers.value.nameOf(event.data.from)));
-        void model.voicemail.reload();
+        reload('voicemail');
         return;
       case 'voicemail.changed':
-        void model.voicemail.reload();
+        reload('voicemail');
         return;
       case 'profile.changed':
         void reloadProfile();
@@ -247,7 +284,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     try {
       profile.value = await relay.profile();
       pageLink?.profileChanged();
-      void model.voicemail.reload();
+      reload('voicemail');
       const owned = phone.owned();
       if (owned !== null) setUp(owned);
     } catch {
@@ -257,7 +294,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
 
   function revoke(reason: string): void {
     revoked.value = reason;
-    options.keptCalls.clear();
+    keeping.end();
     keeper?.stop();
     keeper = null;
     if (phone.role() === 'owner') void phone.send({ type: 'line.disconnect' });
@@ -275,12 +312,13 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   function reloadHistorySoon(ended: number): void {
     if (ended === 0 || stopped) return;
     clock.clearTimeout(historyTimer);
-    historyTimer = clock.setTimeout(() => void model.history.reload(), historyDelayMs);
+    historyTimer = clock.setTimeout(() => reload('history'), historyDelayMs);
   }
 
   function phoneEvent(event: PhoneEvent): void {
     void journal.append(event);
     if (event.name === 'call.ended') reloadHistorySoon(1);
+    keeping.happened(event);
   }
 
   const dialAsked = createDialAsked({ phone, claim: relay.claimDial, dial: model.dialFromHost, clock });
@@ -307,6 +345,16 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
           clock,
         });
 
+  const keeping = createKeeping({
+    phone,
+    journal,
+    clock,
+    sealed: options.sealedCalls,
+    takeOver: (calls, resumable) => bridge.takeOver(calls, resumable),
+    keep: () => bridge.keep(),
+    ended: reloadHistorySoon,
+    notify: model.notify,
+  });
   const stopEvents = phone.onEvent(phoneEvent);
   const stopRole = phone.onRole(roleChanged);
   const bridge = startHostBridge({
@@ -320,10 +368,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     matchesFound: model.duties.addFromHost,
     logCreator: relay.logCreator,
     logMade,
-    keep(calls) {
-      // Who was sent away leaves nothing behind.
-      if (revoked.value === null) options.keptCalls.write(calls);
-    },
+    keep: keeping.keep,
   });
   const stops = [
     ...(options.forwarding === null
@@ -347,6 +392,8 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   ];
   handover.offer(relay.session());
   relay.live.open();
+  // It was opened while the profile was still on its way.
+  if (relay.live.status() === 'joined') relayChanged('joined');
   void readJournal();
   roleChanged();
 
@@ -355,6 +402,13 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     nudge() {
       relay.live.nudge();
       keeper?.nudge();
+      for (const list of stale) reload(list);
+      if (options.isHidden?.() !== true) stale.clear();
+    },
+    leave() {
+      for (const { id, phase } of phone.owned()?.state().calls ?? [])
+        if (phase === 'dialing' || phase === 'ringing') void phone.send({ type: 'call.hang-up', call: id });
+      keeping.seen(true);
     },
     async forgetRefused() {
       for (const { envelope } of refused.value) await journal.forget(envelope.id);
@@ -362,6 +416,8 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     forgetUnlogged() {
       unlogged.value = null;
     },
+    handedOver: keeping.handedOver,
+    takingUp: keeping.takingUp,
     stop() {
       stopped = true;
       clock.clearTimeout(historyTimer);
@@ -369,7 +425,9 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
       pageLink?.stop();
       keeper?.stop();
       publishing?.stop();
+      stopRest?.();
       stopWatchingCalls?.();
+      keeping.stop();
       stopGrace();
     },
   };

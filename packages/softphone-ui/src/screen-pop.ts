@@ -57,6 +57,10 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
     return at !== undefined && clock.now() - at < comesBackMs;
   }
 
+  function waitsForAnswer({ answeredAt, direction }: CallState): boolean {
+    return answeredAt === null && options.profile.value.screenPop[direction] === 'answer';
+  }
+
   /** The record is in front of the agent already. */
   function isShown(target: PopTarget): boolean {
     const shown = options.shown.value;
@@ -77,6 +81,8 @@ export function startScreenPop(options: ScreenPopOptions): () => void {
       // Whose place it takes is told at the beginning only.
       const before = known?.before ?? (call.replaces === null ? null : (decided.get(call.replaces) ?? null));
       if (known === undefined && continues(call, before)) decided.set(call.id, before);
+      // The owner before saw to it, but for what opens with an answer that is still to come.
+      if (known === undefined && call.recovering && !waitsForAnswer(call)) decided.set(call.id, null);
       seen.set(call.id, { number: numberOf(call), before });
       if (call.transfer !== null) transferred.set(numberOf(call), clock.now());
       if (decided.has(call.id)) continue;

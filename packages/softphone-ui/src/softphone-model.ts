@@ -27,6 +27,7 @@ import { createNotes } from './notes.ts';
 import { createNotices, type NoticeFace } from './notices.ts';
 import { createNumbers, type Numbers } from './numbers.ts';
 import { createOffice, type OfficeFace } from './office.ts';
+import { createPhonePlace, type PhonePlaceFace } from './phone-place.ts';
 import { isRecord } from './record-evidence.ts';
 import { createRecordOpening, type RecordFace } from './record-opening.ts';
 import { createRelatedRecords, type RelatedRecords } from './related-records.ts';
@@ -40,7 +41,14 @@ import { createVoicemailBox, type VoicemailBox } from './voicemail.ts';
 import { createWrapUps, type WrapUpFace } from './wrap-up.ts';
 
 /** Everything the screens read and do. */
-export interface SoftphoneModel extends DiallingFace, WrapUpFace, RecordFace, NoticeFace, OfficeFace, CallerIdFace {
+export interface SoftphoneModel
+  extends DiallingFace,
+    WrapUpFace,
+    RecordFace,
+    NoticeFace,
+    OfficeFace,
+    CallerIdFace,
+    PhonePlaceFace {
   readonly profile: ReadonlySignal<Profile>;
   readonly phone: ReadonlySignal<PhoneState>;
   readonly role: ReadonlySignal<PhoneRole>;
@@ -64,8 +72,10 @@ export interface SoftphoneModel extends DiallingFace, WrapUpFace, RecordFace, No
   readonly windowNews: ReadonlySignal<WindowNews | null>;
   /** Null where the host signs every page in by itself. */
   readonly signOut: (() => Promise<void>) | null;
-  /** A call is in progress here: leaving the page would end it. */
+  /** A call is in progress here: leaving the page would interrupt it. */
   readonly wouldEndCall: ReadonlySignal<boolean>;
+  /** One of them would be over for good: nobody has answered it yet, or nothing is kept for the next page. */
+  readonly wouldLoseCall: ReadonlySignal<boolean>;
 
   showTab(tab: Tab): void;
   showSheet(sheet: Sheet): void;
@@ -123,6 +133,8 @@ export interface SoftphoneModelOptions {
   readonly missedMark: MissedMark;
   /** null: the choice lives as long as the page. */
   readonly callerIdMark: CallerIdMark | null;
+  /** What is known of the calls outlives this page. */
+  readonly keepsCalls: () => boolean;
   /** A record was opened for a call: worth an event. */
   readonly recordOpened: (call: CallId, record: RecordRef) => void;
   /** Ends the session here; null where the host signs every page in by itself. */
@@ -141,10 +153,16 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   const wouldEndCall = computed(
     () => role.value === 'owner' && phone.value.calls.some((call) => call.phase !== 'ended'),
   );
+  const wouldLoseCall = computed(
+    () =>
+      wouldEndCall.value &&
+      (!options.keepsCalls() || phone.value.calls.some(({ phase }) => phase === 'dialing' || phase === 'ringing')),
+  );
   const hasPhoneWindow = host.holdsLine?.() === 'never';
 
   const notices = createNotices(clock);
   const { notice, notify } = notices.face;
+  const place = createPhonePlace(shared, notify, hasPhoneWindow);
   const notes = createNotes(shared, clock, (reason) => {
     // Tried again and again it is still the same news; without a window the banner says it, and the next one is given the note.
     if (role.value !== 'ownerless' && notice.value?.text !== reason) notify('warning', reason);
@@ -233,9 +251,13 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
   }
 
   const stop = [
-    shared.onState(take),
+    shared.onState((state) => {
+      place.follow();
+      take(state);
+    }),
     shared.onRole((next) => {
       role.value = next;
+      place.follow();
       dialling.followRole(next);
       if (next === 'owner') duties.start();
       else duties.stop();
@@ -251,6 +273,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     ...wrapUps.face,
     ...records.face,
     ...notices.face,
+    ...place.face,
     ...office,
     ...callerIds,
     profile,
@@ -272,6 +295,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     hasPhoneWindow,
     windowNews,
     wouldEndCall,
+    wouldLoseCall,
     duties,
 
     showTab(next) {

@@ -28,6 +28,11 @@ function handPhone() {
     isOpener: () => true,
     lookedAt: () => undefined,
     owned: () => null,
+    where: () => null,
+    isHead: () => false,
+    takeHere: () => Promise.resolve({ ok: true }),
+    inherited: () => null,
+    keep: () => undefined,
     send: () => Promise.resolve({ ok: true }),
     close: () => Promise.resolve(),
   };

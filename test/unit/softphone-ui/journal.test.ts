@@ -43,6 +43,17 @@ describe('the journal', () => {
     expect(journal.durable).toBe(true);
   });
 
+  it('leaves the end of its open calls to the device that goes on with them', async () => {
+    const journal = await open(freshName());
+    const call = newCallId();
+    void journal.append(started(call, 'inbound'));
+    await journal.dropOpenCalls();
+    expect(await journal.openCalls()).toEqual([]);
+    await journal.append(answered(call));
+    expect(await journal.openCalls()).toEqual([]);
+    expect(await journal.waiting(10)).toHaveLength(2);
+  });
+
   it('knows across pages which calls have begun and not ended, and whether they were answered', async () => {
     const name = freshName();
     const [open1, open2, over] = [newCallId(), newCallId(), newCallId()];

@@ -13,6 +13,7 @@ const heard = ({ facts }: FakeHost) => facts.filter(({ type }) => steps.includes
 async function openMaker(lab: PanelLab, change: (frame: LabFrame) => void = () => undefined): Promise<LabFrame> {
   const frame = lab.frame();
   frame.host.can = { ...frame.host.can, createsLogs: true };
+  frame.sip.recovers = 'refuse';
   change(frame);
   void frame.panel.start();
   await until(() => frame.panel.stage.value.kind === 'ready');
@@ -167,6 +168,49 @@ describe('the log the page made', () => {
 });
 
 describe('a change of owner', () => {
+  it('in a call that goes on: the next one starts nothing again and tells its end, with the log', async () => {
+    const lab = openLab();
+    const first = await openMaker(lab);
+    const call = await talk(first);
+    await until(() => heard(first.host).length === 2);
+    first.host.makeLog(call, { logId: '77' });
+    await until(() => logEvents(lab).length === 1);
+    first.die();
+    const next = await openMaker(lab, ({ sip }) => {
+      sip.recovers = 'at-once';
+    });
+    await until(() => onlyCall(next).phase === 'active' && !onlyCall(next).recovering);
+    await settle();
+    expect(heard(next.host)).toEqual([]);
+    next.sip.end(call);
+    await until(() => heard(next.host).length === 1);
+    const log = { call, pageCreatesLog: true, logId: '77' };
+    expect(heard(next.host)).toEqual([{ type: 'ended', outcome: 'answered', ...log }]);
+    await next.model().submitWrapUp(onlyCall(next));
+    expect(heard(next.host).slice(1)).toEqual([{ type: 'completed', ...log }]);
+    expect(asked(lab)).toHaveLength(1);
+    await until(() => lab.relay.names.includes('wrap-up.submitted'));
+    expect(lab.relay.names.filter((name) => name === 'call.started')).toHaveLength(1);
+    expect(lab.relay.names.filter((name) => name === 'call.ended')).toHaveLength(1);
+  });
+
+  it('in a call that goes on and the host has not heard of: the next one tells it from the beginning', async () => {
+    const lab = openLab();
+    const first = await openMaker(lab);
+    lab.relay.logCreatorGate = new Promise(() => undefined);
+    const call = await talk(first);
+    first.die();
+    lab.relay.logCreatorGate = Promise.resolve();
+    const next = await openMaker(lab, ({ sip }) => {
+      sip.recovers = 'at-once';
+    });
+    await until(() => heard(next.host).length === 2);
+    expect(heard(next.host)).toMatchObject([
+      { type: 'started', call },
+      { type: 'answered', call },
+    ]);
+  });
+
   it('in a call: the next one starts nothing again and tells the rest, with the log', async () => {
     const lab = openLab();
     const first = await openMaker(lab);
@@ -209,6 +253,8 @@ describe('a change of owner', () => {
     await until(() => heard(first.host).length === 1);
     first.die();
     const next = await openMaker(lab);
+    await until(() => next.model().phone.value.calls.length === 1);
+    next.sip.failRecovery(call);
     await until(() => heard(next.host).length === 2);
     expect(heard(next.host)).toMatchObject([
       { type: 'ended', call, outcome: 'missed' },

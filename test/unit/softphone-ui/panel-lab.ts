@@ -4,16 +4,23 @@
  */
 import 'fake-indexeddb/auto';
 import type { CallId, DeviceId, Profile } from '@patchcord/call-protocol';
-import { type CallState, createPhone, joinSharedPhone, type SharedPhone } from '@patchcord/phone-engine';
+import {
+  type CallState,
+  createPhone,
+  joinSharedPhone,
+  type LineLease,
+  type SharedPhone,
+} from '@patchcord/phone-engine';
 import { FakeChannels, FakeClock, FakeLocks, FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
 import { signal } from '@preact/signals';
 import { onTestFinished } from 'vitest';
 import { openJournal } from '../../../packages/softphone-ui/src/journal.ts';
-import { createKeptCalls } from '../../../packages/softphone-ui/src/kept-calls.ts';
+import type { Kept } from '../../../packages/softphone-ui/src/kept-calls.ts';
 import type { LeftNotes } from '../../../packages/softphone-ui/src/left-notes.ts';
 import type { MicrophonePermission } from '../../../packages/softphone-ui/src/microphone-permission.ts';
 import { createPanel, type Panel } from '../../../packages/softphone-ui/src/panel.ts';
 import { createRelayClient, type RelayClient } from '../../../packages/softphone-ui/src/relay-client.ts';
+import { createSealedCalls, type SealedCalls } from '../../../packages/softphone-ui/src/sealed-calls.ts';
 import { createSessionHandover } from '../../../packages/softphone-ui/src/session-handover.ts';
 import type { SoftphoneModel } from '../../../packages/softphone-ui/src/softphone-model.ts';
 import { FakeHost } from '../../panel/fake-host.ts';
@@ -30,6 +37,8 @@ export interface LabFrame {
   readonly model: () => SoftphoneModel;
   /** The agent looks at this frame. */
   look(): void;
+  /** Another tab is in front of it, until it is looked at. */
+  hide(): void;
   /** The frame is gone, without a word: its locks are free, its channels silent. */
   die(): void;
 }
@@ -38,14 +47,18 @@ export interface PanelLab {
   readonly relay: FakeRelay;
   readonly clock: FakeClock;
   readonly microphone: ReturnType<typeof signal<MicrophonePermission>>;
-  /** What the frames keep of calls. */
-  readonly stored: ReadonlyMap<string, string>;
+  /** What the frames keep of calls, for whoever owns next. */
+  kept(): Promise<Kept>;
+  /** The database with that, as the browser's tools show it. */
+  readonly database: string;
   /** Opens one more frame of the same browser; not started yet. `inFront`: its tab can be seen from the beginning. */
   frame(inFront?: boolean): LabFrame;
 }
 
 export interface PanelLabOptions {
   readonly profile?: Partial<Profile>;
+  /** Who decides between this browser and others. */
+  readonly lease?: LineLease;
 }
 
 let labs = 0;
@@ -61,12 +74,8 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
   const locks = new FakeLocks();
   const microphone = signal<MicrophonePermission>('allowed');
   const device = crypto.randomUUID() as DeviceId;
-  const stored = new Map<string, string>();
-  const storage = {
-    getItem: (key: string) => stored.get(key) ?? null,
-    setItem: (key: string, text: string) => stored.set(key, text),
-    removeItem: (key: string) => stored.delete(key),
-  } as unknown as Storage;
+  const database = `calls-${labs}-${process.pid}`;
+  const sealedFor = (name: string): SealedCalls => createSealedCalls({ name, database, now: () => clock.now() });
 
   function frame(inFront = false): LabFrame {
     const host = new FakeHost();
@@ -81,10 +90,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
     const own = channels.frame();
     const ownLocks = locks.frame();
     let dead = false;
-    const alive = (): Storage => {
-      if (dead) throw new Error('the page of this frame is gone');
-      return storage;
-    };
+    let behind = false;
     const client = createRelayClient({
       origin: 'https://relay.example.test',
       device,
@@ -109,6 +115,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
         shared = joinSharedPhone({
           ...sharing,
           name,
+          lease: options.lease ?? null,
           createOwner: () => createPhone({ sip, clock, sound }),
           locks: ownLocks,
           openChannel: own.open,
@@ -120,9 +127,18 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       openJournal: (agent) =>
         openJournal({ name: `${storageName}:${agent.id}`, source: `/devices/${device}`, now: () => clock.now() }),
       leftNotes: () => left,
-      keptCalls: (agent) => createKeptCalls(alive, agent.id, () => clock.now()),
+      sealedCalls: (agent) => {
+        const sealed = sealedFor(agent.id);
+        return {
+          ...sealed,
+          // The page of a dead frame writes nothing any more.
+          write: (kept) => (dead ? Promise.resolve() : sealed.write(kept)),
+          seen: (leaves) => (dead ? undefined : sealed.seen(leaves)),
+        };
+      },
       missedMark: () => ({ read: () => 0, write: () => undefined }),
       microphone,
+      isHidden: () => behind,
       ticker: { now: signal(clock.now()), watch: () => () => undefined },
     });
     onTestFinished(() => panel.close());
@@ -141,7 +157,14 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
         if (stage.kind !== 'ready') throw new Error(`this panel is ${stage.kind}`);
         return stage.model;
       },
+      hide() {
+        behind = true;
+      },
       look() {
+        if (behind) {
+          behind = false;
+          panel.nudge();
+        }
         page.visibilityState = 'visible';
         view.dispatchEvent(new Event('focus'));
         page.dispatchEvent(new Event('visibilitychange'));
@@ -154,12 +177,17 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
     };
   }
 
-  return { relay, clock, microphone, stored, frame };
+  return { relay, clock, microphone, kept: () => sealedFor(profile.agent.id).read(), database, frame };
 }
 
-/** Starts a frame and waits until its line is ready; the only frame's is. */
-export async function openReady(lab: PanelLab, inFront = false): Promise<LabFrame> {
+/** Starts a frame and waits until its line is ready; the only frame's is. `before`: what is different with it. */
+export async function openReady(
+  lab: PanelLab,
+  inFront = false,
+  before: (frame: LabFrame) => void = () => undefined,
+): Promise<LabFrame> {
   const frame = lab.frame(inFront);
+  before(frame);
   const started = frame.panel.start();
   await passTime(lab, () => frame.panel.stage.value.kind === 'ready');
   await started;
@@ -171,7 +199,7 @@ export async function openReady(lab: PanelLab, inFront = false): Promise<LabFram
 
 /** Waits for a condition, moving no clock: what is under way arrives. @throws when it never comes. */
 export async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 2_000; turn += 1) {
+  for (let turn = 0; turn < 50_000; turn += 1) {
     if (condition()) return;
     await new Promise((resolve) => setImmediate(resolve));
   }

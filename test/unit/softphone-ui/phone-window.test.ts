@@ -25,8 +25,15 @@ interface Remote {
   readonly windows: LabFrame[];
 }
 
-/** A remote frame that is signed in; the windows it opens load by themselves unless `blocked` or `broken`. */
-async function openRemote(lab: PanelLab, opens: 'well' | 'blocked' | 'broken' = 'well'): Promise<Remote> {
+/**
+ * A remote frame that is signed in; the windows it opens load by themselves unless `blocked` or `broken`, and can't take up what was left unless
+ * `again`.
+ */
+async function openRemote(
+  lab: PanelLab,
+  opens: 'well' | 'blocked' | 'broken' = 'well',
+  again = false,
+): Promise<Remote> {
   const frame = lab.frame();
   const windows: LabFrame[] = [];
   frame.host.line = 'never';
@@ -34,6 +41,7 @@ async function openRemote(lab: PanelLab, opens: 'well' | 'blocked' | 'broken' = 
     if (opens === 'blocked') return false;
     const window = lab.frame();
     windows.push(window);
+    if (!again) window.sip.recovers = 'refuse';
     if (opens === 'well') void window.panel.start();
     return true;
   };
@@ -216,6 +224,27 @@ describe('a phone window that is killed in a call', () => {
         ({ type, data }) => type.includes('wrap-up.submitted') && data.note === 'Wants a call on Friday',
       ),
     );
+  });
+
+  it('has its call taken up by the next window, and what was typed in a remote meanwhile is there', async () => {
+    const lab = openLab();
+    const window = await openReady(lab);
+    const { frame } = await openRemote(lab, 'well', true);
+    const call = await talk(window);
+    await until(() => onlyCall(frame).record?.name === ada.record.name);
+    window.die();
+    frame.model().writeNote(call, 'Wants a call on Friday');
+    await until(() => frame.model().role.value === 'ownerless');
+    lab.clock.advance(600);
+    await settle();
+    frame.panel.openPhoneWindow();
+    await until(() =>
+      frame.model().phone.value.calls.some(({ phase, recovering }) => phase === 'active' && !recovering),
+    );
+    expect(onlyCall(frame)).toMatchObject({ id: call, record: { name: ada.record.name } });
+    await until(() => onlyCall(frame).note === 'Wants a call on Friday');
+    expect(lab.relay.names.filter((name) => name === 'call.started')).toHaveLength(1);
+    expect(lab.relay.names).not.toContain('call.ended');
   });
 
   it('is given it also before the time for the wrap-up is up', async () => {

@@ -1,7 +1,7 @@
 /** Colleagues with what their phones do, and calls that wait in park slots: to call, to pick up. Owns only how they stand on the screen. */
 import { Icon } from '../icon.tsx';
-import { Lamps } from '../parts/lamps.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
+import { Lamps } from './lamps.tsx';
 import { words } from './words.ts';
 
 export function ColleaguesScreen({ model }: { readonly model: SoftphoneModel }) {

@@ -1,6 +1,12 @@
-/** What the panel loads as one script when the first of these screens is asked for. Must never be imported statically by the rest of the panel. */
+/** What the panel loads as one script once it has started, or when the first of this is asked for. Must never be imported statically by the rest of the panel. */
+export { AboutChoice } from './about-choice.tsx';
+export { MoreSheet, NewCallSheet, TransferSheet } from './call-sheets.tsx';
 export { ColleaguesScreen } from './colleagues-screen.tsx';
+export { ConferenceMembers } from './conference-members.tsx';
+export { NoteField } from './note-field.tsx';
 export { RecentScreen } from './recent-screen.tsx';
+export { RecordChoice } from './record-choice.tsx';
 export { SettingsScreen } from './settings-screen.tsx';
+export { ToCallList } from './to-call-list.tsx';
 export { VoicemailScreen } from './voicemail-screen.tsx';
 export { WrapUpScreen } from './wrap-up-screen.tsx';

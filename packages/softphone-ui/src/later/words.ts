@@ -71,6 +71,7 @@ export const words = {
   signOut: 'Sign out',
 
   // Recent calls and the wrap-up
+  callAgain: 'Call again',
   callBackChange: 'Change',
   callLater: 'Plan a call-back',
   disposition: 'Outcome',

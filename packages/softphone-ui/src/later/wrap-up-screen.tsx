@@ -2,15 +2,16 @@
 import { type CallState, mostMoreTime } from '@patchcord/phone-engine';
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { AboutChoice } from '../parts/about-choice.tsx';
+import { Icon } from '../icon.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
-import { NoteField } from '../parts/note-field.tsx';
-import { RecordChoice } from '../parts/record-choice.tsx';
-import { LaterButtons } from '../parts/to-call-list.tsx';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { timeWords } from '../to-call.ts';
 import { wrapUpEndsAt } from '../wrap-up-clock.ts';
+import { AboutChoice } from './about-choice.tsx';
+import { NoteField } from './note-field.tsx';
+import { RecordChoice } from './record-choice.tsx';
+import { LaterButtons } from './to-call-list.tsx';
 import { words } from './words.ts';
 
 /** More outcomes than this are a list, not buttons. */
@@ -43,6 +44,12 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
           <span class="timer digits">{talked > 0 ? formatDuration(talked) : words.neverAnswered}</span>
           <span class="call-words">{call.end?.reason}</span>
         </p>
+        {wasCutOff(call) && (
+          <button type="button" class="button button-small" onClick={() => void model.redial(call)}>
+            <Icon name="call" size={16} />
+            {words.callAgain}
+          </button>
+        )}
         <RecordChoice model={model} call={call} />
       </section>
       <NoteField model={model} call={call} />
@@ -65,6 +72,11 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
       </div>
     </form>
   );
+}
+
+/** Neither of the two ended it, or nobody waited for the answer: the agent may want to go on. */
+function wasCutOff({ end, farSide }: CallState): boolean {
+  return farSide.number !== '' && (end?.by === 'network' || end?.outcome === 'cancelled');
 }
 
 function problemOf({ wrapUpProblem }: SoftphoneModel, call: CallState): string | null {

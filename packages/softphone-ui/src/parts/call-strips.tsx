@@ -19,13 +19,14 @@ export function BesideCalls({ model }: { readonly model: SoftphoneModel }) {
 
 function BesideCall({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const name = nameOfCall(call, model.numbers.value);
+  const canSwap = call.hold === 'on' && !call.recovering;
   return (
     <li class="strip">
       <span class="strip-words">
         <bdi class="strip-name">{name}</bdi>
         <span class="strip-state">{stateWords(call)}</span>
       </span>
-      {call.hold === 'on' && model.features.value.conference.mostMembers > 1 && (
+      {canSwap && model.features.value.conference.mostMembers > 1 && (
         <button
           type="button"
           class="button-icon"
@@ -36,7 +37,7 @@ function BesideCall({ model, call }: { readonly model: SoftphoneModel; readonly 
           <Icon name="conference" size={18} />
         </button>
       )}
-      {call.hold === 'on' && (
+      {canSwap && (
         <button
           type="button"
           class="button button-small"

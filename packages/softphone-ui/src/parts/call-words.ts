@@ -4,6 +4,8 @@ import { texts } from '../texts.ts';
 
 /** What is going on with a call that is not simply being talked in; empty then. */
 export function stateWords(call: CallState): string {
+  if (call.recovering && call.phase !== 'ending')
+    return call.phase === 'incoming' ? texts.takingUpRing : texts.takingUp;
   switch (call.phase) {
     case 'dialing':
       return texts.dialing;

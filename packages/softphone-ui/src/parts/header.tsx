@@ -20,7 +20,7 @@ function HeaderState({ model }: { readonly model: SoftphoneModel }) {
   const ready = line.status === 'ready';
   return (
     <>
-      {model.role.value === 'mirror' && (
+      {model.role.value === 'mirror' && model.elsewhere.value === null && (
         <span class="chip" title={texts.remoteHint}>
           {texts.remote}
         </span>

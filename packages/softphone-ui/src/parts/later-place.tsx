@@ -32,6 +32,17 @@ export async function loadLaterScreens(): Promise<void> {
   loading = false;
 }
 
+/** For what a call can be without for a moment: nothing is in its place until it is there. */
+export function IfLoaded({ children }: { readonly children: (screens: Screens) => ComponentChildren }) {
+  return screens.value && <>{children(screens.value)}</>;
+}
+
+/** Loads them as soon as the browser has nothing else to do, so that nobody waits for them in a call. */
+export function fetchLaterScreens(): void {
+  const idle = globalThis.requestIdleCallback ?? ((work: () => void) => setTimeout(work, 1_000));
+  idle(() => void loadLaterScreens());
+}
+
 export function LaterPlace({ children }: { readonly children: (screens: Screens) => ComponentChildren }) {
   useEffect(() => {
     void loadLaterScreens();

@@ -3,18 +3,12 @@ import type { CallState } from '@patchcord/phone-engine';
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon, type IconName } from '../icon.tsx';
 import type { Sheet } from '../layout.ts';
-import { AboutChoice } from '../parts/about-choice.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
 import { BesideCalls } from '../parts/call-strips.tsx';
 import { CallTimer } from '../parts/call-timer.tsx';
 import { stateWords } from '../parts/call-words.ts';
-import { CallerIdChoice } from '../parts/caller-id.tsx';
-import { ConferenceMembers } from '../parts/conference.tsx';
 import { Keypad } from '../parts/keypad.tsx';
-import { Lamps } from '../parts/lamps.tsx';
-import { NoteField } from '../parts/note-field.tsx';
-import { NumberField } from '../parts/number-field.tsx';
-import { RecordChoice } from '../parts/record-choice.tsx';
+import { IfLoaded, LaterPlace } from '../parts/later-place.tsx';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 
@@ -35,8 +29,14 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
           {words !== '' && <span class={call.phase === 'active' ? 'call-words is-marked' : 'call-words'}>{words}</span>}
         </p>
         {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
-        <RecordChoice model={model} call={call} />
-        {call.phase === 'active' && <AboutChoice model={model} call={call} folded />}
+        <IfLoaded>
+          {({ AboutChoice, RecordChoice }) => (
+            <>
+              <RecordChoice model={model} call={call} />
+              {call.phase === 'active' && <AboutChoice model={model} call={call} folded />}
+            </>
+          )}
+        </IfLoaded>
       </section>
       {call.transfer !== null && (
         <button
@@ -48,15 +48,21 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
           {texts.takeBack}
         </button>
       )}
-      <ConferenceMembers model={model} call={call} />
+      <IfLoaded>{({ ConferenceMembers }) => <ConferenceMembers model={model} call={call} />}</IfLoaded>
       <BesideCalls model={model} />
       {call.consultFor !== null && <ConsultActs model={model} call={call} />}
       <CallControls model={model} call={call} />
-      {sheet === 'none' && <NoteField model={model} call={call} />}
-      {sheet === 'keypad' && <DigitsSheet model={model} call={call} />}
-      {sheet === 'transfer' && <TransferSheet model={model} call={call} />}
-      {sheet === 'new-call' && <NewCallSheet model={model} />}
-      {sheet === 'more' && <MoreSheet model={model} call={call} />}
+      {sheet === 'keypad' ? (
+        <DigitsSheet model={model} call={call} />
+      ) : (
+        <LaterPlace>
+          {({ MoreSheet, NewCallSheet, NoteField, TransferSheet }) => {
+            if (sheet === 'transfer') return <TransferSheet model={model} call={call} full={isFull(model)} />;
+            if (sheet === 'new-call') return <NewCallSheet model={model} />;
+            return sheet === 'more' ? <MoreSheet model={model} call={call} /> : <NoteField model={model} call={call} />;
+          }}
+        </LaterPlace>
+      )}
       <div class="foot">
         <button type="button" class="button button-danger button-wide" onClick={() => void model.hangUp(call.id)}>
           <Icon name="hangUp" />
@@ -68,16 +74,16 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
 }
 
 function CallControls({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
-  const active = call.phase === 'active';
+  const active = call.phase === 'active' && !call.recovering;
   const full = isFull(model);
   const changing = call.hold === 'placing' || call.hold === 'lifting';
   return (
-    <div class="controls">
+    <div class="controls" title={call.recovering ? texts.takingUpWhy : undefined}>
       <Control
         icon={call.muted ? 'muted' : 'mute'}
         label={call.muted ? texts.unmute : texts.mute}
         on={call.muted}
-        enabled={active || call.phase === 'dialing' || call.phase === 'ringing'}
+        enabled={call.phase === 'active' || call.phase === 'dialing' || call.phase === 'ringing'}
         act={() => void model.toggleMute(call)}
       />
       <Control
@@ -168,35 +174,6 @@ function DigitsSheet({ model, call }: { readonly model: SoftphoneModel; readonly
   );
 }
 
-function TransferSheet({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
-  const full = isFull(model);
-  return (
-    <form
-      class="sheet"
-      aria-label={texts.transferTitle(nameOfCall(call, model.numbers.value))}
-      onSubmit={(event) => {
-        event.preventDefault();
-        // Enter asks first: the act that can be taken back.
-        if (full) void model.transferTyped(call.id);
-        else void model.consultTyped(call.id);
-      }}
-    >
-      <NumberField model={model} label={texts.transferTo} labelShown takesFocus />
-      <div class="button-row">
-        <button type="button" class="button" onClick={() => void model.transferTyped(call.id)}>
-          {texts.transferNow}
-        </button>
-        {!full && (
-          <button type="submit" class="button button-primary">
-            {texts.askFirst}
-          </button>
-        )}
-      </div>
-      <Lamps model={model} slots={false} transfers={call} />
-    </form>
-  );
-}
-
 /** As many calls as the profile allows are in progress. */
 function isFull(model: SoftphoneModel): boolean {
   const { calls } = model.phone.value;
@@ -208,65 +185,12 @@ function hasMore({ features }: SoftphoneModel): boolean {
   return park !== null || moveTo.length > 0 || conference.room !== null;
 }
 
-/** What a call can be made of beside handing it to somebody. */
-function MoreSheet({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
-  const { park, moveTo, conference } = model.features.value;
-  return (
-    <section class="sheet" aria-label={texts.moreTitle}>
-      {park !== null && (
-        <button type="button" class="button button-wide" onClick={() => void model.park(call.id)}>
-          <Icon name="park" size={18} />
-          {texts.park}
-        </button>
-      )}
-      {moveTo.map(({ number, label }) => (
-        <button
-          key={number}
-          type="button"
-          class="button button-wide"
-          onClick={() => void model.moveTo(call.id, number)}
-        >
-          <Icon name="transfer" size={18} />
-          {texts.moveTo(label)}
-        </button>
-      ))}
-      {conference.room !== null && call.room === null && (
-        <button type="button" class="button button-wide" onClick={() => void model.gather()}>
-          <Icon name="conference" size={18} />
-          {texts.toRoom}
-        </button>
-      )}
-    </section>
-  );
-}
-
-function NewCallSheet({ model }: { readonly model: SoftphoneModel }) {
-  return (
-    <form
-      class="sheet"
-      aria-label={texts.newCallTitle}
-      onSubmit={(event) => {
-        event.preventDefault();
-        void model.dialTyped();
-      }}
-    >
-      <NumberField model={model} label={texts.newCallTitle} labelShown takesFocus />
-      <CallerIdChoice model={model} />
-      <p class="quiet">{texts.newCallAdvice}</p>
-      <button type="submit" class="button button-call button-wide">
-        <Icon name="call" />
-        {texts.call}
-      </button>
-    </form>
-  );
-}
-
 /** The consultation is in front; the call it is for waits on hold. */
 function ConsultActs({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const first = model.phone.value.calls.find((other) => other.id === call.consultFor);
   if (first === undefined) return null;
   const name = nameOfCall(first, model.numbers.value);
-  const joined = call.phase === 'active' && first.phase === 'active';
+  const joined = [call, first].every(({ phase, recovering }) => phase === 'active' && !recovering);
   return (
     <section class="consult" aria-label={texts.transferTitle(name)}>
       <p class="consult-words">{texts.consulting(name)}</p>

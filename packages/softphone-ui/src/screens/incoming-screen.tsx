@@ -2,7 +2,8 @@
 import type { CallState } from '@patchcord/phone-engine';
 import { Icon } from '../icon.tsx';
 import { CallPerson } from '../parts/call-person.tsx';
-import { RecordChoice } from '../parts/record-choice.tsx';
+import { stateWords } from '../parts/call-words.ts';
+import { IfLoaded } from '../parts/later-place.tsx';
 import { RingingCall } from '../parts/ringing-call.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
@@ -10,10 +11,10 @@ import { texts } from '../texts.ts';
 export function IncomingScreen({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   return (
     <div class="incoming">
-      <p class="incoming-title">{texts.incoming}</p>
+      <p class="incoming-title">{stateWords(call)}</p>
       <div class="incoming-person">
         <CallPerson model={model} call={call} large />
-        <RecordChoice model={model} call={call} />
+        <IfLoaded>{({ RecordChoice }) => <RecordChoice model={model} call={call} />}</IfLoaded>
         {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
         <RingingCall model={model} call={call} />
       </div>
@@ -22,7 +23,12 @@ export function IncomingScreen({ model, call }: { readonly model: SoftphoneModel
           <Icon name="hangUp" />
           {texts.decline}
         </button>
-        <button type="button" class="button button-call" onClick={() => void model.answer(call.id)}>
+        <button
+          type="button"
+          class="button button-call"
+          aria-disabled={call.recovering}
+          onClick={() => void model.answer(call.id)}
+        >
           <Icon name="answer" />
           {texts.answer}
         </button>

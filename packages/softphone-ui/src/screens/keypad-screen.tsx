@@ -3,8 +3,8 @@ import { Icon } from '../icon.tsx';
 import { CallerIdChoice } from '../parts/caller-id.tsx';
 import { ForwardingLine } from '../parts/forwarding-line.tsx';
 import { Keypad } from '../parts/keypad.tsx';
+import { IfLoaded } from '../parts/later-place.tsx';
 import { NumberField } from '../parts/number-field.tsx';
-import { ToCallList } from '../parts/to-call-list.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 
@@ -14,7 +14,7 @@ export function KeypadScreen({ model }: { readonly model: SoftphoneModel }) {
     <>
       <div class="dial-room">
         <ForwardingLine model={model} />
-        <ToCallList model={model} />
+        <IfLoaded>{({ ToCallList }) => <ToCallList model={model} />}</IfLoaded>
         <form
           id="patchcord-dial"
           class="dial"

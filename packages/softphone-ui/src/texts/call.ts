@@ -7,6 +7,12 @@ export const callTexts = {
   incomingHolds: 'Incoming call · answering holds the other one',
   answering: 'Connecting…',
   ending: 'Ending…',
+  takingUp: 'Taking the call up again…',
+  takingUpRing: 'Fetching the call back to this phone…',
+  takingUpWhy: 'The call is just being taken up again. Wait a moment, or hang up.',
+  /** `gap`: seconds; 0 where nobody knows. */
+  callGoesOn: (gap: number) =>
+    gap === 0 ? 'The call goes on.' : `The call goes on. The other side heard a gap of about ${gap} s.`,
   onHold: 'On hold',
   placingHold: 'Putting on hold…',
   liftingHold: 'Taking off hold…',

@@ -14,6 +14,16 @@ export const lineTexts = {
   remote: 'Remote',
   remoteHint: 'The sound of this phone is elsewhere. You can do everything from here.',
 
+  // Where the phone is
+  phoneInWindow: 'The phone is in another window',
+  phoneOn: (place: string) => `The phone is on ${place}`,
+  useHere: 'Use the phone here',
+  useHereHint: 'Calls ring here from then on. A call in progress comes with it, and its sound.',
+  fetchingPhone: 'Fetching the phone…',
+  phoneIsHere: 'The phone is here now.',
+  phoneWentTo: (place: string) => `The phone is now used on ${place}.`,
+  phoneWentToWindow: 'The phone is now used in another window.',
+
   // The window with the phone
   windowGoneTitle: 'The phone window is not connected',
   windowGoneAdvice: 'Calls reach you only while it is open. To call, type a number here: the window opens by itself.',

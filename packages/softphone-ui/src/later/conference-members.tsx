@@ -1,10 +1,10 @@
 /** The members of the conference in front, or of the room: who hears whom, and what can be done about each. */
 import { type CallState, membersOf } from '@patchcord/phone-engine';
 import { Icon } from '../icon.tsx';
+import { HangUpOther } from '../parts/call-strips.tsx';
+import { stateWords } from '../parts/call-words.ts';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
-import { HangUpOther } from './call-strips.tsx';
-import { stateWords } from './call-words.ts';
 
 export function ConferenceMembers({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   if (call.room !== null && call.room.members.length > 0) {
