@@ -13,4 +13,4 @@ export {
 export { type PlainPageSandbox, startPlainPageSandbox } from './page/index.ts';
 export { type CallMeRequest, type DemoPerson, demoAgents, demoPeople } from './people.ts';
 export { type SalesforceSandbox, startSalesforceSandbox } from './salesforce/sandbox.ts';
-export { mintCredential, type PlacedCall, type Switch, startSwitch } from './switch/index.ts';
+export { mintCredential, type PlacedCall, type Switch, type SwitchOptions, startSwitch } from './switch/index.ts';

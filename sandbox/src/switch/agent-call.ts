@@ -14,16 +14,13 @@ import { ReliableRinging } from './reliable-ringing.ts';
 import type { Direction } from './sdp.ts';
 import { SessionAgreement } from './session-timer.ts';
 import { type ClientTransaction, type Flow, newTag, type ServerTransaction, TRANSACTION_MS } from './sip-endpoint.ts';
-import { header, quote, type SipHeader, type SipRequest, type SipResponse, sequence } from './sip-message.ts';
+import { header, parseUri, quote, type SipHeader, type SipRequest, type SipResponse, sequence } from './sip-message.ts';
 import { Ear, FRAME_SAMPLES } from './sound.ts';
+import type { Temper } from './temper.ts';
 
 export type { RingingCaller } from './agent-invite.ts';
 
 export const ALLOWED = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY, SUBSCRIBE, INFO, UPDATE, PRACK';
-const ABILITIES: SipHeader[] = [
-  { name: 'Allow', value: ALLOWED },
-  { name: 'Supported', value: 'replaces, outbound, timer, 100rel' },
-];
 /** A cause that is fit for a Reason header (RFC 3326). */
 const REASON = /^(SIP|Q\.850);/;
 const SDP: SipHeader = { name: 'Content-Type', value: 'application/sdp' };
@@ -35,6 +32,7 @@ export type AgentCallPorts = {
   readonly iceAddresses: readonly string[] | undefined;
   /** How long a 200 waits for its ACK. */
   readonly ackDeadlineMs: number;
+  readonly temper: Temper;
   faults(): Readonly<Faults>;
   send(flow: Flow, request: SipRequest, onResponse: (response: SipResponse) => void): ClientTransaction;
   /** Where a dialog's other side is reachable now, when its old socket is gone. */
@@ -62,6 +60,8 @@ export class AgentCall implements Party {
 
   readonly #ports: AgentCallPorts;
   readonly #media: MediaPeer;
+  #losses: number | undefined;
+  #lostPath: number | undefined;
   readonly #ear = new Ear();
   readonly #timers = new Set<NodeJS.Timeout>();
   #invite: ServerTransaction | undefined;
@@ -77,9 +77,18 @@ export class AgentCall implements Party {
   #allowed: string | undefined;
   #identity: { number: string; name: string | undefined } | undefined;
   #dialog: Dialog | undefined;
+  /** Where the ringing phone was invited. */
+  #invitedOver: Flow | undefined;
+  /** What a phone that placed this call dialled. */
+  #dialled = '';
+  readonly #abilities: SipHeader[];
   #answerSdp: Promise<string> | undefined;
   #awaitedAnswer: string | undefined;
   #unacknowledged = new Map<number, () => void>();
+  #acknowledge: () => void = () => undefined;
+  readonly #acknowledged = new Promise<void>((resolve) => {
+    this.#acknowledge = resolve;
+  });
   #seen = { packets: -1, at: 0 };
   #answered = false;
   #ended = false;
@@ -90,7 +99,12 @@ export class AgentCall implements Party {
     this.number = number;
     this.name = name;
     this.callId = callId;
-    this.#media = new MediaPeer(ports.iceAddresses);
+    this.#abilities = [
+      { name: 'Allow', value: ALLOWED },
+      { name: 'Supported', value: ports.temper.supported },
+    ];
+    this.#media = new MediaPeer(ports.iceAddresses, ports.temper.keepsHandshake);
+    this.#losses = ports.faults().lostPaths;
     this.#session = new SessionAgreement(() => ports.faults().sessionTimer, {
       refresh: () => this.refresh(/\bUPDATE\b/i.test(this.#allowed ?? '') ? 'update' : 're-invite'),
       expire: (reason) => this.hangUp({ by: 'switch', reason }),
@@ -108,6 +122,7 @@ export class AgentCall implements Party {
     const call = new AgentCall(ports, extension, name, header(invite.request, 'Call-ID') ?? '');
     call.#dialog = Dialog.answering(invite.request, invite.localTag, invite.flow);
     call.#invite = invite;
+    call.#dialled = parseUri(invite.request.uri).user;
     call.#allowed = header(invite.request, 'Allow');
     invite.onCancel = (reason) => {
       call.#cancelled = true;
@@ -127,8 +142,9 @@ export class AgentCall implements Party {
   ): AgentCall {
     const call = new AgentCall(ports, device.extension, undefined, fork.callId);
     call.#identity = caller;
-    const own = [call.#contact(), ...ABILITIES, ...call.#session.offer()];
-    const request = inviteFor(device, caller, fork, ports.domain, own);
+    call.#invitedOver = device.flow;
+    const own = [call.#contact(), ...call.#abilities, ...call.#session.offer()];
+    const request = inviteFor(device, caller, fork, ports.domain, own, ports);
     void call.#media.offer(ports.faults().offerVideo).then(
       (sdp) => call.#invitePhone({ ...request, body: sdp }, device.flow),
       (error: unknown) => call.#finish({ by: 'switch', status: 500, reason: messageOf(error) }),
@@ -157,8 +173,7 @@ export class AgentCall implements Party {
   /** True when neither signalling nor sound has reached this agent for `afterMs`: the tab is gone without a word. */
   lost(now: number, afterMs: number): boolean {
     const dialog = this.#dialog;
-    const reachable =
-      dialog !== undefined && (dialog.flow.open || this.#ports.flowFor(dialog.remoteTarget) !== undefined);
+    const reachable = dialog !== undefined && this.#wayTo(dialog) !== undefined;
     if (!this.answered || reachable || this.#media.packetsReceived !== this.#seen.packets) {
       this.#seen = { packets: this.#media.packetsReceived, at: now };
     }
@@ -187,6 +202,22 @@ export class AgentCall implements Party {
   names(): { callId: string; switchTag: string; phoneTag: string }[] {
     const dialogs = this.#dialog ? [this.#dialog] : this.#early.all();
     return dialogs.map(({ id }) => ({ callId: id.callId, switchTag: id.localTag, phoneTag: id.remoteTag }));
+  }
+
+  /** True where this phone was invited over this connection, and it is still there. */
+  ringsOver(flow: Flow): boolean {
+    return this.#invitedOver === flow && flow.open;
+  }
+
+  /** The phone that rings is the same one as before, on another connection. */
+  movedTo(flow: Flow): void {
+    this.#invitedOver = flow;
+    this.#outgoing?.moveTo(flow);
+  }
+
+  /** Nobody is at the other end of this ringing any more: it is over without a word to anybody. */
+  abandon(): void {
+    this.#finish({ by: 'switch' });
   }
 
   /** True when the agent's own phone began the call. */
@@ -218,7 +249,7 @@ export class AgentCall implements Party {
   async refresh(how: 'update' | 're-invite', direction: Direction = 'sendrecv'): Promise<number> {
     const dialog = this.#dialog;
     if (!dialog) return 481;
-    const headers = [this.#contact(), ...ABILITIES, ...this.#asserted(), ...this.#session.refreshHeaders()];
+    const headers = [this.#contact(), ...this.#abilities, ...this.#asserted(), ...this.#session.refreshHeaders()];
     if (how === 'update') return (await this.#ask(dialog.request('UPDATE', headers))).status;
     this.#asking = true;
     const invite = dialog.request('INVITE', [...headers, SDP], await this.#media.reoffer(direction));
@@ -242,7 +273,7 @@ export class AgentCall implements Party {
     if (this.#ended || this.#answered || sdp === undefined || !invite) return;
     const branches = this.#ports.faults().forkedRinging ?? 0;
     for (let branch = 0; branch < branches; branch += 1)
-      invite.respond(180, 'Ringing', { headers: [this.#contact(), ...ABILITIES], tag: newTag() });
+      invite.respond(180, 'Ringing', { headers: [this.#contact(), ...this.#abilities], tag: newTag() });
     if (withSound) await this.#say(invite, 183, 'Session Progress', sdp);
     if (withSound !== true) await this.#say(invite, 180, 'Ringing', '');
   }
@@ -250,7 +281,7 @@ export class AgentCall implements Party {
   /** One provisional answer; resolves when it is out, or acknowledged where it has to be. */
   async #say(invite: ServerTransaction, status: number, reason: string, sdp: string): Promise<void> {
     const { provisionalWithoutContact, reliableProvisionals } = this.#ports.faults();
-    const headers = [...(provisionalWithoutContact ? [] : [this.#contact()]), ...ABILITIES, ...this.#asserted()];
+    const headers = [...(provisionalWithoutContact ? [] : [this.#contact()]), ...this.#abilities, ...this.#asserted()];
     if (sdp !== '') headers.push(SDP);
     const { request } = invite;
     if (!ReliableRinging.demanded(request) && !(reliableProvisionals && ReliableRinging.possible(request))) {
@@ -275,7 +306,7 @@ export class AgentCall implements Party {
     this.#answered = true;
     // A description that was acknowledged already is not repeated (RFC 6337 section 2.2).
     const described = this.#sdpWasReliable ? '' : sdp;
-    const headers = [this.#contact(), ...ABILITIES, ...this.#asserted(), ...this.#session.accept(invite.request)];
+    const headers = [this.#contact(), ...this.#abilities, ...this.#asserted(), ...this.#session.accept(invite.request)];
     if (described !== '') headers.push(SDP);
     invite.respond(200, 'OK', { headers, body: described });
     this.#awaitAck(invite);
@@ -302,6 +333,11 @@ export class AgentCall implements Party {
     }
   }
 
+  /** Resolves with the ACK of the answer, or with the end of the call. */
+  get acknowledged(): Promise<void> {
+    return this.#acknowledged;
+  }
+
   #awaitAck(invite: ServerTransaction): void {
     const number = sequence(invite.request).number;
     let done = false;
@@ -315,6 +351,7 @@ export class AgentCall implements Party {
     this.#later(wait, again);
     this.#unacknowledged.set(number, () => {
       done = true;
+      this.#acknowledge();
     });
     this.#later(this.#ports.ackDeadlineMs, () => {
       if (!done) this.hangUp({ by: 'switch', reason: 'no ACK' });
@@ -396,7 +433,8 @@ export class AgentCall implements Party {
       transaction.respond(500, 'CSeq out of order');
       return;
     }
-    if (this.#ended && request.method !== 'BYE') {
+    const { answersFromTheGrave } = this.#ports.temper;
+    if (this.#ended && request.method !== (answersFromTheGrave ? 'INFO' : 'BYE')) {
       transaction.respond(481, 'Call/Transaction Does Not Exist');
       return;
     }
@@ -426,7 +464,7 @@ export class AgentCall implements Party {
         else transaction.respond(481, 'Nothing waits for this PRACK');
         return;
       case 'OPTIONS':
-        transaction.respond(200, 'OK', { headers: [...ABILITIES] });
+        transaction.respond(200, 'OK', { headers: [...this.#abilities] });
         return;
       case 'NOTIFY':
         transaction.respond(200, 'OK');
@@ -465,7 +503,7 @@ export class AgentCall implements Party {
       const headers = [{ name: 'Min-SE', value: String(least) }];
       return transaction.respond(422, 'Session Interval Too Small', { headers });
     }
-    const headers = [this.#contact(), ...ABILITIES, ...this.#session.again(request)];
+    const headers = [this.#contact(), ...this.#abilities, ...this.#session.again(request)];
     if (request.body === '') {
       if (request.method === 'UPDATE') return transaction.respond(200, 'OK', { headers });
       return transaction.respond(488, 'A change of a running call needs an offer', { headers });
@@ -500,8 +538,19 @@ export class AgentCall implements Party {
     );
   }
 
+  /** See `Faults.lostPaths`. */
+  get #pathLost(): boolean {
+    const { lostPaths } = this.#ports.faults();
+    if (lostPaths !== this.#losses) {
+      this.#losses = lostPaths;
+      this.#lostPath = this.#media.path;
+    }
+    return this.#media.path === this.#lostPath;
+  }
+
   speak(): Int16Array | undefined {
-    const frame = this.#media.read();
+    const read = this.#media.read();
+    const frame = this.#pathLost ? undefined : read;
     if (this.#ports.faults().inBandDigits) {
       this.#digitEar ??= new DigitEar();
       const key = this.#digitEar.hear(frame);
@@ -510,7 +559,8 @@ export class AgentCall implements Party {
     return frame;
   }
 
-  hear(frame: Int16Array | undefined): void {
+  hear(sound: Int16Array | undefined): void {
+    const frame = this.#pathLost ? undefined : sound;
     this.#ear.hear(frame ?? new Int16Array(FRAME_SAMPLES));
     this.#media.write(frame);
   }
@@ -541,17 +591,27 @@ export class AgentCall implements Party {
 
   // A BYE waits for a lost socket to come back: otherwise a far side that hangs up in that moment leaves a ghost call.
   #sendBye(bye: SipRequest, until: number): void {
-    if (this.#send(bye) || Date.now() > until) return;
+    if (this.#send(bye) || this.#ports.temper.requestsGo !== 'device' || Date.now() > until) return;
     setTimeout(() => this.#sendBye(bye, until), 200).unref();
   }
 
   #send(request: SipRequest, onResponse: (response: SipResponse) => void = () => undefined): boolean {
     const dialog = this.#dialog;
-    if (!dialog) return false;
-    const flow = dialog.flow.open ? dialog.flow : this.#ports.flowFor(dialog.remoteTarget);
+    const flow = dialog && this.#wayTo(dialog);
     if (!flow) return false;
     this.#ports.send(flow, request, onResponse);
     return true;
+  }
+
+  /** Where this phone is reachable now; undefined: nowhere. */
+  #wayTo(dialog: Dialog): Flow | undefined {
+    const { requestsGo } = this.#ports.temper;
+    if (requestsGo === 'first') return dialog.first.open ? dialog.first : undefined;
+    if (requestsGo === 'invited') return dialog.invited.open ? dialog.invited : undefined;
+    const last = dialog.flow.open ? dialog.flow : undefined;
+    // The old connection of a changed network looks open for long. An address that names the device knows better (RFC 5627).
+    const now = this.#ports.flowFor(dialog.remoteTarget);
+    return /;gr=/i.test(dialog.remoteTarget) ? (now ?? last) : (last ?? now);
   }
 
   #finish(cause: EndCause): void {
@@ -561,11 +621,15 @@ export class AgentCall implements Party {
     this.#session.stop();
     this.#reliable?.stop();
     this.#media.close();
+    this.#acknowledge();
     this.events?.onEnded(cause);
   }
 
   #contact(): SipHeader {
-    return { name: 'Contact', value: `<sip:switch@${this.#ports.address};transport=ws>` };
+    const { address, temper } = this.#ports;
+    if (!temper.namesItself) return { name: 'Contact', value: `<sip:switch@${address};transport=ws>` };
+    // FreeSWITCH names its UDP side to browsers too: requests inside the call have to stay on the WebSocket all the same.
+    return { name: 'Contact', value: `<sip:${this.#dialled || 'mod_sofia'}@${address};transport=udp>` };
   }
 
   #later(delayMs: number, act: () => void): void {

@@ -1,5 +1,6 @@
 /** The INVITE that rings an agent's device: who calls, what the phone should know of the call. Builds text; must never send it. */
 import { quote, type SipHeader, type SipRequest } from './sip-message.ts';
+import type { Temper } from './temper.ts';
 
 /** Who calls an agent, as the INVITE tells it. */
 export type RingingCaller = {
@@ -22,23 +23,34 @@ export function inviteFor(
   fork: { callId: string; tag: string },
   domain: string,
   own: readonly SipHeader[],
+  itself: { readonly temper: Temper; readonly address: string },
 ): SipRequest {
-  const identity = addressOf(caller, domain);
+  const { namesItself } = itself.temper;
+  const identity = addressOf(caller, namesItself ? itself.address.replace(/:\d+$/, '') : domain);
   const given = (name: string): string | undefined => caller.headers.find((entry) => entry.name === name)?.value;
+  const asserted = given('P-Asserted-Identity') === undefined ? [{ name: 'P-Asserted-Identity', value: identity }] : [];
   return {
     kind: 'request',
     method: 'INVITE',
     uri: device.contact,
     headers: [
       { name: 'From', value: `${given('From') ?? identity};tag=${fork.tag}` },
-      { name: 'To', value: `<sip:${device.extension}@${domain}>` },
+      { name: 'To', value: namesItself ? `<${device.contact}>` : `<sip:${device.extension}@${domain}>` },
       { name: 'Call-ID', value: fork.callId },
       { name: 'CSeq', value: '1 INVITE' },
       ...own,
-      ...(given('P-Asserted-Identity') === undefined ? [{ name: 'P-Asserted-Identity', value: identity }] : []),
+      ...(namesItself ? remoteParty(identity) : asserted),
       ...caller.headers.filter((entry) => entry.name !== 'From' && entry.value !== ''),
       { name: 'Content-Type', value: 'application/sdp' },
     ],
     body: '',
   };
+}
+
+/** What FreeSWITCH says in place of P-Asserted-Identity. */
+function remoteParty(identity: string): SipHeader[] {
+  return [
+    { name: 'X-FS-Support', value: 'update_display,send_info' },
+    { name: 'Remote-Party-ID', value: `${identity};party=calling;screen=yes;privacy=off` },
+  ];
 }

@@ -20,6 +20,10 @@ export class Dialog {
   readonly id: DialogId;
   /** The WebSocket that the other side was last heard on. */
   flow: Flow;
+  /** Where its last INVITE, or our first one, was settled. */
+  invited: Flow;
+  /** Where it began. */
+  readonly first: Flow;
   /** The other side's Contact URI. */
   remoteTarget: string;
 
@@ -43,6 +47,8 @@ export class Dialog {
     this.#routes = routes;
     this.remoteTarget = target;
     this.flow = flow;
+    this.invited = flow;
+    this.first = flow;
     this.#localSequence = sequences.local;
     this.#remoteSequence = sequences.remote;
   }
@@ -119,6 +125,7 @@ export class Dialog {
     }
     // Whoever speaks inside the dialog is reachable where it speaks: this is how a call follows a reconnected socket.
     this.flow = flow;
+    if (method === 'INVITE') this.invited = flow;
     const contact = contactOf(request);
     if (contact !== undefined && (method === 'INVITE' || method === 'UPDATE')) this.remoteTarget = contact;
     return true;

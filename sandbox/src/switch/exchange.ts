@@ -15,7 +15,8 @@ import { NumberPlan, type NumberPlanOptions, type Reached } from './number-plan.
 import type { EndCause, Party } from './party.ts';
 import { Queue } from './queue.ts';
 import { type AttemptHooks, Reach } from './reach.ts';
-import type { Registrar } from './registrar.ts';
+import type { Binding, Registrar } from './registrar.ts';
+import { RoomSeat } from './rooms.ts';
 import type { SipHeader } from './sip-message.ts';
 import type { SoundStyle } from './sound.ts';
 import type { SwitchEmitter } from './switch-events.ts';
@@ -119,6 +120,11 @@ export class Exchange {
     this.#reach.connect(call, target, hooks);
   }
 
+  /** A phone has registered: whatever rings at its extension rings there too. */
+  ringOn(device: Binding): void {
+    for (const attempt of [...this.#reach.attempts.values()]) attempt.ringOn?.(device);
+  }
+
   /** An agent takes a call that rings elsewhere: `found` is the device that rings, or whoever waits there. */
   pickUp(call: AgentCall, found: AgentCall | Reached): void {
     const hooks = this.#dialled(call, found instanceof AgentCall ? found.number : '', undefined);
@@ -204,6 +210,11 @@ export class Exchange {
     const farSide = conversation.other(old);
     // The old call may have ended while the new one got its media ready.
     if (this.#conversationOf(old) !== conversation) return call.hangUp({ by: 'far side' });
+    if (this.#options.ports.temper.replacesLoosely && isApplication(farSide)) {
+      await call.acknowledged;
+      for (const each of [call, old]) each.hangUp({ by: 'switch', reason: 'Invalid Application 0' });
+      return;
+    }
     entry.aliases.push(call.callId);
     entry.near = call;
     this.#join(call, farSide);
@@ -245,6 +256,7 @@ export class Exchange {
       by: call.number,
       headers: referredBy(call, this.#options.ports.domain),
     });
+    if (this.#options.ports.temper.transfersBlindly) call.hangUp({ by: 'switch', reason: 'transferred' });
   }
 
   /** Attended: the far sides of an agent's two calls talk to each other. False when one of them is not answered. */
@@ -438,6 +450,12 @@ export class Exchange {
     const idle = this.#seen.findIndex((entry) => this.book.of(entry).length === 0);
     if (idle >= 0) this.#seen.splice(idle, 1);
   }
+}
+
+/** What only plays or records for the agent: nothing that could be joined to somebody else. */
+function isApplication(party: Party): boolean {
+  if (party instanceof Caller) return party.kind === 'echo' || party.kind === 'announcement';
+  return party.machine === true && !(party instanceof RoomSeat);
 }
 
 function referredBy(call: AgentCall, domain: string): SipHeader[] {

@@ -23,6 +23,11 @@ export type Faults = {
   deaf?: boolean | undefined;
   /** Far sides send no sound at all: one-way audio (conversation). */
   muteFarSide?: boolean | undefined;
+  /**
+   * When this number changes the path of every call that is up is dead: sound passes neither way, until the call is offered another one (ICE restart),
+   * as after a media server was restarted. ICE itself goes on answering (agent's call).
+   */
+  lostPaths?: number | undefined;
   /** SUBSCRIBE is answered with this status (subscriptions). */
   refuseSubscribe?: { status: number; reason: string } | undefined;
   /** `silent`: 202 and never a NOTIFY, as FreeSWITCH does; `terminated`: the first NOTIFY ends it (subscriptions). */
@@ -54,7 +59,14 @@ export type Faults = {
 };
 
 export class FaultPanel {
-  #current: Faults = {};
+  readonly #always: Readonly<Faults>;
+  #current: Faults;
+
+  /** @param always what `clear` comes back to. */
+  constructor(always: Readonly<Faults> = {}) {
+    this.#always = always;
+    this.#current = { ...always };
+  }
 
   /** Merges into what is set; a field given as undefined is switched off. */
   set(faults: Faults): void {
@@ -63,7 +75,7 @@ export class FaultPanel {
 
   /** Everything works again. */
   clear(): void {
-    this.#current = {};
+    this.#current = { ...this.#always };
   }
 
   get current(): Readonly<Faults> {

@@ -13,13 +13,14 @@ import { CredentialGate, mintCredential } from './credentials.ts';
 import { dialogsOf } from './dialog-states.ts';
 import { Exchange } from './exchange.ts';
 import { FaultPanel } from './faults.ts';
-import { Registrar } from './registrar.ts';
+import { type Binding, Registrar } from './registrar.ts';
 import { RequestDesk } from './requests.ts';
 import { newTag, SipEndpoint, TRANSACTION_MS } from './sip-endpoint.ts';
 import { levelAt, person, rms, SAMPLE_RATE } from './sound.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { CallAgentOptions, Hearing, PlacedCall, Switch, SwitchOptions, Voicemail } from './switch-api.ts';
 import { SwitchEmitter } from './switch-events.ts';
+import { temperOf } from './temper.ts';
 
 export type { CallerDescription } from './caller.ts';
 export { type DigestAlgorithm, mintCredential } from './credentials.ts';
@@ -53,7 +54,7 @@ class SwitchCore implements Switch {
   readonly domain: string;
   readonly directory: readonly CallerDescription[];
   readonly events = new SwitchEmitter();
-  readonly faults = new FaultPanel();
+  readonly faults: FaultPanel;
   readonly #options: SwitchOptions;
   readonly #gate: CredentialGate;
   readonly #registrar: Registrar;
@@ -63,18 +64,23 @@ class SwitchCore implements Switch {
 
   constructor(options: SwitchOptions) {
     this.#options = options;
+    const temper = temperOf(options.behaveLike);
+    this.faults = new FaultPanel(temper.faults);
     this.domain = options.domain.toLowerCase();
     this.directory = options.callers ?? DEMO_CALLERS;
     this.#gate = new CredentialGate(this.domain, options.credentialSecret, options.digestAlgorithms ?? ['MD5']);
-    this.#registrar = new Registrar(this.domain, {
-      onRegistered: (binding) => {
-        const { extension, contact, expiresAt } = binding;
-        this.events.emit('registered', { extension, contact, expiresAt });
-        // After the answer to the REGISTER.
-        queueMicrotask(() => this.#subscriptions?.registered(binding));
-      },
-      onUnregistered: ({ extension, contact }) => this.events.emit('unregistered', { extension, contact }),
-    });
+    const onRegistered = (binding: Binding): void => {
+      const { extension, contact, expiresAt } = binding;
+      this.events.emit('registered', { extension, contact, expiresAt });
+      // After the answer to the REGISTER.
+      queueMicrotask(() => {
+        this.#subscriptions?.registered(binding);
+        if (temper.ringsOn) this.#exchange?.ringOn(binding);
+      });
+    };
+    const onUnregistered = ({ extension, contact }: Binding): void =>
+      this.events.emit('unregistered', { extension, contact });
+    this.#registrar = new Registrar(this.domain, { onRegistered, onUnregistered }, temper);
   }
 
   async listen(): Promise<void> {
@@ -84,6 +90,7 @@ class SwitchCore implements Switch {
       host: options.host ?? '127.0.0.1',
       port: options.port ?? 0,
       faults: this.faults,
+      product: temperOf(options.behaveLike).product,
       onRequest: (transaction) => desk?.receive(transaction),
       onFlowClosed: (flow) => this.#registrar.flowClosed(flow),
     });
@@ -94,6 +101,7 @@ class SwitchCore implements Switch {
       address,
       iceAddresses: options.iceAddresses,
       ackDeadlineMs: options.ackDeadlineMs ?? TRANSACTION_MS,
+      temper: temperOf(options.behaveLike),
       faults: () => this.faults.current,
       send: (flow, request, onResponse) => endpoint.send(flow, request, onResponse),
       flowFor: (target) => this.#registrar.flowFor(target),

@@ -43,6 +43,7 @@ export class MediaPeer {
   onKey: ((key: string) => void) | undefined;
 
   readonly #addresses: readonly string[] | undefined;
+  readonly #keepsHandshake: boolean;
   #connection: RTCPeerConnection | undefined;
   #transceiver: RTCRtpTransceiver | undefined;
   /** Certificate and session id of the other side's peer connection: either changes only with a new peer. */
@@ -58,13 +59,20 @@ export class MediaPeer {
   #pausedSending = true;
   /** What the agent's SDP asked for, seen from the agent. */
   remoteDirection: Direction = 'sendrecv';
+  /** Counts the paths that the other side has offered for the sound: another one after each ICE restart of its own. */
+  path = 0;
+  #ufrag: string | undefined;
   /** RTP packets of sound received so far: proof of life for tests. */
   packetsReceived = 0;
   #payloadType: number | undefined;
 
-  /** @param addresses the only host addresses to offer; undefined = every interface, and loopback. */
-  constructor(addresses: readonly string[] | undefined) {
+  /**
+   * @param addresses the only host addresses to offer; undefined = every interface, and loopback.
+   * @param keepsHandshake a new peer behind an old dialog finds a path and never an encrypted one: its certificate is not looked at.
+   */
+  constructor(addresses: readonly string[] | undefined, keepsHandshake = false) {
     this.#addresses = addresses;
+    this.#keepsHandshake = keepsHandshake;
   }
 
   /** The codec that was agreed on; undefined before that. */
@@ -77,6 +85,7 @@ export class MediaPeer {
     this.#discard();
     const connection = this.#open();
     connection.addTransceiver('audio', { direction: 'sendrecv' });
+    withoutStun(connection);
     await connection.setLocalDescription(await connection.createOffer());
     const sdp = this.#publish(connection.localDescription?.sdp ?? '', 'sendrecv');
     return video ? withVideo(sdp) : sdp;
@@ -86,6 +95,7 @@ export class MediaPeer {
   async reoffer(direction: Direction = 'sendrecv'): Promise<string> {
     const connection = this.#connection;
     if (!connection) return this.offer();
+    withoutStun(connection);
     await connection.setLocalDescription(await connection.createOffer());
     return this.#publish(connection.localDescription?.sdp ?? '', direction);
   }
@@ -95,6 +105,7 @@ export class MediaPeer {
     demandSupported(answer);
     this.#remotePeer = peerOf(answer);
     this.remoteDirection = directionOf(answer);
+    this.#notePath(answer);
     this.#payloadType = chosenIn(answer);
     // As with an offer, werift hears of no hold.
     const sdp = withDirection(digestible(answer, this.#payloadType), 'sendrecv');
@@ -109,16 +120,20 @@ export class MediaPeer {
   async answer(offer: string): Promise<string> {
     demandSupported(offer);
     const peer = peerOf(offer);
-    if (this.#connection && this.#remotePeer !== peer) this.#discard();
+    const newcomer = this.#connection !== undefined && this.#remotePeer !== peer;
+    if (newcomer) this.#discard();
     this.#remotePeer = peer;
     this.remoteDirection = directionOf(offer);
+    this.#notePath(offer);
     const connection = this.#connection ?? this.#open();
     // The first codec of the offer that the switch can speak: it is the offerer's order that counts.
     this.#payloadType = chosenIn(offer);
     const digested = digestible(offer, this.#payloadType);
     // werift always hears "sendrecv": hold is a matter of which frames flow, and is written into the answer below.
     await connection.setRemoteDescription({ type: 'offer', sdp: withDirection(digested, 'sendrecv') });
+    if (newcomer && this.#keepsHandshake) withoutHandshake(connection);
     for (const transceiver of connection.getTransceivers()) transceiver.setDirection('sendrecv');
+    withoutStun(connection);
     await connection.setLocalDescription(await connection.createAnswer());
     this.#attach();
     return withRefused(this.#publish(connection.localDescription?.sdp ?? '', mirrored(this.remoteDirection)), offer);
@@ -197,6 +212,12 @@ export class MediaPeer {
     transceiver.receiver.track.onReceiveRtp.subscribe((packet) => this.#receive(packet));
   }
 
+  #notePath(sdp: string): void {
+    const ufrag = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1];
+    if (ufrag !== this.#ufrag) this.path += 1;
+    this.#ufrag = ufrag;
+  }
+
   #receive(packet: RtpPacket): void {
     const codec = CODECS.get(packet.header.payloadType);
     if (!codec) {
@@ -241,6 +262,16 @@ export class MediaPeer {
     this.#transceiver = undefined;
     if (connection) void connection.close().catch(() => undefined);
   }
+}
+
+/** Without a server in its configuration werift asks one of its own on the internet, and waits five seconds where there is none. */
+function withoutStun(connection: RTCPeerConnection): void {
+  for (const transport of connection.iceTransports) delete transport.connection.stunServer;
+}
+
+/** ICE goes on as ever; what would encrypt the path stays silent. */
+function withoutHandshake(connection: RTCPeerConnection): void {
+  for (const transport of connection.dtlsTransports) transport.start = () => Promise.resolve();
 }
 
 function demandSupported(sdp: string): void {

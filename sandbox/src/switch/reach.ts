@@ -12,7 +12,7 @@ import { type Diverted, diversionHeaders } from './diversions.ts';
 import type { Machine } from './machine.ts';
 import { type NumberPlan, type Reached, VOICEMAIL } from './number-plan.ts';
 import type { EndCause, Party } from './party.ts';
-import type { Registrar } from './registrar.ts';
+import type { Binding, Registrar } from './registrar.ts';
 import { COMPLETED_ELSEWHERE, DeviceRing } from './ring-devices.ts';
 import type { SipHeader } from './sip-message.ts';
 import type { SwitchEmitter } from './switch-events.ts';
@@ -30,6 +30,8 @@ export type Attempt = {
   readonly rings: string;
   readonly entry?: CallEntry;
   cancel(cause: EndCause): void;
+  /** A phone of whoever rings has registered: it rings as well. */
+  ringOn?(device: Binding): void;
   /** Another party answers in place of whoever rings. False: too late. */
   take(taker: Party): boolean;
 };
@@ -283,6 +285,9 @@ export class Reach {
     this.attempts.set(origin, {
       rings: extension,
       entry,
+      ringOn: (device) => {
+        if (device.extension === extension) ring.ringOn(device);
+      },
       cancel: (cause) => {
         if (ring.settle()) this.#ports.end(entry, cause);
         ring.stop(cause);

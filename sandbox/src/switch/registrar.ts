@@ -4,6 +4,7 @@
  */
 import type { Flow, ServerTransaction } from './sip-endpoint.ts';
 import { hasToken, header, headerList, parseNameAddress, parseUri, type SipHeader, sequence } from './sip-message.ts';
+import { type Temper, temperOf } from './temper.ts';
 
 export type Binding = {
   readonly extension: string;
@@ -25,12 +26,14 @@ export type RegistrarEvents = { onRegistered(binding: Binding): void; onUnregist
 export class Registrar {
   readonly #domain: string;
   readonly #events: RegistrarEvents;
+  readonly #temper: Temper;
   readonly #bindings = new Map<string, Kept>();
   readonly #known = new Set<string>();
 
-  constructor(domain: string, events: RegistrarEvents) {
+  constructor(domain: string, events: RegistrarEvents, temper: Temper = temperOf('own')) {
     this.#domain = domain;
     this.#events = events;
+    this.#temper = temper;
   }
 
   /** Carries out a proven REGISTER and answers it. */
@@ -48,7 +51,7 @@ export class Registrar {
       return;
     }
     this.#known.add(extension);
-    const outbound = hasToken(request, 'Supported', 'outbound');
+    const outbound = this.#temper.outbound && hasToken(request, 'Supported', 'outbound');
     let registeredFlow = false;
     for (const text of contacts) {
       const { uri, params } = parseNameAddress(text);
@@ -59,7 +62,8 @@ export class Registrar {
       const seconds = Math.min(Number.isFinite(asked) ? Math.max(0, asked) : DEFAULT_EXPIRES_S, LONGEST_EXPIRES_S);
       registeredFlow ||= outbound && instance !== undefined && regId !== undefined;
       // RFC 5626: the same device and reg-id replace each other whatever address they come from.
-      const key = `${extension} ${instance !== undefined && regId !== undefined ? `${instance} ${regId}` : uri}`;
+      const device = this.#temper.outbound && instance !== undefined && regId !== undefined;
+      const key = `${extension} ${device ? `${instance} ${regId}` : uri}`;
       this.#drop(key, seconds === 0);
       if (seconds === 0) continue;
       const timer = setTimeout(() => this.#drop(key, true), seconds * 1000);
@@ -78,9 +82,9 @@ export class Registrar {
       this.#events.onRegistered(binding);
     }
     const headers: SipHeader[] = this.of(extension).map((binding) =>
-      this.#contactHeader(binding, hasToken(request, 'Supported', 'gruu')),
+      this.#contactHeader(binding, this.#temper.outbound && hasToken(request, 'Supported', 'gruu')),
     );
-    headers.push({ name: 'Supported', value: 'outbound, gruu' });
+    headers.push({ name: 'Supported', value: this.#temper.outbound ? 'outbound, gruu' : this.#temper.supported });
     if (registeredFlow) headers.push({ name: 'Require', value: 'outbound' }, { name: 'Flow-Timer', value: '30' });
     transaction.respond(200, 'OK', { headers });
   }

@@ -71,7 +71,7 @@ export class RequestDesk {
           headers: [
             { name: 'Allow', value: ALLOWED },
             { name: 'Accept', value: 'application/sdp' },
-            { name: 'Supported', value: 'replaces, outbound, gruu, timer, 100rel' },
+            { name: 'Supported', value: this.#ports.calls.temper.supported },
             ALLOW_EVENTS,
           ],
         });
@@ -163,7 +163,7 @@ export class RequestDesk {
     const make = (): AgentCall =>
       AgentCall.placedBy(extension, name === '' ? undefined : name, transaction, this.#ports.calls);
     const replaces = header(request, 'Replaces');
-    if (replaces !== undefined) {
+    if (replaces !== undefined && !this.#asNewCall(replaces)) {
       this.#onReplaces(transaction, replaces, extension, make);
       return;
     }
@@ -179,6 +179,13 @@ export class RequestDesk {
     const preferred = headerList(request, 'P-Preferred-Identity')[0] ?? header(request, 'From') ?? '';
     const shown = parseUri(parseNameAddress(preferred).uri).user;
     this.#ports.exchange.place(make(), target.user, shown === extension ? undefined : shown);
+  }
+
+  /** Where Replaces is taken loosely, one that names no talk is an ordinary call to the Request-URI. */
+  #asNewCall(replaces: string): boolean {
+    if (!this.#ports.calls.temper.replacesLoosely) return false;
+    const old = this.#ports.exchange.findNamed(replacedDialog(replaces));
+    return !old?.live;
   }
 
   /** RFC 3891: an early dialog is picked up by anybody of the house, a talk is moved by its own agent. */
@@ -219,7 +226,7 @@ export class RequestDesk {
       refuse(486, 'Busy Here');
       return;
     }
-    if (old.number !== extension) {
+    if (old.number !== extension && !this.#ports.calls.temper.replacesLoosely) {
       refuse(403, 'Only the agent of a call may replace it');
       return;
     }
@@ -260,12 +267,20 @@ export class RequestDesk {
       if (!silent)
         call.notify(sequence(request).number, line, final ? 'terminated;reason=noresource' : 'active;expires=60');
     };
-    tell('100 Trying', false);
+    const { transfersBlindly } = this.#ports.calls.temper;
+    if (transfersBlindly) tell('200 OK', true);
+    else tell('100 Trying', false);
     const replaces = target.headers.get('replaces');
     if (replaces !== undefined) {
       const consult = this.#ports.exchange.findCall(replacedDialog(replaces));
       const joined = consult && this.#ports.exchange.transferBetween(call, consult, () => tell('200 OK', true));
       if (!joined) tell('481 Call/Transaction Does Not Exist', true);
+      return;
+    }
+    if (transfersBlindly) {
+      const nothing = (): void => undefined;
+      const hooks = { onRinging: nothing, onAnswered: nothing, onRefused: nothing };
+      this.#ports.exchange.transferTo(call, party, target.user, hooks);
       return;
     }
     this.#ports.exchange.transferTo(call, party, target.user, {

@@ -23,6 +23,12 @@ export class DeviceRing {
   readonly #hooks: RingHooks;
   #settled = false;
   #patience: NodeJS.Timeout | undefined;
+  /** Offers the call to one more device. Absent before anybody rang. */
+  #offer: ((device: Binding, earlier: AgentCall | undefined) => void) | undefined;
+  /** Which device each of them is. */
+  readonly #deviceOf = new Map<AgentCall, string>();
+  /** Devices whose agent has said no. */
+  readonly #refused = new Set<string>();
   #worst = { status: 480, reason: 'Temporarily Unavailable' };
 
   /** @param giveUpAfterMs undefined: rings until somebody else gives up. */
@@ -45,41 +51,70 @@ export class DeviceRing {
     ports: AgentCallPorts,
     onMade: (call: AgentCall) => void,
   ): void {
-    for (const device of devices) {
+    this.#offer = (device, earlier) => {
       const call = AgentCall.ringing(device, caller, fork, ports);
       this.calls.add(call);
+      this.#deviceOf.set(call, nameOf(device));
       onMade(call);
-      call.events = {
-        onRinging: () => {
-          if (!this.#settled) this.#hooks.onRinging(call);
-        },
-        onAnswered: () => {
-          if (!this.settle()) return call.hangUp({ by: 'switch', reason: COMPLETED_ELSEWHERE });
-          this.calls.delete(call);
-          this.stop({ by: 'switch', reason: COMPLETED_ELSEWHERE });
-          this.#hooks.onAnswered(call);
-        },
-        onRedirected: (contact) => {
-          if (!this.settle()) return;
-          this.calls.delete(call);
-          this.stop({ by: 'switch' });
-          this.#hooks.onRedirected(contact);
-        },
-        onHeld: () => undefined,
-        onKey: () => undefined,
-        onRefer: (transaction) => transaction.respond(403, 'Only an answered call can be transferred'),
-        onEnded: (cause) => {
-          this.calls.delete(call);
-          if (this.#settled) return;
-          if (cause.status !== undefined) this.#worst = { status: cause.status, reason: cause.reason ?? 'Refused' };
-          // 6xx speaks for every device of the agent (RFC 3261 section 16.7).
-          if (this.calls.size > 0 && this.#worst.status < 600) return;
-          this.settle();
-          this.stop({ by: 'switch' });
-          this.#hooks.onRefused(this.#worst.status, this.#worst.reason, cause.by);
-        },
-      };
-    }
+      this.#watch(call, device, earlier);
+    };
+    for (const device of devices) this.#offer(device, undefined);
+  }
+
+  /**
+   * A device has registered while it rings. On a connection that is new it is offered the same call again (the same Call-ID,
+   * From tag and CSeq): a page that was reloaded knows nothing of it.
+   */
+  ringOn(device: Binding): void {
+    const name = nameOf(device);
+    if (this.#settled || !this.#offer || this.#refused.has(name)) return;
+    if ([...this.calls].some((call) => call.ringsOver(device.flow))) return;
+    this.#offer(
+      device,
+      [...this.calls].find((call) => this.#deviceOf.get(call) === name),
+    );
+  }
+
+  /** @param earlier the same device on a connection that is gone. */
+  #watch(call: AgentCall, device: Binding, earlier: AgentCall | undefined): void {
+    call.events = {
+      onRinging: () => {
+        earlier?.abandon();
+        if (!this.#settled) this.#hooks.onRinging(call);
+      },
+      onAnswered: () => {
+        if (!this.settle()) return call.hangUp({ by: 'switch', reason: COMPLETED_ELSEWHERE });
+        this.calls.delete(call);
+        this.stop({ by: 'switch', reason: COMPLETED_ELSEWHERE });
+        this.#hooks.onAnswered(call);
+      },
+      onRedirected: (contact) => {
+        if (!this.settle()) return;
+        this.calls.delete(call);
+        this.stop({ by: 'switch' });
+        this.#hooks.onRedirected(contact);
+      },
+      onHeld: () => undefined,
+      onKey: () => undefined,
+      onRefer: (transaction) => transaction.respond(403, 'Only an answered call can be transferred'),
+      onEnded: (cause) => {
+        this.calls.delete(call);
+        this.#deviceOf.delete(call);
+        if (this.#settled) return;
+        // The page is the one that rings already (RFC 3261 section 8.2.2.2): only its connection is new.
+        if (cause.status === 482 && earlier?.live) return earlier.movedTo(device.flow);
+        if (cause.status !== undefined) {
+          this.#worst = { status: cause.status, reason: cause.reason ?? 'Refused' };
+          if (cause.by === 'agent' && cause.status !== 408) this.#refused.add(nameOf(device));
+          earlier?.abandon();
+        }
+        // 6xx speaks for every device of the agent (RFC 3261 section 16.7).
+        if (this.calls.size > 0 && this.#worst.status < 600) return;
+        if (!this.settle()) return;
+        this.stop({ by: 'switch' });
+        this.#hooks.onRefused(this.#worst.status, this.#worst.reason, cause.by);
+      },
+    };
   }
 
   /** Claims the outcome. False: somebody has had it. */
@@ -94,4 +129,9 @@ export class DeviceRing {
   stop(cause: EndCause): void {
     for (const call of [...this.calls]) call.hangUp(cause);
   }
+}
+
+/** The device itself, whatever connection it is on. */
+function nameOf(device: Binding): string {
+  return device.instance ?? device.contact;
 }

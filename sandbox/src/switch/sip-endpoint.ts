@@ -89,12 +89,16 @@ export type ClientTransaction = {
   readonly request: SipRequest;
   /** INVITE only: gives up, now or as soon as the other side has said anything (RFC 3261 section 9.1). */
   cancel(reasonHeader?: string): void;
+  /** The other side has moved to another connection: a CANCEL goes there. */
+  moveTo(flow: Flow): void;
 };
 
 export type EndpointOptions = {
   host: string;
   port: number;
   faults: FaultPanel;
+  /** Stands in every message of ours. */
+  product?: SipHeader | undefined;
   onRequest(transaction: ServerTransaction): void;
   onFlowClosed(flow: Flow): void;
 };
@@ -162,7 +166,7 @@ export class SipEndpoint {
     };
     if (request.method === 'ACK') {
       transmit();
-      return { request: sent, cancel: () => undefined };
+      return { request: sent, cancel: () => undefined, moveTo: () => undefined };
     }
     this.#waiting.set(key, waiting);
     transmit();
@@ -172,7 +176,14 @@ export class SipEndpoint {
       this.#waiting.delete(key);
       onResponse({ kind: 'response', status: 408, reason: 'Request Timeout', headers: [], body: '' });
     });
-    return { request: sent, cancel: (reason) => this.#cancel(flow, sent, via, waiting, reason) };
+    let place = flow;
+    return {
+      request: sent,
+      cancel: (reason) => this.#cancel(place, sent, via, waiting, reason),
+      moveTo: (moved) => {
+        place = moved;
+      },
+    };
   }
 
   #cancel(flow: Flow, invite: SipRequest, via: SipHeader, waiting: Waiting, reason: string | undefined): void {
@@ -214,7 +225,9 @@ export class SipEndpoint {
         return socket.readyState === socket.OPEN;
       },
       send: (message) => {
-        if (socket.readyState === socket.OPEN && !this.#options.faults.current.deaf) socket.send(serialiseSip(message));
+        if (socket.readyState !== socket.OPEN || this.#options.faults.current.deaf) return;
+        const { product } = this.#options;
+        socket.send(serialiseSip(product ? { ...message, headers: [...message.headers, product] } : message));
       },
       close: () => socket.terminate(),
     };

@@ -8,6 +8,7 @@ import type { FaultPanel } from './faults.ts';
 import type { AutoAnswerStyle } from './number-plan.ts';
 import type { SoundStyle } from './sound.ts';
 import type { SwitchEmitter } from './switch-events.ts';
+import type { TemperName } from './temper.ts';
 
 export type SwitchOptions = {
   /** Default 127.0.0.1. */
@@ -41,6 +42,8 @@ export type SwitchOptions = {
   autoAnswer?: readonly AutoAnswerStyle[];
   /** What watching phones get after the first full state: everything again, or what changed. Default 'full'. */
   dialogState?: 'full' | 'partial';
+  /** Whose manners it has where connections are lost, calls replaced and transferred. Default 'own'. */
+  behaveLike?: TemperName;
   /** Colleagues' phones ring and talk by themselves, one step in this time. Absent: only when a test makes them. */
   colleaguesStepMs?: number;
 };
