@@ -12,16 +12,14 @@ import { buildPanel } from './panel-bundle.ts';
 import { salesforceChecks } from './salesforce/checks.ts';
 import { installSystemPackages, missingSystemPackages } from './system-packages.ts';
 
-/**
- * gzip -9 bytes an agent may load at the start, script and stylesheet. The aim is 140 kB (docs/adr/0015): what an office phone adds to calls goes
- * over it in HubSpot, whose SDK comes on top. Never to be raised again.
- */
-const panelBudget = 148_000;
+/** gzip -9 bytes an agent may load at the start, script and stylesheet, in the CRM where it is most (docs/adr/0015). Never to be raised. */
+const panelBudget = 140_000;
 /** The same of each part that is loaded on top of it when it is needed. */
 const partBudgets: Readonly<Record<string, number>> = {
   'self-test': 7_000,
-  screens: 7_000,
+  screens: 10_000,
   watching: 4_500,
+  'taking-up': 4_000,
 };
 /** With an unfitting parser the layer checker sees almost nothing and says all is well; below this many modules that has happened. */
 const fewestModules = 100;

@@ -33,6 +33,7 @@ const commands = {
   torture: ['test/torture/main.ts'],
   conformance: ['scripts/conformance.ts'],
   endurance: ['test/conformance/main.ts'],
+  chaos: ['test/chaos/main.ts'],
 };
 
 const [name, ...rest] = process.argv.slice(2);

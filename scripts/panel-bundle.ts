@@ -3,12 +3,15 @@
  * the bundle's options and its sizes; the relay serves what comes out.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
 import { build, type Metafile } from 'esbuild';
 import { leanCallingSdk } from './lean-calling-sdk.ts';
-import { leanNumbers } from './lean-numbers.ts';
 import { buildPart, loadedFrom, partPlans } from './panel-parts.ts';
+import { panelWords } from './panel-words.ts';
+import { type ShortNames, shortNames } from './short-names.ts';
 import { sipJsParts } from './sip-js-parts.ts';
 
 /** The CRMs that the panel is built for. */
@@ -40,7 +43,8 @@ const quietLog = ['debug', 'log', 'warn', 'error'].map((level) => `this.logger.$
 
 /** Bundles the panel for every CRM in memory. @throws when it does not compile. */
 export async function buildPanel(): Promise<PanelBundle> {
-  const panels = await Promise.all(hosts.map(buildFor));
+  const names = shortNames(await filesOfAll());
+  const panels = await Promise.all(hosts.map((host) => buildFor(host, names)));
   const heaviest = panels.reduce((one, other) => (other.script.gzipBytes > one.script.gzipBytes ? other : one));
   const { style } = heaviest;
   const assets = [...panels.map(({ script }) => script), style, ...panels.flatMap(({ parts }) => parts)];
@@ -56,32 +60,56 @@ export async function buildPanel(): Promise<PanelBundle> {
   };
 }
 
-async function buildFor(host: (typeof hosts)[number]) {
+const bundling = {
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  outdir: 'dist/panel',
+  write: false,
+  metafile: true,
+  logLevel: 'warning',
+  define: { 'process.env.NODE_ENV': '"production"' },
+} as const;
+
+function entryOf(host: string): string {
+  return `packages/softphone-ui/src/entries/${host}.ts`;
+}
+
+/** Every source file that is in a panel or in one of its parts. */
+async function filesOfAll(): Promise<readonly string[]> {
+  const { metafile } = await build({
+    ...bundling,
+    entryPoints: hosts.map(entryOf),
+    minify: false,
+    plugins: [sipJsParts, leanCallingSdk],
+  });
+  return Object.keys(metafile.inputs)
+    .filter((path) => /\.[mc]?[jt]sx?$/.test(path))
+    .map((path) => resolve(path))
+    .filter((path) => existsSync(path));
+}
+
+async function buildFor(host: (typeof hosts)[number], names: ShortNames) {
   const parts = await Promise.all(
     partPlans.map(async (plan) => {
-      const part = await buildPart(plan, host);
+      const part = await buildPart(plan, host, names);
       return { part, script: asset(`${plan.name}-${host}`, '.js', await minified(part.code)) };
     }),
   );
   const { outputFiles, metafile } = await build({
-    entryPoints: [`packages/softphone-ui/src/entries/${host}.ts`],
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    jsx: 'automatic',
-    jsxImportSource: 'preact',
-    outdir: 'dist/panel',
-    write: false,
-    metafile: true,
-    logLevel: 'warning',
+    ...bundling,
+    ...names,
+    mangleCache: { ...names.mangleCache },
+    entryPoints: [entryOf(host)],
     plugins: [
       sipJsParts,
-      leanNumbers,
       leanCallingSdk,
       loadedFrom(parts.map(({ part, script }) => ({ part, address: `./${script.name}` }))),
+      panelWords,
     ],
-    define: { 'process.env.NODE_ENV': '"production"' },
   });
   const twice = parts.flatMap(({ part }) => part.inputs).filter((path) => path in metafile.inputs);
   if (twice.length > 0)

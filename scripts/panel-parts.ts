@@ -6,6 +6,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { panelWords, wordByWord } from './panel-words.ts';
+import type { ShortNames } from './short-names.ts';
 
 interface PartPlan {
   readonly name: string;
@@ -39,7 +41,15 @@ export const partPlans: readonly PartPlan[] = [
     entries: () => [`${sip}/watching.ts`],
     modules: /\/phone-engine\/src\/sip\/(?:watching|subscription|dialog-info|message-summary)\.ts$/,
   },
+  {
+    name: 'taking-up',
+    entries: () => [`${sip}/taking-up.ts`],
+    modules: /\/phone-engine\/src\/sip\/(?:taking-up|recovery|resumed-call|resumed-session|lost-invite)\.ts$/,
+  },
 ];
+
+/** Words: a part has its own, word by word, and lends none. */
+const copied = /\/softphone-ui\/src\/lent-texts\.ts$|^panel-words$/;
 
 interface Lent {
   /** Absolute path of the module. */
@@ -56,7 +66,7 @@ export interface PanelPart extends PartPlan {
 }
 
 /** Bundles a part for one CRM, not yet minified as a whole. @throws when it does not compile */
-export async function buildPart(plan: PartPlan, host: string): Promise<PanelPart> {
+export async function buildPart(plan: PartPlan, host: string, short: ShortNames): Promise<PanelPart> {
   const contents = plan.entries(host).map((path) => `export * from './${path}';`);
   const { outputFiles, metafile } = await build({
     stdin: { contents: contents.join('\n'), resolveDir: process.cwd() },
@@ -69,7 +79,9 @@ export async function buildPart(plan: PartPlan, host: string): Promise<PanelPart
     write: false,
     metafile: true,
     logLevel: 'warning',
-    plugins: [borrowing(plan)],
+    ...short,
+    mangleCache: { ...short.mangleCache },
+    plugins: [borrowing(plan), panelWords],
   });
   const lent: Lent[] = [];
   const names: string[] = [];
@@ -112,7 +124,7 @@ function borrowing({ modules }: PartPlan): Plugin {
       bundler.onResolve({ filter: /.*/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
         if (kind === 'entry-point' || pluginData === asked) return undefined;
         const found = await bundler.resolve(path, { importer, resolveDir, kind, pluginData: asked });
-        if (found.errors.length > 0 || modules.test(found.path)) return found;
+        if (found.errors.length > 0 || modules.test(found.path) || copied.test(found.path)) return found;
         return { path: `lent:${found.path}`, external: true };
       });
     },
@@ -135,7 +147,7 @@ export function loadedFrom(parts: readonly { readonly part: PanelPart; readonly 
           contents: loaderOf(part, address),
         }));
       bundler.onLoad({ filter: /packages\/[\w-]+\/src\/.*\.tsx?$/ }, async ({ path }) => {
-        const source = await readFile(path, 'utf8');
+        const source = wordByWord(await readFile(path, 'utf8'));
         const asked = new Set<number>();
         const contents = source.replaceAll(/(?<!typeof )\bimport\('([^']+)'\)/g, (all, module: string) => {
           const number = parts.findIndex(({ part }) => part.modules.test(resolve(dirname(path), module)));

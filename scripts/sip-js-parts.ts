@@ -47,9 +47,11 @@ export const settled: ReadonlyMap<string, string> = new Map(
     withoutSdp: 'false',
     inviteWithoutSdp: 'false',
     renderbody: 'undefined',
+    _renderbody: 'undefined',
     waitingForPrack: 'false',
     _referred: 'undefined',
     earlyMedia: 'false',
+    earlyMediaDialog: 'undefined',
     anonymous: 'false',
     sessionDescriptionHandlerModifiers: 'undefined',
     sessionDescriptionHandlerOptions: 'undefined',
@@ -57,6 +59,13 @@ export const settled: ReadonlyMap<string, string> = new Map(
     sessionDescriptionHandlerOptionsReInvite: 'undefined',
     onSessionDescriptionHandler: 'undefined',
   }),
+);
+
+/** What a phone answers with by a number alone; any other it would say without words (RFC 3261 section 25.1 lets it). */
+const answers = new Set(
+  '100 180 183 200 202 302 400 403 404 405 408 415 416 420 421 422 480 481 482 483 486 487 488 489 491 500 501 503 504 600 603 606'.split(
+    ' ',
+  ),
 );
 
 const logs = new Set(['debug', 'log', 'warn', 'error']);
@@ -75,6 +84,8 @@ function trimmed(source: string, never: readonly string[]): string {
       const [text] = node.arguments ?? [];
       if (text && (ts.isStringLiteral(text) || ts.isTemplateExpression(text))) return void cut(text, words);
     }
+    if (ts.isVariableDeclaration(node) && node.name.getText(file) === 'REASON_PHRASE' && node.initializer)
+      return void cut(node.initializer, phrases(node.initializer, file));
     const always = ts.isPropertyAccessExpression(node) && !isTarget(node) ? settled.get(node.name.text) : undefined;
     if (always !== undefined) return void cut(node, always);
     ts.forEachChild(node, look);
@@ -82,6 +93,14 @@ function trimmed(source: string, never: readonly string[]): string {
   look(file);
   if (left.size > 0) throw new Error(`sip.js has no method ${[...left].join(', ')} any more: scripts/sip-js-parts.ts.`);
   return cuts.reduceRight((text, { from, to, by }) => text.slice(0, from) + by + text.slice(to), source);
+}
+
+function phrases(table: ts.Expression, file: ts.SourceFile): string {
+  const all = ts.isObjectLiteralExpression(table) ? table.properties : [];
+  const kept = all.filter(({ name }) => name && answers.has(name.getText(file)));
+  if (kept.length !== answers.size)
+    throw new Error("sip.js's table of phrases is another one: scripts/sip-js-parts.ts.");
+  return `{ ${kept.map((phrase) => phrase.getText(file)).join(', ')} }`;
 }
 
 /** Something is assigned to it. */
