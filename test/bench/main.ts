@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json] [--rounds N] [--write]`: runs one benchmark and prints a line per case. Owns the command line and
+ * `npm run bench -- NAME [--json] [--rounds N | --times N] [--write]`: runs one benchmark and prints a line per case. Owns the command line and
  * docs/benchmarks.md; a benchmark owns its measuring. Benchmarks that need real SIP servers run inside the network namespaces of the SIP lab.
  */
 import { spawnSync } from 'node:child_process';
@@ -16,6 +16,8 @@ const benches: Record<
     readonly about: string;
     /** Real SIP servers in the network namespaces of the lab. */
     readonly lab?: true;
+    /** Rounds where none are given. Default 5. */
+    readonly rounds?: number;
     readonly load: () => Promise<{ run(rounds: number): Promise<readonly Row[]> }>;
   }
 > = {
@@ -29,6 +31,13 @@ const benches: Record<
     about: 'from a broken connection to the 200 of the next REGISTER: reset, server away, silent black hole',
     lab: true,
     load: () => import('./socket-recovery.ts'),
+  },
+  survive: {
+    about:
+      'a call while its page is loaded anew or killed, its socket, media relay or network goes: until sound both ways',
+    lab: true,
+    rounds: 20,
+    load: () => import('./survive.ts'),
   },
   'mint-register': {
     about: 'from asking the relay for a credential to the 200 of the REGISTER made with it',
@@ -55,24 +64,29 @@ const benches: Record<
     about: '20,000 agents on 4 relays from the measured costs: what is full first',
     load: () => import('./simulation.ts'),
   },
+  mirrors: {
+    about: 'fifty tabs of one agent: memory, processor time and messages of the mirrors, against one frame alone',
+    load: () => import('./mirrors.ts'),
+  },
   'idle-memory': { about: 'memory of a relay per panel that only listens', load: () => import('./idle-memory.ts') },
 };
 const list = Object.entries(benches)
   .map(([name, { about }]) => `  ${name.padEnd(14)} ${about}`)
   .join('\n');
-const help = `Usage: npm run bench -- NAME [--json] [--rounds N] [--write]\n${list}\n  --json    one JSON line per case\n  --rounds  fresh pages per case (default 5)\n  --write   put the table into docs/benchmarks.md`;
+const help = `Usage: npm run bench -- NAME [--json] [--rounds N] [--write]\n${list}\n  --json    one JSON line per case\n  --rounds  fresh pages per case (default 5; survive 20), or --times\n  --write   put the table into docs/benchmarks.md`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
+    times: { type: 'string' },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 const name = positionals[0];
-const rounds = Number(values.rounds);
+const rounds = Number(values.times ?? values.rounds ?? benches[name ?? '']?.rounds ?? 5);
 if (values.help || name === undefined || benches[name] === undefined || !Number.isInteger(rounds) || rounds < 1) {
   (values.help ? console.log : console.error)(help);
   process.exit(values.help ? 0 : 2);

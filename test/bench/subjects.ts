@@ -6,7 +6,7 @@ import type { CallId } from '@patchcord/call-protocol';
 import { createSound } from '@patchcord/phone-engine/audio';
 import { createSipPort } from '@patchcord/phone-engine/sip';
 import JsSIP from 'jssip';
-import { Web } from 'sip.js';
+import { Inviter, Registerer, UserAgent, Web } from 'sip.js';
 
 export interface Account {
   readonly server: string;
@@ -31,7 +31,7 @@ interface Subject {
   hangUp(): void;
 }
 
-export type SubjectName = 'Patchcord' | 'sip.js SimpleUser' | 'JsSIP';
+export type SubjectName = 'Patchcord' | 'sip.js UserAgent' | 'sip.js SimpleUser' | 'JsSIP';
 
 /** Marks in ms of `performance.now()`; NaN for what did not happen. */
 export interface Marks {
@@ -51,6 +51,7 @@ watchSound();
 
 const subjects: Record<SubjectName, () => Subject> = {
   Patchcord: patchcord,
+  'sip.js UserAgent': userAgent,
   'sip.js SimpleUser': simpleUser,
   JsSIP: jsSip,
 };
@@ -108,6 +109,7 @@ function patchcord(): Subject {
             followTransfers: false,
             callerIdIn: 'p-preferred-identity',
             sessionSeconds: 0,
+            recovery: { way: 'auto', applications: [], known: [] },
           },
           { username: account.username, password: account.password, expiresAt: Date.now() + 600_000 },
           account.iceServers,
@@ -125,6 +127,58 @@ function patchcord(): Subject {
       }),
     hangUp: () => port.hangUp(live),
   };
+}
+
+/** The library's own layer, as its guide begins; it calls only. */
+function userAgent(): Subject {
+  let agent: UserAgent;
+  let inviter: Inviter | undefined;
+  let domain = '';
+  return {
+    async register(account) {
+      domain = account.domain;
+      agent = new UserAgent({
+        uri: UserAgent.makeURI(`sip:${account.extension}@${account.domain}`) ?? fail(),
+        transportOptions: { server: account.server },
+        authorizationUsername: account.username,
+        authorizationPassword: account.password,
+        logLevel: 'error',
+        sessionDescriptionHandlerFactoryOptions: { peerConnectionConfiguration: { iceServers: account.iceServers } },
+      });
+      await agent.start();
+      const registered = new Promise<void>((resolve) => {
+        void new Registerer(agent).register({ requestDelegate: { onAccept: () => resolve() } });
+      });
+      await registered;
+    },
+    dial: (target) => {
+      inviter = new Inviter(agent, UserAgent.makeURI(`sip:${target}@${domain}`) ?? fail());
+      const { stateChange } = inviter;
+      const session = inviter;
+      stateChange.addListener((state) => {
+        if (state === 'Established') play(connectionOf(session));
+      });
+      void inviter.invite().catch(() => undefined);
+    },
+    answerNext: () => fail(),
+    hangUp: () => void inviter?.bye().catch(() => undefined),
+  };
+}
+
+/** Nobody else plays what comes: without a sink it is silent for every listener in the page. */
+function play(connection: RTCPeerConnection | undefined): void {
+  const speaker = new Audio();
+  speaker.srcObject = new MediaStream(connection?.getReceivers().map(({ track }) => track) ?? []);
+  void speaker.play().catch(() => undefined);
+}
+
+function connectionOf(session: Inviter): RTCPeerConnection | undefined {
+  const handler = session.sessionDescriptionHandler as { peerConnection?: RTCPeerConnection } | undefined;
+  return handler?.peerConnection;
+}
+
+function fail(): never {
+  throw new Error('The bench asks a subject for what it does not do here.');
 }
 
 function simpleUser(): Subject {
@@ -190,7 +244,10 @@ function jsSip(): Subject {
       agent.start();
       return registered;
     },
-    dial: (target) => void agent.call(`sip:${target}@${domain}`, { mediaConstraints: media, pcConfig }),
+    dial(target) {
+      const eventHandlers = { confirmed: () => play(connections.at(-1)) };
+      agent.call(`sip:${target}@${domain}`, { mediaConstraints: media, pcConfig, eventHandlers });
+    },
     answerNext(delayMs, answering) {
       agent.once('newRTCSession', (event: { session: JsSipSession }) => {
         // JsSIP leaves playing to its user: without a sink nothing would ever be played out.

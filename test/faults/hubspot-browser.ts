@@ -158,6 +158,13 @@ export class HubSpotBrowser {
     let synced = false;
     let shared: SharedPhone | null = null;
     const sip = new FakeSip(randomUUID());
+    // Whoever was at the other end is gone by the time a frame comes back: what is asked here is what becomes of the log.
+    sip.recovers = 'refuse';
+    const takeUp = sip.takeUp.bind(sip);
+    sip.takeUp = (dialogs) => {
+      takeUp(dialogs);
+      for (const { call, stage } of dialogs) if (stage === 'invited') queueMicrotask(() => sip.failRecovery(call));
+    };
     const sound = new FakeSound();
     const channels = this.#channels.frame();
     const openChannel = (name: string): BroadcastChannel => {
