@@ -16,13 +16,12 @@ type Part = Project | `${Project} ${1 | 2}/2`;
 const projectOf = (part: Part): Project => part.split(' ')[0] as Project;
 /**
  * Stages follow each other; the lanes of a stage run side by side, the projects of a lane one after the other. The first lane is shown as it runs.
- * Browsers and databases wait more than they work, so that two cores take both. Calls on real servers have the machine for themselves, in two
- * laboratories: each half has servers and networks of its own, and waits for sound most of the time.
+ * Browsers and databases wait more than they work, so that two cores take three lanes of them. Calls on real servers have the machine for themselves,
+ * in two laboratories: each half has servers and networks of its own, and waits for sound most of the time.
  */
 const stages: readonly (readonly (readonly Part[])[])[] = [
   [['unit']],
-  [['browser'], ['store', 'panel']],
-  [['lwc']],
+  [['browser 1/2'], ['browser 2/2', 'lwc'], ['store', 'panel']],
   [['lab 1/2'], ['lab 2/2']],
 ];
 const help = `Usage: npm test [-- PROJECT…] [-- --help]
