@@ -16,7 +16,8 @@ export function renderersOf(mark: string): readonly number[] {
   const processes = readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+      // A renderer writes its command line anew, with spaces.
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').split(/[\0 ]/);
       // The name may hold anything, brackets too: the parent is the second word after the last one.
       const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
       const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);

@@ -282,7 +282,7 @@ describe('sleep', () => {
     vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
     vi.stubGlobal('document', document);
     for (const wakes of [
-      () => page.dispatchEvent(new Event('pageshow')),
+      () => page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true })),
       () => document.dispatchEvent(new Event('resume')),
     ]) {
       const { hurdle, url } = await hurdleBefore(first);

@@ -32,10 +32,18 @@ export function watchForWake({ clock, onDoubt, onReturn }: WakeWatchOptions): ()
   const onVisible = (): void => {
     if (page.document?.visibilityState === 'visible') onDoubt();
   };
-  const heard: readonly (readonly [target: Partial<EventTarget> | undefined, event: string, act: () => void])[] = [
+  /** Every page is shown once when it is loaded; only one that comes back from the cache has missed something. */
+  const onShown = (event: Event): void => {
+    if ((event as Partial<PageTransitionEvent>).persisted === true) onReturn();
+  };
+  const heard: readonly (readonly [
+    target: Partial<EventTarget> | undefined,
+    event: string,
+    act: (event: Event) => void,
+  ])[] = [
     [page, 'online', onReturn],
     [page, 'offline', onDoubt],
-    [page, 'pageshow', onReturn],
+    [page, 'pageshow', onShown],
     [page.document, 'resume', onReturn],
     [page.document, 'visibilitychange', onVisible],
     [connection, 'change', onDoubt],
