@@ -20,6 +20,7 @@ export default defineConfig({
             'test/sip-port/unit/**/*.test.ts',
           ],
           testTimeout: 30_000,
+          hookTimeout: 30_000,
           // Nothing here waits for a sound or a server: every core may work.
           maxWorkers: '100%',
         },

@@ -10,6 +10,7 @@ import { minify } from '@swc/core';
 import { build, type Metafile } from 'esbuild';
 import { leanCallingSdk } from './lean-calling-sdk.ts';
 import { buildPart, loadedFrom, partPlans } from './panel-parts.ts';
+import { type PartStyles, partStyles } from './panel-styles.ts';
 import { panelWords } from './panel-words.ts';
 import { type ShortNames, shortNames } from './short-names.ts';
 import { sipJsParts } from './sip-js-parts.ts';
@@ -43,8 +44,10 @@ const quietLog = ['debug', 'log', 'warn', 'error'].map((level) => `this.logger.$
 
 /** Bundles the panel for every CRM in memory. @throws when it does not compile. */
 export async function buildPanel(): Promise<PanelBundle> {
-  const names = shortNames(await filesOfAll());
-  const panels = await Promise.all(hosts.map((host) => buildFor(host, names)));
+  const sources = await filesOfAll();
+  const names = shortNames(sources);
+  const styles = await stylesOf(sources);
+  const panels = await Promise.all(hosts.map((host) => buildFor(host, names, styles)));
   const heaviest = panels.reduce((one, other) => (other.script.gzipBytes > one.script.gzipBytes ? other : one));
   const { style } = heaviest;
   const assets = [...panels.map(({ script }) => script), style, ...panels.flatMap(({ parts }) => parts)];
@@ -92,10 +95,20 @@ async function filesOfAll(): Promise<readonly string[]> {
     .filter((path) => existsSync(path));
 }
 
-async function buildFor(host: (typeof hosts)[number], names: ShortNames) {
+/** One stylesheet for all CRMs, and what each part brings. */
+async function stylesOf(sources: readonly string[]): Promise<PartStyles> {
+  const { outputFiles } = await build({
+    entryPoints: ['packages/softphone-ui/src/panel.css'],
+    ...{ bundle: true, minify: true, write: false, logLevel: 'warning' },
+  });
+  const plan = (path: string) => partPlans.find(({ modules }) => modules.test(path))?.name;
+  return partStyles(outputFiles[0]?.text ?? '', sources, plan);
+}
+
+async function buildFor(host: (typeof hosts)[number], names: ShortNames, styles: PartStyles) {
   const parts = await Promise.all(
     partPlans.map(async (plan) => {
-      const part = await buildPart(plan, host, names);
+      const part = await buildPart(plan, host, names, styles.later.get(plan.name) ?? '');
       return { part, script: asset(`${plan.name}-${host}`, '.js', await minified(part.code)) };
     }),
   );
@@ -114,12 +127,11 @@ async function buildFor(host: (typeof hosts)[number], names: ShortNames) {
   const twice = parts.flatMap(({ part }) => part.inputs).filter((path) => path in metafile.inputs);
   if (twice.length > 0)
     throw new Error(`The panel for ${host} imports what is to be loaded later: ${twice.join(', ')}.`);
-  const written = (ending: string): Buffer =>
-    Buffer.from(outputFiles.find(({ path }) => path.endsWith(ending))?.contents ?? []);
+  const script = outputFiles.find(({ path }) => path.endsWith('.js'))?.text ?? '';
   return {
     host,
-    script: asset(`panel-${host}`, '.js', await minified(written('.js').toString('utf8'))),
-    style: asset('panel', '.css', written('.css')),
+    script: asset(`panel-${host}`, '.js', await minified(script)),
+    style: asset('panel', '.css', Buffer.from(styles.start)),
     parts: parts.map(({ script }) => script),
     metafile,
   };

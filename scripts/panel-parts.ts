@@ -44,7 +44,14 @@ export const partPlans: readonly PartPlan[] = [
   {
     name: 'taking-up',
     entries: () => [`${sip}/taking-up.ts`],
-    modules: /\/phone-engine\/src\/sip\/(?:taking-up|recovery|resumed-call|resumed-session|lost-invite)\.ts$/,
+    modules:
+      /\/phone-engine\/src\/sip\/(?:taking-up|recovery|resumed-call|resumed-session|lost-invite|gated-sound)\.ts$/,
+  },
+  {
+    name: 'call-extras',
+    entries: () => [`${sip}/call-extras.ts`],
+    modules:
+      /\/phone-engine\/src\/sip\/(?:call-extras|handing-over|transfer|transfer-request|sent-on|followed-transfer|feature-code|conference|call-digits|digit-sender|digits|key-tones|gated-sound)\.ts$/,
   },
 ];
 
@@ -65,8 +72,8 @@ export interface PanelPart extends PartPlan {
   readonly inputs: readonly string[];
 }
 
-/** Bundles a part for one CRM, not yet minified as a whole. @throws when it does not compile */
-export async function buildPart(plan: PartPlan, host: string, short: ShortNames): Promise<PanelPart> {
+/** Bundles a part for one CRM, not yet minified as a whole. @param styles what only it says @throws when it does not compile */
+export async function buildPart(plan: PartPlan, host: string, short: ShortNames, styles: string): Promise<PanelPart> {
   const contents = plan.entries(host).map((path) => `export * from './${path}';`);
   const { outputFiles, metafile } = await build({
     stdin: { contents: contents.join('\n'), resolveDir: process.cwd() },
@@ -102,10 +109,16 @@ export async function buildPart(plan: PartPlan, host: string, short: ShortNames)
     throw new Error(`The part "${plan.name}" for ${host} borrows in a way not known here.`);
   return {
     ...plan,
-    code: `export default (${names.join(',')})=>{${body}}`,
+    code: `export default (${names.join(',')})=>{${wearing(styles)}${body}}`,
     lent,
     inputs: Object.keys(metafile.inputs).filter((path) => plan.modules.test(`/${path}`)),
   };
+}
+
+/** The page's policy lets a script bring a stylesheet, but no inline style. */
+function wearing(styles: string): string {
+  if (styles === '') return '';
+  return `const styles=new CSSStyleSheet();styles.replaceSync(${JSON.stringify(styles)});document.adoptedStyleSheets=[...document.adoptedStyleSheets,styles];`;
 }
 
 /** `a as b, c` → [a, b], [c, c] */

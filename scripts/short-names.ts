@@ -1,7 +1,8 @@
 /**
- * Short names for what sip.js calls its members in many words. A bundler can't know that nobody else says them; here the whole panel is looked
- * through. A name gets a short one only when sip.js declares it as a member of a class, when only sip.js and the engine's SIP folder say it, when it is
- * in no string (where it could be a key, or go over the wire) and when the platform has no such name. Must never touch what leaves the page.
+ * Short names for what sip.js calls its members in many words, and for what the engine and the panel's model call their methods. A bundler can't know
+ * that nobody else says them; here the whole panel is looked through. A name gets a short one only when sip.js declares it as a member of a class and
+ * only it and the engine's SIP folder say it, or when the engine and the model have methods of that name, never a field, and only they and sip.js say it;
+ * when it is in no string (where it could be a key, or go over the wire) and when the platform has no such name. Must never touch what leaves the page.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -19,6 +20,7 @@ const kept = new Set(['logger']);
 const itself = /\/sip\.js\/lib\//;
 const comments = /\/\*[\s\S]*?\*\/|\/\/.*/g;
 const knowsIt = /\/sip\.js\/lib\/|\/phone-engine\/src\/sip\//;
+const ours = /\/(?:phone-engine|softphone-ui)\/src\//;
 
 /** Finds them. @param files every source file that is in the panel or in one of its parts, by absolute path */
 export function shortNames(files: readonly string[]): ShortNames {
@@ -26,6 +28,11 @@ export function shortNames(files: readonly string[]): ShortNames {
   const members = new Set<string>();
   const taken = new Set([...kept, ...platformNames()]);
   const said = new Set<string>();
+  /** Of the engine and the model: what is called, and what may hold something that is stored or sent. */
+  const methods = new Set<string>();
+  const fields = new Set<string>();
+  /** Said outside the SIP folder, but by nobody else than the engine and the model. */
+  const aside = new Set<string>();
   for (const path of files) {
     const mine = knowsIt.test(path);
     const file = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2022, true);
@@ -33,7 +40,11 @@ export function shortNames(files: readonly string[]): ShortNames {
       for (const word of wordsIn(node)) taken.add(word);
       if (ts.isIdentifier(node) && isProperty(node)) {
         said.add(node.text);
-        if (!mine) taken.add(node.text);
+        if (!mine) (ours.test(path) ? aside : taken).add(node.text);
+        if (ours.test(path)) {
+          if (isMethod(node.parent)) methods.add(node.text);
+          else if (isField(node.parent)) fields.add(node.text);
+        }
         times.set(node.text, (times.get(node.text) ?? 0) + 1);
         if (itself.test(path) && isMember(node)) members.add(node.text);
       }
@@ -41,7 +52,10 @@ export function shortNames(files: readonly string[]): ShortNames {
     };
     look(file);
   }
-  const long = [...members].filter((name) => name.length > 2 && !taken.has(name));
+  const ourOwn = [...methods].filter((name) => !fields.has(name));
+  const long = [...new Set([...[...members].filter((name) => !aside.has(name)), ...ourOwn])].filter(
+    (name) => name.length > 2 && !taken.has(name),
+  );
   if (long.length === 0) throw new Error('sip.js has no name left to shorten: see scripts/short-names.ts.');
   long.sort((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0) || (a < b ? -1 : 1));
   const free = freeNames((name) => !said.has(name) && !taken.has(name));
@@ -96,6 +110,22 @@ function isMember({ parent }: ts.Identifier): boolean {
     parent.parent.left === parent &&
     parent.parent.operatorToken.kind === ts.SyntaxKind.EqualsToken
   );
+}
+
+function isMethod(parent: ts.Node): boolean {
+  if (ts.isPropertySignature(parent)) return parent.type !== undefined && ts.isFunctionTypeNode(parent.type);
+  return ts.isMethodDeclaration(parent) || ts.isMethodSignature(parent) || ts.isGetAccessor(parent);
+}
+
+/** Declares something that is more than a function: a field of a record, a prop. */
+function isField(parent: ts.Node): boolean {
+  if (ts.isPropertySignature(parent)) return !parent.type || !ts.isFunctionTypeNode(parent.type);
+  if (ts.isPropertyAssignment(parent)) return !isFunction(parent.initializer);
+  return ts.isPropertyDeclaration(parent) || ts.isJsxAttribute(parent);
+}
+
+function isFunction(node: ts.Expression): boolean {
+  return ts.isArrowFunction(node) || ts.isFunctionExpression(node);
 }
 
 function* freeNames(isFree: (name: string) => boolean): Generator<string, undefined> {

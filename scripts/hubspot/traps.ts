@@ -37,7 +37,7 @@ export async function trapsOf(options: {
     flag(
       'window',
       settings.usesCallingWindow === true && settings.usesRemote === true,
-      'usesCallingWindow and usesRemote: without them a navigation in HubSpot ends the call.',
+      'usesCallingWindow and usesRemote: without them a navigation in HubSpot interrupts the sound of a call.',
     ),
     flag(
       'custom-objects',

@@ -18,7 +18,7 @@ export interface Sight {
 
 /** Longest wait for a phone that is usable again after whatever happened to it, ms. */
 export const restMs = 20_000;
-const actMs = 6_000;
+const actMs = 15_000;
 const useHere = 'Use the phone here';
 
 /** A browser whose renderers can be found by its mark, see `renderers.ts`; all of them are this agent's. */

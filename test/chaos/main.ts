@@ -2,6 +2,9 @@
  * `npm run chaos -- [--json] [--seed N] [--sequences N] [--only I] [--agents N] [--on switch|kamailio] [--short]`: random sequences of what agents do and of
  * what breaks under them, judged by what is left at both ends. Owns the command line.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { installSystemPackages } from '../../scripts/system-packages.ts';
 import { insideLab } from '../sip-lab/namespaces.ts';
@@ -22,6 +25,25 @@ that has its times, nobody is left at the other end, one phone was registered, a
   --json       one JSON object on standard output, nothing else`;
 
 process.exit(await main());
+
+/** Profiles and stores of this run have one place, which goes with the process, interrupted or not. */
+function leaveNothingBehind(): () => void {
+  const folder = mkdtempSync(join(tmpdir(), 'patchcord-chaos-'));
+  process.env.TMPDIR = folder;
+  const clear = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    process.once(name, () => {
+      // Added last: the browsers are ended before their profiles go.
+      process.once('exit', clear);
+      process.exit(code);
+    });
+  }
+  return clear;
+}
 
 async function main(): Promise<number> {
   let values: {
@@ -73,6 +95,7 @@ async function main(): Promise<number> {
   }
   installSystemPackages(console.error);
   if (onLab && !insideLab()) return runInLab(process.argv.slice(1));
+  const clear = leaveNothingBehind();
   const result = await chaos({
     seed,
     sequences,
@@ -82,7 +105,7 @@ async function main(): Promise<number> {
     ...(onLab ? { loopbackMedia: false } : {}),
     verbose: values.verbose,
     say: (text) => console.error(text),
-  });
+  }).finally(clear);
   if (values.json) console.log(JSON.stringify({ run: 'chaos', on: values.on, ...result }));
   else {
     for (const { index, rule, steps } of result.failures)

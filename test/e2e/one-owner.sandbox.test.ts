@@ -33,14 +33,16 @@ let before = { tasks: 0, calls: 0, pops: 0 };
 
 beforeAll(async () => {
   telephony = await startSwitchTelephony();
-  stage = await openStage({ telephony, logLevel: 'silent' });
-  crm = salesforcePage(stage);
+  const opening = openStage({ telephony, logLevel: 'silent' });
   browsers = await Promise.all([startBrowser({ toneHz: deskHz }), startBrowser({ toneHz: homeHz })]);
+  stage = await opening;
+  crm = salesforcePage(stage);
   const [here, there] = browsers as [TestBrowser, TestBrowser];
   for (const { context } of browsers) await context.addInitScript(countTones);
   desk = { ...(await openTab(here)), microphoneHz: deskHz };
-  home = { ...(await openTab(there)), microphoneHz: homeHz };
-  own = { ...(await openPage(here)), microphoneHz: deskHz };
+  const [atHome, beside] = await Promise.all([openTab(there), openPage(here)]);
+  home = { ...atHome, microphoneHz: homeHz };
+  own = { ...beside, microphoneHz: deskHz };
 }, 180_000);
 afterAll(async () => {
   for (const browser of browsers) await browser.close();

@@ -55,10 +55,10 @@ async function worldOf(
     ...tenant,
     sip: { ...sip, credential: { ...sip.credential, ttlSeconds: briefSeconds } },
   } as TenantConfig;
-  const clients: WssClient[] = [];
-  const connect = async () => {
-    const client = await WssClient.connect(pbx);
-    clients.push(client);
+  const clients: { readonly user: string; readonly client: WssClient }[] = [];
+  const connect = async (user: string, instance?: string) => {
+    const client = await WssClient.connect(pbx, instance === undefined ? {} : { instance });
+    clients.push({ user, client });
     return client;
   };
   return {
@@ -66,16 +66,20 @@ async function worldOf(
     store,
     issuer: issuerOf(tenant, parts),
     brief: issuerOf(brief, parts),
-    register: async (credential: SipCredential, user) => (await (await connect()).register(user, credential)).status,
+    register: async (credential: SipCredential, user, device) =>
+      (await (await connect(user, device)).register(user, credential)).status,
+    cut: async (user) => {
+      await Promise.all(clients.flatMap((one) => (one.user === user ? [one.client.close()] : [])));
+    },
     async invite(credential, user) {
       const to = `sip:nobody@${pbx.domain}`;
-      return (await (await connect()).request('INVITE', to, { from: user, to: 'nobody', credential })).status;
+      return (await (await connect(user)).request('INVITE', to, { from: user, to: 'nobody', credential })).status;
     },
     bindings: own.bindings,
     restart: own.restart,
     waitUntil: (at) => new Promise((resolve) => setTimeout(resolve, Math.max(0, at - Date.now()))),
     async close() {
-      await Promise.all(clients.map((client) => client.close()));
+      await Promise.all(clients.map(({ client }) => client.close()));
       await store.close();
       await own.stop();
     },

@@ -90,6 +90,7 @@ it.each(['resume', 'replaces'] as const)(
     await hears(600);
     await isHeard();
     expect(await tries()).toEqual([[way, true]]);
+    const written = await phone.dialogs();
     // The whole of it works as before: hold, keys, the next reload, the far side's BYE.
     await phone.command('hold', call, true);
     await phone.next('sip.held', call);
@@ -99,8 +100,11 @@ it.each(['resume', 'replaces'] as const)(
     await isHeard();
     await phone.command('sendDigits', call, '42');
     await expect.poll(() => pbx.digits(person), { timeout: patienceMs }).toBe('42');
-    await reload();
+    // The page went before the numbers of the last requests were written down: none of them may be used again.
+    await phone.reload();
+    await start(written);
     expect(await recovered(call)).toBe(way);
+    expect(await tries()).toEqual([[way, true]]);
     await hears(600);
     await isHeard();
     expect(live()).toHaveLength(1);
@@ -185,7 +189,57 @@ it('cancels what was still being placed', async () => {
   expect(dialogs).toMatchObject([{ call, stage: 'inviting' }]);
   expect((await phone.next('sip.ended', call)).signal.by).toBe('network');
   await expect.poll(live).toEqual([]);
-  expect(await phone.dialogs()).toEqual([]);
+});
+
+const lineGoesAway = async () => {
+  pbx.faults.set({ refuseSockets: true });
+  pbx.dropSockets();
+  await phone.next('sip.lost');
+};
+const lineMayComeBack = () => pbx.faults.set({ refuseSockets: undefined });
+
+it('cancels what was still being placed also in the page after the next, where that one never had a line', async () => {
+  await setUp();
+  const { call } = await phone.dial('+493023125408');
+  await phone.next('sip.ringing', call);
+  pbx.faults.set({ refuseSockets: true });
+  const dialogs = await phone.reload();
+  await phone.command('takeUp', dialogs);
+  await phone.start(account, pbx.credential('1001'));
+  await phone.next('sip.lost');
+  expect(await phone.reload()).toMatchObject([{ call, stage: 'inviting' }]);
+  lineMayComeBack();
+  await start(dialogs);
+  await expect.poll(live, { timeout: patienceMs }).toEqual([]);
+});
+
+it('cancels a call that was hung up while the line was away as soon as it is back', async () => {
+  await setUp();
+  const { call } = await phone.dial('+493023125408');
+  await phone.next('sip.ringing', call);
+  await lineGoesAway();
+  await phone.command('hangUp', call);
+  expect((await phone.next('sip.ended', call)).signal.by).toBe('agent');
+  expect(await phone.dialogs()).toMatchObject([{ call, stage: 'inviting' }]);
+  lineMayComeBack();
+  await expect.poll(live, { timeout: patienceMs }).toEqual([]);
+});
+
+it('leaves to the next page the end of a call that was hung up while the line was away, until it has been said', async () => {
+  await setUp();
+  const call = await connected(person);
+  await lineGoesAway();
+  await phone.command('hangUp', call);
+  expect((await phone.next('sip.ended', call)).signal.by).toBe('agent');
+  const dialogs = await phone.reload();
+  expect(dialogs).toMatchObject([{ call, stage: 'confirmed' }]);
+  await phone.command('takeUp', dialogs);
+  await phone.command('hangUp', call);
+  expect(await phone.dialogs()).toMatchObject([{ call, stage: 'confirmed' }]);
+  lineMayComeBack();
+  await start();
+  await expect.poll(live, { timeout: patienceMs }).toEqual([]);
+  await expect.poll(() => phone.dialogs(), { timeout: patienceMs }).toEqual([]);
 });
 
 it('rings on under its own id when the server offers it again, and is answered', async () => {
@@ -247,6 +301,8 @@ it('replaces a call at FreeSWITCH under a number that nobody has, and moves it w
   await hears(600);
   await isHeard();
   expect((await invites()).every((it) => it.startsWith('INVITE sip:resume-none@sandbox.example'))).toBe(true);
+  // Whoever does not know Replaces refuses it, and does not take it for a new call.
+  expect((await invites()).every((it) => /^Require:.*\breplaces\b/im.test(it))).toBe(true);
   pbx.dropSockets();
   await phone.next('sip.registered');
   await expect.poll(async () => (await invites()).length, { timeout: patienceMs }).toBeGreaterThan(1);

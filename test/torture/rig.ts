@@ -326,9 +326,14 @@ export class Rig {
     const mark = `look${this.#options}`;
     const scene = { ...this.scene };
     const answered = this.tap.answerTo(`z9hG4bKtorture${mark}`);
-    this.tap.slip(fresh({ scene, mark }, 'OPTIONS'));
+    const ask = () => this.tap.slip(fresh({ scene, mark }, 'OPTIONS'));
+    // A phone on a machine that does much else takes its connection for dead at times; what was asked over that one is lost.
+    this.tap.onPhone = ask;
+    ask();
     const late = delay(withinMs).then(() => false);
-    return Promise.race([answered.then(() => true), late]);
+    return Promise.race([answered.then(() => true), late]).finally(() => {
+      this.tap.onPhone = () => {};
+    });
   }
 
   async #silence(): Promise<string | undefined> {

@@ -16,6 +16,8 @@ export class Wiretap {
   readonly asked = new Map<string, string>();
   /** Told of every genuine response before the phone gets it; what is returned goes to the phone first. */
   beforeResponse: (text: string) => readonly string[] = () => [];
+  /** Told when the phone has connected anew. */
+  onPhone: () => void = () => {};
   /** How the phone answered what was slipped in, by status. */
   readonly answers = new Map<number, number>();
   readonly #server: WebSocketServer;
@@ -78,6 +80,7 @@ export class Wiretap {
     phone.on('close', () => pbx.terminate());
     pbx.on('close', () => phone.terminate());
     this.#phone = phone;
+    this.onPhone();
   }
 
   #fromPbx(text: string, phone: WebSocket): void {

@@ -29,7 +29,7 @@ beforeAll(async () => {
     for (const one of kind === 'histogram' ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name])
       metrics.set(one, known);
   }
-});
+}, 60_000);
 afterAll(() => one.closed());
 
 function expectKnown(query: string): void {

@@ -4,7 +4,7 @@
  * first, then what is over.
  */
 import { longestBody } from './line-lease.ts';
-import { fromWire, type SharedMessage, toWire } from './shared-wire.ts';
+import { fromWire, type Look, type SharedMessage, toWire } from './shared-wire.ts';
 import type { CallState, PhoneState } from './state.ts';
 
 /** How often an owner asks the other devices whether they are still there; one that does not answer until the next time is gone. */
@@ -50,14 +50,6 @@ const shorter = [
   withoutOver,
   (state: PhoneState) => ofCalls((call) => ({ ...call, note: call.note.slice(0, 2_000) }))(withoutOver(state)),
 ];
-
-/** A frame as the device it is on told of it. */
-export interface Look {
-  readonly frame: string;
-  readonly at: number | null;
-  readonly visible: boolean;
-  readonly mayOwn: boolean;
-}
 
 export interface Devices {
   /** A device told of its frames, all of them. Returns those that it had and has no more. */

@@ -4,11 +4,18 @@
  * account or a credential has no message.
  */
 import type { CommandResult } from './phone.ts';
-import type { Look } from './remote-frames.ts';
 import type { CallState, Command, PhoneState } from './state.ts';
 
 /** Frames with another version don't hear each other. */
 const version = 3;
+
+/** A frame as the device it is on told of it. */
+export interface Look {
+  readonly frame: string;
+  readonly at: number | null;
+  readonly visible: boolean;
+  readonly mayOwn: boolean;
+}
 
 export type SharedMessage =
   /**

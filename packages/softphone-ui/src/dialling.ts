@@ -82,7 +82,8 @@ export interface Dialling {
   follow(line: LineState['status']): void;
   followRole(role: PhoneRole): void;
   answered(call: CallId): void;
-  ended(call: CallId): void;
+  /** Of a call that was up before: after a consultation the agent is back in the call it was for. */
+  ended(call: Pick<CallState, 'consultFor'>): void;
   stop(): void;
 }
 
@@ -116,8 +117,6 @@ export function createDialling(options: DiallingOptions): Dialling {
   const lineWait = createLineWait(options.clock);
   /** Digits that follow the answer of a call dialled here. */
   const afterAnswer = new Map<CallId, string>();
-  /** Consultation → the call to go back to when it is over. */
-  const comeBack = new Map<CallId, CallId>();
   /** The record a number in the field came with, and on which sheet a component of the page asked for it; gone as soon as the number is changed. */
   let typedFor: {
     readonly text: string;
@@ -202,7 +201,6 @@ export function createDialling(options: DiallingOptions): Dialling {
         typeNumber('');
         sheet.value = 'none';
       }
-      if (consultFor !== undefined) comeBack.set(call, consultFor);
       return 'taken';
     }
     afterAnswer.delete(call);
@@ -315,7 +313,6 @@ export function createDialling(options: DiallingOptions): Dialling {
         await dialTyped({ consultFor: call });
       },
       async cancelConsult(consult) {
-        if (consult.consultFor !== null) comeBack.set(consult.id, consult.consultFor);
         await send({ type: 'call.hang-up', call: consult.id });
       },
       openPhoneWindow,
@@ -342,11 +339,12 @@ export function createDialling(options: DiallingOptions): Dialling {
       afterAnswer.delete(call);
       if (digits !== undefined) void send({ type: 'call.send-digits', call, digits });
     },
-    ended(call) {
-      const back = comeBack.get(call);
-      comeBack.delete(call);
-      const waiting = phone.state().calls.find(({ id }) => id === back);
-      if (waiting?.phase === 'active' && waiting.hold === 'on') void send({ type: 'call.resume', call: waiting.id });
+    ended({ consultFor }) {
+      // One frame does it: the page that asked may be gone, its consultation was taken up by the next.
+      if (consultFor === null || phone.role() !== 'owner') return;
+      const waiting = phone.state().calls.find(({ id }) => id === consultFor);
+      if (waiting?.phase === 'active' && waiting.hold === 'on' && !waiting.recovering)
+        void send({ type: 'call.resume', call: waiting.id });
     },
     stop: lineWait.drop,
   };

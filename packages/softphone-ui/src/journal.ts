@@ -7,7 +7,7 @@
  * stores the event, so two frames never give the same id.
  */
 import { type Direction, type Envelope, type PhoneEvent, toEnvelope } from '@patchcord/call-protocol';
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+import { asked, begin, openDatabase } from './database.ts';
 
 export interface RefusedEvent {
   readonly envelope: Envelope;
@@ -67,11 +67,10 @@ interface StoredEvent {
   readonly message: string;
 }
 
-interface JournalSchema extends DBSchema {
-  events: { key: number; value: StoredEvent; indexes: { id: string; state: string } };
-  /** How many events a call has had: `n` of the ids `<callId>:<n>`. */
-  numbers: { key: string; value: { readonly n: number; readonly at: number }; indexes: { at: number } };
-  open: { key: string; value: OpenCall };
+/** How many events a call has had: `n` of the ids `<callId>:<n>`. */
+interface Numbered {
+  readonly n: number;
+  readonly at: number;
 }
 
 const numbersKeptMs = 14 * 24 * 3_600_000;
@@ -145,7 +144,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 
 async function openStoredJournal(options: JournalOptions): Promise<Journal> {
   const listeners = new Set<() => void>();
-  const db = await openDatabase(options.name);
+  const db = await openJournalDatabase(options.name);
   await forgetOldNumbers(db, options.now() - numbersKeptMs);
   /** Appends run one after the other: the order of events is the order of calls. */
   let last: Promise<unknown> = Promise.resolve();
@@ -155,35 +154,41 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
   }
 
   async function store(event: PhoneEvent): Promise<Envelope> {
-    const transaction = db.transaction(['events', 'numbers', 'open'], 'readwrite', { durability: 'strict' });
-    const numbers = transaction.objectStore('numbers');
+    const work = begin(db, ['events', 'numbers', 'open'], 'readwrite', { durability: 'strict' });
+    const numbers = work.store('numbers');
     let id = `device:${crypto.randomUUID()}`;
     if (event.call !== undefined) {
-      const n = ((await numbers.get(event.call))?.n ?? 0) + 1;
-      await numbers.put({ n, at: options.now() }, event.call);
+      const known: Numbered | undefined = await asked(numbers.get(event.call));
+      const n = (known?.n ?? 0) + 1;
+      await asked(numbers.put({ n, at: options.now() } satisfies Numbered, event.call));
       id = `${event.call}:${n}`;
-      const open = transaction.objectStore('open');
-      const before = await open.get(event.call);
+      const open = work.store('open');
+      const before: OpenCall | undefined = await asked(open.get(event.call));
       const after = followCall(before, event, options.now());
-      if (after !== undefined) await open.put(after, event.call);
-      else if (before !== undefined) await open.delete(event.call);
+      if (after !== undefined) await asked(open.put(after, event.call));
+      else if (before !== undefined) await asked(open.delete(event.call));
     }
     const envelope = toEnvelope(event, id, options.source);
-    await transaction.objectStore('events').add({ envelope, state: 'waiting', message: '' });
-    await transaction.done;
+    await asked(work.store('events').add({ envelope, state: 'waiting', message: '' } satisfies StoredEvent));
+    await work.done;
     return envelope;
   }
 
   async function change(ids: readonly string[], next: (event: StoredEvent) => StoredEvent | null): Promise<void> {
-    const transaction = db.transaction('events', 'readwrite', { durability: 'strict' });
+    const work = begin(db, 'events', 'readwrite', { durability: 'strict' });
+    const events = work.store('events');
     for (const id of ids) {
-      const cursor = await transaction.store.index('id').openCursor(id);
-      if (cursor === null) continue;
-      const value = next(cursor.value);
-      await (value === null ? cursor.delete() : cursor.update(value));
+      const key = await asked(events.index('id').getKey(id));
+      if (key === undefined) continue;
+      const value = next(await asked<StoredEvent>(events.get(key)));
+      await (value === null ? asked(events.delete(key)) : asked(events.put(value, key)));
     }
-    await transaction.done;
+    await work.done;
     changed();
+  }
+
+  async function inState(state: StoredEvent['state'], limit?: number): Promise<readonly StoredEvent[]> {
+    return await asked<StoredEvent[]>(begin(db, 'events').store('events').index('state').getAll(state, limit));
   }
 
   return {
@@ -198,40 +203,46 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
     },
     async waiting(limit) {
       // Keys grow with time and the index keeps equal states in key order: oldest first.
-      const events = await db.getAllFromIndex('events', 'state', 'waiting', limit);
+      const events = await inState('waiting', limit);
       return events.map((event) => event.envelope);
     },
     acknowledge: (ids) => change(ids, () => null),
     refuse: (id, message) => change([id], (event) => ({ ...event, state: 'refused', message })),
     forget: (id) => change([id], (event) => (event.state === 'refused' ? null : event)),
     async refused() {
-      const events = await db.getAllFromIndex('events', 'state', 'refused');
+      const events = await inState('refused');
       return events.map(({ envelope, message }) => ({ envelope, message }));
     },
     openCalls() {
-      const read = last.then(() => db.getAll('open'));
+      const read = last.then(() => asked<OpenCall[]>(begin(db, 'open').store('open').getAll()));
       last = read.catch(() => undefined);
       return read;
     },
     sawOpenCalls() {
       const written = last.then(async () => {
-        const transaction = db.transaction('open', 'readwrite');
-        for (const call of await transaction.store.getAll())
-          await transaction.store.put({ ...call, seenAt: options.now() }, call.id);
-        await transaction.done;
+        const work = begin(db, 'open', 'readwrite');
+        const open = work.store('open');
+        for (const call of await asked<OpenCall[]>(open.getAll()))
+          await asked(open.put({ ...call, seenAt: options.now() }, call.id));
+        await work.done;
       });
       last = written.catch(() => undefined);
       return written;
     },
     dropOpenCalls() {
-      const dropped = last.then(() => db.clear('open'));
+      const dropped = last.then(async () => {
+        const work = begin(db, 'open', 'readwrite');
+        work.store('open').clear();
+        await work.done;
+      });
       last = dropped.catch(() => undefined);
       return dropped;
     },
     async counts() {
-      const transaction = db.transaction('events');
-      const states = transaction.store.index('state');
-      const [waiting, refused] = await Promise.all([states.count('waiting'), states.count('refused')]);
+      const states = begin(db, 'events').store('events').index('state');
+      const [waiting = 0, refused = 0] = await Promise.all(
+        ['waiting', 'refused'].map((state) => asked(states.count(state))),
+      );
       return { waiting, refused };
     },
     onChanged(listener) {
@@ -245,31 +256,24 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
   };
 }
 
-async function openDatabase(name: string): Promise<IDBPDatabase<JournalSchema>> {
-  return await openDB<JournalSchema>(name, 2, {
-    upgrade(db, from) {
-      db.createObjectStore('open');
-      if (from === 1) return;
-      const events = db.createObjectStore('events', { autoIncrement: true });
-      events.createIndex('id', 'envelope.id', { unique: true });
-      events.createIndex('state', 'state');
-      db.createObjectStore('numbers').createIndex('at', 'at');
-    },
-    // Another frame brings a newer panel: let it upgrade; this page works in memory from then on.
-    blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+/** Where another frame brings a newer panel, it upgrades the database, and this page works in memory from then on. */
+async function openJournalDatabase(name: string): Promise<IDBDatabase> {
+  return await openDatabase(name, 2, (db, from) => {
+    db.createObjectStore('open');
+    if (from === 1) return;
+    const events = db.createObjectStore('events', { autoIncrement: true });
+    events.createIndex('id', 'envelope.id', { unique: true });
+    events.createIndex('state', 'state');
+    db.createObjectStore('numbers').createIndex('at', 'at');
   });
 }
 
-async function forgetOldNumbers(db: IDBPDatabase<JournalSchema>, before: number): Promise<void> {
-  const transaction = db.transaction(['numbers', 'open'], 'readwrite');
-  let cursor = await transaction.objectStore('numbers').index('at').openCursor(IDBKeyRange.upperBound(before));
-  while (cursor !== null) {
-    // An end without its number would take the id of another event; the relay has ended such a call itself by now.
-    await transaction.objectStore('open').delete(cursor.primaryKey);
-    await cursor.delete();
-    cursor = await cursor.continue();
-  }
-  await transaction.done;
+async function forgetOldNumbers(db: IDBDatabase, before: number): Promise<void> {
+  const work = begin(db, ['numbers', 'open'], 'readwrite');
+  const old = await asked(work.store('numbers').index('at').getAllKeys(IDBKeyRange.upperBound(before)));
+  // An end without its number would take the id of another event; the relay has ended such a call itself by now.
+  for (const key of old) for (const store of ['open', 'numbers']) work.store(store).delete(key);
+  await work.done;
 }
 
 /** What is known of an open call after one more of its events; undefined when it is not open. */

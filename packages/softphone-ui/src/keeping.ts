@@ -68,7 +68,9 @@ export function createKeeping(options: KeepingOptions): Keeping {
     const handed = phone.inherited();
     const kept = handed === null ? await sealed.read() : readKept(handed, clock.now());
     if (phone.owned() !== owned || over) return;
-    const resumable = new Set(kept.dialogs.map(({ call }) => call));
+    // The dialog of a call that is over is there to be ended.
+    const done = new Set(kept.calls.flatMap(({ call }) => (call.phase === 'ended' ? [call.id] : [])));
+    const resumable = new Set(kept.dialogs.flatMap(({ call }) => (done.has(call) ? [] : [call])));
     wentAt = kept.leaves && handed === null ? kept.at : null;
     dialogs = kept.dialogs;
     stopDialogs = owned.onDialogs((next) => {

@@ -368,7 +368,8 @@ export function createPanel(options: PanelOptions): Panel {
     const ahead = options.sealedCalls?.(agent) ?? noSealedCalls;
     const opened = options.openJournal(agent);
     const firstCredentials = mayOwn
-      ? ahead.read().then(({ dialogs }) => (dialogs.length === 0 ? null : relay.credentials()))
+      ? // Nobody's page went: the owner is there, and this frame mirrors it.
+        ahead.read().then(({ leaves, dialogs }) => (leaves && dialogs.length > 0 ? relay.credentials() : null))
       : null;
     firstCredentials?.catch(() => undefined);
     return { ahead, firstCredentials, opened };

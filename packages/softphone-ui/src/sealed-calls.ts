@@ -3,7 +3,7 @@
  * whoever knows a dialog can take its call. Owns the entry of one agent, its key, and that those of others go. The key can't be exported, not even
  * by us. Must never write a word of a call in the clear, nor anything of one to `localStorage`. Where storage is refused nothing is kept.
  */
-import { type IDBPDatabase, openDB } from 'idb';
+import { asked, begin, openDatabase } from './database.ts';
 import { isYoung, type Kept, nothingKept, readKept, textOfKept } from './kept-calls.ts';
 
 export interface SealedCalls {
@@ -39,7 +39,7 @@ interface Sealed extends Seen {
 }
 
 interface Opened {
-  readonly db: IDBPDatabase;
+  readonly db: IDBDatabase;
   readonly key: CryptoKey;
 }
 
@@ -88,10 +88,10 @@ export function createSealedCalls({ name, now, database = usualDatabase }: Seale
       try {
         const there = await opening;
         if (there === null) return nothingKept;
-        const work = there.db.transaction(['calls', 'seen']);
+        const work = begin(there.db, ['calls', 'seen']);
         const [entry, seen] = (await Promise.all([
-          work.objectStore('calls').get(name),
-          work.objectStore('seen').get(name),
+          asked(work.store('calls').get(name)),
+          asked(work.store('seen').get(name)),
         ])) as [Sealed | undefined, Seen | undefined];
         if (entry === undefined) return nothingKept;
         // From now on an empty list has something to take away.
@@ -139,43 +139,41 @@ export async function sweepSealedCalls(now: number, database = usualDatabase): P
 }
 
 /** What is old goes, and beside an agent whoever is another one. Takes no lock while there is nothing to take away: a call may wait to be read. */
-async function sweep(db: IDBPDatabase, now: number, agent: string | null): Promise<void> {
-  const [calls, seen] = await Promise.all([db.getAllKeys('calls'), db.getAllKeys('seen')]);
+async function sweep(db: IDBDatabase, now: number, agent: string | null): Promise<void> {
+  const marked = (mode?: 'readwrite') => ['calls', 'seen'].map((name) => begin(db, name, mode).store(name));
+  const [calls = [], seen = []] = await Promise.all(marked().map((store) => asked(store.getAllKeys())));
   for (const key of new Set([...calls, ...seen])) {
-    const [entry, mark] = (await Promise.all([db.get('calls', key), db.get('seen', key)])) as Partial<Seen>[];
+    const [entry, mark]: Partial<Seen>[] = await Promise.all(marked().map((store) => asked(store.get(key))));
     const isMine = agent === null || key === agent;
     if (isMine && entry !== undefined && (isYoung(entry.at, now) || isYoung(mark?.at, now))) continue;
-    await Promise.all([db.delete('calls', key), db.delete('seen', key)]);
+    await Promise.all(marked('readwrite').map((store) => asked(store.delete(key))));
   }
 }
 
 async function openStore(database: string): Promise<Opened> {
-  const db = await openDB(database, 1, {
-    upgrade(opened) {
-      for (const store of stores) opened.createObjectStore(store);
-    },
-    // Another frame brings a newer panel: let it upgrade.
-    blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+  const db = await openDatabase(database, 1, (opened) => {
+    for (const store of stores) opened.createObjectStore(store);
   });
-  return { db, key: (await db.get('keys', 'calls')) ?? (await makeKey(db)) };
+  return { db, key: (await asked(begin(db, 'keys').store('keys').get('calls'))) ?? (await makeKey(db)) };
 }
 
 /** The key that is there, or a new one: one transaction, so that two frames that open at once agree. */
-async function makeKey(db: IDBPDatabase): Promise<CryptoKey> {
+async function makeKey(db: IDBDatabase): Promise<CryptoKey> {
   const fresh = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-  const work = db.transaction('keys', 'readwrite');
-  const known = (await work.store.get('calls')) as CryptoKey | undefined;
-  if (known === undefined) await work.store.put(fresh, 'calls');
+  const work = begin(db, 'keys', 'readwrite');
+  const known: CryptoKey | undefined = await asked(work.store('keys').get('calls'));
+  if (known === undefined) await asked(work.store('keys').put(fresh, 'calls'));
   await work.done;
   return known ?? fresh;
 }
 
 /** null: takes the entry away. Sent off whole in one go: what was sent is stored, whatever becomes of the page. */
-async function put(db: IDBPDatabase, store: string, name: string, entry: Seen | null): Promise<void> {
-  const work = db.transaction(store, 'readwrite', { durability: 'relaxed' });
-  const asked = entry === null ? work.store.delete(name) : work.store.put(entry, name);
+async function put(db: IDBDatabase, store: string, name: string, entry: Seen | null): Promise<void> {
+  const work = begin(db, store, 'readwrite', { durability: 'relaxed' });
+  if (entry === null) work.store(store).delete(name);
+  else work.store(store).put(entry, name);
   work.commit();
-  await Promise.all([asked, work.done]);
+  await work.done;
 }
 
 async function seal(key: CryptoKey, name: string, at: number, text: string): Promise<Sealed> {

@@ -3,7 +3,7 @@
  * without it. Owns the key pair: its private half can't be exported, not even by us, and lies in IndexedDB so that a page can go on after a
  * reload. Must never sign anything but proofs.
  */
-import { openDB } from 'idb';
+import { asked, begin, openDatabase } from './database.ts';
 
 export interface SessionKey {
   /**
@@ -39,10 +39,10 @@ export async function openSessionKey(name: string | null): Promise<SessionKey> {
 /** The key that is there, or this one from now on: one transaction, so that two frames that open at once agree. */
 async function kept(name: string, fresh: CryptoKeyPair): Promise<CryptoKeyPair> {
   try {
-    const db = await openDB(database, 1, { upgrade: (opened) => void opened.createObjectStore(store) });
-    const work = db.transaction(store, 'readwrite');
-    const known = (await work.store.get(name)) as CryptoKeyPair | undefined;
-    if (known === undefined) await work.store.put(fresh, name);
+    const db = await openDatabase(database, 1, (opened) => void opened.createObjectStore(store));
+    const work = begin(db, store, 'readwrite');
+    const known: CryptoKeyPair | undefined = await asked(work.store(store).get(name));
+    if (known === undefined) await asked(work.store(store).put(fresh, name));
     await work.done;
     db.close();
     return known ?? fresh;

@@ -239,7 +239,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
       if (call.phase === 'active' && earlier !== 'active') dialling.answered(call.id);
       if (call.phase !== 'ended' || earlier === 'ended') continue;
       toCall.ended(call);
-      dialling.ended(call.id);
+      // One that was over before this page began holds nobody.
+      if (earlier !== undefined) dialling.ended(call);
     }
     if (!isCallInFront(state)) closeSheet();
   }

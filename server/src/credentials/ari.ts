@@ -17,6 +17,8 @@ export interface AriClient {
   remove(type: AriObject, id: string): Promise<void>;
   /** What an endpoint has there; null without it. */
   attribute(endpoint: string, name: string): Promise<string | null>;
+  /** Whether Asterisk could call an endpoint: `online`, `offline`, `unknown`; null without it. */
+  state(endpoint: string): Promise<string | null>;
   /** Sets a global variable of the dial plan, which Asterisk forgets when it restarts. */
   setVariable(name: string, value: string): Promise<void>;
   /** Every PJSIP endpoint Asterisk knows, pushed or from a file. */
@@ -114,6 +116,12 @@ export function ariClient(options: {
       for (const { attribute, value } of listOf(await ask('GET', object('endpoint', endpoint))))
         if (attribute === name && typeof value === 'string') return value;
       return null;
+    },
+    async state(endpoint) {
+      const answer = await ask('GET', `/endpoints/PJSIP/${encodeURIComponent(endpoint)}`);
+      if (answer === null) return null;
+      const state = typeof answer === 'object' ? Reflect.get(answer, 'state') : undefined;
+      return typeof state === 'string' ? state : 'unknown';
     },
     setVariable: async (name, value) =>
       void (await ask(

@@ -73,6 +73,11 @@ export interface CredentialIssuer {
    * @throws PatchcordError `sip.unreachable`, `sip.refused`, both retryable
    */
   endCalls?(line: AgentLine, device: DeviceId, sipCallIds: readonly string[]): Promise<number>;
+  /**
+   * Whether the PBX has a way to the device now: its registration lives, and with it the connection it came over. Absent where it can't be asked.
+   * @throws PatchcordError `sip.unreachable`, `sip.refused`, both retryable: nobody knows
+   */
+  isRegistered?(line: AgentLine, device: DeviceId): Promise<boolean>;
   /** Brings the PBX to what the store says, whatever either missed. On start and every minute. */
   reconcile(): Promise<Reconciled>;
 }

@@ -94,26 +94,43 @@ export async function forgetExtension(edge: EdgeControl, extension: string): Pro
 
 /** Nothing rings on this device any more; others of the extension are left alone. */
 export async function forgetDevice(edge: EdgeControl, extension: string, device: DeviceId): Promise<void> {
+  for (const contact of await contactsAt(edge, extension, device))
+    await callEdge(edge, 'ul.rm_contact', ['location', extension, contact.address], /not found/i);
+}
+
+/** Whether the edge would ring this device now. It drops a contact with the WebSocket it came over (`handle_lost_tcp`). */
+export async function hasDevice(edge: EdgeControl, extension: string, device: DeviceId): Promise<boolean> {
+  return (await contactsAt(edge, extension, device)).some(({ isOver }) => !isOver);
+}
+
+async function contactsAt(edge: EdgeControl, extension: string, device: DeviceId): Promise<readonly EdgeContact[]> {
   const found = await callEdge(edge, 'ul.lookup', ['location', extension], /not found/i);
-  for (const contact of contactsOf(found)) {
-    if (contact.instance?.includes(device))
-      await callEdge(edge, 'ul.rm_contact', ['location', extension, contact.address], /not found/i);
-  }
+  return contactsOf(found).filter(({ instance }) => instance?.includes(device));
 }
 
 interface EdgeContact {
   readonly address: string;
   readonly instance: string | undefined;
+  /** It waits to be cleared away. */
+  readonly isOver: boolean;
 }
 
 /** The contacts in the answer of `ul.lookup`, whatever lies around them. */
 function contactsOf(answer: unknown): readonly EdgeContact[] {
   if (typeof answer !== 'object' || answer === null) return [];
-  const { Address: address, Instance: instance } = answer as {
+  const {
+    Address: address,
+    Instance: instance,
+    Expires: expires,
+  } = answer as {
     readonly Address?: unknown;
     readonly Instance?: unknown;
+    readonly Expires?: unknown;
   };
-  if (typeof address === 'string') return [{ address, instance: typeof instance === 'string' ? instance : undefined }];
+  if (typeof address === 'string') {
+    const isOver = expires === 'expired' || expires === 'deleted';
+    return [{ address, instance: typeof instance === 'string' ? instance : undefined, isOver }];
+  }
   return Object.values(answer).flatMap(contactsOf);
 }
 

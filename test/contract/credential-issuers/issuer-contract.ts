@@ -1,7 +1,7 @@
 /** What every credential issuer promises, whatever PBX is behind it. The PBX is real in the lab, and asks as documented where it can't be had. */
 import { randomUUID } from 'node:crypto';
 import type { AgentId, DeviceId, TenantId } from '@patchcord/call-protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CredentialIssuer, Device, SipCredential } from '../../../server/src/credentials/issuer.ts';
 import type { Store } from '../../../server/src/store/contract.ts';
 
@@ -12,7 +12,9 @@ export interface IssuerWorld {
   readonly tenant: TenantId;
   readonly store: Store;
   /** Sends a REGISTER as this user of the domain, and answers the challenge with the credential; the status it ends with. */
-  register(credential: SipCredential, user: string): Promise<number>;
+  register(credential: SipCredential, user: string, device?: DeviceId): Promise<number>;
+  /** The connections of this user's phones break. */
+  cut(user: string): Promise<void>;
   /** The same with an INVITE to somebody who isn't there. */
   invite(credential: SipCredential, user: string): Promise<number>;
   /** Where the PBX would ring for this user. */
@@ -30,6 +32,8 @@ export const agents = {
 } as const;
 
 const refused = [401, 403, 407];
+/** A PBX clears lost connections away in rounds of seconds. */
+const within = { timeout: 15_000, interval: 100 };
 
 /** The suite. An issuer that can't refuse is held to saying so instead. */
 export function issuerContract(name: string, open: () => Promise<IssuerWorld>): void {
@@ -45,7 +49,7 @@ export function issuerContract(name: string, open: () => Promise<IssuerWorld>): 
     const withdraw = (device: Device, all = false) =>
       world.store.credentials.revokeIssued(world.tenant, device.agent, all ? null : device.id, Date.now());
     const registers = async (device: Device, credential: SipCredential) =>
-      world.register(credential, userOf(device, credential));
+      world.register(credential, userOf(device, credential), device.id);
     const calls = async (device: Device, credential: SipCredential) =>
       world.invite(credential, userOf(device, credential));
 
@@ -152,6 +156,24 @@ export function issuerContract(name: string, open: () => Promise<IssuerWorld>): 
       expect(await registers(others, held[2])).toBe(200);
       const again = await world.issuer.issue(one);
       expect(await registers(one, again)).toBe(200);
+    });
+
+    it('knows whether a device is registered: no longer than its connection, and nothing of the agent’s others', async () => {
+      const { issuer } = world;
+      if (issuer.isRegistered === undefined) {
+        // Whoever ends calls can tell first whether anybody is in them.
+        expect(issuer.endCalls).toBeUndefined();
+        return;
+      }
+      const [device, other] = [aDevice(), aDevice()];
+      const [credential, others] = [await issuer.issue(device), await issuer.issue(other)];
+      expect(await issuer.isRegistered(device, device.id)).toBe(false);
+      expect(await registers(other, others)).toBe(200);
+      expect(await issuer.isRegistered(device, device.id)).toBe(false);
+      expect(await registers(device, credential)).toBe(200);
+      await vi.waitFor(async () => expect(await issuer.isRegistered?.(device, device.id)).toBe(true), within);
+      await world.cut(userOf(device, credential));
+      await vi.waitFor(async () => expect(await issuer.isRegistered?.(device, device.id)).toBe(false), within);
     });
 
     it('puts back what the PBX forgot, and only that', async () => {

@@ -143,6 +143,11 @@ export async function freeswitchWorld(): Promise<PullWorld> {
   const esl = await scriptedEventSocket('ClueCon', (command) => {
     const flushed = /^sofia profile internal flush_inbound_reg (\S+)@(\S+)$/.exec(command);
     if (flushed?.[2] === domain) registered.delete(flushed[1] ?? '');
+    const [, sought] = /^sofia_contact \*\/(\S+)@pbx\.example\.com$/.exec(command) ?? [];
+    if (sought !== undefined)
+      return registered.has(sought)
+        ? `sofia/internal/sip:${sought}@192.0.2.7:5066;transport=ws`
+        : 'error/user_not_registered';
     return flushed === null ? '-ERR unknown\n' : '+OK\n';
   });
   const relay = await relayFor({
@@ -198,6 +203,7 @@ export async function freeswitchWorld(): Promise<PullWorld> {
       return status === 200 ? 404 : status;
     },
     bindings: (user) => Promise.resolve(registered.has(user) ? 1 : 0),
+    cut: (user) => Promise.resolve(void registered.delete(user)),
     restart: () => Promise.resolve(registered.clear()),
     async close() {
       await relay.close();
@@ -239,6 +245,7 @@ export async function jambonzWorld(): Promise<PullWorld> {
       const status = await ask(credential, user, 'INVITE');
       return status === 200 ? 404 : status;
     },
+    cut: () => Promise.resolve(),
     bindings: (user) => Promise.resolve([...registered].filter((phone) => phone.startsWith(`${user} `)).length),
     restart: () => Promise.resolve(registered.clear()),
   };
@@ -270,6 +277,7 @@ export async function staticWorld(): Promise<IssuerWorld> {
     },
     invite: (credential, user) => Promise.resolve(check(credential, user) === 200 ? 404 : 403),
     bindings: (user) => Promise.resolve(registered.has(user) ? 1 : 0),
+    cut: (user) => Promise.resolve(void registered.delete(user)),
     restart: () => Promise.resolve(),
   };
 }

@@ -63,12 +63,15 @@ it('ends what the agent hangs up, once, and sends its caller away', async () => 
   inheritance.hangUp('a' as never);
   inheritance.hangUp('b' as never);
   inheritance.hangUp('b' as never);
+  // A page that goes before it is said leaves it to the next.
+  expect(inheritance.dialogs.map(({ call }) => call)).toEqual(['b']);
   expect(signals.map((signal) => signal.type === 'sip.ended' && [signal.call, signal.by])).toEqual([
     ['a', 'agent'],
     ['b', 'agent'],
   ]);
   await settled();
   expect(done).toEqual(['end b']);
+  expect(inheritance.dialogs).toEqual([]);
   expect(inheritance.claim('one')).toBeNull();
   inheritance.lineReady();
   clock.advance(10_000);

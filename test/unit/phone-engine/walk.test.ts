@@ -72,7 +72,13 @@ function canonical(transfer: CallState['transfer']): CallState['transfer'] {
 /** What waits for a room to answer matters until it does. */
 const isComingUp = ({ phase }: CallState): boolean => phase === 'dialing' || phase === 'ringing';
 
-/** What begins like another input, and goes on as that does, is tried on one of the calls: it halves the walk. */
+/** Which of the two came first is all that their names say: the first of the list is always `a`. It halves the walk. */
+function canonicalText(state: PhoneState): string {
+  const text = JSON.stringify(state);
+  return state.calls[0]?.id === b ? text.replace(/"[ab]"/g, (id) => (id === '"a"' ? '"b"' : '"a"')) : text;
+}
+
+/** A call that begins is always the other one, and what begins like another input is tried on that alone. */
 const isNot =
   (type: Input['type']) =>
   (input: Input): boolean =>
@@ -91,8 +97,8 @@ const away = (state: PhoneState): readonly PhoneState[] => [
 it('keeps every rule in every state two calls can reach, whatever comes', () => {
   const inputs: readonly Input[] = [
     ...lineInputs,
-    ...callInputs(a, b).filter(isNot('call.gather')),
-    ...callInputs(b, a).filter(isNot('call.pick-up')),
+    ...callInputs(a, b).filter(isNot('call.gather')).filter(isNot('call.pick-up')),
+    ...callInputs(b, a),
   ];
   const start = deepFreeze<PhoneState>({
     ...emptyPhone,
@@ -103,9 +109,8 @@ it('keeps every rule in every state two calls can reach, whatever comes', () => 
   let steps = 0;
   const fresh = deepFreeze<PhoneState>({ ...start, line: { status: 'ready', reason: '' } });
   const arrive = (state: PhoneState): void => {
-    const next = abstract(state);
-    const key = JSON.stringify(next);
-    if (!seen.has(key)) seen.set(key, deepFreeze(next));
+    const key = canonicalText(abstract(state));
+    if (!seen.has(key)) seen.set(key, deepFreeze(JSON.parse(key) as PhoneState));
   };
   // A Map is walked in the order it grows: breadth first.
   for (const state of seen.values()) {
@@ -155,7 +160,7 @@ it('keeps every rule in every state two calls can reach, whatever comes', () => 
   expect(reached((it) => it.calls.some((call) => call.replaces !== null && call.phase === 'answering'))).toBe(true);
   expect(reached((it) => it.calls.filter((call) => call.recovering).length === 2)).toBe(true);
   expect(reached((it) => it.waiting !== null && it.calls.some((call) => call.recovering))).toBe(true);
-  console.info(`walked ${seen.size} states, ${steps} steps`);
+  expect(steps).toBeGreaterThan(seen.size * 50);
   for (const state of seen.values()) {
     // No selector stumbles over a state that can happen, and what is shown has a call to show.
     tone(state);

@@ -123,6 +123,23 @@ describe('the calls of a device that is gone', () => {
     ]);
   });
 
+  it('are those of a phone that is registered where Asterisk says that its endpoint is online', async () => {
+    const states: Record<string, string> = { [mine]: 'online', [theirs]: 'offline' };
+    const server = createHttpServer((request, response) => {
+      const state = states[request.url?.split('/').at(-1) ?? ''];
+      response.writeHead(state === undefined ? 404 : 200).end(JSON.stringify({ technology: 'PJSIP', state }));
+    });
+    const url = `http://127.0.0.1:${await listening(server)}/ari`;
+    const issuer = issuerWith({ kind: 'asterisk-ari', url, username: 'relay', password: 'p'.repeat(24) });
+    const isRegistered = (of: DeviceId) => issuer.isRegistered?.(line, of);
+    expect(await isRegistered(device)).toBe(true);
+    expect(await isRegistered(other)).toBe(false);
+    expect(await isRegistered(randomUUID() as DeviceId)).toBe(false);
+    states[mine] = 'unknown';
+    await expect(isRegistered(device)).rejects.toMatchObject({ code: 'sip.refused' });
+    server.closeAllConnections();
+  });
+
   it('can’t be ended where nobody can be asked to', () => {
     const secret = 'a-sip-secret-that-only-tests-know-0001';
     for (const credential of [

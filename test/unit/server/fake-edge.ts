@@ -13,6 +13,12 @@ export class FakeEdge {
   readonly #tables = new Map<string, Map<string, unknown>>();
   /** Tables that an older recipe does not have. */
   readonly missing = new Set<string>();
+  /** Where somebody is registered: devices by extension, as the phones name themselves. */
+  readonly registered = new Map<string, { readonly device: string; readonly expires?: number | string }[]>();
+  /** It breaks every connection. */
+  away = false;
+  /** Methods that it does not take. */
+  readonly refused = new Set<string>();
   /** Whatever else was asked: `<method> <parameters>`. */
   readonly asked: string[] = [];
   /** Every request that changes a table. */
@@ -28,6 +34,10 @@ export class FakeEdge {
     const server = createServer();
     const edge = new FakeEdge(server);
     server.on('request', async (request, response) => {
+      if (edge.away) {
+        request.socket.destroy();
+        return;
+      }
       const parts: Buffer[] = [];
       for await (const part of request) parts.push(part as Buffer);
       const question = JSON.parse(Buffer.concat(parts).toString()) as Question;
@@ -59,8 +69,17 @@ export class FakeEdge {
   #answer({ method, params }: Question): object {
     const [name = '', key = '', value] = params;
     if (this.missing.has(String(name))) return { error: { code: 500, message: 'No such htable' } };
+    if (this.refused.has(method)) return { error: { code: 403, message: 'Not allowed' } };
     const table = this.table(String(name));
     switch (method) {
+      case 'ul.lookup': {
+        const here = this.registered.get(String(key)) ?? [];
+        if (here.length === 0) return { error: { code: 500, message: 'AOR not found in location table' } };
+        const Contacts = here.map(({ device, expires = 60 }) => ({
+          Contact: { Address: `sip:${key}@${device}.invalid`, Expires: expires, Instance: `<urn:uuid:${device}>` },
+        }));
+        return { result: { AoR: key, Contacts } };
+      }
       case 'htable.get':
         return table.has(String(key))
           ? { result: { item: { name: key, value: table.get(String(key)) } } }

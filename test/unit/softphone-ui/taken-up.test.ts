@@ -150,6 +150,47 @@ describe('a call in the page after its own', () => {
   });
 });
 
+describe('a consultation in the page after its own', () => {
+  it('that ends brings the agent back to the call it was for', async () => {
+    const lab = openLab();
+    const frame = await openReady(lab);
+    const call = await talk(frame);
+    frame.model().typeNumber('204');
+    await frame.model().consultTyped(call);
+    await until(() => frame.model().phone.value.calls.length === 2);
+    const consult = frame.model().phone.value.calls[1]?.id ?? expect.fail('no consultation');
+    frame.sip.answered(consult);
+    await settle();
+    frame.panel.leave();
+    await settle();
+    frame.die();
+    const next = await openReady(lab);
+    const calls = () => next.model().phone.value.calls;
+    await until(() => calls().length === 2 && calls().every((it) => it.phase === 'active' && !it.recovering));
+    expect(calls().find(({ id }) => id === call)?.hold).toBe('on');
+    next.sip.end(consult);
+    await until(() => calls().find(({ id }) => id === call)?.hold === 'off');
+    expect(next.sip.sent('hold').map((sent) => [sent.call, sent.on])).toEqual([[call, false]]);
+  });
+});
+
+describe('a page that opens beside a call', () => {
+  it('mints no credential: the phone is in another', async () => {
+    const lab = openLab();
+    const owner = await openReady(lab);
+    await talk(owner);
+    await settle();
+    const minted = () => lab.relay.requests.filter((one) => one.endsWith('/v1/credentials')).length;
+    const before = minted();
+    const beside = lab.frame();
+    void beside.panel.start();
+    await until(() => beside.panel.stage.value.kind === 'ready' && beside.phone().role() === 'mirror');
+    await settle();
+    expect(before).toBeGreaterThan(0);
+    expect(minted()).toBe(before);
+  });
+});
+
 describe('a page that goes', () => {
   it('takes back a call that nobody has answered, and says nothing of one that is up', async () => {
     const lab = openLab();

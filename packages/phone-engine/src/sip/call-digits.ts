@@ -3,6 +3,7 @@ import type { Session } from 'sip.js/lib/api/session.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
 import type { CallDialog } from './call-dialog.ts';
 import type { CallMedia } from './call-media.ts';
+import { DigitSender } from './digit-sender.ts';
 import { parseDigits } from './digits.ts';
 
 /** @returns why not, in plain words, or an empty text; never rejects */
@@ -16,7 +17,7 @@ export async function sendCallDigits(
   const sendable = parseDigits(digits);
   if (sendable === null) return 'Only 0-9, *, #, A-D and a comma for a pause can be sent.';
   if (session?.state !== SessionState.Established) return 'The call is not connected.';
-  return media.sendDigits(sendable, {
+  return media.sendDigits(DigitSender, sendable, {
     takesInfo: () => dialog?.allows('INFO'),
     info: (content) => (connected() ? sendInfo(session, content) : Promise.resolve(0)),
   });

@@ -7,7 +7,7 @@ import type { ClockPort, IceServer, SipAccount, SoundPort } from '../ports.ts';
 import { type CandidatePolicy, enoughCandidates, forTheWire } from './candidate-policy.ts';
 import { codecsInOrder } from './codecs.ts';
 import type { Member } from './conference.ts';
-import { DigitSender, type DigitSignalling } from './digit-sender.ts';
+import type { DigitSender, DigitSignalling } from './digit-sender.ts';
 import { SentSound } from './sent-sound.ts';
 import { inOrder, soundAlone, takesEvents, whyUnusable, withOpus } from './sound-description.ts';
 import { SoundPath } from './sound-path.ts';
@@ -32,7 +32,7 @@ export class CallMedia implements Member {
   #policy: CandidatePolicy;
   #transceiver: RTCRtpTransceiver | undefined;
   readonly #sent: SentSound;
-  readonly #digits: DigitSender;
+  #digits: DigitSender | undefined;
   #farSound: MediaStream | undefined;
   #farVoice: MediaStreamTrack | undefined;
   #farTakesEvents = false;
@@ -57,20 +57,6 @@ export class CallMedia implements Member {
     });
     this.#connection = this.#openConnection();
     this.#sent = new SentSound(options.sound, options.clock, () => this.#onChange?.());
-    this.#digits = new DigitSender({
-      way: options.profile.digits,
-      clock: options.clock,
-      newAudioContext: options.newAudioContext,
-      sound: {
-        trouble: () => this.#digitTrouble(),
-        events: () => {
-          const dtmf = this.#transceiver?.sender.dtmf;
-          return this.#farTakesEvents && dtmf?.canInsertDTMF ? dtmf : undefined;
-        },
-        leave: (ms) => this.#sent.keysLeave(ms),
-        press: (track) => this.#sent.press(track),
-      },
-    });
   }
 
   #openConnection(): RTCPeerConnection {
@@ -225,9 +211,22 @@ export class CallMedia implements Member {
 
   /**
    * Sends digits in the profile's way, after those still waiting. Shortcoming 19: sip.js takes the first sender, whatever it carries.
-   * Resolves with why not, or an empty text; never rejects.
+   * Resolves with why not, or an empty text; never rejects. @param Sender is loaded on demand
    */
-  sendDigits(digits: string, signalling: DigitSignalling): Promise<string> {
+  sendDigits(Sender: typeof DigitSender, digits: string, signalling: DigitSignalling): Promise<string> {
+    const { profile, clock, newAudioContext } = this.#options;
+    this.#digits ??= new Sender({
+      ...{ way: profile.digits, clock, newAudioContext },
+      sound: {
+        trouble: () => this.#digitTrouble(),
+        events: () => {
+          const dtmf = this.#transceiver?.sender.dtmf;
+          return this.#farTakesEvents && dtmf?.canInsertDTMF ? dtmf : undefined;
+        },
+        leave: (ms) => this.#sent.keysLeave(ms),
+        press: (track) => this.#sent.press(track),
+      },
+    });
     return this.#digits.send(digits, signalling);
   }
 

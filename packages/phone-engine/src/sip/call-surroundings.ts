@@ -1,7 +1,7 @@
 /** What a call needs of the port around it. Owns no behaviour. */
 import type { CallId } from '@patchcord/call-protocol';
 import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
-import type { ClockPort, IceServer, SipAccount, SoundPort } from '../ports.ts';
+import type { ClockPort, IceServer, KeptDialog, SipAccount, SoundPort } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
 import type { SipLog } from './sip-log.ts';
 import type { FollowedTarget } from './transfer-request.ts';
@@ -26,6 +26,12 @@ export interface CallSurroundings {
   signal(signal: SipSignal): void;
   /** Called once, right after `sip.ended`. */
   over(call: { readonly id: CallId }): void;
+  /**
+   * This dialog is over here, and its other end may not know: a successor is told of it too, and over another connection it is ended once more.
+   * @param call whose it is, when it may be another call's by now
+   * @returns what says that the other end has heard
+   */
+  owe(kept: KeptDialog, call?: { readonly id: CallId }): () => void;
   /** Runs when the line is ready again; dropped if that takes longer than a minute. */
   whenReady(run: () => void): void;
   /** Places the call that the far side asks for in the place of this one. Undefined where that is not possible. */

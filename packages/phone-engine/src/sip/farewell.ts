@@ -4,6 +4,7 @@
  */
 import type { Session } from 'sip.js/lib/api/session.js';
 import { SessionState } from 'sip.js/lib/api/session-state.js';
+import type { IncomingResponse } from 'sip.js/lib/core/messages/incoming-response.js';
 import type { CallSurroundings } from './call-surroundings.ts';
 
 /** After a transfer the far side normally hangs up by itself; if not, we do. */
@@ -17,12 +18,23 @@ export class Farewell {
     this.#around = around;
   }
 
-  /** Hangs up. While the line is down the far side is told as soon as it is back. */
-  say(session: Session | undefined, ...extraHeaders: string[]): void {
-    if (session?.state !== SessionState.Established) return;
+  /**
+   * Hangs up. While the line is down the far side is told as soon as it is back.
+   * @param heard runs when the far side has answered it, or is gone
+   */
+  say(session: Session | undefined, heard: () => void, ...extraHeaders: string[]): void {
+    if (session?.state !== SessionState.Established) {
+      heard();
+      return;
+    }
+    // What sip.js made up itself, because the connection was lost or nobody answered, has no Via.
+    const answered = ({ message }: IncomingResponse) => {
+      if (message.getHeader('via') !== undefined) heard();
+    };
+    const requestDelegate = { onAccept: answered, onReject: answered, onRedirect: answered };
     const bye = () => {
-      if (session.state === SessionState.Established)
-        void session.bye({ requestOptions: { extraHeaders } }).catch(() => {});
+      if (session.state !== SessionState.Established) heard();
+      else void session.bye({ requestDelegate, requestOptions: { extraHeaders } }).catch(() => {});
     };
     if (this.#around.connected()) bye();
     else this.#around.whenReady(bye);

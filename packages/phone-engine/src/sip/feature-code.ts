@@ -3,7 +3,7 @@
  */
 import { newCallId } from '@patchcord/call-protocol';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
-import type { CallSurroundings } from './call-surroundings.ts';
+import type { ActingSurroundings } from './call-acts.ts';
 import { GatedSound } from './gated-sound.ts';
 import { OutboundCall } from './outbound-call.ts';
 
@@ -13,7 +13,7 @@ const answerMs = 20_000;
 const listenMs = 3_000;
 
 /** Dials the code; tells `sip.code-done` or `sip.code-refused` once. @returns the call, which the line has to know */
-export function dialFeatureCode(code: string, target: URI, around: CallSurroundings): OutboundCall {
+export function dialFeatureCode(code: string, target: URI, around: ActingSurroundings): OutboundCall {
   const { clock } = around;
   let answered = false;
   let silent = false;

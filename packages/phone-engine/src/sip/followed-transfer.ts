@@ -4,7 +4,8 @@
  */
 import type { Party } from '@patchcord/call-protocol';
 import type { SipSignal } from '../state.ts';
-import type { CallSurroundings, Following, SentCall } from './call-surroundings.ts';
+import type { ActingSurroundings } from './call-acts.ts';
+import type { Following, SentCall } from './call-surroundings.ts';
 import { GatedSound } from './gated-sound.ts';
 import { OutboundCall } from './outbound-call.ts';
 import type { FollowedTarget } from './transfer-request.ts';
@@ -13,7 +14,7 @@ import type { FollowedTarget } from './transfer-request.ts';
 export function followTransfer(
   old: SentCall,
   target: FollowedTarget,
-  around: CallSurroundings,
+  around: ActingSurroundings,
   place: (call: OutboundCall) => void,
   takeOver: (call: OutboundCall) => void,
 ): Following {

@@ -10,7 +10,8 @@ import { SessionState } from 'sip.js/lib/api/session-state.js';
 import type { IncomingRequest } from 'sip.js/lib/core/messages/incoming-request.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { DeclineCode } from '../state.ts';
-import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
+import type { ActingSurroundings } from './call-acts.ts';
+import type { EndedBy } from './call-surroundings.ts';
 import { answersAfter, assertedAddress, diversion, tellableCallId, verification } from './caller-headers.ts';
 import { callerOf, wantsPrivacy } from './party.ts';
 import { reasonText, saysElsewhere } from './reason.ts';
@@ -29,7 +30,7 @@ export class InboundCall extends SipCall {
   #reliably: ReliableRinging | undefined;
   #lostTimer: unknown;
 
-  constructor(id: CallId, invitation: Invitation, replaced: SipCall | undefined, around: CallSurroundings) {
+  constructor(id: CallId, invitation: Invitation, replaced: SipCall | undefined, around: ActingSurroundings) {
     super(id, around);
     this.#invitation = invitation;
     this.#replaced = replaced;

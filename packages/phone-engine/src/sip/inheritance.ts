@@ -29,6 +29,8 @@ export class Inheritance {
   readonly #options: InheritanceOptions;
   /** What nobody has taken up yet. */
   readonly #kept = new Map<CallId, KeptDialog>();
+  /** Ended, and not given to whoever says so. */
+  readonly #ending = new Set<KeptDialog>();
   /** Callers that were sent away meanwhile, by SIP Call-ID. */
   readonly #unwanted = new Set<string>();
   readonly #timers = new Set<unknown>();
@@ -41,7 +43,7 @@ export class Inheritance {
   }
 
   get dialogs(): readonly KeptDialog[] {
-    return [...this.#kept.values()];
+    return [...this.#kept.values(), ...this.#ending];
   }
 
   take(dialogs: readonly KeptDialog[]): void {
@@ -88,11 +90,16 @@ export class Inheritance {
   /** Ends what the agent has ended, without another word about it. */
   end(kept: KeptDialog): void {
     if (kept.stage === 'invited') this.#unwanted.add(kept.callId);
-    else
+    else {
+      this.#ending.add(kept);
       this.#load().then(
-        (taking) => taking.end(kept),
+        (taking) => {
+          this.#ending.delete(kept);
+          taking.end(kept);
+        },
         () => {},
       );
+    }
   }
 
   lineReady(): void {

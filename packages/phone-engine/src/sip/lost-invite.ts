@@ -15,8 +15,8 @@ import { addressOf, ResumedSession } from './resumed-session.ts';
 /** A far side repeats its answer for so long (RFC 3261 section 13.3.1.4). */
 const answerMs = 32_000;
 
-/** Cancels it. Never throws. */
-export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockPort): void {
+/** Cancels it. Never throws. @param over runs when nobody waits at the other end any more, or nobody who can be told */
+export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockPort, over: () => void): void {
   const { inviting, callId, localTag, localSequence, routes } = kept;
   const core = userAgent.userAgentCore;
   if (!inviting) return;
@@ -39,8 +39,10 @@ export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockP
   let awaited = true;
   core.receiveIncomingResponseFromTransport = (response) => {
     const { method, statusCode = 0 } = response;
-    const isAnswer = method === 'INVITE' && statusCode >= 200 && statusCode < 300;
-    if (!awaited || !isAnswer || response.callId !== callId || response.fromTag !== localTag) return receive(response);
+    const isFinal = method === 'INVITE' && statusCode >= 200;
+    if (!awaited || !isFinal || response.callId !== callId || response.fromTag !== localTag) return receive(response);
+    over();
+    if (statusCode >= 300) return receive(response);
     try {
       acknowledge ??= takeAndEnd(kept, response, userAgent);
       acknowledge(response);
@@ -50,6 +52,7 @@ export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockP
   };
   clock.setTimeout(() => {
     awaited = false;
+    over();
   }, answerMs);
 }
 

@@ -12,7 +12,8 @@ import type { IncomingByeRequest } from 'sip.js/lib/core/messages/methods/bye.js
 import type { PrackableIncomingResponseWithSession } from 'sip.js/lib/core/messages/methods/invite.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { KeptDialog } from '../ports.ts';
-import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
+import type { ActingSurroundings } from './call-acts.ts';
+import type { EndedBy } from './call-surroundings.ts';
 import { tellableCallId } from './caller-headers.ts';
 import { reasonHeader, reasonText } from './reason.ts';
 import { nextTarget, targetUri } from './redirection.ts';
@@ -22,6 +23,9 @@ import { SipCall } from './sip-call.ts';
 const lostLineMs = 5_000;
 /** After a description in a provisional response: how long sound may take before the agent hears a local ringback instead. */
 const soundWithinMs = 600;
+
+const isUnanswered = ({ state }: Inviter): boolean =>
+  state === SessionState.Initial || state === SessionState.Establishing;
 
 /** Of a call that was to be taken over. */
 const tooLate = 'Somebody else took it, or the caller gave up.';
@@ -59,7 +63,7 @@ export class OutboundCall extends SipCall {
   #lostTimer: unknown;
   #failure: { by: EndedBy; code: number; reason: string } | undefined;
 
-  constructor(id: CallId, target: URI, around: CallSurroundings, options: OutboundOptions = {}) {
+  constructor(id: CallId, target: URI, around: ActingSurroundings, options: OutboundOptions = {}) {
     super(id, around);
     this.#options = options;
     this.#target = target;
@@ -110,11 +114,18 @@ export class OutboundCall extends SipCall {
 
   protected giveUp(...extraHeaders: string[]): void {
     const session = this.session;
-    if (
-      session instanceof Inviter &&
-      (session.state === SessionState.Initial || session.state === SessionState.Establishing)
-    )
-      void session.cancel({ extraHeaders }).catch(() => {});
+    if (session instanceof Inviter && isUnanswered(session)) {
+      const heard = this.owe();
+      session.stateChange.addListener((state) => {
+        if (state === SessionState.Terminated) heard();
+      });
+      const cancel = () => {
+        if (isUnanswered(session)) void session.cancel({ extraHeaders }).catch(() => {});
+      };
+      // Into a dead connection it would be lost, and somebody would answer to nobody.
+      if (this.around.connected()) cancel();
+      else this.around.whenReady(cancel);
+    }
   }
 
   /** Responses to our INVITE went down with the connection: nobody would notice the answer. */

@@ -4,7 +4,7 @@
  */
 import type { KeptDialog, SipAccount } from '../ports.ts';
 import type { RecoveryWay, SipSignal } from '../state.ts';
-import type { CallSurroundings } from './call-surroundings.ts';
+import type { ActingSurroundings } from './call-acts.ts';
 import { GatedSound } from './gated-sound.ts';
 import { replacesHeaders } from './kept-dialog.ts';
 import { OutboundCall } from './outbound-call.ts';
@@ -17,7 +17,7 @@ const answerMs = { next: 4_000, last: 20_000 };
 const soundMs = { next: 2_500, last: 8_000 };
 
 export interface RecoveryOptions {
-  readonly around: CallSurroundings;
+  readonly around: ActingSurroundings;
   /** The call whose dialog it is. */
   readonly standing: SipCall;
   readonly ways: readonly RecoveryWay[];

@@ -3,7 +3,8 @@
  * Must never mend or hold itself before it is taken up: `Recovery` decides by which way that happens.
  */
 import type { KeptDialog } from '../ports.ts';
-import type { CallSurroundings, EndedBy } from './call-surroundings.ts';
+import type { ActingSurroundings } from './call-acts.ts';
+import type { EndedBy } from './call-surroundings.ts';
 import type { LineReturn } from './line.ts';
 import type { RenegotiationOutcome } from './renegotiation.ts';
 import { ResumedSession } from './resumed-session.ts';
@@ -19,7 +20,7 @@ export class ResumedCall extends SipCall {
   #prepared = false;
 
   /** @throws where the dialog cannot be used */
-  constructor(kept: KeptDialog, around: CallSurroundings) {
+  constructor(kept: KeptDialog, around: ActingSurroundings) {
     super(kept.call, around);
     this.direction = kept.direction;
     this.number = kept.number;

@@ -9,10 +9,10 @@ import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { URI } from 'sip.js/lib/grammar/uri.js';
 import type { KeptDialog, SipAccount, SipCredential, Watching } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
+import type { ActingSurroundings } from './call-acts.ts';
 import { isForeign, unknownType } from './call-dialog.ts';
-import type { CallSurroundings, Following, SentCall } from './call-surroundings.ts';
-import { dialFeatureCode } from './feature-code.ts';
-import { followTransfer } from './followed-transfer.ts';
+import type { Following, SentCall } from './call-surroundings.ts';
+import type { ExtrasDoor } from './extras-door.ts';
 import { InboundCall } from './inbound-call.ts';
 import { Inheritance } from './inheritance.ts';
 import { Line, type LineReturn } from './line.ts';
@@ -30,9 +30,10 @@ import { WatcherDoor } from './watcher-door.ts';
 
 /** What a seat gets from the page it is in. */
 export type Page = Pick<
-  CallSurroundings,
+  ActingSurroundings,
   'sound' | 'clock' | 'random' | 'log' | 'newPeerConnection' | 'newAudioContext' | 'iceServers'
 > & {
+  readonly extras: ExtrasDoor<typeof import('./call-extras.ts')>;
   /** Servers that refused an offer with host candidates only; for the life of the page. */
   readonly wantsFullCandidates: Set<string>;
   /** The page was allowed to use the microphone. */
@@ -60,9 +61,11 @@ export class Seat {
   readonly #socket: SipSocket;
   readonly #line: Line;
   readonly #watcher: WatcherDoor;
-  readonly #around: CallSurroundings;
+  readonly #around: ActingSurroundings;
   readonly #calls = new Map<CallId, AnyCall>();
   readonly #inheritance: Inheritance;
+  /** Dialogs whose end the other side may not know, and whether it was said over the connection that is. */
+  readonly #owed = new Map<KeptDialog, boolean>();
   /** What runs when the line is ready again. */
   readonly #waiting = new Set<() => void>();
   readonly #stopListening: () => void;
@@ -191,7 +194,8 @@ export class Seat {
   get dialogs(): readonly KeptDialog[] {
     // A call under another id than its own is on its way to take the place of one, or has none that the agent knows.
     const live = [...this.#calls].flatMap(([id, call]) => (call.id === id && call.kept) || []);
-    return [...this.#inheritance.dialogs, ...live];
+    const known = [...this.#inheritance.dialogs, ...live];
+    return [...known, ...[...this.#owed.keys()].filter(({ call }) => !known.some((it) => it.call === call))];
   }
 
   /** Lets go of everything at once, without a word to anybody. Resolves to what a successor must know. */
@@ -231,7 +235,12 @@ export class Seat {
   }
 
   sendCode(code: string, uri: URI): void {
-    this.#placeBeside(dialFeatureCode(code, uri, this.#around), (call) => call.id);
+    this.#page.extras.use(
+      ({ dialFeatureCode }) => {
+        if (!this.#left) this.#placeBeside(dialFeatureCode(code, uri, this.#around), (call) => call.id);
+      },
+      (reason) => this.#around.signal({ type: 'sip.code-refused', code, reason }),
+    );
   }
 
   /** A call that stands in the table, but not under an id that the agent knows. */
@@ -240,13 +249,13 @@ export class Seat {
     void call.place(true);
   }
 
-  #surroundings(): CallSurroundings {
-    const { sound, clock, random, log, newPeerConnection, newAudioContext, iceServers, wantsFullCandidates } =
+  #surroundings(): ActingSurroundings {
+    const { sound, clock, random, log, extras, newPeerConnection, newAudioContext, iceServers, wantsFullCandidates } =
       this.#page;
     return {
       account: this.#account,
       userAgent: this.#userAgent,
-      ...{ sound, clock, random, log, newPeerConnection, newAudioContext, iceServers },
+      ...{ sound, clock, random, log, extras, newPeerConnection, newAudioContext, iceServers },
       candidates: () => (wantsFullCandidates.has(this.#line.server) ? 'full' : this.#account.candidates),
       learnFullCandidates: () => wantsFullCandidates.add(this.#line.server),
       connected: () => this.connected,
@@ -257,12 +266,35 @@ export class Seat {
       over: (call) => {
         for (const [id, it] of this.#calls) if (it === call) this.#calls.delete(id);
       },
+      owe: (kept, call) => this.#owe(kept, call),
       follow: (old, target) => this.#follow(old, target),
       whenReady: (run) => {
         this.#waiting.add(run);
         clock.setTimeout(() => this.#waiting.delete(run), lateFarewellMs);
       },
     };
+  }
+
+  #owe(kept: KeptDialog, call: { readonly id: CallId } | undefined): () => void {
+    // One that was to take the place of another is not what its id stands for.
+    if (this.#left || (call && this.#calls.get(kept.call) !== call)) return () => {};
+    for (const it of this.#owed.keys()) if (it.call === kept.call) this.#owed.delete(it);
+    this.#owed.set(kept, this.connected);
+    const paid = () => {
+      if (this.#owed.delete(kept)) this.#page.dialogsChanged();
+    };
+    this.#page.clock.setTimeout(paid, lateFarewellMs);
+    this.#page.dialogsChanged();
+    return paid;
+  }
+
+  /** What was said over a connection that is lost may have been lost with it. */
+  #payAgain(how: LineReturn): void {
+    if (how === 'moved') return;
+    for (const [kept, said] of [...this.#owed]) {
+      if (said && how !== 'first') this.#inheritance.end(kept);
+      else this.#owed.set(kept, true);
+    }
   }
 
   #doubt(theLine: () => void): void {
@@ -273,6 +305,8 @@ export class Seat {
   #onReady(how: LineReturn): void {
     this.#watcher.lineReady();
     this.#inheritance.lineReady();
+    this.#page.extras.ahead();
+    this.#payAgain(how);
     if (how !== 'first') {
       for (const call of [...this.#calls.values()]) {
         const rejoin = () => call.rejoin(this.#userAgent.contact.pubGruu !== undefined, how);
@@ -354,7 +388,7 @@ export class Seat {
   /** The far side of a call sent us somewhere else: the call goes on there, under the same id. */
   #follow(old: SentCall, target: FollowedTarget): Following | undefined {
     if (this.#left || !this.connected) return undefined;
-    return followTransfer(
+    return this.#page.extras.there?.followTransfer(
       old,
       target,
       this.#around,

@@ -16,34 +16,34 @@ import type { IncomingRequestMessage } from 'sip.js/lib/core/messages/incoming-r
 import { SessionState as DialogState } from 'sip.js/lib/core/session/session.js';
 import type { KeptDialog } from '../ports.ts';
 import type { SipSignal } from '../state.ts';
+import type { ActingSurroundings } from './call-acts.ts';
 import { CallDialog } from './call-dialog.ts';
-import { sendCallDigits } from './call-digits.ts';
 import { CallMedia } from './call-media.ts';
-import type { CallSurroundings, EndedBy, Following } from './call-surroundings.ts';
+import type { EndedBy, Following } from './call-surroundings.ts';
 import { Farewell } from './farewell.ts';
-import { HandingOver } from './handing-over.ts';
+import type { HandingOver } from './handing-over.ts';
 import { Holding } from './holding.ts';
 import { keptDialog } from './kept-dialog.ts';
 import type { LineReturn } from './line.ts';
 import { PathMending } from './path-mending.ts';
 import { reasonHeader, reasonText } from './reason.ts';
 import type { RenegotiationOutcome } from './renegotiation.ts';
-import { SentOn } from './sent-on.ts';
+import type { SentOn } from './sent-on.ts';
 import { SessionTimer } from './session-timer.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 export abstract class SipCall {
   readonly id: CallId;
   readonly media: CallMedia;
-  protected readonly around: CallSurroundings;
+  protected readonly around: ActingSurroundings;
   protected readonly timer: SessionTimer;
   protected session: Inviter | Invitation | undefined;
   protected dialog: CallDialog | undefined;
   /** Why the far side's last description could not be used. */
   protected unusable: string | undefined;
-  readonly #handing: HandingOver;
+  #handing: HandingOver | undefined;
   readonly #farewell: Farewell;
-  readonly #sentOn: SentOn;
+  #sentOn: SentOn | undefined;
   readonly #holding: Holding;
   readonly #mending: PathMending;
   #silence: SilenceWatch | undefined;
@@ -55,7 +55,7 @@ export abstract class SipCall {
   #known = '';
   #moving: Following | undefined;
 
-  constructor(id: CallId, around: CallSurroundings) {
+  constructor(id: CallId, around: ActingSurroundings) {
     this.id = id;
     this.around = around;
     const { account, clock, sound } = around;
@@ -83,9 +83,7 @@ export abstract class SipCall {
       expired: (seconds) =>
         this.#breakOff(408, 'Session timer expired', `The far side gave no sign of life for ${seconds} seconds.`),
     });
-    this.#handing = new HandingOver(this, around);
     this.#farewell = new Farewell(around);
-    this.#sentOn = new SentOn(this, around);
     this.#holding = new Holding({
       call: id,
       media: this.media,
@@ -154,6 +152,12 @@ export abstract class SipCall {
     return keptDialog(session, { ...facts, sessionSeconds: this.timer.seconds });
   }
 
+  /** Its end is on its way: should the page go first, a successor says it. @returns what says that it arrived */
+  protected owe(): () => void {
+    const { kept } = this;
+    return kept && kept.stage !== 'invited' ? this.around.owe(kept, this) : () => {};
+  }
+
   farSupports(option: string): boolean {
     return this.dialog?.supports(option) ?? false;
   }
@@ -174,9 +178,9 @@ export abstract class SipCall {
   /** Ends the call, whatever its phase. */
   hangUp(): void {
     if (this.#ended) return;
-    this.#sentOn.giveUp();
+    this.#sentOn?.giveUp();
     this.#moving?.giveUp();
-    if (this.#established) this.#farewell.say(this.session);
+    if (this.#established) this.#farewell.say(this.session, this.owe());
     else this.giveUp();
     this.finish('agent', 0, '');
   }
@@ -199,31 +203,44 @@ export abstract class SipCall {
     if (this.#ended) return;
     // So that nobody counts it as missed.
     const elsewhere = reasonHeader(200, 'Call completed elsewhere');
-    if (this.#established) this.#farewell.say(this.session, elsewhere);
+    if (this.#established) this.#farewell.say(this.session, this.owe(), elsewhere);
     else this.giveUp(elsewhere);
     this.finish('far-side', 0, 'The far side moved to another call.');
   }
 
   sendDigits(digits: string): void {
-    const { session, dialog, media, around } = this;
-    void sendCallDigits(digits, media, session, dialog, () => around.connected()).then((reason) => {
+    const refuse = (reason: string): void => {
       if (reason !== '') this.signal({ type: 'sip.digits-refused', call: this.id, reason });
-    });
+    };
+    this.around.extras.use(({ sendCallDigits }) => {
+      const { session, dialog, media, around } = this;
+      void sendCallDigits(digits, media, session, dialog, () => around.connected()).then(refuse);
+    }, refuse);
   }
 
   /** Blind transfer. */
   transfer(to: string): void {
-    this.#handing.blind(to);
+    this.#hand((handing) => handing.blind(to));
   }
 
   /** Attended transfer: the far side of this call takes our place in `consult`. */
   transferInto(consult: SipCall): void {
-    this.#handing.attended(consult);
+    this.#hand((handing) => handing.attended(consult));
   }
 
   /** The agent wants the call back before the target answers. */
   cancelTransfer(): void {
-    this.#handing.takeBack();
+    this.#hand((handing) => handing.takeBack());
+  }
+
+  #hand(run: (handing: HandingOver) => void): void {
+    this.around.extras.use(
+      ({ HandingOver }) => {
+        this.#handing ??= new HandingOver(this, this.around);
+        if (!this.#ended) run(this.#handing);
+      },
+      (reason) => this.signal({ type: 'sip.transfer-refused', call: this.id, reason }),
+    );
   }
 
   leaveAfterTransfer(): void {
@@ -289,7 +306,7 @@ export abstract class SipCall {
     if (this.#ended) return;
     this.#close();
     // Whoever sent us away hangs up by itself; if not, we do.
-    this.#farewell.afterPatience(() => this.#farewell.say(this.session));
+    this.#farewell.afterPatience(() => this.#farewell.say(this.session, () => {}));
   }
 
   signal(signal: SipSignal): void {
@@ -316,7 +333,7 @@ export abstract class SipCall {
     this.timer.stop();
     this.#silence?.stop();
     this.#mending.stop();
-    this.#handing.stop();
+    this.#handing?.stop();
     this.#farewell.forget();
     this.media.close();
   }
@@ -367,13 +384,23 @@ export abstract class SipCall {
     return {
       onBye: (bye: Bye) => {
         void bye.accept().catch(() => {});
-        this.#handing.farSideLeft();
-        if (this.#sentOn.underWay) this.#sentOn.farSideLeft();
+        this.#handing?.farSideLeft();
+        if (this.#sentOn?.underWay) this.#sentOn.farSideLeft();
         else if (this.#moving) this.#moving.farSideLeft();
         else this.finish('far-side', 0, reasonText(bye.request.getHeader('reason')));
       },
-      onNotify: (notification: Notification) => this.#handing.notify(notification),
-      onRefer: (referral: Referral) => this.#sentOn.take(referral, this.connectedDialog),
+      onNotify: (notification: Notification) => {
+        if (this.#handing) this.#handing.notify(notification);
+        else void notification.accept().catch(() => {});
+      },
+      onRefer: (referral: Referral) =>
+        this.around.extras.use(
+          ({ SentOn }) => {
+            this.#sentOn ??= new SentOn(this, this.around);
+            this.#sentOn.take(referral, this.connectedDialog);
+          },
+          () => void referral.reject({ statusCode: 603 }).catch(() => {}),
+        ),
     };
   }
 
@@ -409,13 +436,13 @@ export abstract class SipCall {
     this.#silence = new SilenceWatch({
       clock: this.around.clock,
       received: () => this.media.path.received(),
-      expected: () => !(this.held || this.#farHeld || this.#handing.underWay),
+      expected: () => !(this.held || this.#farHeld || this.#handing?.underWay),
       onSilence: () => this.#mendPath(),
     });
   }
 
   #onSessionGone(): void {
-    if (this.#ended || this.#sentOn.underWay || this.#moving) return;
+    if (this.#ended || this.#sentOn?.underWay || this.#moving) return;
     const { by, code, reason } = this.explainEnd();
     this.finish(by, code, reason);
   }
@@ -427,7 +454,7 @@ export abstract class SipCall {
 
   #breakOff(cause: number, text: string, reason: string): void {
     if (this.#ended) return;
-    this.#farewell.say(this.session, reasonHeader(cause, text));
+    this.#farewell.say(this.session, this.owe(), reasonHeader(cause, text));
     this.finish('network', 0, reason);
   }
 

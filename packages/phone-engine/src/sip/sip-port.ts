@@ -18,7 +18,8 @@ import type {
   Watching,
 } from '../ports.ts';
 import type { DeclineCode, SipSignal } from '../state.ts';
-import { Conference } from './conference.ts';
+import type { Conference } from './conference.ts';
+import { ExtrasDoor } from './extras-door.ts';
 import { InboundCall } from './inbound-call.ts';
 import { MicrophoneGrant } from './microphone-grant.ts';
 import type { OutboundOptions } from './outbound-call.ts';
@@ -40,6 +41,8 @@ export interface SipPortOptions {
   readonly newAudioContext?: () => AudioContext;
 }
 
+const mixAgainMs = 700;
+
 /** Creates the SIP port. Nothing happens on the network before `start`. */
 export function createSipPort(options: SipPortOptions): SipPort {
   return new SipJsPort(options);
@@ -47,7 +50,7 @@ export function createSipPort(options: SipPortOptions): SipPort {
 
 class SipJsPort implements SipPort {
   readonly #page: Page;
-  readonly #conference: Conference;
+  #conference: Conference | undefined;
   readonly #listeners = new Set<(signal: SipSignal) => void>();
   readonly #log: SipLog;
   #mixed: readonly MixedCall[] = [];
@@ -66,12 +69,13 @@ class SipJsPort implements SipPort {
     const microphone = new MicrophoneGrant();
     const newAudioContext = options.newAudioContext ?? (() => new AudioContext());
     this.#log = options.log ?? (() => {});
-    this.#conference = new Conference(newAudioContext);
+    const clock = options.clock ?? createWorkerClock();
     this.#page = {
       sound: options.sound,
-      clock: options.clock ?? createWorkerClock(),
+      clock,
       random: options.random ?? Math.random,
       log: this.#log,
+      extras: new ExtrasDoor(clock, () => import('./call-extras.ts')),
       newPeerConnection: options.newPeerConnection ?? ((configuration) => new RTCPeerConnection(configuration)),
       newAudioContext,
       iceServers: () => this.#iceServers,
@@ -217,11 +221,20 @@ class SipJsPort implements SipPort {
 
   mix(members: readonly MixedCall[]): void {
     this.#mixed = members;
-    this.#conference.seat(
-      members.flatMap(({ call, silenced }) => {
-        const member = this.#find(call)?.media;
-        return member ? [{ member, silenced }] : [];
-      }),
+    if (!this.#conference && members.length === 0) return;
+    const { extras, newAudioContext, clock } = this.#page;
+    extras.use(
+      ({ Conference }) => {
+        this.#conference ??= new Conference(newAudioContext);
+        this.#conference.seat(
+          this.#mixed.flatMap(({ call, silenced }) => {
+            const member = this.#find(call)?.media;
+            return member ? [{ member, silenced }] : [];
+          }),
+        );
+      },
+      // Until then each of them hears the agent.
+      () => clock.setTimeout(() => this.mix(this.#mixed), mixAgainMs),
     );
   }
 
@@ -248,7 +261,7 @@ class SipJsPort implements SipPort {
     this.#dialogListeners.clear();
     this.#listeners.clear();
     this.#mixed = [];
-    return [...inherited, ...((await seat?.handOver()) ?? [])];
+    return [...inherited, ...this.#farewells, ...((await seat?.handOver()) ?? [])];
   }
 
   onSignal(listener: (signal: SipSignal) => void): () => void {
@@ -286,7 +299,7 @@ class SipJsPort implements SipPort {
     this.#telling = true;
     queueMicrotask(() => {
       this.#telling = false;
-      const dialogs = [...this.#inherited, ...(this.#seat?.dialogs ?? [])];
+      const dialogs = [...this.#inherited, ...this.#farewells, ...(this.#seat?.dialogs ?? [])];
       const text = JSON.stringify(dialogs);
       if (text === this.#told) return;
       this.#told = text;

@@ -6,7 +6,7 @@
 import type { CallId } from '@patchcord/call-protocol';
 import type { KeptDialog } from '../ports.ts';
 import type { RecoveryWay } from '../state.ts';
-import type { CallSurroundings } from './call-surroundings.ts';
+import type { ActingSurroundings } from './call-acts.ts';
 import { cancelLost } from './lost-invite.ts';
 import type { OutboundCall } from './outbound-call.ts';
 import { Recovery } from './recovery.ts';
@@ -15,7 +15,7 @@ import { ResumedCall } from './resumed-call.ts';
 import type { SipCall } from './sip-call.ts';
 
 export interface TakingUpOptions {
-  readonly around: CallSurroundings;
+  readonly around: ActingSurroundings;
   microphoneGranted(): boolean;
   /** Knows a call that is on its way, without making it the one of its id. */
   place(call: OutboundCall): void;
@@ -36,13 +36,16 @@ export class TakingUp {
 
   /** Takes up what is up, and cancels what was being placed; others are not its business. Returns at once. */
   take(kept: KeptDialog): void {
-    if (kept.stage === 'inviting') this.#whenReady(() => this.#cancel(kept));
+    if (kept.stage === 'inviting')
+      this.#cancel(kept, () =>
+        this.#over(kept.call, 'The page of the phone went away while the call was being placed.'),
+      );
     else if (kept.stage === 'confirmed') this.#resume(kept);
   }
 
   /** Takes it up only to end it. */
   end(kept: KeptDialog): void {
-    if (kept.stage === 'inviting') this.#whenReady(() => cancelLost(kept, this.#userAgent, this.#options.around.clock));
+    if (kept.stage === 'inviting') this.#cancel(kept, () => {});
     if (kept.stage !== 'confirmed') return;
     const { around, takeOver } = this.#options;
     try {
@@ -88,14 +91,18 @@ export class TakingUp {
   }
 
   #whenReady(run: () => void): void {
-    if (this.#ready) run();
+    if (this.#ready && this.#options.around.connected()) run();
     else this.#waiting.add(run);
   }
 
-  #cancel(kept: KeptDialog): void {
+  #cancel(kept: KeptDialog, done: () => void): void {
     const { around } = this.#options;
-    cancelLost(kept, this.#userAgent, around.clock);
-    this.#over(kept.call, 'The page of the phone went away while the call was being placed.');
+    // This page may go as well before that has worked.
+    const over = around.owe(kept);
+    this.#whenReady(() => {
+      cancelLost(kept, this.#userAgent, around.clock, over);
+      done();
+    });
   }
 
   #resume(kept: KeptDialog): void {

@@ -311,6 +311,16 @@ export function asteriskAri(
       return gone.flat().length;
     },
 
+    async isRegistered(line, device) {
+      // The contact goes with the WebSocket it came over; the endpoint is online while it has one.
+      const state = await ari.state(userOf(line.extension, device, line.agent));
+      if (state === 'unknown')
+        throw new PatchcordError('sip.refused', 'Asterisk does not know whether a phone is registered. See its log.', {
+          retryable: true,
+        });
+      return state === 'online';
+    },
+
     async reconcile() {
       const at = now();
       const known = (await store.liveOfTenant(tenant.id, at - 2 * betweenMs)).filter(

@@ -26,19 +26,23 @@ export function freeswitchXmlcurl(
   const userOf = (extension: string, agent: AgentId, device: DeviceId): string =>
     `${extension}-${shortName(`${tenant.id} ${agent} ${device}`, 12)}`;
 
+  const contactOf = (user: string): string => `sofia_contact */${addressOf(user)}`;
+  /** @throws PatchcordError `config.invalid` when FreeSWITCH would read something else */
+  const addressOf = (user: string): string => {
+    const who = `${user}@${domain}`;
+    // Without an argument FreeSWITCH flushes everybody; with a space in it, somebody else.
+    if (/^[A-Za-z0-9_.+~-]{1,80}@[A-Za-z0-9.-]{1,255}$/.test(who)) return who;
+    throw new PatchcordError(
+      'config.invalid',
+      'An extension or the SIP domain has signs that the event socket of FreeSWITCH would misread. Use letters, digits, ".", "-", "_" only.',
+    );
+  };
+
   const flush = async (users: ReadonlySet<string>): Promise<void> => {
     if (eventSocket === undefined || users.size === 0) return;
     await withEventSocket(eventSocket, async (api) => {
       for (const user of users) {
-        const who = `${user}@${domain}`;
-        // Without an argument FreeSWITCH flushes everybody; with a space in it, somebody else.
-        if (!/^[A-Za-z0-9_.+~-]{1,80}@[A-Za-z0-9.-]{1,255}$/.test(who)) {
-          throw new PatchcordError(
-            'config.invalid',
-            'An extension or the SIP domain has signs that the event socket of FreeSWITCH would misread. Use letters, digits, ".", "-", "_" only.',
-          );
-        }
-        await api(`sofia profile ${eventSocket.profile} flush_inbound_reg ${who}`);
+        await api(`sofia profile ${eventSocket.profile} flush_inbound_reg ${addressOf(user)}`);
         if (ends) await killChannels(api, user);
       }
     });
@@ -101,6 +105,10 @@ export function freeswitchXmlcurl(
             if (!/^[A-Za-z0-9_.+~-]{1,80}$/.test(user)) return Promise.resolve(0);
             return withEventSocket(eventSocket, (api) => killChannels(api, user));
           },
+          isRegistered: ({ agent, extension }: AgentLine, device: DeviceId) =>
+            withEventSocket(eventSocket, async (api) =>
+              hasContact(await api(contactOf(userOf(extension, agent, device)))),
+            ),
         }),
 
     async reconcile() {
@@ -111,6 +119,22 @@ export function freeswitchXmlcurl(
       return { removed: eventSocket === undefined ? 0 : users.length, restored: 0 };
     },
   };
+}
+
+/**
+ * Whether an answer of `sofia_contact` is somewhere to call.
+ * @throws PatchcordError `sip.refused` when it is neither that nor the word for nobody
+ */
+function hasContact(answer: string): boolean {
+  if (answer.startsWith('error/user_not_registered')) return false;
+  if (answer.includes('sofia/')) return true;
+  throw new PatchcordError(
+    'sip.refused',
+    'FreeSWITCH did not say whether a phone is registered. Is mod_sofia loaded?',
+    {
+      retryable: true,
+    },
+  );
 }
 
 /** Ends every channel of a user; how many there were. */

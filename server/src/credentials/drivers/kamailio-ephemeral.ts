@@ -4,9 +4,10 @@
  */
 
 import { createHmac } from 'node:crypto';
+import type { DeviceId } from '@patchcord/call-protocol';
 import { endCallsNamed, endCallsOf } from '../../brakes/edge-rules.ts';
-import type { CredentialIssuer, CredentialSettings, IssuerParts } from '../issuer.ts';
-import { callEdge, edgeControl, forgetDevice, forgetExtension, limitsOfEdge } from '../kamailio.ts';
+import type { AgentLine, CredentialIssuer, CredentialSettings, IssuerParts } from '../issuer.ts';
+import { callEdge, edgeControl, forgetDevice, forgetExtension, hasDevice, limitsOfEdge } from '../kamailio.ts';
 
 /** A denial only has to outlast the credentials; the rest is for clocks that disagree. */
 const keepSeconds = 300;
@@ -86,7 +87,10 @@ export function kamailioEphemeral(
 
     ...(edge === null
       ? {}
-      : { endCalls: (_line, _device, sipCallIds: readonly string[]) => endCallsNamed(edge, sipCallIds) }),
+      : {
+          endCalls: (_line, _device, sipCallIds: readonly string[]) => endCallsNamed(edge, sipCallIds),
+          isRegistered: ({ extension }: AgentLine, device: DeviceId) => hasDevice(edge, extension, device),
+        }),
 
     async reconcile() {
       const at = now();

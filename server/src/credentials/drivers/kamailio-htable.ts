@@ -8,7 +8,15 @@ import { endCallsNamed, endCallsOf } from '../../brakes/edge-rules.ts';
 import type { IssuedCredential } from '../../store/contract.ts';
 import { ha1, randomName, randomPassword } from '../digest.ts';
 import type { AgentLine, CredentialIssuer, CredentialSettings, IssuerParts } from '../issuer.ts';
-import { callEdge, type EdgeControl, edgeControl, forgetDevice, forgetExtension, limitsOfEdge } from '../kamailio.ts';
+import {
+  callEdge,
+  type EdgeControl,
+  edgeControl,
+  forgetDevice,
+  forgetExtension,
+  hasDevice,
+  limitsOfEdge,
+} from '../kamailio.ts';
 
 /** How long a withdrawn name stays denied after it lapsed: a connection that registered with it may still be open. */
 const denySeconds = 86_400;
@@ -79,6 +87,7 @@ export function kamailioHtable(
     },
 
     endCalls: (_line, _device, sipCallIds) => endCallsNamed(edge, sipCallIds),
+    isRegistered: ({ extension }, device) => hasDevice(edge, extension, device),
 
     async reconcile() {
       const at = now();
