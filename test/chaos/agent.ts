@@ -141,14 +141,19 @@ export class Agent {
   async otherTab(kill: boolean): Promise<void> {
     const before = this.#here();
     const doomed = renderersOf(this.#device().mark);
-    const other = await this.#newPage();
+    let other = await this.#newPage();
     this.#panel = null;
     let panel = await this.crm.visit(other);
     await panel.getByRole('button').first().waitFor({ timeout: restMs });
     if (kill) {
       killAll(doomed);
-      // Chromium gives frames of one site a process in common: the panel of this tab may have died with the other.
-      if (!(await isAlive(panel))) panel = await this.crm.visit(other);
+      // Chromium gives frames of one site a process in common: this tab may have died with the other, and a dead one is not gone on with.
+      if (!(await isAlive(panel))) {
+        const dead = other;
+        other = await this.#newPage();
+        panel = await this.crm.visit(other);
+        await closed(dead);
+      }
     }
     this.#page = other;
     this.#panel = panel;
@@ -178,9 +183,14 @@ export class Agent {
 
   async offline(ms: number): Promise<void> {
     const { context } = this.#device().browser;
-    await context.setOffline(true);
+    // A tab that died earlier and would not close has no network to take away; the others are without it all the same.
+    const set = (offline: boolean) =>
+      context.setOffline(offline).catch((error: unknown) => {
+        if (!String(error).includes('Target crashed')) throw error;
+      });
+    await set(true);
     await new Promise((resolve) => setTimeout(resolve, ms));
-    await context.setOffline(false);
+    await set(false);
   }
 
   async #newPage(): Promise<Page> {
