@@ -21,7 +21,7 @@ const projectOf = (part: Part): Project => part.split(' ')[0] as Project;
  */
 const stages: readonly (readonly (readonly Part[])[])[] = [
   [['unit']],
-  [['browser 1/2'], ['browser 2/2', 'lwc'], ['store', 'panel']],
+  [['browser 1/2', 'panel'], ['browser 2/2', 'lwc'], ['store']],
   [['lab 1/2'], ['lab 2/2']],
 ];
 const help = `Usage: npm test [-- PROJECT…] [-- --help]
