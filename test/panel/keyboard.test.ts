@@ -209,7 +209,7 @@ describe('the page', () => {
     await panel.close();
   });
 
-  it('asks before it is left while a call lives here, and only then', async () => {
+  it('asks before it is left while a call is not answered yet, which no next page could take up, and only then', async () => {
     const panel = await chromium.open();
     const { page } = panel;
     await page.getByRole('tab', { name: /Recent/ }).click();
@@ -223,6 +223,13 @@ describe('the page', () => {
     await page.getByRole('switch').waitFor();
     await page.getByRole('tab', { name: /Recent/ }).click();
     await panel.talk();
+    await page.reload();
+    expect(asked).toEqual([]);
+    await page.getByRole('button', { name: 'Hang up' }).click();
+    await page.getByRole('button', { name: 'Save and finish' }).click();
+    await page.getByLabel('Number').fill('+4930901820');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.waitForFunction(() => window.lab.sip.sent('dial').length > 0);
     await page.reload();
     expect(asked).toEqual(['beforeunload']);
     await panel.close();

@@ -40,6 +40,7 @@ it('shows and commands a window that comes later, misses it at once when it is k
   expect(await first.evaluate(() => window.lab.sip.sent('dial').map(({ target }) => target))).toEqual(['+4930901820']);
   expect(await page.getByText(gone).isVisible()).toBe(false);
 
+  const killed = await first.evaluate(() => window.lab.sip.sent('dial')[0]?.call);
   await first.close();
   await page.getByText(gone).waitFor();
   await page.getByText('was cut off. Its wrap-up opens with the phone window.').waitFor();
@@ -50,7 +51,9 @@ it('shows and commands a window that comes later, misses it at once when it is k
 
   const second = await openedBy(panel, () => page.getByRole('button', { name: 'Open the phone window' }).click());
   await page.bringToFront();
-  // The killed call waits for its wrap-up.
+  // The next window takes the call up; then the network ends it for good.
+  await page.getByRole('button', { name: 'Hang up' }).waitFor();
+  await second.evaluate((call) => window.lab.sip.drop(call as never), killed);
   await page.getByLabel('Note').fill('Was cut off');
   await page.getByRole('button', { name: 'Save and finish' }).click();
   await page.getByRole('tab', { name: 'Settings' }).click();

@@ -238,6 +238,11 @@ describe('a page that is loaded anew', () => {
     await page.getByLabel('Note').focus();
     await page.keyboard.type('Down to the last letter');
     await page.reload();
+    if (moment === 'in the call') {
+      // It goes on in the next page, and ends there.
+      await page.getByRole('button', { name: 'Hang up' }).waitFor();
+      await page.evaluate((id) => window.lab.sip.drop(id as never), call);
+    }
     const kept = await page.waitForFunction((id) => {
       const events = window.lab.relay.received.filter(({ subject }) => subject === id);
       const notes = events.flatMap(({ data }) => ('note' in data ? [data.note] : []));
