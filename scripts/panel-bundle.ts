@@ -3,8 +3,8 @@
  * the bundle's options and its sizes; the relay serves what comes out.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
 import { build, type Metafile } from 'esbuild';
@@ -40,6 +40,15 @@ export interface PanelBundle {
   readonly weights: readonly (readonly [part: string, bytes: number])[];
 }
 
+/** Where the tests find a panel that was built for all of them: it costs seconds, and every file of tests is a process. */
+export const builtPanelFolder = 'PATCHCORD_BUILT_PANEL';
+
+/** The panel for a relay of this process: the one that was built before, or a fresh one. */
+export async function panelForRelay(): Promise<{ readonly folder: string } | Pick<PanelBundle, 'files'>> {
+  const folder = process.env[builtPanelFolder];
+  return folder === undefined ? await buildPanel() : { folder };
+}
+
 const quietLog = ['debug', 'log', 'warn', 'error'].map((level) => `this.logger.${level}`);
 
 /** Bundles the panel for every CRM in memory. @throws when it does not compile. */
@@ -61,6 +70,13 @@ export async function buildPanel(): Promise<PanelBundle> {
     partGzipBytes: new Map(partGzipBytes),
     weights: weightsOf(heaviest.metafile, heaviest.host),
   };
+}
+
+/** Puts it into a folder of its own, in place of what was there. */
+export function writePanel({ assets }: PanelBundle, folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const { name, body } of assets) writeFileSync(join(folder, name), body);
 }
 
 const bundling = {

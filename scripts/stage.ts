@@ -19,7 +19,7 @@ import {
   startSalesforceSandbox,
 } from '@patchcord/sandbox';
 import { type Relay, type RelayConfigInput, startRelay } from '@patchcord/server';
-import { buildPanel } from './panel-bundle.ts';
+import { panelForRelay } from './panel-bundle.ts';
 
 /** The telephone system the stage is connected to: the sandbox switch, or a real edge. */
 export interface Telephony {
@@ -241,7 +241,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       ],
     } satisfies RelayConfigInput;
 
-    panelBuilt ??= buildPanel();
+    panelBuilt ??= panelForRelay();
     const panel = await panelBuilt;
     const start = (): Promise<Relay> => startRelay(config, { panel });
     let relay: Relay | undefined = await start();
@@ -273,7 +273,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 }
 
 /** Built once in a process: tests open a stage each, and the sources stay what they are meanwhile. */
-let panelBuilt: ReturnType<typeof buildPanel> | undefined;
+let panelBuilt: ReturnType<typeof panelForRelay> | undefined;
 
 function extensionOf(crm: keyof typeof extensions, email: string): string {
   return email.startsWith('sam') ? extensions[crm].sam : extensions[crm].robin;

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 /** A file that proves the package is there → the Debian package that brings it. */
 const needed: readonly (readonly [proof: string, debianPackage: string])[] = [
   ['/usr/bin/chromium', 'chromium'],
+  ['/usr/bin/chromium-headless-shell', 'chromium-headless-shell'],
   ['/usr/sbin/kamailio', 'kamailio'],
   ['kamailio/modules/websocket.so', 'kamailio-websocket-modules'],
   ['kamailio/modules/tls.so', 'kamailio-tls-modules'],

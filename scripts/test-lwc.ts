@@ -3,9 +3,10 @@
  * `node scripts/test-lwc.ts [report.json] [test file…]`. Ends with 0 only when at least one test ran and none failed.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readTestReport } from './test-report.ts';
 
 const [first, ...rest] = process.argv.slice(2);
 const given = first?.endsWith('.json') === true;
@@ -19,20 +20,8 @@ const run = spawnSync(
   // Jest prints the whole report on its output as well; its error output is what a person reads.
   { stdio: ['ignore', 'ignore', 'inherit'] },
 );
-const { passed, failed } = counts(report);
+const { passed, failed, failures } = readTestReport(report) ?? { passed: 0, failed: 1, failures: [] };
 rmSync(folder, { recursive: true, force: true });
 console.log(`lwc: ${passed} passed, ${failed} failed`);
-process.exit(run.status === 0 && passed > 0 && failed === 0 ? 0 : 1);
-
-function counts(file: string): { passed: number; failed: number } {
-  try {
-    const read: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    const count = (key: string): number => {
-      const value: unknown = typeof read === 'object' && read !== null ? Reflect.get(read, key) : undefined;
-      return typeof value === 'number' ? value : 0;
-    };
-    return { passed: count('numPassedTests'), failed: count('numFailedTests') + count('numRuntimeErrorTestSuites') };
-  } catch {
-    return { passed: 0, failed: 1 };
-  }
-}
+// A file that could not be loaded is a failure without a test that failed.
+process.exit(run.status === 0 && passed > 0 && failed === 0 && failures.length === 0 ? 0 : 1);

@@ -1,13 +1,16 @@
 /**
- * Runs the tests and counts them. `npm test` runs every project, the lab ones inside their own network namespaces; `npm run test:unit` runs
- * what needs only Node. The last line is `N passed, N failed`; a project that dies without a report counts as one failure.
+ * Runs the tests, counts them, and names at the end what failed. `npm test` runs every project, the lab ones inside their own network
+ * namespaces; `npm run test:unit` runs what needs only Node. The last line is `N passed, N failed`; a project that dies without a report
+ * counts as one failure.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeAsteriskRoot } from './asterisk-root.ts';
+import { buildPanel, builtPanelFolder, writePanel } from './panel-bundle.ts';
 import { installSystemPackages } from './system-packages.ts';
+import { readTestReport } from './test-report.ts';
 
 const projects = ['unit', 'lwc', 'store', 'browser', 'panel', 'lab'] as const;
 type Project = (typeof projects)[number];
@@ -21,7 +24,7 @@ const projectOf = (part: Part): Project => part.split(' ')[0] as Project;
  */
 const stages: readonly (readonly (readonly Part[])[])[] = [
   [['unit']],
-  [['browser 1/2', 'panel'], ['browser 2/2', 'lwc'], ['store']],
+  [['browser 1/2'], ['browser 2/2', 'panel', 'lwc'], ['store']],
   [['lab 1/2'], ['lab 2/2']],
 ];
 const help = `Usage: npm test [-- PROJECT…] [-- --help]
@@ -50,8 +53,18 @@ if (chosen.some((project) => project !== 'unit' && project !== 'lwc')) {
 }
 
 const reports = mkdtempSync(join(tmpdir(), 'patchcord-test-'));
+// Relays and test files are processes by the hundred: what Node compiled for one of them need not be compiled for the next.
+process.env.NODE_COMPILE_CACHE ??= join(reports, 'compiled');
+// A relay that is killed leaves nothing behind for the next: this one ends by itself.
+if (chosen.some((project) => project !== 'lwc'))
+  await output(['server/src/main.ts', '--help'], join(reports, 'compiled.log'));
+if (chosen.some((project) => ['browser', 'panel', 'lab'].includes(project))) {
+  process.env[builtPanelFolder] = join(reports, 'panel');
+  writePanel(await buildPanel(), join(reports, 'panel'));
+}
 let passed = 0;
 let failed = 0;
+const failures: string[] = [];
 for (const stage of stages) {
   const lanes = stage
     .map((lane) => lane.filter((part) => chosen.includes(projectOf(part))))
@@ -63,6 +76,8 @@ for (const stage of stages) {
   );
 }
 rmSync(reports, { recursive: true, force: true });
+// Once more at the end, where they are found among the output of all that ran side by side.
+if (failures.length > 0) console.log(`\n── what failed ──\n${failures.join('\n')}`);
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
 
@@ -85,11 +100,12 @@ async function run(part: Part, log?: string): Promise<void> {
   console.log(log === undefined ? `\n── ${part} ──` : `\n── ${part} ── runs beside it; what it says follows`);
   const ended = await output(command, log);
   if (log !== undefined) console.log(`\n── ${part} ──\n${readFileSync(log, 'utf8')}`);
-  const counts = readCounts(report);
+  const counts = readTestReport(report) ?? { passed: 0, failed: 0, failures: [] };
   passed += counts.passed;
   failed += counts.failed;
+  failures.push(...counts.failures.map((failure) => `${part}: ${failure}`));
   if (ended !== 0 && counts.failed === 0) {
-    console.error(`The project "${part}" ended with ${ended} although no test failed: counted as one failure.`);
+    failures.push(`${part}: ended with ${ended} although no test failed: counted as one failure.`);
     failed += 1;
   }
 }
@@ -105,21 +121,4 @@ function output(command: readonly string[], log: string | undefined): Promise<nu
     child.once('error', (error) => resolve(error.message));
     child.once('close', (code, signal) => resolve(code ?? signal ?? 1));
   });
-}
-
-function readCounts(file: string): { passed: number; failed: number } {
-  try {
-    const report: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    const count = (key: string): number => {
-      const value = typeof report === 'object' && report !== null ? Reflect.get(report, key) : undefined;
-      return typeof value === 'number' ? value : 0;
-    };
-    // A skipped test is not a passed one: it fails the run, so that nobody gets used to it.
-    return {
-      passed: count('numPassedTests'),
-      failed: count('numFailedTests') + count('numPendingTests') + count('numTodoTests'),
-    };
-  } catch {
-    return { passed: 0, failed: 0 };
-  }
 }

@@ -26,13 +26,20 @@ export interface TestBrowserOptions {
   readonly extraArgs?: readonly string[];
 }
 
+export const wholeBrowser = '/usr/bin/chromium';
+/**
+ * The same engine without a browser's windows, at half the processor time: for pages alone. What an agent's browser does with sound, storage, rights
+ * and its processes is tried in the whole one.
+ */
+export const headlessShell = '/usr/bin/chromium-headless-shell';
+
 /** Starts a browser with its own profile folder. The defaults of the driver are left out: they switch storage partitioning off. */
 export async function startBrowser(options: TestBrowserOptions = {}): Promise<TestBrowser> {
   const folder = mkdtempSync(join(tmpdir(), 'patchcord-browser-'));
   const tone = join(folder, 'microphone.wav');
   writeToneWav(tone, { hz: options.toneHz ?? 440, seconds: 60, rate: 48_000 });
   const context = await chromium.launchPersistentContext(join(folder, 'profile'), {
-    executablePath: '/usr/bin/chromium',
+    executablePath: wholeBrowser,
     ignoreDefaultArgs: true,
     viewport: options.viewport ?? { width: 1360, height: 860 },
     ...(options.colorScheme === undefined ? {} : { colorScheme: options.colorScheme }),

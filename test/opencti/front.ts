@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
+import { headlessShell } from '../browser/chromium.ts';
 
 const names = {
   lightning: 'acme.lightning.force.com',
@@ -133,7 +134,7 @@ export async function startFront(): Promise<Front> {
 export function launchOrgBrowser(): Promise<Browser> {
   const rules = Object.values(names).map((name) => `MAP ${name} 127.0.0.1`);
   return chromium.launch({
-    executablePath: '/usr/bin/chromium',
+    executablePath: headlessShell,
     args: [
       '--no-sandbox',
       '--use-fake-device-for-media-stream',

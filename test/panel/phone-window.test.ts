@@ -43,7 +43,7 @@ it('shows and commands a window that comes later, misses it at once when it is k
   const killed = await first.evaluate(() => window.lab.sip.sent('dial')[0]?.call);
   await first.close();
   await page.getByText(gone).waitFor();
-  await page.getByText('was cut off. Its wrap-up opens with the phone window.').waitFor();
+  await page.getByText('waits for the phone window. Open it now, and it goes on.').waitFor();
   // Nothing of the call is left to press, and the field is ready for the next one.
   expect(await page.getByRole('button', { name: 'Hang up' }).isVisible()).toBe(false);
   expect(await page.getByRole('switch').isVisible()).toBe(false);

@@ -1,7 +1,7 @@
 /** The built panel on a relay, in a real browser: the self-test is loaded when it is asked for, not before, and a load that fails is told. */
 import type { Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { buildPanel } from '../../scripts/panel-bundle.ts';
+import { panelForRelay } from '../../scripts/panel-bundle.ts';
 import { startBrowser, type TestBrowser } from '../browser/chromium.ts';
 import { type RelayInTest, startRelayInTest, testConfig, testTenant } from '../unit/server/relay-in-test.ts';
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
         testTenant({ id: 'force', crm: salesforce, hostOrigins: ['https://acme.lightning.force.com'] }),
       ],
     }),
-    { panel: await buildPanel() },
+    { panel: await panelForRelay() },
   );
   browser = await startBrowser({ viewport: { width: 360, height: 640 } });
 });

@@ -1,6 +1,7 @@
 /** The self-test in a real browser: every way to it, by keyboard and by link, what it says, and the text that is copied. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { wholeBrowser } from '../browser/chromium.ts';
 import { type PanelBrowser, startPanelBrowser } from './panel-in-browser.ts';
 
 declare global {
@@ -12,7 +13,7 @@ declare global {
 let chromium: PanelBrowser;
 
 beforeAll(async () => {
-  chromium = await startPanelBrowser();
+  chromium = await startPanelBrowser(wholeBrowser);
 });
 afterAll(() => chromium.close());
 

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type OpenIdSandbox, startOpenIdSandbox } from '@patchcord/sandbox';
 import { expect, test } from 'vitest';
-import { buildPanel } from '../../scripts/panel-bundle.ts';
+import { panelForRelay } from '../../scripts/panel-bundle.ts';
 import { startBrowser } from '../browser/chromium.ts';
 import { type RelayInTest, startRelayInTest, testConfig, testTenant } from '../unit/server/relay-in-test.ts';
 
@@ -30,7 +30,7 @@ test('an agent signs in at a provider’s window, stays signed in over a reload,
     const claims = { email: 'ada@acme.example', email_verified: true };
     provider = await startOpenIdSandbox({ people: [{ id: 'ada', name: 'Ada Byron', claims }] });
     const { issuer, clientId, clientSecret } = provider;
-    const panel = await buildPanel();
+    const panel = await panelForRelay();
     relay = await startRelayInTest(
       testConfig({
         tenants: [

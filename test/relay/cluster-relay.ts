@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Session } from '@patchcord/call-protocol';
 import { WebSocket } from 'ws';
 import type { RelayConfigInput } from '../../server/src/index.ts';
+import { compiledBefore } from '../compiled.ts';
 import type { DpopKey } from '../dpop-key.ts';
 import { freePort } from './redis-server.ts';
 
@@ -102,7 +103,7 @@ export async function clusterRelay(
     pid,
     start: async () => {
       const started = spawn(process.execPath, [...nodeOptions, main, 'serve'], {
-        env: { PATH: process.env.PATH ?? '', PATCHCORD_CONFIG: path },
+        env: { PATH: process.env.PATH ?? '', PATCHCORD_CONFIG: path, ...compiledBefore },
         stdio: ['ignore', 'pipe', 'pipe'],
         cwd: folder,
       });

@@ -1,7 +1,7 @@
 /** The promise of the relay: exactly one log per call, whatever dies and whatever the CRM answers. Real processes, real kills, both databases. */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { startHubSpotSandbox, startSalesforceSandbox } from '@patchcord/sandbox';
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
+import { afterAll, beforeAll, describe, it, type TestContext } from 'vitest';
 import type { RelayConfigInput } from '../../server/src/index.ts';
 import { answeredCall, envelopes, type Panel } from '../unit/server/relay-in-test.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
@@ -117,21 +117,19 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 
-let cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-  cleanups = [];
-});
-
-async function stage(database: string, openCrm: () => Promise<Crm>): Promise<{ crm: Crm; relay: RelayProcess }> {
+async function stage(
+  database: string,
+  openCrm: () => Promise<Crm>,
+  { onTestFinished, onTestFailed }: TestContext,
+): Promise<{ crm: Crm; relay: RelayProcess }> {
   const crm = await openCrm();
-  cleanups.push(() => crm.close());
+  onTestFinished(() => crm.close());
   const relay = await relayProcess({
     tenants: [crm.tenant],
     delivery,
     ...(database === 'PostgreSQL' ? { databaseUrl: await postgres.createDatabase() } : {}),
   });
-  cleanups.push(() => relay.remove());
+  onTestFinished(() => relay.remove());
   // What the relay said is the only witness of what went wrong.
   onTestFailed(() => console.error(relay.output().slice(-20_000)));
   await relay.start();
@@ -140,13 +138,15 @@ async function stage(database: string, openCrm: () => Promise<Crm>): Promise<{ c
 
 const until = { timeout: 60_000, interval: 100 };
 
-describe.each(['SQLite', 'PostgreSQL'])('with %s', (database) => {
+// Side by side: each has a relay, a database and a CRM of its own, and waits for them most of the time.
+describe.concurrent.each(['SQLite', 'PostgreSQL'])('with %s', (database) => {
   describe.each([
     ['Salesforce', salesforce],
     ['HubSpot', hubspot],
   ] as const)('and %s', (_name, openCrm) => {
-    it('a relay killed between the acknowledgement and the CRM write leaves exactly one log, through 500, 429 and a lost answer', async () => {
-      const { crm, relay } = await stage(database, openCrm);
+    it('a relay killed between the acknowledgement and the CRM write leaves exactly one log, through 500, 429 and a lost answer', async (test) => {
+      const { expect } = test;
+      const { crm, relay } = await stage(database, openCrm, test);
       const device = newDevice();
       const callId = randomUUID();
       const panel = await relay.connect(await relay.signIn('acme', 'ada', device));
@@ -172,8 +172,9 @@ describe.each(['SQLite', 'PostgreSQL'])('with %s', (database) => {
       expect(crm.logs()).toEqual([callId]);
     });
 
-    it('a relay killed while the CRM is writing leaves exactly one log', async () => {
-      const { crm, relay } = await stage(database, openCrm);
+    it('a relay killed while the CRM is writing leaves exactly one log', async (test) => {
+      const { expect } = test;
+      const { crm, relay } = await stage(database, openCrm, test);
       const callId = randomUUID();
       const token = await relay.signIn('acme', 'ada', newDevice());
       const panel = await relay.connect(token);
@@ -194,8 +195,9 @@ describe.each(['SQLite', 'PostgreSQL'])('with %s', (database) => {
     });
   });
 
-  it('many calls through many kills and faults: every one logged, none twice', async () => {
-    const { crm, relay } = await stage(database, salesforce);
+  it('many calls through many kills and faults: every one logged, none twice', async (test) => {
+    const { expect } = test;
+    const { crm, relay } = await stage(database, salesforce, test);
     const device = newDevice();
     const token = await relay.signIn('acme', 'ada', device);
     const callIds = Array.from({ length: 40 }, () => randomUUID());
@@ -215,7 +217,7 @@ describe.each(['SQLite', 'PostgreSQL'])('with %s', (database) => {
       .poll(async () => (await relay.history(token)).filter(({ log }) => log === 'saved').length, until)
       .toBe(callIds.length);
     expect([...crm.logs()].sort()).toEqual([...callIds].sort());
-  });
+  }, 300_000);
 });
 
 /** Publishes up to `count` calls; a call leaves `unsent` once it was acknowledged whole. */
@@ -227,8 +229,9 @@ async function publishSome(panel: Panel, unsent: Set<string>, count: number): Pr
   }
 }
 
-it('a PostgreSQL that crashes and comes back costs no acknowledged call', async () => {
-  const { crm, relay } = await stage('PostgreSQL', salesforce);
+it('a PostgreSQL that crashes and comes back costs no acknowledged call', async (test) => {
+  const { expect } = test;
+  const { crm, relay } = await stage('PostgreSQL', salesforce, test);
   const device = newDevice();
   const token = await relay.signIn('acme', 'ada', device);
   const panel = await relay.connect(token);

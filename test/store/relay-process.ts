@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Session } from '@patchcord/call-protocol';
 import { WebSocket } from 'ws';
 import type { RelayConfigInput } from '../../server/src/index.ts';
+import { compiledBefore } from '../compiled.ts';
 import { Panel, phoneKey } from '../unit/server/relay-in-test.ts';
 
 export const adminToken = 'an-admin-token-that-only-tests-know-0001';
@@ -75,7 +76,7 @@ export async function relayProcess(
     start: () =>
       new Promise((resolve, reject) => {
         const started = spawn(process.execPath, [main, 'serve'], {
-          env: { PATH: process.env.PATH ?? '', PATCHCORD_CONFIG: path },
+          env: { PATH: process.env.PATH ?? '', PATCHCORD_CONFIG: path, ...compiledBefore },
           stdio: ['ignore', 'pipe', 'pipe'],
         });
         child = started;
