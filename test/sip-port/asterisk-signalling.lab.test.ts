@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { listenUntil, startBrowser, type TestBrowser } from '../browser/chromium.ts';
 import { conforms } from '../conformance/record.ts';
-import { type Asterisk, startAsterisk } from '../sip-lab/asterisk.ts';
+import { type Asterisk, browserEndpoint, startAsterisk } from '../sip-lab/asterisk.ts';
 import { type Baresip, startBaresip } from '../sip-lab/baresip.ts';
 import { labFromEnvironment } from '../sip-lab/namespaces.ts';
 import { headerOf } from './phone-desk.ts';
@@ -24,18 +24,8 @@ beforeAll(async () => {
   [asterisk, browser, server] = await Promise.all([
     startAsterisk(lab, {
       more: {
-        'pjsip.conf': `
-[3001]
-type=endpoint
-transport=transport-wss
-context=from-internal
-webrtc=yes
-disallow=all
-allow=ulaw
-auth=3001
-aors=3001
-callerid=Agent <3001>
-100rel=required
+        'pjsip.conf': browserEndpoint({
+          endpoint: `100rel=required
 timers=required
 timers_min_se=90
 timers_sess_expires=90
@@ -43,16 +33,8 @@ send_pai=yes
 send_rpid=no
 trust_id_outbound=yes
 connected_line_method=update
-rtp_symmetric=yes
-[3001]
-type=auth
-auth_type=digest
-username=3001
-password=agent
-[3001]
-type=aor
-max_contacts=2
-`,
+rtp_symmetric=yes`,
+        }),
         'extensions.conf': `
 [from-internal]
 exten => 3001,1,Dial(PJSIP/3001,30)

@@ -208,6 +208,6 @@ describe('feature codes', () => {
     await (await far(1).invited()).answer();
     await desk.phone.next('sip.answered', call as Parameters<typeof desk.phone.answer>[0]);
     await desk.phone.command('pickUp', '00000000-0000-4000-8000-000000000003', '1005', null);
-    expect((await desk.phone.next('sip.ended')).signal.reason).toContain('no code to pick it up with');
+    expect((await desk.phone.next('sip.ended')).signal.reason).toContain('no pick-up code');
   });
 });

@@ -101,7 +101,7 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
     case 'call.more-time':
       if (call.phase !== 'ended') return refuse(state, input.type, 'The call has not ended yet. Hang up first.');
       if (call.moreTime >= mostMoreTime) {
-        return refuse(state, input.type, 'There is no more time to be had for this call. Save and finish it.');
+        return refuse(state, input.type, 'There is no more time for this call. Save and finish it.');
       }
       return change(state, call.id, { moreTime: call.moreTime + 1 });
     case 'call.submit-wrap-up':

@@ -26,27 +26,29 @@ const line =
   (most: number, least = 0): Check =>
   (value) =>
     typeof value === 'string' && value.length >= least && value.length <= most && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value);
+const formed =
+  (most: number, form: RegExp): Check =>
+  (value) =>
+    line(most)(value) && form.test(value as string);
 // What a Call-ID is made of (RFC 3261 section 25.1, `word`); a `;` would begin a parameter of Replaces.
-const callId: Check = (value) => line(512, 1)(value) && /^[\w.!%*+`'~()<>:\\"/[\]?{}@-]+$/.test(value as string);
-const tag: Check = (value) => line(512)(value) && /^[\w.!%*+`'~-]*$/.test(value as string);
-const branch: Check = (value) => line(256, 1)(value) && /^z9hG4bK[\w.!%*+`'~-]*$/.test(value as string);
-const uri: Check = (value) => line(2_048, 1)(value) && /^(?:sips?|tel):[^\s<>"]+$/i.test(value as string);
-const route: Check = (value) => line(2_048, 1)(value) && /^[^<>\s]*<sips?:[^\s<>"]+>[^\s<>"]*$/i.test(value as string);
-const flag: Check = (value) => typeof value === 'boolean';
+const callId = formed(512, /^[\w.!%*+`'~()<>:\\"/[\]?{}@-]+$/);
+const tag = formed(512, /^[\w.!%*+`'~-]*$/);
+const branch = formed(256, /^z9hG4bK[\w.!%*+`'~-]*$/);
+const uri = formed(2_048, /^(?:sips?|tel):[^\s<>"]+$/i);
+const route = formed(2_048, /^[^<>\s]*<sips?:[^\s<>"]+>[^\s<>"]*$/i);
 const number =
   (most: number): Check =>
   (value) =>
     Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
 const oneOf =
-  (...words: readonly string[]): Check =>
+  (...words: readonly unknown[]): Check =>
   (value) =>
-    words.includes(value as string);
+    words.includes(value);
+const flag = oneOf(true, false);
 const either =
   (one: Check, other: Check): Check =>
   (value) =>
     one(value) || other(value);
-const empty: Check = (value) => value === '';
-const none: Check = (value) => value === null;
 const list =
   (check: Check, most: number): Check =>
   (value) =>
@@ -67,11 +69,11 @@ const shape = fields({
   remoteTag: tag,
   localUri: uri,
   remoteUri: uri,
-  remoteTarget: either(empty, uri),
+  remoteTarget: either(oneOf(''), uri),
   routes: list(route, mostRoutes),
   localSequence: number(highestSequence),
-  remoteSequence: either(none, number(2 ** 31)),
-  inviting: either(none, fields({ uri, branch })),
+  remoteSequence: either(oneOf(null), number(2 ** 31)),
+  inviting: either(oneOf(null), fields({ uri, branch, routes: list(route, mostRoutes) })),
   number: line(256),
   supports: line(2_048),
   allows: line(2_048),

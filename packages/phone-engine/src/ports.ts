@@ -74,7 +74,7 @@ export interface KeptDialog {
   readonly direction: 'inbound' | 'outbound';
   readonly callId: string;
   readonly localTag: string;
-  /** Empty while unknown. */
+  /** Empty while unknown: of an INVITE of ours until something rings. */
   readonly remoteTag: string;
   readonly localUri: string;
   readonly remoteUri: string;
@@ -85,8 +85,8 @@ export interface KeptDialog {
   /** The highest CSeq sent in it so far, and the highest received (null: none). A successor leaves room above the first. */
   readonly localSequence: number;
   readonly remoteSequence: number | null;
-  /** What a CANCEL of our unanswered INVITE must repeat: its Request-URI and the branch of its Via. null in the other stages. */
-  readonly inviting: null | { readonly uri: string; readonly branch: string };
+  /** What a CANCEL of our unanswered INVITE must repeat: its Request-URI, the branch of its Via, its Routes. null in the other stages. */
+  readonly inviting: null | { readonly uri: string; readonly branch: string; readonly routes: readonly string[] };
   /** What was dialled, or who called: the user part. */
   readonly number: string;
   /** The far side's Supported and Allow, and its Server or User-Agent; empty while unknown. */

@@ -26,7 +26,7 @@ const up = {
   sessionSeconds: 0,
 } as unknown as KeptDialog;
 const routes = ['<sip:edge.example;lr;ob>'];
-const inviting = { uri: 'sip:2001@office.example', branch: 'z9hG4bK776asdhds' };
+const inviting = { uri: 'sip:2001@office.example', branch: 'z9hG4bK776asdhds', routes: [] };
 const placed = { ...up, routes, stage: 'inviting', remoteTag: '', remoteTarget: '', inviting } as const;
 const rings = { ...up, routes, stage: 'invited', direction: 'inbound', localTag: '', remoteTarget: '' } as const;
 
@@ -74,6 +74,7 @@ it.each<[string, Record<string, unknown>]>([
   ['nothing to cancel', { inviting: null }],
   ['a branch that is none', { inviting: { ...inviting, branch: '1' } }],
   ['a branch with a line end', { inviting: { ...inviting, branch: 'z9hG4bK1\r\nX: 1' } }],
+  ['a route of its INVITE that is none', { inviting: { ...inviting, routes: ['sip:edge.example'] } }],
   ['no tag of its own', { localTag: '' }],
 ])('drops one that was being placed, with %s', (_, change) => {
   expect(readDialogs([{ ...placed, ...change }])).toEqual([]);

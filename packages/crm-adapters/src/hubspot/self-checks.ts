@@ -49,10 +49,10 @@ export function hubspotSelfChecks(subject: SelfCheckSubject): readonly SelfCheck
     check('frame', 'Where calls live', () => {
       const context = subject.context();
       if (context === null) return unsure('HubSpot’s greeting would tell.', 'Put that right first.');
-      if (context.location === 'window') return good('Here, in the calling window. Closing it ends the call.');
+      if (context.location === 'window') return good('Here, in the calling window. Keep it open: calls need it.');
       if (!isMirror(context))
         return unsure(
-          'In a frame of HubSpot’s page. Leaving the page ends a call that lives there.',
+          'In a frame of HubSpot’s page. Each new page interrupts the sound of a call.',
           'Set supportsInboundCalling and usesCallingWindow in the app’s calling settings.',
         );
       return subject.windowOpen()

@@ -125,11 +125,9 @@ export class CallMedia implements Member {
     try {
       await connection.setRemoteDescription({ type, sdp: type === 'offer' ? soundAlone(inOrder(seen, codecs)) : seen });
     } catch (error) {
-      throw new PatchcordError(
-        'media.failed',
-        'The far side and this browser have no way of sending sound in common.',
-        { cause: error },
-      );
+      throw new PatchcordError('media.failed', 'The far side and this browser have no kind of sound in common.', {
+        cause: error,
+      });
     }
     this.#farTakesEvents = takesEvents(sdp);
     if (type === 'offer') this.#adoptTransceiver();

@@ -42,20 +42,27 @@ function confirmed({ dialog, state }: Inviter | Invitation): Wire | undefined {
   };
 }
 
-function inviting({ request, state }: Inviter): Wire | undefined {
-  if (state !== SessionState.Establishing || request.branch === undefined) return undefined;
+function inviting(session: Inviter): Wire | undefined {
+  const { request, state } = session;
+  if (state !== SessionState.Establishing || !request.branch) return undefined;
+  // What rings has told its tag. Of several that ring the last one.
+  const early = [...(session as unknown as OpenInviter).outgoingInviteRequest.earlyDialogs.values()].pop();
   return {
     stage: 'inviting',
     callId: request.callId,
     localTag: request.fromTag,
-    remoteTag: '',
+    remoteTag: early?.remoteTag ?? '',
     localUri: request.from.uri.toString(),
     remoteUri: request.to.uri.toString(),
-    remoteTarget: '',
-    routes: request.getHeaders('route').filter((route) => route !== ''),
+    remoteTarget: early?.remoteTarget.toString() ?? '',
+    routes: [...(early?.routeSet ?? [])],
     localSequence: request.cseq,
     remoteSequence: null,
-    inviting: { uri: request.ruri.toRaw(), branch: request.branch },
+    inviting: {
+      uri: request.ruri.toRaw(),
+      branch: request.branch,
+      routes: request.getHeaders('route').filter(Boolean),
+    },
   };
 }
 
@@ -87,6 +94,11 @@ interface OpenDialog {
   readonly routeSet: readonly string[];
   readonly localSequenceNumber: number | undefined;
   readonly remoteSequenceNumber: number | undefined;
+}
+
+/** What of an INVITE of ours sip.js keeps to itself. */
+interface OpenInviter {
+  readonly outgoingInviteRequest: { readonly earlyDialogs: ReadonlyMap<string, OpenDialog> };
 }
 
 /** `Replaces` names the tags as the far side knows them (RFC 3891 section 3): its own is our remote one, whoever called. */

@@ -1,10 +1,12 @@
 /**
  * Owns the end of an INVITE that an earlier owner sent and nobody had answered: it is cancelled over the new connection, as if the old one still were
- * (RFC 3261 section 9.1); and a call that was answered all the same is taken and hung up, so that nobody talks to nobody.
+ * (RFC 3261 section 9.1); and a call that was answered all the same is hung up, whether its answer comes here or went to the page that is gone, so that
+ * nobody talks to nobody.
  * Must never be heard or told of.
  */
 import type { UserAgent } from 'sip.js/lib/api/user-agent.js';
 import type { SessionDialog } from 'sip.js/lib/core/dialogs/session-dialog.js';
+import type { IncomingResponse } from 'sip.js/lib/core/messages/incoming-response.js';
 import type { IncomingResponseMessage } from 'sip.js/lib/core/messages/incoming-response-message.js';
 import { NonInviteClientTransaction } from 'sip.js/lib/core/transactions/non-invite-client-transaction.js';
 import { UserAgentClient } from 'sip.js/lib/core/user-agents/user-agent-client.js';
@@ -14,10 +16,12 @@ import { addressOf, ResumedSession } from './resumed-session.ts';
 
 /** A far side repeats its answer for so long (RFC 3261 section 13.3.1.4). */
 const answerMs = 32_000;
+/** What was cancelled has usually said so by then. */
+const cancelledMs = 500;
 
 /** Cancels it. Never throws. @param over runs when nobody waits at the other end any more, or nobody who can be told */
 export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockPort, over: () => void): void {
-  const { inviting, callId, localTag, localSequence, routes } = kept;
+  const { inviting, callId, localTag, localSequence, remoteTarget } = kept;
   const core = userAgent.userAgentCore;
   if (!inviting) return;
   try {
@@ -26,7 +30,7 @@ export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockP
       addressOf(inviting.uri),
       addressOf(kept.localUri),
       addressOf(kept.remoteUri),
-      { callId, fromTag: localTag, cseq: localSequence, routeSet: [...routes] },
+      { callId, fromTag: localTag, cseq: localSequence, routeSet: [...inviting.routes] },
       [reasonHeader(487, 'The page of the caller is gone')],
     );
     message.branch = inviting.branch;
@@ -37,10 +41,12 @@ export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockP
   const receive = core.receiveIncomingResponseFromTransport.bind(core);
   let acknowledge: ((answer: IncomingResponseMessage) => void) | undefined;
   let awaited = true;
+  let answered = false;
   core.receiveIncomingResponseFromTransport = (response) => {
     const { method, statusCode = 0 } = response;
     const isFinal = method === 'INVITE' && statusCode >= 200;
     if (!awaited || !isFinal || response.callId !== callId || response.fromTag !== localTag) return receive(response);
+    answered = true;
     over();
     if (statusCode >= 300) return receive(response);
     try {
@@ -50,10 +56,30 @@ export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockP
       // Not an answer that anything can be sent to.
     }
   };
+  // Of an answer to the page that is gone nothing comes here, and the far side would wait for its ACK. A BYE needs none (section 15).
+  if (remoteTarget !== '')
+    clock.setTimeout(() => {
+      if (!answered) hangUp(kept, userAgent, over);
+    }, cancelledMs);
   clock.setTimeout(() => {
     awaited = false;
     over();
   }, answerMs);
+}
+
+/** In the dialog that began when it rang; where nothing is left of it, nothing is lost. */
+function hangUp(kept: KeptDialog, userAgent: UserAgent, over: () => void): void {
+  // What sip.js made up itself, because the connection was lost or nobody answered, has no Via.
+  const heard = ({ message }: IncomingResponse) => {
+    if (message.getHeader('via') !== undefined) over();
+  };
+  try {
+    void new ResumedSession(userAgent, kept)
+      .bye({ requestDelegate: { onAccept: heard, onReject: heard } })
+      .catch(() => {});
+  } catch {
+    // What was kept cannot be called.
+  }
 }
 
 /** @returns what acknowledges the answer, each time it comes */

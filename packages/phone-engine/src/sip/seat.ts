@@ -280,10 +280,12 @@ export class Seat {
     if (this.#left || (call && this.#calls.get(kept.call) !== call)) return () => {};
     for (const it of this.#owed.keys()) if (it.call === kept.call) this.#owed.delete(it);
     this.#owed.set(kept, this.connected);
+    const { clock } = this.#page;
     const paid = () => {
+      clock.clearTimeout(timer);
       if (this.#owed.delete(kept)) this.#page.dialogsChanged();
     };
-    this.#page.clock.setTimeout(paid, lateFarewellMs);
+    const timer = clock.setTimeout(paid, lateFarewellMs);
     this.#page.dialogsChanged();
     return paid;
   }

@@ -97,8 +97,7 @@ class SipJsPort implements SipPort {
       this.#emit({
         type: 'sip.rejected',
         code: 0,
-        reason:
-          'No server address of the profile may be used: it must begin with wss: (ws: only inside this computer).',
+        reason: 'The profile has no server address that begins with wss:.',
       });
       return;
     }
@@ -143,8 +142,7 @@ class SipJsPort implements SipPort {
     if (known !== null) {
       this.#place(call, extension, { takesOver: known.replaces }, known.at);
     } else if (code !== null) this.dial(call, code);
-    else
-      this.#refuse(call, 'The phone system does not show this call, and the profile has no code to pick it up with.');
+    else this.#refuse(call, 'The phone system does not show this call, and the profile has no pick-up code.');
   }
 
   watch(watching: Watching): void {

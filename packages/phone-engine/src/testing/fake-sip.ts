@@ -426,7 +426,8 @@ export class FakeSip implements SipPort {
       routes: [],
       localSequence: 1,
       remoteSequence: null,
-      inviting: it.phase === 'dialing' ? { uri: `sip:${it.number}@example.test`, branch: 'z9hG4bK-fake' } : null,
+      inviting:
+        it.phase === 'dialing' ? { uri: `sip:${it.number}@example.test`, branch: 'z9hG4bK-fake', routes: [] } : null,
       number: it.number,
       supports: 'replaces',
       allows: 'INVITE,ACK,BYE,CANCEL',

@@ -35,7 +35,7 @@ export const lineTexts = {
   windowWaitsAdvice: 'It is called as soon as the line is ready.',
   dropWait: 'Don’t call',
   windowNotThere: 'Not called: the phone window did not get its line in time. Look at the window, then call again.',
-  windowLostCall: (name: string) => `The call with ${name} was cut off. Its wrap-up opens with the phone window.`,
+  windowLostCall: (name: string) => `The call with ${name} waits for the phone window. Open it now, and it goes on.`,
   windowLostRinging: (name: string) => `${name} was calling when the phone window closed.`,
   hostNumberWaitsForWindow:
     'The phone window is not connected. The number is ready; press Call to open the window and dial.',
