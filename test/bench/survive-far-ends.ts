@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { SipAccount, SipCredential } from '@patchcord/phone-engine';
 import { startSwitch } from '../../sandbox/src/switch/index.ts';
 import { startBrowser, type TestBrowser } from '../browser/chromium.ts';
-import { startAsterisk } from '../sip-lab/asterisk.ts';
+import { browserEndpoint, startAsterisk } from '../sip-lab/asterisk.ts';
 import { startBaresip } from '../sip-lab/baresip.ts';
 import { type Edge, startEdge } from '../sip-lab/edge.ts';
 import type { FarPhone } from '../sip-lab/far-phone.ts';
@@ -67,7 +67,9 @@ export async function startFarEnds(server: PhonePageServer): Promise<FarEnds> {
     const secret = randomBytes(32).toString('hex');
     const edge = await startEdge(lab, { credentialSecret: secret, turnSecret: randomBytes(16).toString('hex') });
     keep(edge, () => edge.stop());
-    const asterisk = await startAsterisk(lab, { more: { 'pjsip.conf': browserOfAsterisk } });
+    const asterisk = await startAsterisk(lab, {
+      more: { 'pjsip.conf': browserEndpoint({ aor: 'max_contacts=5\nremove_existing=yes' }) },
+    });
     keep(asterisk, () => asterisk.stop());
     const [inLab, onLoopback, other] = await Promise.all([
       startBrowser({ toneHz: ourToneHz, loopbackMedia: false }),
@@ -198,25 +200,3 @@ async function secondBrowser(
       }),
   };
 }
-
-const browserOfAsterisk = `
-[3001]
-type=endpoint
-transport=transport-wss
-context=from-internal
-webrtc=yes
-disallow=all
-allow=ulaw
-auth=3001
-aors=3001
-callerid=Agent <3001>
-[3001]
-type=auth
-auth_type=digest
-username=3001
-password=agent
-[3001]
-type=aor
-max_contacts=5
-remove_existing=yes
-`;

@@ -58,9 +58,14 @@ export async function run(rounds: number): Promise<readonly Row[]> {
       // Its tab is there no more; closing what is left of it may take long.
       void tabs[0].page.close().catch(() => undefined);
       if (sample !== undefined && !Number.isNaN(sample)) {
-        await hangUp(tabs[1]);
-        owner = tabs[1];
-        continue;
+        const free = await hangUp(tabs[1]).catch((error: unknown) => {
+          console.error(`The tab can’t be used for another round: ${error instanceof Error ? error.message : error}`);
+          return false;
+        });
+        if (free) {
+          owner = tabs[1];
+          continue;
+        }
       }
       await tabs[1].page.close();
       await end.over();
@@ -98,15 +103,17 @@ async function talking(owner: Tab, other: Tab, crm: CrmPage, end: FarSide): Prom
 async function kill(pid: number, other: Tab, end: FarSide): Promise<number> {
   const began = now();
   process.kill(pid, 'SIGKILL');
-  const [there, here] = await Promise.all([backThere(end, began, watchMs), heardAt(other.panel, began, watchMs)]);
+  const heard = heardAt(other.panel, began, watchMs);
+  const [there, here] = await Promise.all([backThere(end, began, watchMs, heard), heard]);
   return Math.max(there, here) - began;
 }
 
-async function hangUp({ page, panel }: Tab): Promise<void> {
+async function hangUp({ page, panel }: Tab): Promise<true> {
   await page.bringToFront();
   await panel.getByRole('button', { name: 'Hang up', exact: true }).click();
   await panel.getByRole('button', { name: 'Save and finish', exact: true }).click();
   await panel.getByRole('textbox', { name: 'Number' }).waitFor();
+  return true;
 }
 
 /** The process that runs this frame: the one of ours that works while the frame does. */

@@ -96,11 +96,12 @@ async function reloadOurs(end: FarEnd, server: PhonePageServer): Promise<Steps> 
       }),
     );
     const began = now();
-    const back = backThere(end, began, watchMs);
-    await phone.page.reload({ waitUntil: 'commit' });
+    const reloaded = phone.page.reload({ waitUntil: 'commit' });
+    const here = heardAt(phone.page, began, watchMs);
+    const back = backThere(end, began, watchMs, here);
+    await reloaded;
     phone.rewind();
-    const heardThere = await back;
-    const heardHere = await heardAt(phone.page, began, watchMs);
+    const [heardHere, heardThere] = await Promise.all([here, back]);
     await phone.next('sip.recovered', call, 5_000).catch(() => undefined);
     const signals = await phone.signals();
     const at = (type: string): number => (signals.find(({ signal }) => signal.type === type)?.at ?? Number.NaN) - began;
@@ -156,11 +157,12 @@ async function reloadTheirs(end: FarEnd, subject: SubjectName, url: string): Pro
     await page.evaluate(listenFor, end.toneHz);
     if (!(await both(page, end, watchMs))) throw new Error(`${subject}: no sound with ${end.name} before the reload.`);
     const began = now();
-    const back = backThere(end, began, watchMs);
+    const heard = heardAt(page, began, watchMs);
+    const back = backThere(end, began, watchMs, heard);
     await page.reload();
     await page.evaluate(listenFor, end.toneHz);
     await signIn();
-    const [here, there] = [await heardAt(page, began, watchMs), await back];
+    const [here, there] = await Promise.all([heard, back]);
     return Math.max(here, there) - began;
   } finally {
     await page.close();

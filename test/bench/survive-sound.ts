@@ -69,13 +69,29 @@ export async function heardAt(page: Page | Frame, began: number, watchMs: number
   return Number.NaN;
 }
 
-/** When the far side heard the agent again, after it had not; NaN when that did not happen within `watchMs`. */
-export async function backThere(end: Listening, began: number, watchMs: number): Promise<number> {
+/** What a far side may still be playing of the old path, ms. */
+const leftOverMs = 1_000;
+
+/**
+ * When the far side heard the agent again, after it had not; `began` where it has heard the agent all the time, also when the new path (`here`: since when
+ * the page hears) had been there for a second: what was missing was concealed. NaN when neither happened within `watchMs`.
+ */
+export async function backThere(
+  end: Listening,
+  began: number,
+  watchMs: number,
+  here: Promise<number>,
+): Promise<number> {
   let gone = false;
+  let sureAt = Number.POSITIVE_INFINITY;
+  void here.then((at) => {
+    if (!Number.isNaN(at)) sureAt = at + leftOverMs;
+  });
   while (now() < began + watchMs) {
     const hears = await end.hears();
     if (!hears) gone = true;
     else if (gone) return now();
+    else if (now() > sureAt) return began;
     await wait(10);
   }
   return Number.NaN;

@@ -22,6 +22,7 @@ export async function labSystem(): Promise<ChaosSystem> {
   return {
     telephony,
     farEnds: ends,
+    joins: false,
     async ring(from, extension) {
       await telephony.call(endOf(from.number), extension);
     },

@@ -13,7 +13,7 @@ import { runInLab } from './lab.ts';
 import { switchSystem } from './system.ts';
 
 const help = `Usage: npm run chaos -- [--json] [--seed N] [--sequences N] [--only I] [--agents N] [--on switch|kamailio] [--short] [--verbose]
-Plays random sequences of calls (dial, answer, hold, mute, swap, conference, transfer, hang up) and faults (page loaded anew, renderer killed, another
+Plays random sequences of calls (dial, answer, hold, mute, swap, conference, transfer with and without asking first, hang up) and faults (page loaded anew, renderer killed, another
 tab, socket cut, server away, network away, relay restarted) with the real panel in Chromium. After each sequence: every call ended with exactly one log
 that has its times, nobody is left at the other end, one phone was registered, and no call was lost that outlives its page.
   --sequences  how many (default 1000 on the switch, 50 on kamailio)

@@ -19,6 +19,10 @@ export type Act =
   | 'swap'
   | 'merge'
   | 'transfer'
+  /** Asks somebody first, joins the two, or goes back to the first. */
+  | 'consult'
+  | 'complete'
+  | 'back'
   | 'hang-up'
   | 'far-hangs-up';
 
@@ -58,6 +62,11 @@ const acts: readonly Act[] = [
   ...(['hold', 'resume', 'mute', 'unmute', 'note', 'note', 'swap', 'merge'] as const),
   ...([
     'transfer',
+    'consult',
+    'consult',
+    'complete',
+    'complete',
+    'back',
     'hang-up',
     'far-hangs-up',
     'dial',

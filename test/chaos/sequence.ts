@@ -22,6 +22,8 @@ interface Known {
   let: boolean;
   /** A fault came before both sides had been seen connected: it may have been cancelled or missed with its page. */
   shaken: boolean;
+  /** Placed to ask somebody first: joined with the other it goes up in that one's log. */
+  readonly consult?: true;
 }
 
 export interface Played {
@@ -60,6 +62,8 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
   const targets = new Set<string>();
   const isUsed = ({ number }: FarEnd): boolean => targets.has(number) || known.some(({ far }) => far.number === number);
   const isUp = (it: Known): boolean => farCall(it)?.state === 'answered';
+  /** The calls that nobody has let go of. */
+  const talking = (): readonly Known[] => known.filter((it) => !it.let && isUp(it));
 
   await settle();
   let at = 'the end';
@@ -144,13 +148,13 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
       }
       case 'hang-up': {
         // Which of two is hung up is read from what ended: with one there is no doubt.
-        const up = known.filter((it) => !it.let && isUp(it));
+        const up = talking();
         if (up.length !== 1 || !has('Hang up')) return false;
         for (const it of up) it.let = true;
         return agent.presses('Hang up');
       }
       case 'transfer': {
-        const up = known.filter((it) => !it.let && isUp(it));
+        const up = talking();
         if (up.length !== 1 || !has('Transfer')) return false;
         const target = next();
         if (isUsed(target)) return false;
@@ -158,6 +162,34 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
         if (!(await agent.presses('Transfer')) || !(await agent.fills('Transfer to', target.number))) return false;
         for (const it of up) it.let = true;
         return agent.presses('Transfer now');
+      }
+      case 'consult': {
+        const up = talking();
+        if (!system.joins || up.length !== 1 || !has('Transfer')) return false;
+        const far = next();
+        if (isUsed(far)) return false;
+        known.push({ far, direction: 'outbound', let: false, shaken: false, consult: true });
+        const placed =
+          (await agent.presses('Transfer')) &&
+          (await agent.fills('Transfer to', far.number)) &&
+          (await agent.presses('Ask first'));
+        if (!placed && known.every((it) => it.far !== far || farCall(it) === undefined)) {
+          known.pop();
+          return false;
+        }
+        return true;
+      }
+      case 'complete': {
+        const up = talking();
+        if (up.length !== 2 || !has('Complete transfer')) return false;
+        for (const it of up) it.let = true;
+        return agent.presses('Complete transfer');
+      }
+      case 'back': {
+        const asked = known.find((it) => it.consult === true && !it.let);
+        if (asked === undefined || !buttons.some((it) => it.startsWith('Back to '))) return false;
+        asked.let = true;
+        return agent.presses(/^Back to /);
       }
       case 'note':
         return agent.fills('Note', `Noted in sequence ${plan.index}`);
@@ -218,7 +250,8 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
   /** What was just asked for has reached the other end: a slow computer shows nothing yet, and looks as if it were at rest. */
   async function arrived(step: Step): Promise<void> {
     const last = known.at(-1);
-    if (last === undefined || last.let || !('do' in step) || !['dial', 'ring', 'answer'].includes(step.do)) return;
+    if (last === undefined || last.let || !('do' in step) || !['dial', 'ring', 'answer', 'consult'].includes(step.do))
+      return;
     const there = (): true | undefined => {
       const state = farCall(last)?.state;
       return state === 'answered' || state === 'ended' || (step.do === 'ring' && state === 'ringing')
@@ -260,7 +293,7 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
 
   /** Of one call that is up and neither held nor muted both sides are heard. */
   async function soundFlows(): Promise<void> {
-    const up = known.filter((it) => !it.let && isUp(it));
+    const up = talking();
     const [only] = up;
     const { buttons, text } = await agent.sees();
     if (only === undefined || up.length > 1 || muted || !buttons.includes('Hold') || text.includes('On hold')) return;
@@ -304,7 +337,8 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
     const wanted = known.map((it) => ({ it, call: farCall(it) }));
     // A page that went before it could say a word of a call nobody answered has no log of it.
     const must = wanted.filter(
-      ({ it, call }) => call?.answeredAt !== undefined || (!pageWent && !it.shaken && call !== undefined),
+      ({ it, call }) =>
+        it.consult !== true && (call?.answeredAt !== undefined || (!pageWent && !it.shaken && call !== undefined)),
     );
     const whole = async (): Promise<true | undefined> =>
       logs().length >= must.length && (await stand.owed()) === 0 ? true : undefined;

@@ -29,6 +29,8 @@ export interface ChaosSystem {
   readonly telephony: Telephony;
   /** Far ends that answer by themselves; a sequence takes those that are free. */
   readonly farEnds: readonly FarEnd[];
+  /** Far ends of two calls can be joined, and it is known afterwards what became of them. */
+  readonly joins: boolean;
   /** Rings the extension. Resolves once it rings, and throws where nobody is registered. */
   ring(from: FarEnd, extension: string): Promise<void>;
   /** The far end gives up or hangs up; nothing when it is in no call. */
@@ -71,6 +73,7 @@ export async function switchSystem(): Promise<ChaosSystem> {
       callAgent: async (extension, { from }) => void (await board.callAgent(extension, { callerNumber: from })),
     },
     farEnds,
+    joins: true,
     async ring(from, extension) {
       await board.callAgent(extension, { callerNumber: from.number, toneHz: from.toneHz, ringSeconds: 60 });
     },

@@ -62,6 +62,31 @@ const mountAndRun = `
   mount --bind "$folder/etc/resolv.conf" "$root/etc/resolv.conf"
   exec chroot "$root" "$@"`;
 
+/** The phone of a browser, 3001 with the password "agent", beside the recipe. @param endpoint, aor further lines of its two objects */
+export function browserEndpoint({ endpoint = '', aor = 'max_contacts=2' } = {}): string {
+  return `
+[3001]
+type=endpoint
+transport=transport-wss
+context=from-internal
+webrtc=yes
+disallow=all
+allow=ulaw
+auth=3001
+aors=3001
+callerid=Agent <3001>
+${endpoint}
+[3001]
+type=auth
+auth_type=digest
+username=3001
+password=agent
+[3001]
+type=aor
+${aor}
+`;
+}
+
 /** Starts it; resolves when it has really answered. Throws with its last output otherwise. */
 export async function startAsterisk(lab: LabNetwork, options: AsteriskOptions = {}): Promise<Asterisk> {
   const root = makeAsteriskRoot(console.error);

@@ -334,12 +334,16 @@ function udpAnswers(
 
 function tlsAnswers(address: string, toPort: number): Promise<true | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host: address, port: toPort, rejectUnauthorized: false }, () => finish(true));
-    const finish = (answer: true | undefined) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(1000, () => finish(undefined));
-    socket.on('error', () => finish(undefined));
+    let answer: true | undefined;
+    // Taken leave of as TLS wants it: a connection that breaks off is an error in OpenSSL 3, and several at once, in processes that share its list of
+    // errors, have made Kamailio 5.6 crash (kamailio/kamailio issue 3791).
+    const socket = connect({ host: address, port: toPort, rejectUnauthorized: false }, () => {
+      answer = true;
+      socket.end();
+    });
+    socket.on('close', () => resolve(answer));
+    socket.on('error', () => socket.destroy());
+    socket.setTimeout(1000, () => socket.destroy());
+    socket.resume();
   });
 }

@@ -230,7 +230,12 @@ describe('the mailbox', () => {
 
   test('is opened with *97 by its own phone and plays what was left', async () => {
     await caller.dial('*78');
-    await caller.waitFor('closed');
+    await untilReady('The code was not taken', async () =>
+      (await asterisk.cli('database get DND 1002')).includes('YES') ? true : undefined,
+    );
+    await untilReady('The code is still busy', async () =>
+      (await asterisk.cli('pjsip show channels')).includes('/1002-') ? undefined : true,
+    );
     await desk.dial('1002');
     await desk.waitFor('established');
     await leaveMessage(desk);
@@ -241,7 +246,9 @@ describe('the mailbox', () => {
     await caller.hears(deskTone, { withinMs: 15_000 });
     await caller.hangUp();
     await caller.dial('*79');
-    await caller.waitFor('closed');
+    await untilReady('The code was not taken', async () =>
+      (await asterisk.cli('database get DND 1002')).includes('YES') ? undefined : true,
+    );
   });
 });
 

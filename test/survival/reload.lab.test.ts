@@ -8,7 +8,7 @@ import type { CallId } from '@patchcord/call-protocol';
 import type { KeptDialog, SipAccount, SipCredential } from '@patchcord/phone-engine';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listenUntil, startBrowser, type TestBrowser } from '../browser/chromium.ts';
-import { type Asterisk, startAsterisk } from '../sip-lab/asterisk.ts';
+import { type Asterisk, browserEndpoint, startAsterisk } from '../sip-lab/asterisk.ts';
 import { type Baresip, startBaresip } from '../sip-lab/baresip.ts';
 import { type Edge, startEdge } from '../sip-lab/edge.ts';
 import type { FarPhone } from '../sip-lab/far-phone.ts';
@@ -188,26 +188,7 @@ describe('at Asterisk', () => {
   beforeAll(async () => {
     asterisk = await startAsterisk(lab, {
       more: {
-        'pjsip.conf': `
-[3001]
-type=endpoint
-transport=transport-wss
-context=from-internal
-webrtc=yes
-disallow=all
-allow=ulaw
-auth=3001
-aors=3001
-callerid=Agent <3001>
-[3001]
-type=auth
-auth_type=digest
-username=3001
-password=agent
-[3001]
-type=aor
-max_contacts=2
-`,
+        'pjsip.conf': browserEndpoint(),
         'extensions.conf': `
 [from-internal]
 exten => 3001,1,Dial(PJSIP/3001,30)

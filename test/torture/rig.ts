@@ -205,7 +205,10 @@ export class Rig {
     const open = () =>
       this.phone.page.evaluate(() => {
         const { opened = [] } = window as unknown as TorturedWindow;
-        return opened.filter((one) => one.deref() && one.deref()?.connectionState !== 'closed').length;
+        const still = opened.filter((one) => one.deref() && one.deref()?.connectionState !== 'closed');
+        // What this list holds of connections that are over would be measured as the phone's.
+        opened.splice(0, opened.length, ...still);
+        return still.length;
       });
     await until(async () => (await open()) === 0, 'no peer connection is left over', 3_000).catch(() => {});
     const peerConnections = await open();

@@ -97,6 +97,7 @@ function standWith(wrong: Wrong): Stand {
     system: {
       telephony: { domain: '', servers: [], credentialSecret: '', callAgent: nothing },
       farEnds: [farEnd],
+      joins: false,
       ring: nothing,
       hangUp: nothing,
       calls: () => calls,
