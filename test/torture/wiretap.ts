@@ -16,7 +16,7 @@ export class Wiretap {
   readonly asked = new Map<string, string>();
   /** Told of every genuine response before the phone gets it; what is returned goes to the phone first. */
   beforeResponse: (text: string) => readonly string[] = () => [];
-  /** Told when the phone has connected anew. */
+  /** Told when the phone is reached by another connection than before. */
   onPhone: () => void = () => {};
   /** How the phone answered what was slipped in, by status. */
   readonly answers = new Map<number, number>();
@@ -24,7 +24,8 @@ export class Wiretap {
   readonly #pbxUrl: string;
   readonly #genuine = new Set<string>();
   readonly #awaited = new Map<string, () => void>();
-  #phone: WebSocket | undefined;
+  /** The phone's open connections, the newest last. One that it opened beside a doubted one, and gave up again, leaves that one in use. */
+  readonly #phones: WebSocket[] = [];
   #acks = 0;
 
   private constructor(server: WebSocketServer, pbxUrl: string) {
@@ -50,7 +51,8 @@ export class Wiretap {
 
   /** Sends to the phone what no PBX sent. Lost when the phone is not connected. */
   slip(message: string | Uint8Array): void {
-    if (this.#phone?.readyState === WebSocket.OPEN) this.#phone.send(message);
+    const phone = this.#phones.at(-1);
+    if (phone?.readyState === WebSocket.OPEN) phone.send(message);
   }
 
   /** Resolves when the phone gives a final answer to the slipped-in request of that branch. */
@@ -77,9 +79,14 @@ export class Wiretap {
       else early.push(text);
     });
     for (const socket of [phone, pbx]) socket.on('error', () => undefined);
-    phone.on('close', () => pbx.terminate());
+    phone.on('close', () => {
+      pbx.terminate();
+      const inUse = this.#phones.at(-1) === phone;
+      this.#phones.splice(this.#phones.indexOf(phone), 1);
+      if (inUse && this.#phones.length > 0) this.onPhone();
+    });
     pbx.on('close', () => phone.terminate());
-    this.#phone = phone;
+    this.#phones.push(phone);
     this.onPhone();
   }
 
