@@ -149,8 +149,8 @@ export function recovered(state: PhoneState, call: CallState, input: SignalOf<'s
   }
   // Nobody here said yes to it: the port is wrong, and the deadline will end it.
   if (call.phase === 'incoming') return keep(state);
-  // It was being answered, and is up now: the answer was told by nobody.
-  const answered = call.answeredAt === null;
+  // It was being answered, and is up now: the answer was told by nobody, and the far side has waited since the page was there last.
+  const answeredAt = lastSeen(call, at);
   const held = call.hold === 'placing';
   const transfer = call.recovery?.transfer ?? null;
   const up = change(
@@ -160,14 +160,14 @@ export function recovered(state: PhoneState, call: CallState, input: SignalOf<'s
       phase: 'active',
       replaces: null,
       recovering: false,
-      answeredAt: call.answeredAt ?? at,
+      answeredAt: call.answeredAt ?? answeredAt,
       answersAt: null,
       hold: held ? 'on' : call.hold,
       recovery: transfer === null ? null : (call.recovery ?? null),
       trouble: transfer === null ? null : unknownFate(transfer.to),
     },
     [
-      ...(answered ? [emit('call.answered', at, {}, call.id)] : []),
+      ...(call.answeredAt === null ? [emit('call.answered', answeredAt, {}, call.id)] : []),
       told,
       ...(held ? [emit('call.held', at, {}, call.id)] : []),
       // What was asked of it before it was there is good now.

@@ -145,12 +145,14 @@ describe('a call that rang here when its page went', () => {
 describe('a call that was just being answered when its page went', () => {
   const answering = (): Stepping => ready().take(invited(a), { type: 'call.answer', call: a });
 
-  it('is connected where the answer had left, and that is told', () => {
-    const phone = successor(answering());
+  it('is connected where the answer had left: since the page was there last, and that is told', () => {
+    const before = answering();
+    const phone = successor(before);
     expect(phone.call(a)).toMatchObject({ phase: 'answering', recovering: true });
     phone.take(recovered(a, 'replaces'));
-    expect(phone.call(a)).toMatchObject({ phase: 'active', recovering: false, answeredAt: phone.now });
+    expect(phone.call(a)).toMatchObject({ phase: 'active', recovering: false, answeredAt: before.now });
     expect(phone.names(a)).toEqual(['call.answered', 'call.recovered']);
+    expect(phone.event('call.answered', a).at).toBe(before.now);
   });
 
   it('takes the place of the call it replaces', () => {

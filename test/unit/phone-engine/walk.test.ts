@@ -38,7 +38,7 @@ function abstract(state: PhoneState): PhoneState {
       ...call,
       farSide: ada,
       // A transfer of an earlier owner makes one event more, and changes no state.
-      recovery: call.recovering ? { from: call.phase, seenAt: 0, transfer: null } : null,
+      recovery: call.recovering ? { from: call.phase, seenAt: call.startedAt, transfer: null } : null,
       answersAt: call.answersAt === null ? null : 0,
       room: call.room === null || !isComingUp(call) ? null : { ...call.room, members: [] },
       silenced: false,
