@@ -32,8 +32,11 @@ export interface OpenCall {
 export interface Journal {
   /** False when events live in memory only and are lost with the page. */
   readonly durable: boolean;
-  /** Resolves when the event is on disk. Appends keep their order. */
-  append(event: PhoneEvent): Promise<Envelope>;
+  /**
+   * Resolves when the event is on disk. Appends keep their order.
+   * @param again the beginning or the answer of a call that goes on: appended only where an earlier page went before that was on disk
+   */
+  append(event: PhoneEvent, again?: boolean): Promise<Envelope>;
   /** The oldest events that wait for an acknowledgement. */
   waiting(limit: number): Promise<readonly Envelope[]>;
   acknowledge(ids: readonly string[]): Promise<void>;
@@ -100,8 +103,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     get durable() {
       return durable;
     },
-    async append(event) {
-      const envelope = await orElse<Envelope | null>(stored.append(event), null);
+    async append(event, again) {
+      const envelope = await orElse<Envelope | null>(stored.append(event, again), null);
       return envelope ?? (await memory.append(event));
     },
     async waiting(limit) {
@@ -153,23 +156,37 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
     for (const listener of listeners) listener();
   }
 
-  async function store(event: PhoneEvent): Promise<Envelope> {
+  /** After everything that was asked for before. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = last.then(work);
+    last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Asks as little as it can, and says when that was all: what was committed is stored, also if the page goes in the next moment. */
+  async function store(event: PhoneEvent, again?: boolean): Promise<Envelope> {
     const work = begin(db, ['events', 'numbers', 'open'], 'readwrite', { durability: 'strict' });
-    const numbers = work.store('numbers');
+    const { call } = event;
     let id = `device:${crypto.randomUUID()}`;
-    if (event.call !== undefined) {
-      const known: Numbered | undefined = await asked(numbers.get(event.call));
+    if (call !== undefined) {
+      const [numbers, open] = [work.store('numbers'), work.store('open')];
+      const [known, before] = await Promise.all([
+        asked<Numbered | undefined>(numbers.get(call)),
+        asked<OpenCall | undefined>(open.get(call)),
+      ]);
       const n = (known?.n ?? 0) + 1;
-      await asked(numbers.put({ n, at: options.now() } satisfies Numbered, event.call));
-      id = `${event.call}:${n}`;
-      const open = work.store('open');
-      const before: OpenCall | undefined = await asked(open.get(event.call));
+      id = `${call}:${n}`;
+      // One that has numbers and is not open has ended, or began on another device, which told of it.
+      if (again && (before === undefined ? known : before.answered || event.name === 'call.started'))
+        return toEnvelope(event, id, options.source);
+      numbers.put({ n, at: options.now() } satisfies Numbered, call);
       const after = followCall(before, event, options.now());
-      if (after !== undefined) await asked(open.put(after, event.call));
-      else if (before !== undefined) await asked(open.delete(event.call));
+      if (after === undefined) open.delete(call);
+      else open.put(after, call);
     }
     const envelope = toEnvelope(event, id, options.source);
-    await asked(work.store('events').add({ envelope, state: 'waiting', message: '' } satisfies StoredEvent));
+    work.store('events').add({ envelope, state: 'waiting', message: '' } satisfies StoredEvent);
+    work.commit();
     await work.done;
     return envelope;
   }
@@ -193,13 +210,10 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
 
   return {
     durable: true,
-    append(event) {
-      const stored = last.then(() => store(event));
-      last = stored.catch(() => undefined);
-      return stored.then((envelope) => {
-        changed();
-        return envelope;
-      });
+    async append(event, again) {
+      const envelope = await inTurn(() => store(event, again));
+      changed();
+      return envelope;
     },
     async waiting(limit) {
       // Keys grow with time and the index keeps equal states in key order: oldest first.
@@ -213,31 +227,21 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
       const events = await inState('refused');
       return events.map(({ envelope, message }) => ({ envelope, message }));
     },
-    openCalls() {
-      const read = last.then(() => asked<OpenCall[]>(begin(db, 'open').store('open').getAll()));
-      last = read.catch(() => undefined);
-      return read;
-    },
-    sawOpenCalls() {
-      const written = last.then(async () => {
+    openCalls: () => inTurn(() => asked<OpenCall[]>(begin(db, 'open').store('open').getAll())),
+    sawOpenCalls: () =>
+      inTurn(async () => {
         const work = begin(db, 'open', 'readwrite');
         const open = work.store('open');
         for (const call of await asked<OpenCall[]>(open.getAll()))
-          await asked(open.put({ ...call, seenAt: options.now() }, call.id));
+          open.put({ ...call, seenAt: options.now() }, call.id);
         await work.done;
-      });
-      last = written.catch(() => undefined);
-      return written;
-    },
-    dropOpenCalls() {
-      const dropped = last.then(async () => {
+      }),
+    dropOpenCalls: () =>
+      inTurn(async () => {
         const work = begin(db, 'open', 'readwrite');
         work.store('open').clear();
         await work.done;
-      });
-      last = dropped.catch(() => undefined);
-      return dropped;
-    },
+      }),
     async counts() {
       const states = begin(db, 'events').store('events').index('state');
       const [waiting = 0, refused = 0] = await Promise.all(

@@ -80,6 +80,14 @@ export function createKeeping(options: KeepingOptions): Keeping {
     calls = [];
     taken = true;
     options.takeOver(kept.calls, resumable);
+    // What is kept of a call is on disk sooner than what was told of it. What another device had, that one told.
+    if (handed === null)
+      for (const { call } of kept.calls) {
+        const { id, direction, farSide, startedAt, answeredAt } = call;
+        void journal.append({ name: 'call.started', at: startedAt, call: id, data: { direction, farSide } }, true);
+        if (answeredAt !== null)
+          void journal.append({ name: 'call.answered', at: answeredAt, call: id, data: {} }, true);
+      }
     // Its own end is told by the phone; whatever else the journal has open ended with its page.
     const ending = endLeftCalls(journal, () => clock.now(), kept.calls);
     takeUpNow(owned, kept);

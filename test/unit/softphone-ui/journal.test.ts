@@ -36,7 +36,9 @@ describe('the journal', () => {
   it('numbers the events of a call from 1 and keeps their order', async () => {
     const journal = await open(freshName());
     const [one, two] = [newCallId(), newCallId()];
-    const envelopes = await Promise.all([answered(one), answered(two), answered(one)].map(journal.append));
+    const envelopes = await Promise.all(
+      [answered(one), answered(two), answered(one)].map((event) => journal.append(event)),
+    );
     expect(envelopes.map(({ id }) => id)).toEqual([`${one}:1`, `${two}:1`, `${one}:2`]);
     expect(envelopes[0]).toMatchObject({ source, subject: one, type: 'dev.patchcord.call.answered.v1' });
     expect((await journal.waiting(10)).map(({ id }) => id)).toEqual([`${one}:1`, `${two}:1`, `${one}:2`]);
@@ -76,6 +78,27 @@ describe('the journal', () => {
     const appending = next.append(ended(open1));
     expect((await next.openCalls()).map(({ id }) => id)).toEqual([open2]);
     await appending;
+  });
+
+  it('is told again how a call that goes on began, where an earlier page went before that was on disk', async () => {
+    const name = freshName();
+    const [lost, half, whole, elsewhere, over] = [newCallId(), newCallId(), newCallId(), newCallId(), newCallId()];
+    const crashed = await open(name);
+    for (const call of [half, whole, over]) await crashed.append(started(call, 'inbound'));
+    await crashed.append(answered(whole));
+    await crashed.append(ended(over));
+    // Of a call that came from another device only what happened here is known.
+    await crashed.append(answered(elsewhere));
+    const before = (await crashed.waiting(20)).length;
+    const next = await open(name);
+    for (const call of [lost, half, whole, elsewhere, over])
+      for (const event of [started(call, 'inbound'), answered(call)]) await next.append(event, true);
+    expect((await next.waiting(20)).slice(before).map(({ id }) => id)).toEqual([`${lost}:1`, `${lost}:2`, `${half}:2`]);
+    const known = await next.openCalls();
+    expect(known.map(({ id, answered }) => [id, answered])).toEqual(
+      expect.arrayContaining([lost, half, whole].map((id) => [id, true])),
+    );
+    expect(known).toHaveLength(3);
   });
 
   it('has an event on disk before append resolves: a page that crashes right after loses nothing', async () => {
