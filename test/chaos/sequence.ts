@@ -10,6 +10,8 @@ import { type Act, type Fault, type Plan, type Step, stepWord } from './plan.ts'
 import type { ChaosSystem, FarCall, FarEnd } from './system.ts';
 
 export const agentTone = 440;
+/** 64 × T1, and a little. */
+const unackedMs = 35_000;
 
 /** A rule that was broken, in words. */
 export class Broken extends Error {}
@@ -22,6 +24,8 @@ interface Known {
   let: boolean;
   /** A fault came before both sides had been seen connected: it may have been cancelled or missed with its page. */
   shaken: boolean;
+  /** Its page went while it was being dialled, and may not have heard it ring. */
+  unheard: boolean;
   /** Placed to ask somebody first: joined with the other it goes up in that one's log. */
   readonly consult?: true;
 }
@@ -95,7 +99,7 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
         if (!second && !has('Call')) return false;
         const far = next();
         if (isUsed(far)) return false;
-        known.push({ far, direction: 'outbound', let: false, shaken: false });
+        known.push({ far, direction: 'outbound', let: false, shaken: false, unheard: false });
         const placed = second
           ? (await agent.presses('New call')) &&
             (await agent.fills('Second call', far.number)) &&
@@ -121,7 +125,7 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
           // Between two lines nobody is registered: the caller hears so, and tries another day.
           return false;
         }
-        known.push({ far, direction: 'inbound', let: false, shaken: false });
+        known.push({ far, direction: 'inbound', let: false, shaken: false, unheard: false });
         return true;
       }
       case 'answer':
@@ -168,7 +172,7 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
         if (!system.joins || up.length !== 1 || !has('Transfer')) return false;
         const far = next();
         if (isUsed(far)) return false;
-        known.push({ far, direction: 'outbound', let: false, shaken: false, consult: true });
+        known.push({ far, direction: 'outbound', let: false, shaken: false, unheard: false, consult: true });
         const placed =
           (await agent.presses('Transfer')) &&
           (await agent.fills('Transfer to', far.number)) &&
@@ -214,7 +218,10 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
   async function fault(name: Fault): Promise<boolean> {
     const page = pageFaults.has(name);
     if (page) pageWent = true;
-    for (const it of known) if (!isUp(it)) it.shaken = true;
+    for (const it of known.filter((one) => !isUp(one))) {
+      it.shaken = true;
+      it.unheard ||= page && it.direction === 'outbound';
+    }
     switch (name) {
       case 'reload':
         await agent.reload();
@@ -324,7 +331,14 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
       } else if (buttons.includes('Call')) break;
     }
     const nobody = (): true | undefined => (farCalls().every(({ state }) => state === 'ended') ? true : undefined);
-    await until('the end of every call', nobody, within(12_000)).catch(async () => {
+    const unheard = (): boolean => known.every((it) => it.unheard || farCall(it)?.state !== 'answered');
+    const ended = until('the end of every call', nobody, within(12_000));
+    // Who was called by a page that did not live to hear them ring, and answered before the next one could cancel: nobody here knows the tag that a BYE
+    // would need. They wait for an ACK as long as RFC 3261 section 13.3.1.4 lets them.
+    const late = ended.catch((error) =>
+      unheard() ? until('their own end', nobody, within(unackedMs)) : Promise.reject(error),
+    );
+    await late.catch(async () => {
       const ghosts = farCalls().filter(({ state }) => state !== 'ended');
       const left = ghosts.map(({ number, state }) => `${number} is ${state}`).join(', ');
       throw new Broken(`the agent is done, but ${left}; the panel shows ${words(await agent.sees())}`);
@@ -351,6 +365,8 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
       const [log] = mine;
       if (log === undefined || call?.answeredAt === undefined || call.endedAt === undefined || call.transferred)
         continue;
+      // Answered, and heard by nobody.
+      if (it.unheard && log.seconds === 0) continue;
       const seconds = (call.endedAt - call.answeredAt) / 1_000;
       if (Math.abs(log.seconds - seconds) > 2.5) {
         throw new Broken(
