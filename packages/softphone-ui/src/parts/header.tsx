@@ -2,6 +2,7 @@
 import { Icon, Mark } from '../icon.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
+import { IfLoaded } from './later-place.tsx';
 
 export function Header({ model }: { readonly model: SoftphoneModel | null }) {
   return (
@@ -72,19 +73,7 @@ export function HelpPopover() {
           <Icon name="close" />
         </button>
       </div>
-      <p class="quiet">{texts.helpIntro}</p>
-      <dl class="help-keys">
-        {texts.keys.map(([keys, meaning]) => (
-          <div key={keys} class="help-row">
-            <dt>
-              {keys.split(' ').map((key) => (
-                <kbd key={key}>{key}</kbd>
-              ))}
-            </dt>
-            <dd>{meaning}</dd>
-          </div>
-        ))}
-      </dl>
+      <IfLoaded>{({ HelpWords }) => <HelpWords />}</IfLoaded>
     </div>
   );
 }
