@@ -14,11 +14,10 @@ Sends the messages of RFC 4475 and broken copies of everything a phone gets to a
   --short  the form that npm test runs: 1000
   --seed   repeat a run
   --from   the first case (default 0): repeat a part of a run
-  What fails a run: a crash; no answer to OPTIONS in 10 s; an error nobody handled; 40 s without fresh sound either way; a heap that grew by more
-  than a twentieth between the first fifth of the run, when the browser has compiled what it compiles, and the end, each 35 s after the last message
-  (runs below 25000: a tenth from the 2000th message on; below 5000 they count from the 500th and do not wait: 3000 bytes for each message, which SIP
-  transactions hold for half a minute); more than 20 listeners, an open peer connection, or more than 5 closed ones still in memory; no call or
-  registration afterwards.
+  What fails a run: a crash; no answer to OPTIONS in 10 s; an error nobody handled; 40 s without fresh sound either way; a heap (without the code that
+  the browser compiles) that grew by more than a tenth between the 2000th message and the end, each 35 s after the last message (runs below
+  5000 count from the 500th and do not wait: 3000 bytes for each message, which SIP transactions hold for half a minute); more than 20 listeners, an open
+  peer connection, or more than 5 closed ones still in memory; no call or registration afterwards.
   --json   one JSON object on standard output, nothing else`;
 
 process.exit(await main());

@@ -10,6 +10,7 @@ import { listen, type TestBrowser } from '../browser/chromium.ts';
 import { accountFor, PhoneInBrowser, type PhonePageServer } from '../sip-port/phone-in-browser.ts';
 import type { PhonePage } from '../sip-port/phone-page.ts';
 import { type FarCall, ScriptedPbx } from '../sip-port/scripted-pbx.ts';
+import { heldBytes } from './heap.ts';
 import { fresh, type Scene } from './messages.ts';
 import { Wiretap } from './wiretap.ts';
 
@@ -33,7 +34,7 @@ interface TorturedWindow {
 }
 
 export interface Measured {
-  /** Of JavaScript, after everything that could be let go was let go. */
+  /** What the page's scripts and their objects hold, after everything that could be let go was let go. Without code: the browser compiles on for hours. */
   readonly heapBytes: number;
   readonly listeners: number;
   /** Open, beside the one of the call with sound. */
@@ -218,11 +219,11 @@ export class Rig {
       await delay(200);
       await this.#cdp.send('HeapProfiler.collectGarbage');
     }
-    const { usedSize } = await this.#cdp.send('Runtime.getHeapUsage');
     const { jsEventListeners } = await this.#cdp.send('Memory.getDOMCounters');
     const { metrics } = await this.#cdp.send('Performance.getMetrics');
     const connectionsInMemory = metrics.find(({ name }) => name === 'RTCPeerConnections')?.value ?? Number.NaN;
-    return { heapBytes: usedSize, listeners: jsEventListeners, peerConnections, connectionsInMemory };
+    const heapBytes = await heldBytes(this.#cdp);
+    return { heapBytes, listeners: jsEventListeners, peerConnections, connectionsInMemory };
   }
 
   /** Registers, calls and is called, each with sound; then ends everything. What went wrong, or nothing. */

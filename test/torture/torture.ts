@@ -41,31 +41,19 @@ export interface TortureResult {
 }
 
 const perBatch = 100;
+/** The page has done everything once by then. */
+const warmUpBatches = { short: 5, long: 20 };
 const registerEvery = 10;
 const mostFailures = 5;
+const longRun = 5_000;
 /** What a SIP transaction holds is let go half a minute after its end (64 × T1, RFC 3261 section 17). */
 const transactionMs = 35_000;
 /** So many messages are told in full. */
 const few = 8;
-/** In the short form no transaction is over: each message may still hold so much. */
+/** What the heap may have grown by in a long run, measured when all transactions are over. */
+const growthShare = 0.1;
+/** In the short form they are not: each message may still hold so much. */
 const heldBytes = 3_000;
-
-interface MemoryRule {
-  /** Batches until the first measuring: the page has done everything once by then, in a long run so often that the browser has compiled what it compiles. */
-  readonly warmUp: number;
-  /** Measured when all transactions are over. */
-  readonly settled: boolean;
-  /** What the heap may have grown by from then on, in bytes. */
-  readonly allowed: (before: Measured, messages: number) => number;
-}
-
-/** What grows at first is the browser's own (compiled code and what it has learned of types); a run that is long enough shows that it ends. */
-function memoryRule(count: number): MemoryRule {
-  if (count < 5_000) return { warmUp: 5, settled: false, allowed: (_, messages) => messages * heldBytes };
-  if (count < 25_000) return { warmUp: 20, settled: true, allowed: ({ heapBytes }) => heapBytes * 0.1 };
-  return { warmUp: Math.round(count / 5 / perBatch), settled: true, allowed: ({ heapBytes }) => heapBytes * 0.05 };
-}
-
 const moreListeners = 20;
 /** Closed connections that Chromium has not let go of yet. Each call that the phone does not let go of keeps one for good. */
 const moreConnections = 5;
@@ -81,9 +69,9 @@ export async function torture(
   const answers: Record<string, number> = {};
   const failures: Failure[] = [];
   const fail = (what: string) => failures.push({ what, messages: [], cases: [] });
-  const rule = memoryRule(count);
+  const long = count >= longRun;
   const measured = async () => {
-    if (rule.settled) await new Promise((resolve) => setTimeout(resolve, transactionMs));
+    if (long) await new Promise((resolve) => setTimeout(resolve, transactionMs));
     return rig.measure();
   };
   let gone = false;
@@ -117,11 +105,11 @@ export async function torture(
       if (batch % 10 === 9 || done >= count)
         say(`${done} of ${count} messages, ${Math.round((Date.now() - startedAt) / 1_000)} s`);
       warm += 1;
-      if (before === undefined && warm >= rule.warmUp) before = await measured();
+      if (before === undefined && warm >= warmUpBatches[long ? 'long' : 'short']) before = await measured();
     }
     if (!gone) {
       after = await measured();
-      judgeMemory(before ?? after, after, rule.allowed(before ?? after, done)).forEach(fail);
+      judgeMemory(before ?? after, after, long ? undefined : done).forEach(fail);
       const later = await rig.afterwards();
       if (later !== undefined) fail(later);
     }
@@ -145,8 +133,9 @@ export async function torture(
   };
 }
 
-/** What is wrong with the memory. @param allowed bytes by which the heap may have grown */
-function judgeMemory(before: Measured, after: Measured, allowed: number): string[] {
+/** What is wrong with the memory. `held`: so many messages may still be held; a long run has waited until none is. */
+function judgeMemory(before: Measured, after: Measured, held: number | undefined): string[] {
+  const allowed = held === undefined ? before.heapBytes * growthShare : held * heldBytes;
   const grown = after.heapBytes - before.heapBytes;
   const more = after.listeners - before.listeners;
   const kept = after.connectionsInMemory - before.connectionsInMemory;
