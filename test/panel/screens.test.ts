@@ -70,7 +70,7 @@ const walks: readonly Walk[] = [
     screen: 'help',
     async go({ page }) {
       await page.getByRole('button', { name: /Help/ }).click();
-      await page.getByRole('dialog').waitFor();
+      await page.getByRole('dialog').getByText('while the phone has the focus').waitFor();
     },
   },
   {
