@@ -1,8 +1,9 @@
 /** The head of the panel: whose phone, how the line is, whether calls may come, help. */
+import { signal } from '@preact/signals';
 import { Icon, Mark } from '../icon.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
-import { IfLoaded } from './later-place.tsx';
+import { LaterPlace } from './later-place.tsx';
 
 export function Header({ model }: { readonly model: SoftphoneModel | null }) {
   return (
@@ -58,9 +59,21 @@ function HeaderState({ model }: { readonly model: SoftphoneModel }) {
   );
 }
 
+/** Its words are loaded when somebody wants them. */
+const helpOpen = signal(false);
+
 export function HelpPopover() {
   return (
-    <div id="patchcord-help" class="help" popover="auto" role="dialog" aria-label={texts.helpTitle}>
+    <div
+      id="patchcord-help"
+      class="help"
+      popover="auto"
+      role="dialog"
+      aria-label={texts.helpTitle}
+      onToggle={({ newState }) => {
+        helpOpen.value = newState === 'open';
+      }}
+    >
       <div class="help-head">
         <h2>{texts.helpTitle}</h2>
         <button
@@ -73,7 +86,7 @@ export function HelpPopover() {
           <Icon name="close" />
         </button>
       </div>
-      <IfLoaded>{({ HelpWords }) => <HelpWords />}</IfLoaded>
+      {helpOpen.value && <LaterPlace>{({ HelpWords }) => <HelpWords />}</LaterPlace>}
     </div>
   );
 }
