@@ -3,6 +3,7 @@
  * Run inside: node test/sip-lab/run-in-lab.ts -- npx vitest run test/sip-lab/lab.test.ts
  */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startBaresip } from './baresip.ts';
 import { type Edge, startEdge } from './edge.ts';
@@ -256,6 +257,28 @@ describe('the edge', () => {
     await edge.restartKamailio();
     const answer = await (await connected()).register('1001', ephemeralCredential(secret, '1001'));
     expect(answer.status).toBe(200);
+  });
+});
+
+describe('connections that break off together', () => {
+  /** Goes through the handshake and is then dropped without a farewell, or in the middle of it. */
+  const broken = (at: 'handshake' | 'open') =>
+    new Promise<void>((resolve) => {
+      const { hostname: host, port } = new URL(edge.wssUrl);
+      const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
+      socket.on(at === 'open' ? 'secureConnect' : 'connect', () => setTimeout(() => socket.destroy(), 3));
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => resolve());
+    });
+
+  test('spoil no handshake of others, and the edge stays up', async () => {
+    for (let round = 0; round < 60; round += 1) {
+      const drops = Array.from({ length: 16 }, (_, place) => broken(place % 2 === 0 ? 'open' : 'handshake'));
+      const steady = await Promise.all([connected(), connected()]);
+      await Promise.all(drops);
+      await Promise.all(steady.map((client) => client.close()));
+    }
+    expect((await (await connected()).register('1001', ephemeralCredential(secret, '1001'))).status).toBe(200);
   });
 });
 
