@@ -23,6 +23,7 @@ export async function labSystem(): Promise<ChaosSystem> {
     telephony,
     farEnds: ends,
     joins: false,
+    tellsTags: false,
     async ring(from, extension) {
       await telephony.call(endOf(from.number), extension);
     },

@@ -24,7 +24,7 @@ interface Known {
   let: boolean;
   /** A fault came before both sides had been seen connected: it may have been cancelled or missed with its page. */
   shaken: boolean;
-  /** Its page went while it was being dialled, and may not have heard it ring. */
+  /** Its page or its connection went while it was being dialled, and nobody may have heard it ring. */
   unheard: boolean;
   /** Placed to ask somebody first: joined with the other it goes up in that one's log. */
   readonly consult?: true;
@@ -151,9 +151,10 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
         return true;
       }
       case 'hang-up': {
-        // Which of two is hung up is read from what ended: with one there is no doubt.
+        // Which of two is hung up depends on what was answered in between, a consult just placed included: with one there is no doubt.
         const up = talking();
-        if (up.length !== 1 || !has('Hang up')) return false;
+        const others = known.some((it) => !it.let && !up.includes(it) && farCall(it)?.state !== 'ended');
+        if (up.length !== 1 || others || !has('Hang up')) return false;
         for (const it of up) it.let = true;
         return agent.presses('Hang up');
       }
@@ -220,7 +221,7 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
     if (page) pageWent = true;
     for (const it of known.filter((one) => !isUp(one))) {
       it.shaken = true;
-      it.unheard ||= page && it.direction === 'outbound';
+      it.unheard ||= it.direction === 'outbound';
     }
     switch (name) {
       case 'reload':
@@ -331,10 +332,11 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
       } else if (buttons.includes('Call')) break;
     }
     const nobody = (): true | undefined => (farCalls().every(({ state }) => state === 'ended') ? true : undefined);
-    const unheard = (): boolean => known.every((it) => it.unheard || farCall(it)?.state !== 'answered');
+    const unheard = (): boolean =>
+      !system.tellsTags && known.every((it) => it.unheard || farCall(it)?.state !== 'answered');
     const ended = until('the end of every call', nobody, within(12_000));
-    // Who was called by a page that did not live to hear them ring, and answered before the next one could cancel: nobody here knows the tag that a BYE
-    // would need. They wait for an ACK as long as RFC 3261 section 13.3.1.4 lets them.
+    // Who was called by a page that did not live to hear them ring, and answered before the next one could cancel: behind a proxy, which answers a CANCEL
+    // itself, nobody here knows the tag that a BYE would need. They wait for an ACK as long as RFC 3261 section 13.3.1.4 lets them.
     const late = ended.catch((error) =>
       unheard() ? until('their own end', nobody, within(unackedMs)) : Promise.reject(error),
     );

@@ -31,6 +31,8 @@ export interface ChaosSystem {
   readonly farEnds: readonly FarEnd[];
   /** Far ends of two calls can be joined, and it is known afterwards what became of them. */
   readonly joins: boolean;
+  /** Whoever is called answers a CANCEL, with the tag of the dialog: a proxy in between answers with one of its own. */
+  readonly tellsTags: boolean;
   /** Rings the extension. Resolves once it rings, and throws where nobody is registered. */
   ring(from: FarEnd, extension: string): Promise<void>;
   /** The far end gives up or hangs up; nothing when it is in no call. */
@@ -74,6 +76,7 @@ export async function switchSystem(): Promise<ChaosSystem> {
     },
     farEnds,
     joins: true,
+    tellsTags: true,
     async ring(from, extension) {
       await board.callAgent(extension, { callerNumber: from.number, toneHz: from.toneHz, ringSeconds: 60 });
     },

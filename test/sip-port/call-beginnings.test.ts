@@ -1,6 +1,6 @@
 /** How calls begin on the wire: who calls and for whom, forks, redirects both ways, refusals, feature codes, calls picked up. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { header } from '../../sandbox/src/switch/sip-message.ts';
+import { header, parseNameAddress, type SipRequest } from '../../sandbox/src/switch/sip-message.ts';
 import { listenUntil } from '../browser/chromium.ts';
 import { headerOf, PhoneDesk } from './phone-desk.ts';
 
@@ -104,6 +104,19 @@ describe('a call that is placed', () => {
     await expect.poll(() => far().strays.map(({ method }) => method)).toEqual(['ACK', 'BYE']);
     await listenUntil(desk.phone.page.mainFrame(), '600 Hz', (it) => it.amplitude(600) > 0.02, patienceMs);
     expect(far().byes).toHaveLength(0);
+  });
+
+  it('is hung up when it was answered while the connection was gone, though nothing of the far side was heard', async () => {
+    await desk.set();
+    const { call } = await desk.phone.dial('2001');
+    const theirs = await far().invited();
+    desk.pbx.dropSockets();
+    await theirs.answer().catch(() => {});
+    await desk.phone.next('sip.ended', call);
+    await expect.poll(() => far().byes.length, { timeout: patienceMs }).toBe(1);
+    expect(parseNameAddress(header(far().byes[0] as SipRequest, 'To') ?? '').params.get('tag')).toBe(
+      theirs.dialog?.id.localTag,
+    );
   });
 
   it('learns who answered, and goes on over its own connection whatever transport the answer names', async () => {

@@ -60,6 +60,12 @@ export class ServerTransaction {
     return this.#last?.status;
   }
 
+  /** The tag of the last answer; until there is one, that of the next. */
+  get dialogTag(): string {
+    const to = this.#last?.headers.find(({ name }) => name === 'To')?.value ?? '';
+    return /;\s*tag=([^;>\s]+)/i.exec(to)?.[1] ?? this.localTag;
+  }
+
   /** Answers; after a final answer further ones are ignored. Give `again` to repeat the 200 of an INVITE. */
   respond(status: number, reason: string, answer: Answer = {}): void {
     if (this.request.method === 'ACK' || (this.#last && this.#last.status >= 200)) return;
@@ -294,7 +300,12 @@ export class SipEndpoint {
     if (request.method === 'CANCEL') {
       const cancelled = this.#served.get(keyOf('INVITE'));
       const answer = new ServerTransaction(request, flow);
-      answer.respond(cancelled ? 200 : 481, cancelled ? 'OK' : 'Call/Transaction Does Not Exist');
+      // Both answers bear the tag of the dialog that the INVITE began (RFC 3261 section 9.2).
+      answer.respond(
+        cancelled ? 200 : 481,
+        cancelled ? 'OK' : 'Call/Transaction Does Not Exist',
+        cancelled ? { tag: cancelled.dialogTag } : {},
+      );
       if (cancelled && (cancelled.status ?? 0) < 200) cancelled.onCancel?.(header(request, 'Reason'));
       return undefined;
     }

@@ -98,6 +98,7 @@ function standWith(wrong: Wrong): Stand {
       telephony: { domain: '', servers: [], credentialSecret: '', callAgent: nothing },
       farEnds: [farEnd],
       joins: false,
+      tellsTags: true,
       ring: nothing,
       hangUp: nothing,
       calls: () => calls,

@@ -32,6 +32,8 @@ export interface CallSurroundings {
    * @returns what says that the other end has heard
    */
   owe(kept: KeptDialog, call?: { readonly id: CallId }): () => void;
+  /** Ends, over the connection there is by then, an INVITE whose answers went down with another one. */
+  endLost(kept: KeptDialog): void;
   /** Runs when the line is ready again; dropped if that takes longer than a minute. */
   whenReady(run: () => void): void;
   /** Places the call that the far side asks for in the place of this one. Undefined where that is not possible. */

@@ -1,6 +1,6 @@
 /**
- * Owns the end of an INVITE that an earlier owner sent and nobody had answered: it is cancelled over the new connection, as if the old one still were
- * (RFC 3261 section 9.1); and a call that was answered all the same is hung up, whether its answer comes here or went to the page that is gone, so that
+ * Owns the end of an INVITE whose answers go to a connection or a page that is gone: it is cancelled over the new connection, as if the old one still were
+ * (RFC 3261 section 9.1); and a call that was answered all the same is hung up, whether its answer comes here or went down with the old connection, so that
  * nobody talks to nobody.
  * Must never be heard or told of.
  */
@@ -21,23 +21,10 @@ const cancelledMs = 500;
 
 /** Cancels it. Never throws. @param over runs when nobody waits at the other end any more, or nobody who can be told */
 export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockPort, over: () => void): void {
-  const { inviting, callId, localTag, localSequence, remoteTarget } = kept;
+  const { inviting, callId, localTag } = kept;
   const core = userAgent.userAgentCore;
   if (!inviting) return;
-  try {
-    const message = core.makeOutgoingRequestMessage(
-      'CANCEL',
-      addressOf(inviting.uri),
-      addressOf(kept.localUri),
-      addressOf(kept.remoteUri),
-      { callId, fromTag: localTag, cseq: localSequence, routeSet: [...inviting.routes] },
-      [reasonHeader(487, 'The page of the caller is gone')],
-    );
-    message.branch = inviting.branch;
-    new UserAgentClient(NonInviteClientTransaction, core, message);
-  } catch {
-    // The connection went away between the look and the act.
-  }
+  const begun = cancel(kept, userAgent);
   const receive = core.receiveIncomingResponseFromTransport.bind(core);
   let acknowledge: ((answer: IncomingResponseMessage) => void) | undefined;
   let awaited = true;
@@ -48,7 +35,8 @@ export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockP
     if (!awaited || !isFinal || response.callId !== callId || response.fromTag !== localTag) return receive(response);
     answered = true;
     over();
-    if (statusCode >= 300) return receive(response);
+    // A page that is still there takes the answer to its own INVITE, and ends the call itself.
+    if (statusCode >= 300 || core.userAgentClients.has(`${inviting.branch}INVITE`)) return receive(response);
     try {
       acknowledge ??= takeAndEnd(kept, response, userAgent);
       acknowledge(response);
@@ -56,19 +44,49 @@ export function cancelLost(kept: KeptDialog, userAgent: UserAgent, clock: ClockP
       // Not an answer that anything can be sent to.
     }
   };
-  // Of an answer to the page that is gone nothing comes here, and the far side would wait for its ACK. A BYE needs none (section 15).
-  if (remoteTarget !== '')
-    clock.setTimeout(() => {
-      if (!answered) hangUp(kept, userAgent, over);
-    }, cancelledMs);
+  clock.setTimeout(() => {
+    if (!answered) hangUp(begun(), userAgent, over);
+  }, cancelledMs);
   clock.setTimeout(() => {
     awaited = false;
     over();
   }, answerMs);
 }
 
-/** In the dialog that began when it rang; where nothing is left of it, nothing is lost. */
+/**
+ * Sends it. @returns the dialog that has begun at the far side, as far as is known by then: it rang once, or its answer to the CANCEL has its tag (section 9.2).
+ */
+function cancel(kept: KeptDialog, userAgent: UserAgent): () => KeptDialog {
+  const { inviting, callId, localTag, localSequence } = kept;
+  let begun = kept;
+  if (!inviting) return () => begun;
+  try {
+    const core = userAgent.userAgentCore;
+    const message = core.makeOutgoingRequestMessage(
+      'CANCEL',
+      addressOf(inviting.uri),
+      addressOf(kept.localUri),
+      addressOf(kept.remoteUri),
+      { callId, fromTag: localTag, cseq: localSequence, routeSet: [...inviting.routes] },
+      [reasonHeader(487, 'The connection of the caller is gone')],
+    );
+    message.branch = inviting.branch;
+    new UserAgentClient(NonInviteClientTransaction, core, message, {
+      onAccept: ({ message: { toTag } }) => {
+        if (kept.remoteTarget === '' && toTag)
+          begun = { ...kept, remoteTag: toTag, remoteTarget: inviting.uri, routes: inviting.routes };
+      },
+    });
+  } catch {
+    // The connection went away between the look and the act.
+  }
+  return () => begun;
+}
+
+/** Of an answer that went down with the old connection nothing comes here, and the far side would wait for its ACK. A BYE needs none (section 15). */
 function hangUp(kept: KeptDialog, userAgent: UserAgent, over: () => void): void {
+  // Nobody knows what the far side calls it: there is nothing to name in a BYE.
+  if (kept.remoteTarget === '') return;
   // What sip.js made up itself, because the connection was lost or nobody answered, has no Via.
   const heard = ({ message }: IncomingResponse) => {
     if (message.getHeader('via') !== undefined) over();

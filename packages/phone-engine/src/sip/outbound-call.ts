@@ -137,7 +137,10 @@ export class OutboundCall extends SipCall {
   protected lineCameBack(): void {
     this.around.clock.clearTimeout(this.#lostTimer);
     if (this.ended || this.established) return;
+    const { kept } = this;
     this.giveUp(reasonHeader(503, 'Connection lost'));
+    // sip.js waits with its CANCEL for a provisional response that may have gone down with the connection.
+    if (kept) this.around.endLost(kept);
     this.finish('network', 0, 'The connection to the PBX was lost while the call was being placed.');
   }
 

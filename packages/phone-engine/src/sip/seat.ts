@@ -267,6 +267,7 @@ export class Seat {
         for (const [id, it] of this.#calls) if (it === call) this.#calls.delete(id);
       },
       owe: (kept, call) => this.#owe(kept, call),
+      endLost: (kept) => this.#inheritance.end(kept),
       follow: (old, target) => this.#follow(old, target),
       whenReady: (run) => {
         this.#waiting.add(run);
