@@ -213,18 +213,27 @@ it('cancels what was still being placed also in the page after the next, where t
   await expect.poll(live, { timeout: patienceMs }).toEqual([]);
 });
 
-it('hangs up what was answered to the page that is gone, long before the far side gives up waiting for its ACK', async () => {
-  await setUp({}, { callers: [{ number: person, name: 'Erika Sommer', kind: 'person', answerAfterMs: 1_500 }] });
-  const { call } = await phone.dial(person);
-  await phone.next('sip.ringing', call);
-  const dialogs = await phone.dialogs();
-  pbx.faults.set({ refuseSockets: true });
-  await phone.reload();
-  await expect.poll(() => live()[0]?.state, { timeout: patienceMs }).toBe('answered');
-  lineMayComeBack();
-  await start(dialogs);
-  await expect.poll(live, { timeout: 10_000 }).toEqual([]);
-});
+/** What a page knows that went before anything of its call came back. */
+const unheard = (kept: KeptDialog): KeptDialog => ({ ...kept, remoteTag: '', remoteTarget: '', routes: [] });
+
+it.each([
+  ['had heard it ring', (kept: KeptDialog) => kept],
+  ['had heard nothing of it', unheard],
+])(
+  'hangs up what was answered to the page that is gone, which %s, long before the far side gives up waiting for its ACK',
+  async (_, known) => {
+    await setUp({}, { callers: [{ number: person, name: 'Erika Sommer', kind: 'person', answerAfterMs: 1_500 }] });
+    const { call } = await phone.dial(person);
+    await phone.next('sip.ringing', call);
+    const dialogs = await phone.dialogs();
+    pbx.faults.set({ refuseSockets: true });
+    await phone.reload();
+    await expect.poll(() => live()[0]?.state, { timeout: patienceMs }).toBe('answered');
+    lineMayComeBack();
+    await start(dialogs.map(known));
+    await expect.poll(live, { timeout: 10_000 }).toEqual([]);
+  },
+);
 
 it('cancels a call that was hung up while the line was away as soon as it is back', async () => {
   await setUp();
