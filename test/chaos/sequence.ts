@@ -280,7 +280,8 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
     }
     for (const it of known) {
       const call = farCall(it);
-      if (call?.state === 'ended' && call.answeredAt !== undefined && !it.let && !call.transferred) {
+      // What was answered unheard is hung up (docs/adr/0016): nobody talked.
+      if (call?.state === 'ended' && call.answeredAt !== undefined && !it.let && !it.unheard && !call.transferred) {
         throw new Broken(`the call with ${it.far.number} was lost (${call.words})`);
       }
       if (call?.state === 'ended' && call.answeredAt === undefined && !it.let && !it.shaken) {
