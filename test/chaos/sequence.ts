@@ -221,7 +221,7 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
     if (page) pageWent = true;
     for (const it of known.filter((one) => !isUp(one))) {
       it.shaken = true;
-      it.unheard ||= it.direction === 'outbound';
+      it.unheard ||= name !== 'relay' && it.direction === 'outbound';
     }
     switch (name) {
       case 'reload':
@@ -278,6 +278,9 @@ export async function play(plan: Plan, stand: Stand, next: () => FarEnd): Promis
     } catch (error) {
       throw new Broken(error instanceof Error ? error.message : String(error));
     }
+    // At rest in its one call the phone has heard the answer after all: from here on that call may not be lost.
+    const [only, other] = talking();
+    if (only !== undefined && other === undefined && sight.buttons.includes('Hang up')) only.unheard = false;
     for (const it of known) {
       const call = farCall(it);
       // What was answered unheard is hung up (docs/adr/0016): nobody talked.
