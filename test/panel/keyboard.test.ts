@@ -150,6 +150,22 @@ describe('the focus', () => {
     await panel.close();
   });
 
+  it('stays in the note when the call ends in the middle of a word, letter for letter', async () => {
+    const panel = await chromium.open();
+    const { page } = panel;
+    const call = await panel.talk();
+    await page.getByLabel('Note').focus();
+    await page.keyboard.type('He wants an ofer');
+    for (const key of ['ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+    await page.evaluate((id) => window.lab.sip.end(id as never), call);
+    await page.getByRole('button', { name: 'Save and finish' }).waitFor();
+    await page.keyboard.type('f');
+    await page.keyboard.press('End');
+    await page.keyboard.type(' for 20');
+    expect(await page.getByLabel('Note').inputValue()).toBe('He wants an offer for 20');
+    await panel.close();
+  });
+
   it('stays in the CRM page around the panel through a whole call', async () => {
     const panel = await chromium.open();
     const { page } = panel;

