@@ -8,6 +8,7 @@ import { plainRtp, ScriptedPbx } from './scripted-pbx.ts';
 
 const ourTone = 440;
 const theirTone = 1700;
+const nextTone = 850;
 const credential = { username: '4102444800:1001', password: 'p', expiresAt: 4_102_444_800_000 };
 const sdpType = { name: 'Content-Type', value: 'application/sdp' };
 /** Keys in the description itself (RFC 4568). */
@@ -78,11 +79,15 @@ describe('an offer', () => {
     await phone.answer(signal.call);
     const { response, request } = await placed;
     await far.accept(response.body);
-    const again = await request('INVITE', await far.offer(['sound', 'video']));
+    await hears(theirTone);
+    // From another telephone, so that nothing of the first is taken for it.
+    const next = await BrowserFarEnd.open(browser, server.url, nextTone);
+    const again = await request('INVITE', await next.offer(['sound', 'video']));
     expect(again.status).toBe(200);
     expect(again.body).toMatch(/^m=video 0 /m);
-    await far.accept(again.body);
-    await hears(theirTone);
+    await next.accept(again.body);
+    await hears(nextTone);
+    await next.close();
   });
 });
 
