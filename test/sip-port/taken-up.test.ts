@@ -307,7 +307,8 @@ it('ends what the agent hung up before there was a line', async () => {
 });
 
 it('says so when the far side is gone', async () => {
-  await setUp({ way: 'resume' });
+  // Its goodbye goes to the connection that went with the page, and to no other.
+  await setUp({ way: 'resume' }, { behaveLike: 'asterisk' });
   const call = await connected(person);
   const dialogs = await phone.reload();
   pbx.hangUp(person);

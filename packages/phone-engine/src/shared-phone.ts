@@ -193,6 +193,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
   function yours(given: number, kept: string | null): void {
     if (given < epoch) return;
     const news = given > epoch;
+    const wasElsewhere = remote !== null;
     epoch = given;
     granted = true;
     remote = null;
@@ -202,6 +203,8 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
       inherited = kept;
       ownOrResign();
     } else if (news) postState();
+    // The device that had it may have told of its frames already, when nobody owned.
+    if (wasElsewhere && owned !== null) sayTo({ type: 'who' });
   }
 
   function ownedElsewhere(place: string, device: string, given: number): void {
@@ -261,7 +264,7 @@ export function joinSharedPhone(options: SharedPhoneOptions): SharedPhone {
         if (device === remote) answer(message.to, message.id, message.result);
         break;
       case 'who':
-        if (device === remote) sayLooks(false);
+        if (device === remote) sayLooks(ahead === null);
         break;
     }
   }

@@ -546,6 +546,30 @@ describe('“use the phone here”', () => {
     expect(owner.phone.inherited()).toContain('"home"');
   });
 
+  it('is followed where it was taken from, also when that had told of its frames before anybody owned', async () => {
+    const desk = device('desk');
+    const handedOver = () => new Promise<string>((resolve) => desk.clock.setTimeout(() => resolve('{}'), 200));
+    const owner = open(desk, { handedOver });
+    await pass();
+    await goOnline(owner);
+    const other = open(device('home'));
+    await pass();
+    const taken = other.phone.takeHere();
+    await pass();
+    // Told, and still writing down what it had.
+    expect(roles(owner, other)).toEqual(['mirror', 'mirror']);
+    const looks = leases.bodies.filter(({ from, body }) => from === 'desk' && body.includes('"looks"'));
+    expect(looks).toHaveLength(1);
+    await pass(200);
+    expect(await taken).toEqual({ ok: true });
+    await pass();
+    await goOnline(other);
+    other.sip().invite(ada);
+    await pass();
+    expect(owner.phone.state()).toEqual(other.phone.state());
+    expect(owner.phone.state().calls).toHaveLength(1);
+  });
+
   it('moves it to another frame of the same browser, also while the relay is away', async () => {
     const desk = device('desk');
     const [first, second, third] = [open(desk), open(desk), open(desk)];

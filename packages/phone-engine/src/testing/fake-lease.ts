@@ -14,6 +14,8 @@ interface Device {
   wish: { readonly take: boolean } | null;
   /** The epoch it was given last. */
   given: number | null;
+  /** Whose line it was told it is, last, and with which epoch: that is not said twice. */
+  told: string;
 }
 
 export class FakeLeases {
@@ -40,6 +42,7 @@ export class FakeLeases {
       reachable: true,
       wish: null,
       given: null,
+      told: '',
     };
     this.#devices.set(name, device);
     let mine: LineLeaseListener | null = null;
@@ -107,13 +110,13 @@ export class FakeLeases {
       return;
     }
     if (!take) {
+      device.told = '';
       this.#tellElsewhere(device);
       return;
     }
     this.#taker = device;
-    this.epoch += 1;
     if (!owner.reachable || owner.listener === null) this.#give(device);
-    else this.#later(() => owner.listener?.elsewhere(device.where, device.name, this.epoch));
+    else this.#later(() => this.#tell(owner, device, this.epoch + 1));
   }
 
   #give(device: Device): void {
@@ -124,6 +127,7 @@ export class FakeLeases {
     this.grants.push(device.name);
     const kept = changes ? this.kept : null;
     device.given = this.epoch;
+    device.told = '';
     device.listener?.yours(this.epoch, kept);
     for (const other of this.#devices.values()) if (other !== device && changes) this.#tellElsewhere(other);
   }
@@ -140,7 +144,14 @@ export class FakeLeases {
 
   #tellElsewhere(device: Device): void {
     const owner = this.owner === null ? undefined : this.#devices.get(this.owner);
-    if (owner !== undefined && device.reachable) device.listener?.elsewhere(owner.where, owner.name, this.epoch);
+    if (owner !== undefined && device.reachable) this.#tell(device, owner, this.epoch);
+  }
+
+  #tell(device: Device, owner: Device, epoch: number): void {
+    const told = `${epoch} ${owner.name}`;
+    if (device.told === told) return;
+    device.told = told;
+    device.listener?.elsewhere(owner.where, owner.name, epoch);
   }
 
   #later(run: () => void): void {
