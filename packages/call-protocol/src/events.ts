@@ -60,6 +60,8 @@ export const eventSchemas = {
     /** From when the call was seen alive last to when it was up again, ms. */
     afterMs: v.pipe(v.number(), v.minValue(0)),
   }),
+  /** Another device of the agent had the call. This one has it now and tells its end, also where it does not come up again. */
+  'call.taken-over': v.object({ direction: DirectionSchema, answered: v.boolean() }),
   /** One way of taking it up was tried: what is learned of this far side. */
   'call.recovery-tried': v.object({
     way: v.picklist(['resume', 'replaces']),

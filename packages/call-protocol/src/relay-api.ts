@@ -417,7 +417,7 @@ export const RelayMessageSchema = v.variant('type', [
     /** The event's number within its call. A reader that misses one before it asks `GET /v1/calls/<call id>/events?after=<number>`. */
     seq: v.optional(v.number()),
   }),
-  /** This device owns the line until it is told otherwise, or says nothing for `forMs`. `kept`: what the owner before left, when it was another device. */
+  /** This device owns the line until it is told otherwise, or says nothing for `forMs`. `kept`: what the owner before left; it says itself whether that was this device. */
   v.object({
     type: v.literal('line.yours'),
     epoch: v.number(),

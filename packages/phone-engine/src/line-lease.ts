@@ -5,7 +5,7 @@
 
 /** What is heard of the line. `epoch` grows with every grant, whoever it goes to. */
 export interface LineLeaseListener {
-  /** This device owns the line. `kept`: what the owner before left, when that was another device. Said again after each renewal. */
+  /** This device owns the line. `kept`: what the owner before left. Said again after each renewal. */
   yours(epoch: number, kept: string | null): void;
   /** Another device owns it. `where`: for a person, such as "Chrome on Windows". */
   elsewhere(where: string, device: string, epoch: number): void;

@@ -74,6 +74,8 @@ interface StoredEvent {
 interface Numbered {
   readonly n: number;
   readonly at: number;
+  /** Its beginning was told, here or by another device. Absent in what an earlier version wrote: it was. */
+  readonly began?: boolean;
 }
 
 const numbersKeptMs = 14 * 24 * 3_600_000;
@@ -176,10 +178,13 @@ async function openStoredJournal(options: JournalOptions): Promise<Journal> {
       ]);
       const n = (known?.n ?? 0) + 1;
       id = `${call}:${n}`;
-      // One that has numbers and is not open has ended, or began on another device, which told of it.
-      if (again && (before === undefined ? known : before.answered || event.name === 'call.started'))
+      const starts = event.name === 'call.started';
+      // A call is dialled, or taken up from another device, before it begins here: numbers alone say nothing of that.
+      const began = known !== undefined && known.began !== false;
+      if (again && (starts ? began : before === undefined || before.answered))
         return toEnvelope(event, id, options.source);
-      numbers.put({ n, at: options.now() } satisfies Numbered, call);
+      const begins = starts || event.name === 'call.taken-over';
+      numbers.put({ n, at: options.now(), began: began || begins } satisfies Numbered, call);
       const after = followCall(before, event, options.now());
       if (after === undefined) open.delete(call);
       else open.put(after, call);
@@ -284,6 +289,8 @@ async function forgetOldNumbers(db: IDBDatabase, before: number): Promise<void> 
 function followCall(call: OpenCall | undefined, event: PhoneEvent, now: number): OpenCall | undefined {
   if (event.name === 'call.started' && event.call !== undefined)
     return { id: event.call, direction: event.data.direction, answered: false, seenAt: now };
+  if (event.name === 'call.taken-over' && event.call !== undefined)
+    return { id: event.call, ...event.data, seenAt: now };
   if (event.name === 'call.ended' || call === undefined) return undefined;
   return { ...call, answered: call.answered || event.name === 'call.answered', seenAt: now };
 }

@@ -3,8 +3,8 @@
  * calls, dialogs and signs of life, here sealed and at the relay. Owns the order: nothing is kept before the rest of the owner before is taken up,
  * and each call has one end. Must never hold a dialog longer than keeping it, nor tell one to anybody else.
  */
-import type { CallId, PhoneEvent } from '@patchcord/call-protocol';
-import type { ClockPort, HandedOver, KeptDialog, OwnedPhone, SharedPhone } from '@patchcord/phone-engine';
+import type { CallId, DeviceId, PhoneEvent } from '@patchcord/call-protocol';
+import type { CallState, ClockPort, HandedOver, KeptDialog, OwnedPhone, SharedPhone } from '@patchcord/phone-engine';
 import type { Journal } from './journal.ts';
 import { type Kept, type KeptCall, mostKeptText, readKept, textOfKept } from './kept-calls.ts';
 import { endLeftCalls } from './left-calls.ts';
@@ -32,6 +32,7 @@ export interface Keeping {
 }
 
 export interface KeepingOptions {
+  readonly device: DeviceId;
   readonly phone: Pick<SharedPhone, 'owned' | 'where' | 'inherited' | 'keep'>;
   readonly journal: Journal;
   readonly clock: ClockPort;
@@ -64,14 +65,15 @@ export function createKeeping(options: KeepingOptions): Keeping {
   let toldAt = 0;
 
   async function takeUp(owned: OwnedPhone): Promise<void> {
-    // Another device that had the phone meanwhile knows more than this one.
     const handed = phone.inherited();
-    const kept = handed === null ? await sealed.read() : readKept(handed, clock.now());
+    const own = await sealed.read();
+    const theirs = handed === null ? own : readKept(handed, clock.now());
+    const kept = isOurs(theirs, own) ? own : theirs;
     if (phone.owned() !== owned || over) return;
     // The dialog of a call that is over is there to be ended.
     const done = new Set(kept.calls.flatMap(({ call }) => (call.phase === 'ended' ? [call.id] : [])));
     const resumable = new Set(kept.dialogs.flatMap(({ call }) => (done.has(call) ? [] : [call])));
-    wentAt = kept.leaves && handed === null ? kept.at : null;
+    wentAt = kept.leaves && kept === own ? kept.at : null;
     dialogs = kept.dialogs;
     stopDialogs = owned.onDialogs((next) => {
       dialogs = next;
@@ -80,19 +82,32 @@ export function createKeeping(options: KeepingOptions): Keeping {
     calls = [];
     taken = true;
     options.takeOver(kept.calls, resumable);
-    // What is kept of a call is on disk sooner than what was told of it. What another device had, that one told.
-    if (handed === null)
-      for (const { call } of kept.calls) {
-        const { id, direction, farSide, startedAt, answeredAt } = call;
-        void journal.append({ name: 'call.started', at: startedAt, call: id, data: { direction, farSide } }, true);
-        if (answeredAt !== null)
-          void journal.append({ name: 'call.answered', at: answeredAt, call: id, data: {} }, true);
-      }
+    for (const { call } of kept.calls) tellBeginning(call, kept !== own);
     // Its own end is told by the phone; whatever else the journal has open ended with its page.
     const ending = endLeftCalls(journal, () => clock.now(), kept.calls);
     takeUpNow(owned, kept);
     options.keep();
     void ending.then(options.ended);
+  }
+
+  /**
+   * Another device that had the phone meanwhile knows more than this one; unless a page of this one took it up since, and went before it could say so. What
+   * it said itself is here as well, and newer.
+   */
+  function isOurs(theirs: Kept, own: Kept): boolean {
+    const isThere = own.calls.length > 0 || own.dialogs.length > 0;
+    return theirs.by === options.device || (isThere && own.at >= theirs.at);
+  }
+
+  /** What is kept of a call is on disk sooner than what was told of it. Of one that another device had, that one told; its end is ours to tell. */
+  function tellBeginning({ id, direction, farSide, startedAt, answeredAt, phase }: CallState, handed: boolean): void {
+    if (handed) {
+      const data = { direction, answered: answeredAt !== null };
+      if (phase !== 'ended') void journal.append({ name: 'call.taken-over', at: clock.now(), call: id, data });
+      return;
+    }
+    void journal.append({ name: 'call.started', at: startedAt, call: id, data: { direction, farSide } }, true);
+    if (answeredAt !== null) void journal.append({ name: 'call.answered', at: answeredAt, call: id, data: {} }, true);
   }
 
   function takeUpNow(owned: OwnedPhone, kept: Kept): void {
@@ -116,7 +131,7 @@ export function createKeeping(options: KeepingOptions): Keeping {
   }
 
   function textForRelay(): string | null {
-    const text = textOfKept({ calls, dialogs }, clock.now(), mostKeptText);
+    const text = textOfKept({ by: options.device, calls, dialogs }, clock.now(), mostKeptText);
     return text.length <= mostKeptText ? text : null;
   }
 

@@ -24,11 +24,13 @@ export interface Kept {
   readonly at: number;
   /** That was the moment at which its page went. */
   readonly leaves: boolean;
+  /** The device that wrote it; null: an earlier version did, which did not say. */
+  readonly by: string | null;
   readonly calls: readonly KeptCall[];
   readonly dialogs: readonly KeptDialog[];
 }
 
-export const nothingKept: Kept = { at: 0, leaves: false, calls: [], dialogs: [] };
+export const nothingKept: Kept = { at: 0, leaves: false, by: null, calls: [], dialogs: [] };
 
 /** A wrap-up nobody came back to for this long is not opened again, ms: its log is written without it. */
 export const keptMs = 3_600_000;
@@ -45,14 +47,14 @@ export const mostKeptText = 48_000;
 
 /** As text. `most`: names that were found and not chosen are left out where it would be longer; they are looked for again. */
 export function textOfKept(
-  { calls, dialogs }: Pick<Kept, 'calls' | 'dialogs'>,
+  { by, calls, dialogs }: Pick<Kept, 'calls' | 'dialogs'> & Partial<Pick<Kept, 'by'>>,
   at = 0,
   most = Number.POSITIVE_INFINITY,
 ): string {
-  const text = JSON.stringify({ at, calls: calls.map(reduced), dialogs });
+  const text = JSON.stringify({ at, by, calls: calls.map(reduced), dialogs });
   if (text.length <= most) return text;
   const bare = calls.map((kept) => ({ ...kept, call: { ...kept.call, matches: [] } }));
-  return JSON.stringify({ at, calls: bare.map(reduced), dialogs });
+  return JSON.stringify({ at, by, calls: bare.map(reduced), dialogs });
 }
 
 /**
@@ -65,13 +67,14 @@ export function readKept(
   seen?: { readonly at: number; readonly leaves?: boolean },
 ): Kept {
   try {
-    const { at: said, calls, dialogs } = JSON.parse(text ?? '{}') as Partial<Record<keyof Kept, unknown>>;
+    const { at: said, by, calls, dialogs } = JSON.parse(text ?? '{}') as Partial<Record<keyof Kept, unknown>>;
     const at = seen?.at ?? said;
     if (!isYoung(at, now) || !Array.isArray(calls)) return nothingKept;
     const young = Math.abs(now - at) < takeUpMs;
     return {
       at,
       leaves: seen?.leaves === true,
+      by: typeof by === 'string' ? by : null,
       calls: calls.flatMap(readKeptCall),
       dialogs: young ? readDialogs(dialogs) : [],
     };

@@ -346,6 +346,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
         });
 
   const keeping = createKeeping({
+    device: options.device,
     phone,
     journal,
     clock,

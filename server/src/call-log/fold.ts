@@ -7,8 +7,8 @@
  * agent's own last choice wins over what the panel chose for them, and that over what the relay found. Of notes and dispositions the last one given counts, each for itself,
  * as of what the call was about; that it was about nothing after all counts too.
  *
- * A call that one device took up from another (`call.recovered`) is that device's from then on: only its word counts for the end. Whoever was left behind
- * may still say that the call ended for it.
+ * A call that one device took up from another (`call.taken-over`, `call.recovered`) is that device's from then on: only its word counts for the end. Whoever
+ * was left behind may still say that the call ended for it.
  *
  * What a phone system reported of the call fills what no phone said. The phone's own word and clock win: a report is told in spans from the
  * start, put onto the phone's clock by whatever moment both know. Its end counts where no phone sent one, and over an end by rule.
@@ -46,7 +46,7 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
 
   const byRule = relaySource(owner.tenant);
   const ends = ordered.filter((event): event is Named<'call.ended'> => event.name === 'call.ended');
-  const keeper = ordered.findLast(({ name }) => name === 'call.recovered')?.source;
+  const keeper = ordered.findLast(({ name }) => name === 'call.taken-over' || name === 'call.recovered')?.source;
   const ownEnd = ends.find(({ source }) => source !== byRule && (keeper === undefined || source === keeper));
   const ruleEnd = ends.find(({ source }) => source === byRule);
   const answered = first(ordered, 'call.answered');

@@ -224,11 +224,7 @@ export class LineLeases {
   async #grant(
     table: Table,
     seat: Seat,
-    {
-      fromVersion,
-      epoch,
-      withKept,
-    }: { readonly fromVersion: number; readonly epoch: number; readonly withKept: boolean },
+    { fromVersion, epoch }: { readonly fromVersion: number; readonly epoch: number },
     lease: LineLease | null,
   ): Promise<boolean> {
     const { tenant, agent, device, place } = seat.frame;
@@ -240,7 +236,7 @@ export class LineLeases {
     if (!(await this.#asking(() => this.#parts.store.grant(grant, fromVersion, now)))) return false;
     const others = lease !== null && lease.device !== device;
     this.#parts.metrics.lines.inc({ result: others && isHeld(lease, this.time()) ? 'overtaken' : 'granted' });
-    this.#tellYours(seat, epoch, withKept && lease?.kept != null ? this.#open(table.line, lease.kept) : null);
+    this.#tellYours(seat, epoch, lease?.kept == null ? null : this.#open(table.line, lease.kept));
     // What went away while it was asking does not wait for its time to be over.
     if (!table.seats.has(seat)) this.#gone(table, seat);
     this.#changed(table.line);
@@ -252,10 +248,8 @@ export class LineLeases {
     for (let attempt = 1; attempt <= tries; attempt += 1) {
       const lease = await this.#asking(() => this.#parts.store.find(table.line));
       if (lease === null || lease.wish?.via !== seat.via || !table.seats.has(seat)) return;
-      const { version: fromVersion, kept, device } = lease;
-      const withKept = kept !== null && device !== seat.frame.device;
       const epoch = nextEpoch(lease, this.#parts.now());
-      if (await this.#grant(table, seat, { fromVersion, epoch, withKept }, lease)) return;
+      if (await this.#grant(table, seat, { fromVersion: lease.version, epoch }, lease)) return;
     }
   }
 

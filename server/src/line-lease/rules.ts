@@ -40,7 +40,7 @@ export interface LineQuestion {
 }
 
 export type LineAnswer =
-  | { readonly kind: 'grant'; readonly fromVersion: number; readonly epoch: number; readonly withKept: boolean }
+  | { readonly kind: 'grant'; readonly fromVersion: number; readonly epoch: number }
   | { readonly kind: 'renew'; readonly epoch: number }
   /** The holder is told; the line is the asker's once it has left, or after `handOverMs`. */
   | { readonly kind: 'wait'; readonly fromVersion: number }
@@ -64,7 +64,7 @@ export interface LineTime {
 /** What is to become of a question. */
 export function answerTo(lease: LineLease | null, question: LineQuestion, time: LineTime): LineAnswer {
   const { device, epoch, take } = question;
-  if (lease === null) return { kind: 'grant', fromVersion: 0, epoch: nextEpoch(null, time.now), withKept: false };
+  if (lease === null) return { kind: 'grant', fromVersion: 0, epoch: nextEpoch(null, time.now) };
   const wish = wishOf(lease, time.now);
   const promised = wish !== null && wish.device !== device ? wish : null;
   const isOwn = lease.device === device;
@@ -76,13 +76,7 @@ export function answerTo(lease: LineLease | null, question: LineQuestion, time: 
   if (epoch !== null && epoch <= lease.epoch) return { kind: 'elsewhere', ...(other ?? holderIn(lease)) };
   if (other !== null) return { kind: 'elsewhere', ...other };
   if (isOwn || !isHeld(lease, time)) {
-    const { version: fromVersion, kept } = lease;
-    return {
-      kind: 'grant',
-      fromVersion,
-      epoch: nextEpoch(lease, time.now),
-      withKept: kept !== null && !isOwn,
-    };
+    return { kind: 'grant', fromVersion: lease.version, epoch: nextEpoch(lease, time.now) };
   }
   return take ? { kind: 'wait', fromVersion: lease.version } : { kind: 'elsewhere', ...holderIn(lease) };
 }

@@ -117,6 +117,18 @@ describe('a call that goes from one device to another', () => {
     });
   });
 
+  it('is over when the device that took it over says so, also where it never came up there', () => {
+    const words = [
+      event({ by: 'a', n: 1, at: 1_000, name: 'call.started', data: inbound }),
+      event({ by: 'a', n: 2, at: 1_500, name: 'call.recovered', data: { ...recovered, way: 'rung-again' } }),
+      event({ by: 'a', n: 3, at: 2_000, name: 'call.answered' }),
+      event({ by: 'b', n: 1, at: 3_000, name: 'call.taken-over', data: { direction: 'inbound', answered: true } }),
+    ];
+    expect(foldCall(owner, words)).toMatchObject({ stage: 'live' });
+    const over = event({ by: 'b', n: 2, at: 4_000, name: 'call.ended', data: hungUp });
+    expect(foldCall(owner, [...words, over])).toMatchObject({ endedAt: 4_000, stage: 'ended' });
+  });
+
   it('is the first one’s again when that takes it back', () => {
     const words = [
       event({ by: 'a', n: 1, at: 1_000, name: 'call.started', data: inbound }),

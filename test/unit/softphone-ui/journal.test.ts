@@ -83,22 +83,28 @@ describe('the journal', () => {
   it('is told again how a call that goes on began, where an earlier page went before that was on disk', async () => {
     const name = freshName();
     const [lost, half, whole, elsewhere, over] = [newCallId(), newCallId(), newCallId(), newCallId(), newCallId()];
+    const dialled = newCallId();
     const crashed = await open(name);
+    await crashed.append({ name: 'dial.requested', at: 1, call: dialled, data: { number: '+14155550101' } });
     for (const call of [half, whole, over]) await crashed.append(started(call, 'inbound'));
     await crashed.append(answered(whole));
     await crashed.append(ended(over));
-    // Of a call that came from another device only what happened here is known.
-    await crashed.append(answered(elsewhere));
+    const had = { direction: 'inbound', answered: true } as const;
+    await crashed.append({ name: 'call.taken-over', at: 1, call: elsewhere, data: had });
     const before = (await crashed.waiting(20)).length;
     const next = await open(name);
-    for (const call of [lost, half, whole, elsewhere, over])
+    for (const call of [lost, dialled, half, whole, elsewhere, over])
       for (const event of [started(call, 'inbound'), answered(call)]) await next.append(event, true);
-    expect((await next.waiting(20)).slice(before).map(({ id }) => id)).toEqual([`${lost}:1`, `${lost}:2`, `${half}:2`]);
+    expect((await next.waiting(20)).slice(before).map(({ id }) => id)).toEqual([
+      ...[`${lost}:1`, `${lost}:2`],
+      ...[`${dialled}:2`, `${dialled}:3`],
+      `${half}:2`,
+    ]);
     const known = await next.openCalls();
     expect(known.map(({ id, answered }) => [id, answered])).toEqual(
-      expect.arrayContaining([lost, half, whole].map((id) => [id, true])),
+      expect.arrayContaining([lost, dialled, half, whole, elsewhere].map((id) => [id, true])),
     );
-    expect(known).toHaveLength(3);
+    expect(known).toHaveLength(5);
   });
 
   it('has an event on disk before append resolves: a page that crashes right after loses nothing', async () => {
