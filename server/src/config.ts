@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { PatchcordError } from '@patchcord/call-protocol';
 import * as v from 'valibot';
+import { afterCallProblems } from './config/after-call.ts';
 import { isConnectedByPage } from './config/crm.ts';
 import { VoicemailsSchema } from './config/features.ts';
 import {
@@ -116,7 +117,7 @@ const SettingsSchema = v.strictObject({
     unique((tenant) => tenant.id, 'id'),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
-      for (const { path, message } of sharingProblems(dataset.value))
+      for (const { path, message } of [...sharingProblems(dataset.value), ...afterCallProblems(dataset.value)])
         addIssue({ message, path: pathInto(dataset.value, path) });
     }),
   ),

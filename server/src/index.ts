@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AgentId, type AgentRole, PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import { type CrmRelay, toE164 } from '@patchcord/crm-adapters/relay';
+import { Phrases } from './after-call/phrases.ts';
 import { Alerts } from './alerts.ts';
 import { createApp } from './app.ts';
 import { Audit } from './audit.ts';
@@ -39,7 +40,8 @@ import { LeftCalls } from './line-lease/left-calls.ts';
 import { LineLeases } from './line-lease/line-leases.ts';
 import { startLive } from './live/live.ts';
 import { OpenPhones } from './live/open-phones.ts';
-import { attachLiveSocket, type LiveSocketParts } from './live/socket.ts';
+import { createLiveDoor, type LiveSocketParts } from './live/socket.ts';
+import { openSocketDoors } from './live/socket-doors.ts';
 import { createTranscripts, type TranscriptDoor } from './live/transcripts.ts';
 import { createLog, type Log } from './logging.ts';
 import { createMetrics } from './metrics.ts';
@@ -48,6 +50,12 @@ import { loadPanel, type PanelSource } from './panel-assets.ts';
 import { recordingFolder, voicemailFolder } from './recordings/files.ts';
 import { Recordings } from './recordings/recordings.ts';
 import { Recoveries } from './recoveries.ts';
+import { CallSounds } from './sound/call-sounds.ts';
+import { createSoundDoor } from './sound/socket.ts';
+import { createSoundMetrics } from './sound/sound-metrics.ts';
+import { createChannel } from './speech/channel.ts';
+import { openSpeechService } from './speech/services.ts';
+import type { SpeechToText } from './speech/speech-to-text.ts';
 import { Started } from './started.ts';
 import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
@@ -72,6 +80,8 @@ export interface RelayDependencies {
   readonly connectCrm?: (tenant: TenantConfig) => CrmRelay;
   /** The company directory of a tenant; null: it has none. */
   readonly openDirectory?: (tenant: TenantConfig) => CallerDirectory | null;
+  /** The speech service of a tenant that has its calls transcribed. */
+  readonly openSpeech?: (tenant: TenantConfig) => SpeechToText;
   readonly log?: Log;
   /** Epoch ms. */
   readonly now?: () => number;
@@ -99,6 +109,12 @@ export interface Relay {
   remindEdges(): Promise<number>;
   /** Stops taking work, finishes what is under way (at most 10 s), closes sockets and store. */
   close(): Promise<void>;
+}
+
+/** @throws Error for a tenant that has none; nobody asks for it */
+function speechServiceOf({ transcription }: TenantConfig): SpeechToText {
+  if (transcription === undefined) throw new Error('This tenant names no speech service.');
+  return openSpeechService(transcription.service);
 }
 
 const housekeepingMs = 60_000;
@@ -315,21 +331,42 @@ async function assemble(
     now,
   });
   hub.onEnded((tenant, agent, device, at) => void lines.end(tenant, agent, device, at));
-  const live = attachLiveSocket(server, {
+  const phrases = new Phrases({ tenants, hub, recorder, log, now });
+  const transcript = createTranscripts({
     tenants,
-    openPhones,
-    lines,
-    sessions,
-    recorder,
     hub,
-    limits,
-    metrics,
+    heard: (...line) => phrases.hear(...line),
+    outbox: store.outbox,
+    kept: store.transcripts,
+    effectsWait: () => delivery.wake(),
     log,
     now,
-    origins,
-    addressOf: (request) => clientAddress(request, trusts),
-    ...(dependencies.liveTiming === undefined ? {} : { timing: dependencies.liveTiming }),
   });
+  const sounds = new CallSounds({
+    tenants,
+    store,
+    transcripts: transcript,
+    openService: dependencies.openSpeech ?? speechServiceOf,
+    createChannel,
+    metrics: createSoundMetrics(metrics.registry),
+    log,
+    now,
+    random: dependencies.random ?? Math.random,
+  });
+  const signed = {
+    tenants,
+    sessions,
+    metrics,
+    hub,
+    log,
+    now,
+    ...(dependencies.liveTiming === undefined ? {} : { timing: dependencies.liveTiming }),
+  };
+  const sockets = openSocketDoors(
+    server,
+    { limits, metrics, log, origins, addressOf: (request) => clientAddress(request, trusts) },
+    [createLiveDoor({ ...signed, openPhones, lines, recorder, limits }), createSoundDoor({ ...signed, sounds })],
+  );
 
   try {
     await new Promise<void>((resolve, reject) => {
@@ -347,12 +384,14 @@ async function assemble(
     );
   }
   started.with('server', () => {
-    live.terminate();
+    sockets.terminate();
     server.close();
     server.closeAllConnections();
   });
   started.with('delivery', () => delivery.stop(1_000));
   delivery.start();
+  started.with('sound', () => sounds.stop(1_000));
+  sounds.start();
   started.with('open phones', () => openPhones.stop());
   openPhones.start();
   started.with('lines', () => lines.stop());
@@ -436,15 +475,6 @@ async function assemble(
   }, dependencies.housekeepingMs ?? housekeepingMs);
   housekeeping.unref();
 
-  const transcript = createTranscripts({
-    tenants,
-    hub,
-    outbox: store.outbox,
-    kept: store.transcripts,
-    effectsWait: () => delivery.wake(),
-    log,
-    now,
-  });
   const url = publicUrl();
   const { port } = server.address() as AddressInfo;
   log.info(
@@ -471,11 +501,13 @@ async function assemble(
     const deadline = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref());
     // A PBX that does not answer, or a long cleaning, is not waited for beyond that: both begin again where they were.
     await Promise.all([
-      live.close(drainMs),
+      sockets.close(drainMs),
       delivery.stop(drainMs),
       Promise.race([Promise.all([brakes.stop(), keepingHouse]), deadline]),
     ]);
-    live.terminate();
+    sockets.terminate();
+    await transcript.close();
+    await phrases.stop();
     await Promise.race([closed, deadline]);
     clearInterval(closeIdle);
     server.closeAllConnections();

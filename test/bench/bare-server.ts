@@ -14,7 +14,8 @@ import { toEnvelope } from '@patchcord/call-protocol';
 import { WebSocketServer } from 'ws';
 import { textFrame } from '../../server/src/live/frame.ts';
 import { LiveHub } from '../../server/src/live/hub.ts';
-import { attachLiveSocket, type LiveSocketParts } from '../../server/src/live/socket.ts';
+import { createLiveDoor, type LiveSocketParts } from '../../server/src/live/socket.ts';
+import { openSocketDoors, type SocketDoorsParts } from '../../server/src/live/socket-doors.ts';
 import { createLog } from '../../server/src/logging.ts';
 import { createMetrics } from '../../server/src/metrics.ts';
 
@@ -158,7 +159,9 @@ function fanout(kind: string): void {
       origins: () => ['http://bench'],
       addressOf: () => '',
     };
-    attachLiveSocket(server, parts as unknown as LiveSocketParts);
+    openSocketDoors(server, parts as unknown as SocketDoorsParts, [
+      createLiveDoor(parts as unknown as LiveSocketParts),
+    ]);
     server.on('upgrade', (_request, stream: Duplex) => streams.add(stream));
   } else {
     server.on('upgrade', (request, stream: Duplex, head) => {

@@ -68,6 +68,15 @@ const benches: Record<
     about: 'fifty tabs of one agent: memory, processor time and messages of the mirrors, against one frame alone',
     load: () => import('./mirrors.ts'),
   },
+  tap: {
+    about: 'processor time of a call whose sound is listened to, against the call alone',
+    load: () => import('./tap.ts'),
+  },
+  streams: {
+    about: 'calls whose sound goes through one relay: how many, and how late words come, against a bare ws echo',
+    rounds: 7,
+    load: () => import('./streams.ts'),
+  },
   'idle-memory': { about: 'memory of a relay per panel that only listens', load: () => import('./idle-memory.ts') },
 };
 const list = Object.entries(benches)

@@ -24,6 +24,7 @@ import { mintingContract } from './contract-minting.ts';
 import { openPhoneContract } from './contract-open-phones.ts';
 import { outboxOrderContract } from './contract-outbox.ts';
 import { recordingContract } from './contract-recordings.ts';
+import { soundContract } from './contract-sound.ts';
 import { toCallContract } from './contract-to-call.ts';
 import { voicemailContract } from './contract-voicemails.ts';
 
@@ -451,6 +452,7 @@ export function storeContract(open: () => Promise<Store>): void {
   brakesContract(() => store);
   callLegContract(() => store);
   openPhoneContract(() => store);
+  soundContract(() => store);
   lineLeaseContract(() => store.lineLeases);
   recoveryContract(() => store);
   outboxOrderContract(() => store);

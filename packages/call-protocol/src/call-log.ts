@@ -1,4 +1,5 @@
 /** The call as the CRM will hold it: the result of folding one call's events. Owns the shape; the fold lives in the relay. */
+import type { LoggedPhrase, MachineSummary } from './after-call.ts';
 import type { CallOutcome, Direction, Party } from './call.ts';
 import type { AgentId, CallId, TenantId } from './ids.ts';
 import type { RecordRef } from './records.ts';
@@ -33,6 +34,10 @@ export interface CallLog {
   readonly conversation?: string;
   /** Nobody said how the call ended: the relay closed it by rule, and its times end with the last report. */
   readonly endedByRule?: true;
+  /** What the customer's rules heard, and what they missed; absent: nothing. */
+  readonly phrases?: readonly LoggedPhrase[];
+  /** By a machine. */
+  readonly summary?: MachineSummary;
   /** `live` until it ended; `ended` until the agent submits wrap-up; `final` after. The CRM is written from `ended` on. */
   readonly stage: 'live' | 'ended' | 'final';
 }

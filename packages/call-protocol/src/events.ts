@@ -3,6 +3,13 @@
  * Owns the vocabulary; the wire form is `envelope.ts`. `docs/events.md` is generated from this file.
  */
 import * as v from 'valibot';
+import {
+  MachineSummarySchema,
+  PhraseMissedSchema,
+  PhraseSpottedSchema,
+  TranscriptInterruptedSchema,
+  TranscriptStartedSchema,
+} from './after-call.ts';
 import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
 import { TranscriptLineSchema } from './page-channel.ts';
 import { MatchSchema, RecordRefSchema } from './records.ts';
@@ -112,6 +119,16 @@ export const eventSchemas = {
   /** Words of a call as they are heard; told live. As events they are never stored: a customer's relay may keep the final ones beside the call. */
   'transcript.partial': TranscriptLineSchema,
   'transcript.final': TranscriptLineSchema,
+  /** Words of this side are being heard; kept where rules ask for what was not said. */
+  'transcript.started': TranscriptStartedSchema,
+  /** Nothing was heard for a while; kept for the same reason. */
+  'transcript.interrupted': TranscriptInterruptedSchema,
+  /** A phrase that a rule of the customer's looks for was heard. */
+  'phrase.spotted': PhraseSpottedSchema,
+  /** A phrase that had to be said was not heard; told when the call is over. */
+  'phrase.missed': PhraseMissedSchema,
+  /** A machine summed the call up. */
+  'call.summarised': MachineSummarySchema,
   'wrap-up.saved': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
   'wrap-up.submitted': v.object({ note: v.optional(note), disposition: v.optional(v.string()) }),
   /** The CRM's own page made the log of this call. Told by the phone, believed by the relay only after it looked. */

@@ -1,4 +1,5 @@
 /** The shared language of panel, engine, adapters and relay. Imports nothing but valibot, does nothing. */
+export * from './after-call.ts';
 export * from './call.ts';
 export * from './call-log.ts';
 export * from './envelope.ts';
@@ -10,3 +11,4 @@ export * from './records.ts';
 export * from './relay-api.ts';
 export * from './reports.ts';
 export * from './screen-pop.ts';
+export * from './sound-wire.ts';

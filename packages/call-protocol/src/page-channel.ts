@@ -50,6 +50,7 @@ export const TranscriptLineSchema = v.object({
   /** Counts within the call and speaker; a later line with the same number replaces the earlier one. */
   line: v.pipe(v.number(), v.integer(), v.minValue(0)),
   speaker: v.picklist(['agent', 'far-side']),
+  /** Empty: nothing was said, or what was is taken back. */
   text: v.pipe(v.string(), v.maxLength(4_000)),
   /** From the answer, ms. */
   startMs: v.pipe(v.number(), v.minValue(0)),
@@ -58,6 +59,11 @@ export const TranscriptLineSchema = v.object({
   confidence: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   /** False: the words may still change. */
   final: v.boolean(),
+  /**
+   * Not words but their absence, of both speakers, from `startMs` to `endMs`; `text` is empty. `lost`: sound did not arrive. `paused`: nobody was to hear
+   * it.
+   */
+  gap: v.optional(v.picklist(['lost', 'paused'])),
 });
 /** One line of a live transcript. */
 export type TranscriptLine = v.InferOutput<typeof TranscriptLineSchema>;

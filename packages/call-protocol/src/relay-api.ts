@@ -206,6 +206,8 @@ export const ProfileSchema = v.object({
   wrapUpSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600)),
   screenPop: ScreenPopSchema,
   pageCommands: PageCommandsSchema,
+  /** The sound of calls goes to the relay, which has it transcribed: `WS /v1/sound`. */
+  transcription: v.optional(v.picklist(['off', 'on']), 'off'),
 });
 export type Profile = v.InferOutput<typeof ProfileSchema>;
 

@@ -72,6 +72,30 @@ function redactRun(run: string): string {
   return redacted + (kept === 0 ? rest : rest.replace(/(?<=^|\P{Nd})\p{Nd}{3,4}$/u, '[removed]'));
 }
 
+/**
+ * Cards among digits that follow each other, whatever stood between them: where each begins and how long it is.
+ * @param begins Whether a card may begin at this digit, or end before it
+ */
+export function cardsAmong(
+  digits: readonly number[],
+  begins: (index: number) => boolean,
+): readonly { readonly start: number; readonly length: number }[] {
+  const values = digits.map((value) => ({ value }));
+  const found: { start: number; length: number }[] = [];
+  for (let start = 0; start + shortest <= digits.length; ) {
+    const length = begins(start) ? cardAt(values, start, begins) : 0;
+    if (length > 0) found.push({ start, length });
+    start += Math.max(1, length);
+  }
+  return found;
+}
+
+/** Whether digits begin as a card's do, long enough to tell it from other numbers. */
+export function beginsAsCard(digits: readonly number[]): boolean {
+  const text = digits.join('');
+  return schemes.some(({ first }) => first.test(text));
+}
+
 /** How many digits the card has that begins here; 0 for none. The longest is taken: rather a date too much than a digit too little. */
 function cardAt(
   digits: readonly { readonly value: number }[],

@@ -11,6 +11,7 @@ import {
   toEnvelope,
   type WireEvent,
 } from '@patchcord/call-protocol';
+import { afterCallEffects } from '../after-call/effects.ts';
 import { hasPageLogs } from '../delivery/page-log.ts';
 import { toStoredEvent } from '../live/relay-event.ts';
 import type { CallWithEvents, Change, NewEffect, StoredEvent } from '../store/contract.ts';
@@ -87,6 +88,7 @@ export function changeOf(
           .filter(({ name }) => name === 'call.reported');
 
   const changedCalls: Change['calls'][number][] = [];
+  const over: CallId[] = [];
   const logs: NewEffect[] = [];
   const touched = new Set(own.flatMap(({ callId }) => (callId === null ? [] : [callId])));
   for (const callId of options.again ?? []) touched.add(callId);
@@ -125,6 +127,8 @@ export function changeOf(
     if (untouched && freshOf(callId).length === 0 && !(endsHere && besides.includes(callId))) continue;
     const saysOfLog = freshOf(callId).some(({ event: { name } }) => tellsOfLog.has(name));
     const moves = !untouched || saysOfLog;
+    const wasLive = (before?.call.log?.stage ?? 'live') === 'live';
+    if (log !== null && log.stage !== 'live' && wasLive && !isReportedCall(callId)) over.push(callId);
     const writes = (options.writesLog ?? true) && log !== null && belongsInCrm(log) && moves;
     // A page may have made a log for a call that gets none.
     if (pagesMakeLogs && log !== null && log.stage !== 'live' && !belongsInCrm(log) && moves)
@@ -162,6 +166,7 @@ export function changeOf(
           : [],
       ),
       ...mediaEffects(owner.tenant, fresh, parts, now),
+      ...(tenant === undefined ? [] : over.flatMap((callId) => afterCallEffects(tenant, callId, now))),
       ...(tenant === undefined ? [] : webhookEffects(tenant, fresh.map(stored), now)),
     ],
   };

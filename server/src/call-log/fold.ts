@@ -14,6 +14,7 @@
  * start, put onto the phone's clock by whatever moment both know. Its end counts where no phone sent one, and over an end by rule.
  */
 import type { AgentId, CallId, CallLog, TenantId, WireEvent } from '@patchcord/call-protocol';
+import { phrasesOf, summaryOf } from './heard-facts.ts';
 import { type ReportedFacts, reportedFacts } from './reported-facts.ts';
 
 /** Whose call it is: known from the session that published it, not from the events. */
@@ -102,6 +103,8 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     sipCallId: sipCallId(ordered) ?? reported?.sipCallId ?? null,
     ...(reported?.conversation == null ? {} : { conversation: reported.conversation }),
     ...(endedByRule ? { endedByRule } : {}),
+    ...phrasesOf(ordered),
+    ...summaryOf(ordered),
     stage: end === null ? 'live' : submitted ? 'final' : 'ended',
   };
 }

@@ -226,6 +226,27 @@ export class EventRecorder {
     });
   }
 
+  /**
+   * Keeps what the relay itself learned of a call: a phrase that was heard, a summary. `mark` names it within the call, so that a repeat is harmless.
+   * @returns `unknown` when the tenant has no such call (yet)
+   * @throws PatchcordError `store.unavailable`: it was not kept, say it again
+   */
+  async noteLearned(
+    tenant: TenantId,
+    callId: CallId,
+    mark: string,
+    event: PhoneEvent,
+  ): Promise<'kept' | 'known' | 'unknown'> {
+    const told = await this.#tellOfCall(callId, mark, ({ call }) => (call.tenant === tenant ? event : null));
+    if (told !== null) return 'kept';
+    const found = (await this.#store.readCalls([callId])).get(callId);
+    if (found === undefined || found.call.tenant !== tenant) return 'unknown';
+    if (found.events.some(({ id }) => id === `${callId}:${mark}`)) return 'known';
+    throw new PatchcordError('store.unavailable', 'The call is being written from elsewhere. Say it again.', {
+      retryable: true,
+    });
+  }
+
   /** Stores an event that the relay makes of a call; `make` is asked again when the call moved meanwhile. Null when nothing was stored. */
   async #tellOfCall(
     callId: CallId,

@@ -1,6 +1,7 @@
 /** One customer organisation: its CRM, its telephony, its agents, and the rules for them. */
 import { AgentIdSchema, AgentRoleSchema, TenantIdSchema } from '@patchcord/call-protocol';
 import * as v from 'valibot';
+import { SpottingSchema, SummarySchema } from './after-call.ts';
 import { AgentBrakesSchema, BrakesSchema } from './brakes.ts';
 import { CallRecordsSchema } from './call-records.ts';
 import { CallerSourcesSchema } from './caller-sources.ts';
@@ -11,6 +12,7 @@ import { TranscriptsSchema } from './recordings.ts';
 import { PageCommandsSetting, ScreenPopSetting } from './screen-pop.ts';
 import { SignInSchema } from './sign-in.ts';
 import { SipSchema, TurnSchema } from './sip.ts';
+import { AgentTranscriptionSchema, TranscriptionSchema } from './transcription.ts';
 
 const webhookSecret = v.pipe(
   givenSecret('the signing secret'),
@@ -41,6 +43,8 @@ const AgentSchema = v.strictObject({
   brakes: v.exactOptional(AgentBrakesSchema),
   /** What of an office phone is this agent's instead of the tenant's. */
   features: v.exactOptional(AgentFeaturesSetting),
+  /** What of live transcription is this agent's instead of the tenant's. */
+  transcription: v.exactOptional(AgentTranscriptionSchema),
 });
 
 export const TenantSchema = v.strictObject({
@@ -66,8 +70,14 @@ export const TenantSchema = v.strictObject({
   brakes: v.optional(BrakesSchema, {}),
   /** Phone systems that report calls, so that a call no browser saw is logged. */
   callRecords: v.optional(CallRecordsSchema),
+  /** Who transcribes calls while they last; absent: nobody, and no sound leaves a page. */
+  transcription: v.exactOptional(TranscriptionSchema),
   /** What becomes of the words of a call. */
   transcripts: v.optional(TranscriptsSchema, {}),
+  /** Phrases that are looked for in the words of a call. */
+  spotting: v.optional(SpottingSchema, {}),
+  /** Who sums a call up when it is over. */
+  summary: v.exactOptional(SummarySchema),
   dispositions: v.optional(
     v.array(v.strictObject({ value: text('what the CRM stores'), label: text('what the agent reads') })),
     [],

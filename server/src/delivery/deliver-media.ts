@@ -57,7 +57,7 @@ function later({ log, logState }: StoredCall, { createdAt }: LeasedEffect, now: 
 async function giveWords(tenant: Tenant, call: StoredCall, logId: string, parts: MediaParts): Promise<void> {
   const { transcripts } = parts.store;
   if ((await transcripts.writtenAs(call.callId)) !== null) return;
-  const lines = await transcripts.of(call.tenant, call.callId);
+  const lines = (await transcripts.of(call.tenant, call.callId)).filter(({ gap }) => gap === undefined);
   if (call.log === null || lines.length === 0 || tenant.crm.writeTranscript === undefined) return;
   const agent = parts.tenants.agent(call.tenant, call.agent)?.agent;
   const id = await tenant.crm.writeTranscript(logId, spokenLines(call.log, agent?.name ?? call.agent, lines));

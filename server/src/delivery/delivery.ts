@@ -6,6 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { errorCode, type PatchcordError, type TenantId } from '@patchcord/call-protocol';
 import type { LogWritten } from '@patchcord/crm-adapters/relay';
+import { deliverPhrases } from '../after-call/deliver-phrases.ts';
+import { deliverSummary } from '../after-call/deliver-summary.ts';
 import type { Alert } from '../alerts.ts';
 import { type WebhookPayload, webhookIdStart } from '../call-log/effects.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
@@ -38,7 +40,9 @@ const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: 
   [
     { kinds: ['crm.log', 'edge.revoke'], atOnce: 64, perTenant: 8 },
     { kinds: ['webhook'], atOnce: 64, perTenant: 16 },
-    { kinds: ['crm.recording', 'crm.transcript', 'crm.second-look'], atOnce: 16, perTenant: 4 },
+    { kinds: ['crm.recording', 'crm.transcript', 'crm.second-look', 'call.phrases'], atOnce: 16, perTenant: 4 },
+    // A model thinks for a minute, and one that is overrun for longer.
+    { kinds: ['call.summary'], atOnce: 16, perTenant: 2 },
   ];
 /** Effects taken from the store in one go. */
 const claimedAtOnce = 400;
@@ -465,6 +469,17 @@ export class Delivery {
       case 'crm.recording':
       case 'crm.transcript':
         return deliverMedia(effect, { store: this.#store, tenants: this.#tenants, now: this.#now });
+      case 'call.phrases':
+      case 'call.summary': {
+        const parts = {
+          store: this.#store,
+          tenants: this.#tenants,
+          recorder: this.#recorder,
+          hub: this.#hub,
+          now: this.#now,
+        };
+        return effect.kind === 'call.phrases' ? deliverPhrases(effect, parts) : deliverSummary(effect, parts);
+      }
       case 'crm.second-look':
         return lookAgain(effect, {
           calls: this.#store.calls,

@@ -2,6 +2,7 @@
 import type { Profile, TenantId } from '@patchcord/call-protocol';
 import { Router } from 'express';
 import { featuresOf } from '../agent-features.ts';
+import { transcriptionOf } from '../config/transcription.ts';
 import { numberMetadata } from '../number-metadata.ts';
 import { recoveryOf } from '../recoveries.ts';
 import { policiesOf } from '../tenant-policies.ts';
@@ -39,6 +40,7 @@ export function profileRoutes(parts: RelayParts): Router {
         wrapUpSeconds,
         screenPop,
         pageCommands: config.pageCommands,
+        transcription: transcriptionOf(config, agent) === null ? 'off' : 'on',
       };
       response.json(profile);
     }),

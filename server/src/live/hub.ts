@@ -54,8 +54,15 @@ export interface LiveHubOptions {
   readonly now: () => number;
 }
 
-/** @param at When it was taken away, epoch ms */
-type EndListener = (tenant: TenantId, agent: AgentId, device: DeviceId | null, at: number) => void;
+/** @param at When it was taken away, epoch ms @param code What their sockets are closed with */
+type EndListener = (
+  tenant: TenantId,
+  agent: AgentId,
+  device: DeviceId | null,
+  at: number,
+  code: number,
+  reason: string,
+) => void;
 
 /** Ended access is told again and again until it is written; sockets elsewhere are looked up in the store anyway, only later. */
 const againMs = 250;
@@ -143,7 +150,7 @@ export class LiveHub {
   endHere({ id, tenant, agent, device, code, reason, at }: StoredRevocation): void {
     if (this.#ended.has(id)) return;
     this.#ended.set(id, at);
-    for (const listener of this.#endListeners) listener(tenant, agent, device, at);
+    for (const listener of this.#endListeners) listener(tenant, agent, device, at, code, reason);
     for (const reader of [...(this.#agents.get(`${tenant} ${agent}`) ?? [])])
       if (device === null || reader.device === device) reader.close(code, reason);
   }

@@ -20,6 +20,7 @@ import { openPhones } from './migrations/open-phones.ts';
 import { outboxOrder } from './migrations/outbox-order.ts';
 import { recordChoices } from './migrations/record-choices.ts';
 import { recordings } from './migrations/recordings.ts';
+import { soundStreams } from './migrations/sound-streams.ts';
 import { toCall } from './migrations/to-call.ts';
 import { writeProbe } from './migrations/write-probe.ts';
 
@@ -46,5 +47,6 @@ export const migrations: MigrationProvider = {
       '2026-11-26-open-phones': openPhones,
       '2026-11-27-call-features': callFeatures,
       '2026-11-28-line-leases': lineLeases,
+      '2026-11-29-sound-streams': soundStreams,
     }),
 };

@@ -21,6 +21,7 @@ import { createPolicyStore } from './kysely-policies.ts';
 import { createRecordingStore } from './kysely-recordings.ts';
 import { createRecoveryStore } from './kysely-recoveries.ts';
 import { createRevocationStore } from './kysely-revocations.ts';
+import { createSoundStore } from './kysely-sound.ts';
 import { createToCallStore } from './kysely-to-call.ts';
 import { createTranscriptStore } from './kysely-transcripts.ts';
 import { createVaultStore } from './kysely-vault.ts';
@@ -46,6 +47,7 @@ function storeOver(database: Database): Store {
   const dayMs = 86_400_000;
   const logCreators = createLogCreatorStore(database);
   const openPhones = createOpenPhoneStore(database);
+  const sound = createSoundStore(database);
   return {
     calls: createCallStore(database),
     outbox: createOutboxStore(database),
@@ -62,6 +64,7 @@ function storeOver(database: Database): Store {
     choices: createChoiceStore(database),
     recordings: createRecordingStore(database),
     transcripts: createTranscriptStore(database),
+    sound,
     logCreators,
     openPhones,
     lineLeases: createLineLeaseStore(database),
@@ -91,6 +94,7 @@ function storeOver(database: Database): Store {
         await logCreators.forgetUntold(now - 30 * dayMs);
         // No call is open for that long.
         await openPhones.forget(now - dayMs);
+        await sound.forget(now - dayMs);
       }),
     close: () => database.close(),
   };

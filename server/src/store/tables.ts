@@ -282,6 +282,8 @@ export interface Tables {
   };
   /** `said` is JSON. */
   transcript_lines: { call_id: string; speaker: string; line: number; tenant: string; said: string; at: number };
+  /** `position` is JSON. */
+  sound_streams: { call_id: string; tenant: string; agent: string; holder: string; position: string; at: number };
   transcripts_written: { call_id: string; tenant: string; crm_id: string; at: number };
   legal_holds: { tenant: string; kind: string; subject: string; reason: string; at: number };
   write_probe: { id: number; at: number };

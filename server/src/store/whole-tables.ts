@@ -24,6 +24,7 @@ const ofTheDatabase = new Set([
   'line_leases',
   'open_phones',
   'relay_heartbeats',
+  'sound_streams',
   'write_probe',
 ]);
 /** Columns that a trigger fills wherever a row is put. */

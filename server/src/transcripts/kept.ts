@@ -25,8 +25,8 @@ export async function keepLine(
   callId: CallId,
   line: TranscriptLine,
 ): Promise<void> {
-  // A line without a word is a pause that somebody transcribed; HubSpot refuses it.
-  if (!line.final || line.line >= mostLines || line.text.trim() === '') return;
+  // A line without a word is a pause that somebody transcribed; HubSpot refuses it. A gap says so.
+  if (!line.final || line.line >= mostLines || (line.text.trim() === '' && line.gap === undefined)) return;
   try {
     await parts.store.transcripts.keep({ tenant, callId, line, at: parts.now() });
   } catch (error) {
@@ -42,11 +42,12 @@ export async function transcriptOf(
 ): Promise<readonly SpokenLine[] | null> {
   const [lines, found] = await Promise.all([store.transcripts.of(tenant, callId), store.calls.readCalls([callId])]);
   const call = found.get(callId)?.call;
-  if (lines.length === 0 || call === undefined || call.tenant !== tenant || call.log === null) return null;
+  if (lines.every(({ gap }) => gap !== undefined) || call === undefined || call.tenant !== tenant || call.log === null)
+    return null;
   return spokenLines(call.log, nameOf(tenants, tenant, call.agent), lines);
 }
 
-/** Lines as a CRM takes them: with names, and from the start of the call where they came from its answer. */
+/** Lines as a CRM takes them: with names, and from the start of the call where they came from its answer. Nobody said a gap. */
 export function spokenLines(
   log: Pick<CallLog, 'farSide' | 'record' | 'startedAt' | 'answeredAt'>,
   agentName: string,
@@ -54,7 +55,8 @@ export function spokenLines(
 ): readonly SpokenLine[] {
   const rangMs = Math.max(0, (log.answeredAt ?? log.startedAt) - log.startedAt);
   const names = { agent: agentName, 'far-side': log.farSide.name ?? log.record?.name ?? log.farSide.number } as const;
-  return lines.map(({ speaker, text, startMs, endMs }) => ({
+  const said = lines.filter(({ gap }) => gap === undefined);
+  return said.map(({ speaker, text, startMs, endMs }) => ({
     speaker,
     speakerName: names[speaker] || 'Unknown',
     text,

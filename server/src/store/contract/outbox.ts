@@ -4,9 +4,17 @@ import type { StoredEvent } from './stored-event.ts';
 
 /**
  * What is left to do outside of this database. `crm.log`, `crm.recording` and `crm.transcript` have one row per call, `crm.second-look` one per
- * call and time, `webhook` one per event and endpoint.
+ * call and time, `call.phrases` one per call, `call.summary` one per call, model and prompt, `webhook` one per event and endpoint.
  */
-export type EffectKind = 'crm.log' | 'crm.second-look' | 'crm.recording' | 'crm.transcript' | 'webhook' | 'edge.revoke';
+export type EffectKind =
+  | 'call.phrases'
+  | 'call.summary'
+  | 'crm.log'
+  | 'crm.second-look'
+  | 'crm.recording'
+  | 'crm.transcript'
+  | 'webhook'
+  | 'edge.revoke';
 
 export interface NewEffect {
   /** The same effect always has the same id: enqueueing it again joins the one that waits. */
