@@ -12,6 +12,8 @@ import { leanCallingSdk } from './lean-calling-sdk.ts';
 import { buildPart, loadedFrom, partPlans } from './panel-parts.ts';
 import { type PartStyles, partStyles } from './panel-styles.ts';
 import { panelWords } from './panel-words.ts';
+import { buildWorklet } from './panel-worklet.ts';
+import { pureSchemas } from './pure-schemas.ts';
 import { type ShortNames, shortNames } from './short-names.ts';
 import { sipJsParts } from './sip-js-parts.ts';
 
@@ -56,10 +58,11 @@ export async function buildPanel(): Promise<PanelBundle> {
   const sources = await filesOfAll();
   const names = shortNames(sources);
   const styles = await stylesOf(sources);
-  const panels = await Promise.all(hosts.map((host) => buildFor(host, names, styles)));
+  const worklet = asset('sound-tap-worklet', '.js', Buffer.from(await buildWorklet()));
+  const panels = await Promise.all(hosts.map((host) => buildFor(host, names, styles, worklet.name)));
   const heaviest = panels.reduce((one, other) => (other.script.gzipBytes > one.script.gzipBytes ? other : one));
   const { style } = heaviest;
-  const assets = [...panels.map(({ script }) => script), style, ...panels.flatMap(({ parts }) => parts)];
+  const assets = [...panels.map(({ script }) => script), style, worklet, ...panels.flatMap(({ parts }) => parts)];
   const partGzipBytes = partPlans.map(
     ({ name }, n) => [name, Math.max(...panels.map(({ parts }) => parts[n]?.gzipBytes ?? 0))] as const,
   );
@@ -67,7 +70,7 @@ export async function buildPanel(): Promise<PanelBundle> {
     assets,
     files: new Map(assets.map(({ name, body }) => [name, body])),
     agentGzipBytes: heaviest.script.gzipBytes + style.gzipBytes,
-    partGzipBytes: new Map(partGzipBytes),
+    partGzipBytes: new Map([...partGzipBytes, ['sound-tap-worklet', worklet.gzipBytes]]),
     weights: weightsOf(heaviest.metafile, heaviest.host),
   };
 }
@@ -121,10 +124,10 @@ async function stylesOf(sources: readonly string[]): Promise<PartStyles> {
   return partStyles(outputFiles[0]?.text ?? '', sources, plan);
 }
 
-async function buildFor(host: (typeof hosts)[number], names: ShortNames, styles: PartStyles) {
+async function buildFor(host: (typeof hosts)[number], names: ShortNames, styles: PartStyles, worklet: string) {
   const parts = await Promise.all(
     partPlans.map(async (plan) => {
-      const part = await buildPart(plan, host, names, styles.later.get(plan.name) ?? '');
+      const part = await buildPart(plan, host, names, styles.later.get(plan.name) ?? '', worklet);
       return { part, script: asset(`${plan.name}-${host}`, '.js', await minified(part.code)) };
     }),
   );
@@ -134,13 +137,20 @@ async function buildFor(host: (typeof hosts)[number], names: ShortNames, styles:
     mangleCache: { ...names.mangleCache },
     entryPoints: [entryOf(host)],
     plugins: [
+      pureSchemas,
       sipJsParts,
       leanCallingSdk,
       loadedFrom(parts.map(({ part, script }) => ({ part, address: `./${script.name}` }))),
       panelWords,
     ],
   });
-  const twice = parts.flatMap(({ part }) => part.inputs).filter((path) => path in metafile.inputs);
+  // What stands behind a door and is asked for by nobody is read, and left out.
+  const carried = new Set(
+    Object.values(metafile.outputs).flatMap(({ inputs }) =>
+      Object.entries(inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
+    ),
+  );
+  const twice = parts.flatMap(({ part }) => part.inputs).filter((path) => carried.has(path));
   if (twice.length > 0)
     throw new Error(`The panel for ${host} imports what is to be loaded later: ${twice.join(', ')}.`);
   const script = outputFiles.find(({ path }) => path.endsWith('.js'))?.text ?? '';

@@ -7,6 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { panelWords, wordByWord } from './panel-words.ts';
+import { workletAt } from './panel-worklet.ts';
+import { pureSchemas } from './pure-schemas.ts';
 import type { ShortNames } from './short-names.ts';
 
 interface PartPlan {
@@ -15,6 +17,11 @@ interface PartPlan {
   readonly entries: (host: string) => readonly string[];
   /** The modules in it, by their paths. Whatever else they import stays in the panel, and is lent. */
   readonly modules: RegExp;
+  /**
+   * What it takes from behind a package's door instead of borrowing it, because the panel would carry it for nobody else: import → module;
+   * null: a copy of its own.
+   */
+  readonly behind?: Readonly<Record<string, string | null>>;
 }
 
 const ui = 'packages/softphone-ui/src';
@@ -53,6 +60,16 @@ export const partPlans: readonly PartPlan[] = [
     modules:
       /\/phone-engine\/src\/sip\/(?:call-extras|handing-over|transfer|transfer-request|sent-on|followed-transfer|feature-code|conference|call-digits|digit-sender|digits|key-tones|gated-sound)\.ts$/,
   },
+  {
+    name: 'transcription',
+    entries: () => [`${ui}/transcription/transcription.tsx`],
+    modules: /\/softphone-ui\/src\/transcription\/[\w-]+\.tsx?$|\/phone-engine\/src\/sound-tap\/[\w-]+\.ts$/,
+    behind: {
+      '@patchcord/phone-engine/audio': 'packages/phone-engine/src/sound-tap/index.ts',
+      '@patchcord/call-protocol': 'packages/call-protocol/src/sound-wire.ts',
+      valibot: null,
+    },
+  },
 ];
 
 /** Words: a part has its own, word by word, and lends none. */
@@ -72,8 +89,19 @@ export interface PanelPart extends PartPlan {
   readonly inputs: readonly string[];
 }
 
-/** Bundles a part for one CRM, not yet minified as a whole. @param styles what only it says @throws when it does not compile */
-export async function buildPart(plan: PartPlan, host: string, short: ShortNames, styles: string): Promise<PanelPart> {
+/**
+ * Bundles a part for one CRM, not yet minified as a whole.
+ * @param styles what only it says
+ * @param worklet name of the audio thread's script
+ * @throws when it does not compile
+ */
+export async function buildPart(
+  plan: PartPlan,
+  host: string,
+  short: ShortNames,
+  styles: string,
+  worklet: string,
+): Promise<PanelPart> {
   const contents = plan.entries(host).map((path) => `export * from './${path}';`);
   const { outputFiles, metafile } = await build({
     stdin: { contents: contents.join('\n'), resolveDir: process.cwd() },
@@ -88,7 +116,7 @@ export async function buildPart(plan: PartPlan, host: string, short: ShortNames,
     logLevel: 'warning',
     ...short,
     mangleCache: { ...short.mangleCache },
-    plugins: [borrowing(plan), panelWords],
+    plugins: [borrowing(plan), panelWords, workletAt(worklet), pureSchemas],
   });
   const lent: Lent[] = [];
   const names: string[] = [];
@@ -129,7 +157,7 @@ function renamed(list: string): readonly (readonly [string, string])[] {
   });
 }
 
-function borrowing({ modules }: PartPlan): Plugin {
+function borrowing({ modules, behind = {} }: PartPlan): Plugin {
   const asked = {};
   return {
     name: 'borrowing',
@@ -137,6 +165,8 @@ function borrowing({ modules }: PartPlan): Plugin {
       bundler.onResolve({ filter: /.*/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
         if (kind === 'entry-point' || pluginData === asked) return undefined;
         const found = await bundler.resolve(path, { importer, resolveDir, kind, pluginData: asked });
+        const own = Object.hasOwn(behind, path) ? behind[path] : undefined;
+        if (own !== undefined) return { path: own === null ? found.path : resolve(own), sideEffects: false };
         if (found.errors.length > 0 || modules.test(found.path) || copied.test(found.path)) return found;
         return { path: `lent:${found.path}`, external: true };
       });

@@ -26,6 +26,7 @@ import {
 import * as v from 'valibot';
 import type { LiveSocket } from '../../packages/softphone-ui/src/live-link.ts';
 import type { SessionKey } from '../../packages/softphone-ui/src/session-key.ts';
+import { FakeSoundDoor } from './fake-sound-door.ts';
 
 export interface FakeRelayOptions {
   readonly profile: Profile;
@@ -85,6 +86,8 @@ export class FakeRelay {
   logCreatorGate: Promise<void> = Promise.resolve();
   /** A match waits for this before it is answered. */
   matchGate: Promise<void> = Promise.resolve();
+  /** Where the sound of calls goes. */
+  readonly sound = new FakeSoundDoor();
   readonly #now: () => number;
   readonly #tokens = new Map<string, { readonly expiresAt: number; readonly agent: Agent }>();
   readonly #refreshes = new Map<string, Agent>();
@@ -205,7 +208,8 @@ export class FakeRelay {
     return { callId, log: 'waiting' };
   }
 
-  readonly openSocket = (): LiveSocket => new FakeSocket(this) as unknown as LiveSocket;
+  readonly openSocket = (url = ''): LiveSocket =>
+    url.endsWith('/v1/sound') ? this.sound.connect() : (new FakeSocket(this) as unknown as LiveSocket);
 
   /** Pedal: every token is worthless from now on. */
   forgetTokens(): void {

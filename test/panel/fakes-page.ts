@@ -4,6 +4,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
+import { buildWorklet, workletAt } from '../../scripts/panel-worklet.ts';
 
 export interface FakesPage {
   readonly url: string;
@@ -52,6 +53,7 @@ export async function serveFakesPage(): Promise<FakesPage> {
     outdir: 'out',
     write: false,
     logLevel: 'warning',
+    plugins: [workletAt('worklet.js')],
   });
   const output = (ending: string) => outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '';
   const files: Readonly<Record<string, readonly [string, string | Buffer]>> = {
@@ -62,6 +64,7 @@ export async function serveFakesPage(): Promise<FakesPage> {
         '<script type="module" src="/panel.js"></script></body></html>',
     ],
     '/panel.js': ['text/javascript', output('/panel-on-fakes.js')],
+    '/worklet.js': ['text/javascript', await buildWorklet()],
     '/panel.css': ['text/css', output('.css')],
     '/message.wav': ['audio/wav', silence],
     '/favicon.ico': ['image/x-icon', ''],

@@ -65,6 +65,7 @@ const relay = new FakeRelay({
     ...(asked.has('office') ? { features: asked.has('mailbox') ? mailboxFeatures : officeFeatures } : {}),
     dispositionRequired: asked.has('required'),
     wrapUpSeconds: Number(asked.get('wrap-up') ?? 0),
+    transcription: asked.has('transcript') ? 'on' : 'off',
   },
   now: () => Date.now(),
 });

@@ -124,6 +124,7 @@ export const profile: Profile = {
     several: { open: 'choice' },
     unknown: { open: 'nothing' },
   },
+  transcription: 'off',
   pageCommands: { dial: 'ask', answer: 'refuse', control: 'allow' },
 };
 

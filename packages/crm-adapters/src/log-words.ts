@@ -3,6 +3,7 @@
  * same call. Must never know a CRM's field names, and must never put more of a number into a text than the log itself holds.
  */
 import type { CallLog, CallOutcome } from '@patchcord/call-protocol';
+import { phraseLines, summaryLines } from './heard-words.ts';
 
 const results: Readonly<Record<CallOutcome, string>> = {
   answered: 'Connected',
@@ -63,7 +64,8 @@ export function fromAndTo(log: CallLog): { readonly from: string; readonly to: s
 }
 
 /**
- * The agent's note, then what happened to the call in plain lines. At most `longest` characters; the note is cut last.
+ * The agent's note, then what happened to the call in plain lines, what was heard in it, and a machine's summary. At most `longest` characters;
+ * the note is cut last.
  * @param more Lines of the CRM's own, after ours
  */
 export function textOf(log: CallLog, longest: number, more: readonly string[] = []): string {
@@ -75,6 +77,8 @@ export function textOf(log: CallLog, longest: number, more: readonly string[] = 
       : '',
     log.transferredTo === null ? '' : `Transferred to ${log.transferredTo}`,
     ...more,
+    ...phraseLines(log),
+    ...summaryLines(log),
   ].filter((line) => line !== '');
   const note = log.note.trim();
   const text = note === '' ? lines.join('\n') : [note, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n');

@@ -98,6 +98,8 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
     case 'call.set-disposition':
       if (call.disposition === input.disposition) return keep(state);
       return saveWrapUp(state, { ...call, disposition: input.disposition }, input.at);
+    case 'call.pause-sound':
+      return call.phase === 'ended' ? keep(state) : change(state, call.id, { soundPaused: input.paused });
     case 'call.more-time':
       if (call.phase !== 'ended') return refuse(state, input.type, 'The call has not ended yet. Hang up first.');
       if (call.moreTime >= mostMoreTime) {

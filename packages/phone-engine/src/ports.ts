@@ -184,6 +184,13 @@ export interface SoundDevices {
   readonly canChooseSpeaker: boolean;
 }
 
+/** The sound of a call both ways, as it is just now; null: none. */
+export interface CallFlow {
+  /** As the far side gets it: after mute, hold and conference. */
+  readonly sent: MediaStreamTrack | null;
+  readonly heard: MediaStreamTrack | null;
+}
+
 /** Microphone, speaker and ringer of this frame. Only the owner of the phone uses it. */
 export interface SoundPort {
   /**
@@ -195,6 +202,11 @@ export interface SoundPort {
   onMicrophoneChanged(listener: () => void): () => void;
   play(call: CallId, stream: MediaStream): void;
   silence(call: CallId): void;
+  /** What a call sends from now on; null: nothing (hold, its end). Only noted, for whoever listens along. */
+  sends(call: CallId, track: MediaStreamTrack | null): void;
+  flowOf(call: CallId): CallFlow;
+  /** Told whenever the flow of a call may be another one. */
+  onFlow(listener: () => void): () => void;
   devices(): Promise<SoundDevices>;
   choose(kind: 'microphone' | 'speaker' | 'ringer', id: string): Promise<void>;
   onDevicesChanged(listener: () => void): () => void;

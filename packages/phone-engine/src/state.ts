@@ -83,6 +83,8 @@ export interface CallState {
   readonly inConference: boolean;
   /** Its sound reaches nobody. */
   readonly silenced: boolean;
+  /** The agent lets nobody transcribe it for a while. Absent: it was never asked for. */
+  readonly soundPaused?: boolean;
   /** This is a room at the phone system: who was sent there from here, and the calls that still are to be. */
   readonly room: null | { readonly members: readonly Party[]; readonly gathers: readonly CallId[] };
   /** The extension that the call was picked up from. */
@@ -296,6 +298,8 @@ export type Command =
   | { readonly type: 'call.associate'; readonly call: CallId; readonly record: RecordRef | null }
   | { readonly type: 'call.write-note'; readonly call: CallId; readonly note: string }
   | { readonly type: 'call.set-disposition'; readonly call: CallId; readonly disposition: string }
+  /** Lets nobody transcribe the call from now on, or again. */
+  | { readonly type: 'call.pause-sound'; readonly call: CallId; readonly paused: boolean }
   /** As much time for the wrap-up again. */
   | { readonly type: 'call.more-time'; readonly call: CallId }
   | { readonly type: 'call.submit-wrap-up'; readonly call: CallId };

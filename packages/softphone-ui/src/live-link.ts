@@ -22,7 +22,8 @@ import { createLiveGaps } from './live-gaps.ts';
 export type LiveStatus = 'closed' | 'away' | 'joining' | 'joined';
 
 /** What the link needs of a WebSocket. */
-export type LiveSocket = Pick<WebSocket, 'send' | 'close' | 'onopen' | 'onmessage' | 'onclose' | 'onerror'>;
+export type LiveSocket = Pick<WebSocket, 'send' | 'close' | 'onopen' | 'onmessage' | 'onclose' | 'onerror'> &
+  Partial<Pick<WebSocket, 'bufferedAmount'>>;
 export type OpenSocket = (url: string) => LiveSocket;
 
 /** Of the agent's line, and between the agent's devices. */

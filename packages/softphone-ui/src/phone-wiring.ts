@@ -15,7 +15,7 @@ import type {
   WireEvent,
 } from '@patchcord/call-protocol';
 import type { LogCreation, PanelHost } from '@patchcord/crm-adapters/panel';
-import type { ClockPort, HandedOver, OwnedPhone, SharedPhone } from '@patchcord/phone-engine';
+import type { ClockPort, HandedOver, OwnedPhone, SharedPhone, SoundPort } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { type CredentialKeeper, type CredentialTrouble, createCredentialKeeper } from './credential-keeper.ts';
 import { createDialAsked } from './dial-asked.ts';
@@ -70,6 +70,7 @@ export interface PhoneWiringOptions {
   readonly device: DeviceId;
   readonly profile: Signal<Profile>;
   readonly microphone: ReadonlySignal<MicrophonePermission>;
+  readonly sound: SoundPort | null;
   readonly clock: ClockPort;
   readonly random: () => number;
   /** Nobody can see this page. Absent: it is always seen. */
@@ -102,6 +103,7 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   let grace: unknown = null;
   let historyTimer: unknown = null;
   let stopped = false;
+  let transcribing = false;
 
   /** To be loaded as soon as somebody can see them: of fifty tabs one asks the relay, not all. */
   const stale = new Set<'history' | 'toCall' | 'voicemail'>();
@@ -223,6 +225,20 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     lineStatus = status;
     if (status === 'rejected') keeper?.rejected();
     if (status === 'ready') keeper?.accepted();
+  }
+
+  /** Loaded for the first call; a load that fails is tried again with the next change. */
+  function transcribe(): void {
+    if (transcribing || profile.value.transcription === 'off' || phone.state().calls.length === 0) return;
+    transcribing = true;
+    import('./transcription/transcription.tsx').then(
+      ({ startTranscription }) => {
+        if (!stopped) stops.push(startTranscription(options));
+      },
+      () => {
+        transcribing = false;
+      },
+    );
   }
 
   function stopGrace(): void {
@@ -378,7 +394,10 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
     stopEvents,
     stopRole,
     bridge.stop,
-    phone.onState(({ line }) => lineChanged(line.status)),
+    phone.onState(({ line }) => {
+      lineChanged(line.status);
+      transcribe();
+    }),
     journal.onChanged(() => void readJournal()),
     relay.live.onStatus(relayChanged),
     relay.live.onEvent(relayEvent),

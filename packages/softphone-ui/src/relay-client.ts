@@ -49,7 +49,7 @@ import {
 } from '@patchcord/call-protocol';
 import type { ClockPort } from '@patchcord/phone-engine';
 import * as v from 'valibot';
-import { createLiveLink, type LiveLink, type OpenSocket } from './live-link.ts';
+import { createLiveLink, type LiveLink, type LiveLinkOptions, type OpenSocket } from './live-link.ts';
 import type { SessionKey } from './session-key.ts';
 import { texts } from './texts.ts';
 
@@ -105,8 +105,13 @@ export interface RelayClient {
   logCreator(callId: CallId): Promise<LogCreator>;
   /** Asks for a log that was given up again. */
   retryLog(callId: CallId): Promise<unknown>;
+  /** Another socket of the relay, such as `/v1/sound`. */
+  socketTo(path: string): RelaySocket;
   close(): void;
 }
+
+/** Where a socket of the relay is, and how one shows there who one is. */
+export type RelaySocket = Pick<LiveLinkOptions, 'url' | 'openSocket' | 'authentication' | 'tokenRefused'>;
 
 export interface RelayClientOptions {
   /** Origin of the relay, without a slash at its end. */
@@ -281,25 +286,32 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     }
   }
 
-  const liveUrl = `${options.origin.replace(/^http/, 'ws')}/v1/live`;
+  function socketTo(path: string): RelaySocket {
+    const url = options.origin.replace(/^http/, 'ws') + path;
+    return {
+      url,
+      openSocket: options.openSocket,
+      authentication: async () => {
+        const token = await freshToken();
+        return { token, proof: await prove('GET', url, token) };
+      },
+      tokenRefused: () => {
+        // The relay no longer takes the token: the next attempt brings a new one.
+        if (session !== null) session = { ...session, expiresAt: 0 };
+      },
+    };
+  }
+
   const live = createLiveLink({
-    url: liveUrl,
-    openSocket: options.openSocket,
+    ...socketTo('/v1/live'),
     clock,
     ...(options.random === undefined ? {} : { random: options.random }),
-    authentication: async () => {
-      const token = await freshToken();
-      return { token, proof: await prove('GET', liveUrl, token) };
-    },
     callEvents: (call, after) => authorized('GET', `/v1/calls/${call}/events?after=${after}`, CallEventsSchema),
-    tokenRefused: () => {
-      // The relay no longer takes the token: the next attempt brings a new one.
-      if (session !== null) session = { ...session, expiresAt: 0 };
-    },
   });
 
   return {
     live,
+    socketTo,
     session: () => session,
     onSession(listener) {
       listeners.add(listener);

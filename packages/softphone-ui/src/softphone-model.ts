@@ -16,7 +16,8 @@ import type {
   SharedPhone,
   SoundPort,
 } from '@patchcord/phone-engine';
-import { computed, type ReadonlySignal, signal } from '@preact/signals';
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { type Announcement, announcementFor, stoppedRinging } from './announcements.ts';
 import { type CallDuties, createCallDuties, type Lookup } from './call-duties.ts';
 import { type CallHistory, createCallHistory, type MissedMark } from './call-history.ts';
@@ -65,6 +66,8 @@ export interface SoftphoneModel
   readonly toCall: ToCalls;
   readonly voicemail: VoicemailBox;
   readonly sound: SoundSettings | null;
+  /** Draws what is said in a call; null where nothing is transcribed, or not yet. */
+  readonly transcript: Signal<((props: { readonly call: CallState }) => ComponentChildren) | null>;
   readonly ticker: Ticker;
   /** The phone is in a window of its own, beside this frame. */
   readonly hasPhoneWindow: boolean;
@@ -100,6 +103,8 @@ export interface SoftphoneModel
   flushNote(call: CallId): Promise<boolean>;
   /** What was typed and the phone does not have yet. */
   unsavedNotes(): readonly (readonly [CallId, string])[];
+  /** Lets nobody transcribe the call from now on, or again. */
+  pauseSound(call: CallId, paused: boolean): Promise<void>;
   /** As much time for the wrap-up again. */
   moreTime(call: CallId): Promise<void>;
   setAvailable(available: boolean): Promise<void>;
@@ -291,6 +296,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     toCall,
     voicemail,
     sound: options.sound === null ? null : createSoundSettings(options.sound),
+    transcript: signal(null),
     ticker: options.ticker,
     signOut: options.signOut,
     hasPhoneWindow,
@@ -334,6 +340,7 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     writeNote: notes.write,
     flushNote: notes.flush,
     unsavedNotes: () => [...notes.drafts.peek()],
+    pauseSound: (call, paused) => act({ type: 'call.pause-sound', call, paused }),
     moreTime: (call) => act({ type: 'call.more-time', call }),
     setAvailable: (available) => act({ type: 'agent.set-available', available }),
     reconnect: () => act({ type: 'line.connect' }),

@@ -13,6 +13,7 @@ import { recentTexts } from './texts/recent.ts';
 import { recordTexts } from './texts/records.ts';
 import { settingsTexts } from './texts/settings.ts';
 import { spokenTexts } from './texts/spoken.ts';
+import { transcriptionTexts } from './texts/transcription.ts';
 import { troubleTexts } from './texts/troubles.ts';
 import { wrapUpTexts } from './texts/wrap-up.ts';
 
@@ -27,6 +28,7 @@ export const texts = {
   ...recordTexts,
   ...wrapUpTexts,
   ...settingsTexts,
+  ...transcriptionTexts,
   ...spokenTexts,
   ...troubleTexts,
 } as const;

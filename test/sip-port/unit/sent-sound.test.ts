@@ -1,13 +1,20 @@
 /** A hold lets the key that is just leaving end, and nothing else. */
+import { newCallId } from '@patchcord/call-protocol';
 import { FakeClock } from '@patchcord/phone-engine/testing';
 import { expect, it } from 'vitest';
 import { SentSound } from '../../../packages/phone-engine/src/sip/sent-sound.ts';
+
+const call = newCallId();
 
 async function sending() {
   const clock = new FakeClock();
   const done: string[] = [];
   const microphone = { enabled: true, stop: () => undefined } as unknown as MediaStreamTrack;
-  const sound = { microphone: () => Promise.resolve(microphone), onMicrophoneChanged: () => () => undefined };
+  const sound = {
+    microphone: () => Promise.resolve(microphone),
+    onMicrophoneChanged: () => () => undefined,
+    sends: () => undefined,
+  };
   const sender = {
     replaceTrack: (track: MediaStreamTrack | null) => {
       done.push(track === null ? 'nothing' : 'microphone');
@@ -15,7 +22,7 @@ async function sending() {
     },
     dtmf: { insertDTMF: (tones: string) => void done.push(`keys "${tones}"`) },
   } as unknown as RTCRtpSender;
-  const sent = new SentSound(sound as never, clock, () => undefined);
+  const sent = new SentSound(call, sound as never, clock, () => undefined);
   await sent.open();
   await sent.through(sender);
   done.length = 0;

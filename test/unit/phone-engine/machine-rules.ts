@@ -57,6 +57,7 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'call.choose-record', call, record: recordOfAda, by: 'agent', at },
     { type: 'call.associate', call, record: caseOfAda, at },
     { type: 'call.associate', call, record: null, at },
+    { type: 'call.pause-sound', call, paused: true, at },
     { type: 'call.more-time', call, at },
     { type: 'call.write-note', call, note: 'n', at },
     { type: 'call.set-disposition', call, disposition: 'd', at },

@@ -913,6 +913,13 @@ describe('the time for the wrap-up', () => {
   });
 });
 
+it('notes that the agent lets nobody transcribe a call, and tells nobody else', () => {
+  const phone = inCall();
+  const { effects } = phone.take({ type: 'call.pause-sound', call: a, paused: true });
+  expect([phone.call(a).soundPaused, effects]).toEqual([true, []]);
+  expect(phone.take({ type: 'call.pause-sound', call: a, paused: false }).call(a).soundPaused).toBe(false);
+});
+
 it('bears a state that names a call it does not hold', () => {
   const { state } = inCall().take({ type: 'call.hold', call: a });
   const torn = { ...state, waiting: { act: 'dial', call: b, target: '1', callerId: null } } as const;

@@ -3,6 +3,7 @@
  * contract, section 2.1). Every value is text, spans are milliseconds. Must never talk to HubSpot.
  */
 import type { CallLog, CallOutcome } from '@patchcord/call-protocol';
+import { heardFields } from '../heard-words.ts';
 import { type Fields, plainSpelling, type Spelling } from '../last-written.ts';
 import { fromAndTo, textOf, titleOf, wentToVoicemail } from '../log-words.ts';
 
@@ -80,6 +81,8 @@ export function callProperties(log: CallLog, setting: CallSetting): Fields {
     ...(setting.ownerId === null ? {} : { hubspot_owner_id: setting.ownerId }),
     ...(setting.appId === null ? {} : { hs_call_source: 'INTEGRATIONS_PLATFORM', hs_call_app_id: setting.appId }),
   };
+  // Where an administrator made properties for them.
+  for (const [name, value] of Object.entries(heardFields(log))) wanted[`patchcord_${name}`] = value;
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => setting.properties.names.has(name)));
 }
 

@@ -10,7 +10,7 @@ import { type Frame, neededFields, type Part } from './log-draft.ts';
 import { type CallObjectNames, queries } from './log-requests.ts';
 import type { DescribedObject } from './org.ts';
 import { fromRefusal } from './refusals.ts';
-import { callFields, isSalesforceId, taskFields } from './task.ts';
+import { callFields, isSalesforceId, optionalCallFields, taskFields } from './task.ts';
 
 /** The agents as the org has them; null where the relay may not read that. */
 export type Users = ReadonlyMap<string, OrgUser> | null;
@@ -61,7 +61,9 @@ export function framesOf(options: {
     if (some !== undefined) {
       const wording = { timeZone: 'UTC', closedStatus, hasCallType: false };
       tellMissing('Task', Object.keys(taskFields(some.log, some.agent, wording)), task);
-      tellMissing(names.object, Object.keys(callFields(some.log, some.agent, prefix, wording)), call);
+      const ours = Object.keys(callFields(some.log, some.agent, prefix, wording));
+      const expected = ours.filter((name) => !optionalCallFields.has(name.slice(prefix.length)));
+      tellMissing(names.object, expected, call);
     }
     return {
       prefix,

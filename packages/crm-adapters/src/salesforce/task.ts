@@ -3,6 +3,7 @@
  * README.md is this file in words (Salesforce contract, section 1.7). Must never talk to Salesforce.
  */
 import type { CallLog, RecordRef } from '@patchcord/call-protocol';
+import { heardFields } from '../heard-words.ts';
 import { type Fields, plainSpelling, type Spelling } from '../last-written.ts';
 import { fromAndTo, resultOf, textOf, titleOf } from '../log-words.ts';
 import { isExtension } from '../number-match.ts';
@@ -10,6 +11,9 @@ import type { CrmAgent } from '../relay-contract.ts';
 
 /** A Description and a long text of ours hold this many characters. */
 const longestText = 32_000;
+
+/** Fields of our own record that an administrator may have made: no org lacks anything without them. */
+export const optionalCallFields: ReadonlySet<string> = new Set(['Sentiment__c', 'Summary__c', 'Phrases__c']);
 
 export interface TaskWording {
   /** A Status that counts as closed in this org. */
@@ -110,6 +114,7 @@ export function callFields(
 ): Fields {
   const { from, to } = fromAndTo(log);
   const owner = ownerOf(agent, wording);
+  const heard = heardFields(log);
   const at = (time: number | null): string | null => (time === null ? null : new Date(time).toISOString());
   const fields: Fields = {
     Direction__c: directionOf(log),
@@ -126,6 +131,9 @@ export function callFields(
     Transferred_To__c: log.transferredTo?.slice(0, 80) || null,
     Conversation__c: log.conversation?.slice(0, 255) || null,
     Agent__c: isUserId(agent.crmUserId) ? agent.crmUserId : null,
+    ...(heard.sentiment === undefined ? {} : { Sentiment__c: heard.sentiment }),
+    ...(heard.summary === undefined ? {} : { Summary__c: heard.summary }),
+    ...(heard.phrases === undefined ? {} : { Phrases__c: heard.phrases.slice(0, longestText) }),
     ...linksOf(log, wording).lookups,
   };
   return {

@@ -1,2 +1,3 @@
-/** The door to sound: microphone, speakers, ringer and tones of this frame. */
+/** The door to sound: microphone, speakers, ringer and tones of this frame; and listening along. */
+export * from '../sound-tap/index.ts';
 export { createSound } from './sound.ts';

@@ -3,7 +3,7 @@
  * Must never hold the microphone open by itself, and never let a missing device or a blocked player break a call.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import type { SoundDevice, SoundDevices, SoundPort, Tone } from '../ports.ts';
+import type { CallFlow, SoundDevice, SoundDevices, SoundPort, Tone } from '../ports.ts';
 import { ChosenDevices, type DeviceRole } from './chosen-devices.ts';
 import { openMicrophone } from './microphone.ts';
 import { Tones } from './tones.ts';
@@ -22,6 +22,8 @@ class FrameSound implements SoundPort {
   readonly #chosen: ChosenDevices;
   readonly #tones: Tones;
   readonly #players = new Map<CallId, HTMLAudioElement>();
+  readonly #sent = new Map<CallId, MediaStreamTrack>();
+  readonly #flowListeners = new Set<() => void>();
   readonly #microphoneListeners = new Set<() => void>();
   readonly #deviceListeners = new Set<() => void>();
   readonly #disposers: (() => void)[] = [];
@@ -72,12 +74,30 @@ class FrameSound implements SoundPort {
     player.srcObject = stream;
     void this.#route(player, 'speaker');
     this.#startPlayer(player);
+    this.#tell(this.#flowListeners);
   }
 
   silence(call: CallId): void {
     const player = this.#players.get(call);
     this.#players.delete(call);
     if (player) this.#removePlayer(player);
+    this.#tell(this.#flowListeners);
+  }
+
+  sends(call: CallId, track: MediaStreamTrack | null): void {
+    if (track) this.#sent.set(call, track);
+    else this.#sent.delete(call);
+    this.#tell(this.#flowListeners);
+  }
+
+  flowOf(call: CallId): CallFlow {
+    const heard = this.#players.get(call)?.srcObject as MediaStream | undefined;
+    return { sent: this.#sent.get(call) ?? null, heard: heard?.getAudioTracks()[0] ?? null };
+  }
+
+  onFlow(listener: () => void): () => void {
+    this.#flowListeners.add(listener);
+    return () => this.#flowListeners.delete(listener);
   }
 
   async devices(): Promise<SoundDevices> {

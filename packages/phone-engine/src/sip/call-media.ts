@@ -56,7 +56,7 @@ export class CallMedia implements Member {
       onBroken: options.onBroken,
     });
     this.#connection = this.#openConnection();
-    this.#sent = new SentSound(options.sound, options.clock, () => this.#onChange?.());
+    this.#sent = new SentSound(options.call, options.sound, options.clock, () => this.#onChange?.());
   }
 
   #openConnection(): RTCPeerConnection {

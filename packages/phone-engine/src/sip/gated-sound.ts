@@ -3,11 +3,12 @@
  * heard in its place.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import type { SoundDevices, SoundPort, Tone } from '../ports.ts';
+import type { CallFlow, SoundDevices, SoundPort, Tone } from '../ports.ts';
 
 export class GatedSound implements SoundPort {
   readonly #sound: SoundPort;
   readonly #waiting = new Map<CallId, MediaStream>();
+  readonly #sending = new Map<CallId, MediaStreamTrack | null>();
   #open = false;
 
   constructor(sound: SoundPort) {
@@ -19,6 +20,8 @@ export class GatedSound implements SoundPort {
     this.#open = true;
     for (const [call, stream] of this.#waiting) this.#sound.play(call, stream);
     this.#waiting.clear();
+    for (const [call, track] of this.#sending) this.#sound.sends(call, track);
+    this.#sending.clear();
   }
 
   play(call: CallId, stream: MediaStream): void {
@@ -28,6 +31,16 @@ export class GatedSound implements SoundPort {
   silence(call: CallId): void {
     if (this.#open) this.#sound.silence(call);
     else this.#waiting.delete(call);
+  }
+  sends(call: CallId, track: MediaStreamTrack | null): void {
+    if (this.#open) this.#sound.sends(call, track);
+    else this.#sending.set(call, track);
+  }
+  flowOf(call: CallId): CallFlow {
+    return this.#sound.flowOf(call);
+  }
+  onFlow(listener: () => void): () => void {
+    return this.#sound.onFlow(listener);
   }
   microphone(): Promise<MediaStreamTrack> {
     return this.#sound.microphone();

@@ -2,7 +2,7 @@
  * Owns what one call sends: the microphone, mute, hold, and what may take the microphone's place for a while (a conference's mix, key tones).
  * Must never send a sound on a held call, and never keep a microphone open that nobody uses.
  */
-import { PatchcordError } from '@patchcord/call-protocol';
+import { type CallId, PatchcordError } from '@patchcord/call-protocol';
 import type { ClockPort, SoundPort } from '../ports.ts';
 
 /** A telephone event that has begun needs this long to say that it is over: its tone, and the last packets (RFC 4733 section 2.5.1.4). */
@@ -11,6 +11,7 @@ const keyEndsMs = 200;
 const microphoneMs = 60_000;
 
 export class SentSound {
+  readonly #call: CallId;
   readonly #sound: SoundPort;
   readonly #clock: ClockPort;
   readonly #onMicrophone: () => void;
@@ -28,7 +29,8 @@ export class SentSound {
   #closed = false;
 
   /** @param onMicrophone told whenever the call has another microphone track than before */
-  constructor(sound: SoundPort, clock: ClockPort, onMicrophone: () => void) {
+  constructor(call: CallId, sound: SoundPort, clock: ClockPort, onMicrophone: () => void) {
+    this.#call = call;
     this.#sound = sound;
     this.#clock = clock;
     this.#onMicrophone = onMicrophone;
@@ -99,6 +101,7 @@ export class SentSound {
     this.#sender = undefined;
     this.#mixed = undefined;
     this.#keyTones = undefined;
+    this.#sound.sends(this.#call, null);
   }
 
   async #endKey(): Promise<void> {
@@ -111,6 +114,7 @@ export class SentSound {
   }
 
   async #put(): Promise<void> {
+    this.#sound.sends(this.#call, this.track);
     await this.#sender?.replaceTrack(this.track);
   }
 

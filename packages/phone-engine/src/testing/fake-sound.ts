@@ -3,7 +3,7 @@
  * Runs without a DOM: the microphone is a plain object that answers like a track where the engine looks.
  */
 import { type CallId, PatchcordError } from '@patchcord/call-protocol';
-import type { SoundDevice, SoundDevices, SoundPort } from '../ports.ts';
+import type { CallFlow, SoundDevice, SoundDevices, SoundPort } from '../ports.ts';
 
 type Tone = Parameters<SoundPort['setTone']>[0];
 type MicrophoneFault = 'media.denied' | 'media.no-device' | 'media.failed';
@@ -15,11 +15,14 @@ export class FakeSound implements SoundPort {
   readonly tones: Tone[] = [];
   /** Calls whose far side can be heard. */
   readonly playing = new Map<CallId, MediaStream>();
+  /** What calls send. */
+  readonly sending = new Map<CallId, MediaStreamTrack>();
   closed = false;
   #microphones: readonly SoundDevice[] = [{ id: 'microphone-1', label: 'Headset microphone' }];
   #speakers: readonly SoundDevice[] = [{ id: 'speaker-1', label: 'Headset' }];
   #chosen = { microphone: 'default', speaker: 'default', ringer: 'default' };
   #fault: MicrophoneFault | null = null;
+  readonly #flowListeners = new Set<() => void>();
   readonly #microphoneListeners = new Set<() => void>();
   readonly #deviceListeners = new Set<() => void>();
 
@@ -49,6 +52,21 @@ export class FakeSound implements SoundPort {
 
   silence(call: CallId): void {
     this.playing.delete(call);
+  }
+
+  sends(call: CallId, track: MediaStreamTrack | null): void {
+    if (track === null) this.sending.delete(call);
+    else this.sending.set(call, track);
+    for (const listener of this.#flowListeners) listener();
+  }
+
+  flowOf(call: CallId): CallFlow {
+    return { sent: this.sending.get(call) ?? null, heard: this.playing.get(call)?.getAudioTracks()[0] ?? null };
+  }
+
+  onFlow(listener: () => void): () => void {
+    this.#flowListeners.add(listener);
+    return () => this.#flowListeners.delete(listener);
   }
 
   devices(): Promise<SoundDevices> {

@@ -3,6 +3,7 @@ export { AboutChoice } from './about-choice.tsx';
 export { MoreSheet, NewCallSheet, TransferSheet } from './call-sheets.tsx';
 export { ColleaguesScreen } from './colleagues-screen.tsx';
 export { ConferenceMembers } from './conference-members.tsx';
+export { ConsultActs } from './consult-acts.tsx';
 export { HelpWords } from './help-words.tsx';
 export { NoteField } from './note-field.tsx';
 export { RecentScreen } from './recent-screen.tsx';

@@ -15,6 +15,7 @@ import { texts } from '../texts.ts';
 export function CallScreen({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const sheet = model.sheet.value;
   const words = stateWords(call);
+  const Transcript = model.transcript.value;
   const place = useRef<HTMLDivElement>(null);
   // What was opened is seen as a whole, where it fits.
   useEffect(() => place.current?.querySelector('.sheet')?.scrollIntoView({ block: 'nearest' }), [sheet]);
@@ -50,8 +51,9 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
       )}
       <IfLoaded>{({ ConferenceMembers }) => <ConferenceMembers model={model} call={call} />}</IfLoaded>
       <BesideCalls model={model} />
-      {call.consultFor !== null && <ConsultActs model={model} call={call} />}
+      <IfLoaded>{({ ConsultActs }) => <ConsultActs model={model} call={call} />}</IfLoaded>
       <CallControls model={model} call={call} />
+      {sheet === 'none' && Transcript && <Transcript call={call} />}
       {sheet === 'keypad' ? (
         <DigitsSheet model={model} call={call} />
       ) : (
@@ -183,39 +185,4 @@ function isFull(model: SoftphoneModel): boolean {
 function hasMore({ features }: SoftphoneModel): boolean {
   const { park, moveTo, conference } = features.value;
   return park !== null || moveTo.length > 0 || conference.room !== null;
-}
-
-/** The consultation is in front; the call it is for waits on hold. */
-function ConsultActs({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
-  const first = model.phone.value.calls.find((other) => other.id === call.consultFor);
-  if (first === undefined) return null;
-  const name = nameOfCall(first, model.numbers.value);
-  const joined = [call, first].every(({ phase, recovering }) => phase === 'active' && !recovering);
-  return (
-    <section class="consult" aria-label={texts.transferTitle(name)}>
-      <p class="consult-words">{texts.consulting(name)}</p>
-      <div class="button-row is-uneven">
-        <button
-          type="button"
-          class="button"
-          aria-label={texts.backTo(name)}
-          title={texts.backTo(name)}
-          onClick={() => void model.cancelConsult(call)}
-        >
-          {texts.back}
-        </button>
-        <button
-          type="button"
-          class="button button-primary"
-          aria-disabled={!joined}
-          onClick={() => {
-            if (joined) void model.completeTransfer(call.id);
-          }}
-        >
-          <Icon name="transfer" size={18} />
-          {texts.completeTransfer}
-        </button>
-      </div>
-    </section>
-  );
 }

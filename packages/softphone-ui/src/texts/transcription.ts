@@ -1,0 +1,21 @@
+/** What is being said in a call. Must hold no markup and no logic but the filling in. */
+export const transcriptionTexts = {
+  transcriptTitle: 'Transcript',
+  transcriptLines: 'What was said',
+  transcriptEmpty: 'Nothing said yet',
+  transcriptAgent: 'You',
+  transcriptNewest: 'Newest',
+  transcriptPause: 'Pause',
+  transcriptPauseHint: 'Nothing said from now on is transcribed',
+  transcriptResume: 'Go on',
+  transcriptResumeHint: 'Transcribe the call again',
+  transcriptPausedNote: 'Paused: no sound leaves for the transcript.',
+  transcriptConnecting: 'Connecting to the transcription. What is said meanwhile is kept for 30 s.',
+  transcriptAway: (why: string) => `No words come just now. ${why}`,
+  transcriptRefused: (why: string) => `This call is not transcribed. ${why}`,
+  transcriptOver: 'This call is not transcribed here any more.',
+  transcriptDeaf: 'This browser can’t listen along, so the call is not transcribed.',
+  transcriptPaused: (length: string) => `Paused for ${length}`,
+  transcriptLost: (length: string) => `Not heard for ${length}`,
+  transcriptSaid: (name: string, words: string) => `${name}: ${words}`,
+} as const;

@@ -1,0 +1,80 @@
+/**
+ * Runs in the browser: the phone page with the real tap and the real way to the relay beside it. Owns a microphone that a test switches on and off;
+ * must never decide what is streamed.
+ */
+import './phone-page.ts';
+import { type CallState, emptyPhone, type OwnedPhone, type PhoneState } from '@patchcord/phone-engine';
+import { createSoundTap } from '@patchcord/phone-engine/audio';
+import { createCallStreams } from '../../packages/softphone-ui/src/transcription/call-streams.ts';
+import type { PhonePage } from './phone-page.ts';
+
+/** What the test calls through the browser. */
+export interface TapPage {
+  /** Streams to this relay from now on what `calls` says. */
+  begin(relay: string): void;
+  calls(calls: readonly Partial<CallState>[]): void;
+  /** Instead of the browser's own microphone: a tone, off at first. */
+  bringMicrophone(hz: number): void;
+  /** @returns when, epoch ms, on the clock of the page */
+  speak(on: boolean): number;
+  stop(): void;
+}
+
+const { phonePage } = window as unknown as { readonly phonePage: PhonePage };
+let state: PhoneState = emptyPhone;
+const listeners = new Set<(state: PhoneState) => void>();
+let streams: ReturnType<typeof createCallStreams> | undefined;
+let voice: GainNode | undefined;
+
+const page: TapPage = {
+  begin(relay) {
+    streams = createCallStreams({
+      phone: {
+        state: () => state,
+        onState: (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+        owned: () => ({}) as OwnedPhone,
+        onRole: () => () => undefined,
+      },
+      profile: () => ({ transcription: 'on' }) as never,
+      tap: createSoundTap({ sound: phonePage.sound }),
+      relay: {
+        url: relay,
+        openSocket: (url) => new WebSocket(url),
+        authentication: () => Promise.resolve({ token: 'token', proof: 'proof' }),
+        tokenRefused: () => undefined,
+      },
+      clock: {
+        now: () => Date.now(),
+        setTimeout: (run, ms) => setTimeout(run, ms),
+        clearTimeout: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+      },
+      random: Math.random,
+      steadyMs: () => performance.now(),
+      onService: () => undefined,
+    });
+  },
+  calls(calls) {
+    state = { ...emptyPhone, calls: calls as readonly CallState[] };
+    for (const listener of listeners) listener(state);
+  },
+  bringMicrophone(hz) {
+    const context = new AudioContext();
+    const oscillator = context.createOscillator();
+    oscillator.frequency.value = hz;
+    voice = context.createGain();
+    voice.gain.value = 0;
+    const output = context.createMediaStreamDestination();
+    oscillator.connect(voice).connect(output);
+    oscillator.start();
+    navigator.mediaDevices.getUserMedia = () => Promise.resolve(output.stream.clone());
+  },
+  speak(on) {
+    if (voice !== undefined) voice.gain.value = on ? 0.1 : 0;
+    return performance.timeOrigin + performance.now();
+  },
+  stop: () => streams?.stop(),
+};
+Object.assign(window, { tapPage: page });
