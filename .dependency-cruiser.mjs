@@ -14,7 +14,7 @@ export default {
       'engine-imports-protocol-only',
       'The engine knows no CRM, no HTTP, no framework. Bring what it needs in through a port.',
       { path: '^packages/phone-engine/' },
-      { pathNot: '^(packages/(phone-engine|call-protocol)/|node_modules/(sip\\.js|vitest)/)' },
+      { pathNot: '^(packages/(phone-engine|call-protocol)/|node_modules/(sip\\.js|vitest|@sapphi-red)/)' },
     ),
     rule(
       'rules-are-pure',

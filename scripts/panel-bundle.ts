@@ -9,10 +9,10 @@ import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
 import { build, type Metafile } from 'esbuild';
 import { leanCallingSdk } from './lean-calling-sdk.ts';
-import { buildPart, loadedFrom, partPlans } from './panel-parts.ts';
+import { buildPart, type LoadedPart, loadedFrom, noisePlan, type PartFiles, partPlans } from './panel-parts.ts';
 import { type PartStyles, partStyles } from './panel-styles.ts';
 import { panelWords } from './panel-words.ts';
-import { buildWorklet } from './panel-worklet.ts';
+import { buildNoiseWorklet, buildWorklet, readRnnoise } from './panel-worklet.ts';
 import { pureSchemas } from './pure-schemas.ts';
 import { type ShortNames, shortNames } from './short-names.ts';
 import { sipJsParts } from './sip-js-parts.ts';
@@ -23,7 +23,7 @@ const hosts = ['salesforce', 'hubspot', 'page'] as const;
 export interface PanelAsset {
   /** File name with a content hash, so that it may be cached for ever. */
   readonly name: string;
-  readonly type: 'text/javascript' | 'text/css';
+  readonly type: 'text/javascript' | 'text/css' | 'application/wasm';
   readonly body: Buffer;
   /** Size after gzip -9, bytes. */
   readonly gzipBytes: number;
@@ -59,10 +59,14 @@ export async function buildPanel(): Promise<PanelBundle> {
   const names = shortNames(sources);
   const styles = await stylesOf(sources);
   const worklet = asset('sound-tap-worklet', '.js', Buffer.from(await buildWorklet()));
-  const panels = await Promise.all(hosts.map((host) => buildFor(host, names, styles, worklet.name)));
+  const noiseWorklet = asset('noise-worklet', '.js', Buffer.from(await buildNoiseWorklet()));
+  const rnnoise = asset('rnnoise', '.wasm', await readRnnoise());
+  const files = { tapWorklet: worklet.name, noiseWorklet: noiseWorklet.name, rnnoise: rnnoise.name };
+  const panels = await Promise.all(hosts.map((host) => buildFor(host, names, styles, files)));
   const heaviest = panels.reduce((one, other) => (other.script.gzipBytes > one.script.gzipBytes ? other : one));
   const { style } = heaviest;
-  const assets = [...panels.map(({ script }) => script), style, worklet, ...panels.flatMap(({ parts }) => parts)];
+  const beside = [worklet, noiseWorklet, rnnoise];
+  const assets = [...panels.map(({ script }) => script), style, ...beside, ...panels.flatMap(({ parts }) => parts)];
   const partGzipBytes = partPlans.map(
     ({ name }, n) => [name, Math.max(...panels.map(({ parts }) => parts[n]?.gzipBytes ?? 0))] as const,
   );
@@ -70,7 +74,12 @@ export async function buildPanel(): Promise<PanelBundle> {
     assets,
     files: new Map(assets.map(({ name, body }) => [name, body])),
     agentGzipBytes: heaviest.script.gzipBytes + style.gzipBytes,
-    partGzipBytes: new Map([...partGzipBytes, ['sound-tap-worklet', worklet.gzipBytes]]),
+    partGzipBytes: new Map([
+      ...partGzipBytes,
+      ['sound-tap-worklet', worklet.gzipBytes],
+      ['noise-worklet', noiseWorklet.gzipBytes],
+      ['rnnoise', rnnoise.gzipBytes],
+    ]),
     weights: weightsOf(heaviest.metafile, heaviest.host),
   };
 }
@@ -124,13 +133,14 @@ async function stylesOf(sources: readonly string[]): Promise<PartStyles> {
   return partStyles(outputFiles[0]?.text ?? '', sources, plan);
 }
 
-async function buildFor(host: (typeof hosts)[number], names: ShortNames, styles: PartStyles, worklet: string) {
-  const parts = await Promise.all(
-    partPlans.map(async (plan) => {
-      const part = await buildPart(plan, host, names, styles.later.get(plan.name) ?? '', worklet);
-      return { part, script: asset(`${plan.name}-${host}`, '.js', await minified(part.code)) };
-    }),
-  );
+async function buildFor(host: (typeof hosts)[number], names: ShortNames, styles: PartStyles, files: PartFiles) {
+  const made = async (plan: (typeof partPlans)[number], inner: readonly LoadedPart[]) => {
+    const part = await buildPart(plan, host, names, styles.later.get(plan.name) ?? '', files, inner);
+    return { part, script: asset(`${plan.name}-${host}`, '.js', await minified(part.code)) };
+  };
+  const noise = await made(noisePlan, []);
+  const inner = [{ part: noise.part, address: `./${noise.script.name}` }];
+  const parts = await Promise.all(partPlans.map((plan) => (plan === noisePlan ? noise : made(plan, inner))));
   const { outputFiles, metafile } = await build({
     ...bundling,
     ...names,
@@ -175,11 +185,13 @@ async function minified(script: string): Promise<Buffer> {
   return Buffer.from(code);
 }
 
-function asset(stem: string, ending: '.js' | '.css', body: Buffer): PanelAsset {
+const types = { '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm' } as const;
+
+function asset(stem: string, ending: keyof typeof types, body: Buffer): PanelAsset {
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 12);
   return {
     name: `${stem}-${hash}${ending}`,
-    type: ending === '.css' ? 'text/css' : 'text/javascript',
+    type: types[ending],
     body,
     gzipBytes: gzipSync(body, { level: 9 }).length,
   };

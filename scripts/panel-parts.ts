@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { panelWords, wordByWord } from './panel-words.ts';
-import { workletAt } from './panel-worklet.ts';
+import { noiseFilesAt, workletAt } from './panel-worklet.ts';
 import { pureSchemas } from './pure-schemas.ts';
 import type { ShortNames } from './short-names.ts';
 
@@ -26,22 +26,38 @@ interface PartPlan {
 
 const ui = 'packages/softphone-ui/src';
 const sip = 'packages/phone-engine/src/sip';
+const noise = 'packages/phone-engine/src/noise';
 /** CRMs with something of their own to look at. */
 const checkedHosts = ['salesforce', 'hubspot'];
 
+/** Loaded by another part, and lent nothing. */
+export const noisePlan: PartPlan = {
+  name: 'noise-suppression',
+  entries: () => [`${noise}/index.ts`],
+  modules: /\/phone-engine\/src\/noise\/(?!load\.ts$)[\w-]+\.ts$/,
+  behind: { '@sapphi-red/web-noise-suppressor': null },
+};
+
 export const partPlans: readonly PartPlan[] = [
+  noisePlan,
   {
     name: 'self-test',
     entries: (host) => [
       `${ui}/screens/self-test-screen.tsx`,
       ...(checkedHosts.includes(host) ? [`packages/crm-adapters/src/${host}/self-checks.ts`] : []),
     ],
-    modules: /\/self-(?:test|checks)[\w-]*\.tsx?$/,
+    modules: /\/(?:self-(?:test|checks)[\w-]*|microphone-meter)\.tsx?$/,
   },
   {
     name: 'screens',
     entries: () => [`${ui}/later/later-screens.tsx`],
-    modules: /\/softphone-ui\/src\/later\/[\w-]+\.tsx?$/,
+    modules:
+      /\/softphone-ui\/src\/(?:later\/[\w-]+|microphone-meter)\.tsx?$|\/phone-engine\/src\/noise\/load\.ts$|\/call-protocol\/src\/listening\.ts$/,
+    behind: {
+      '@patchcord/phone-engine/audio': `${noise}/load.ts`,
+      '@patchcord/call-protocol': 'packages/call-protocol/src/listening.ts',
+      valibot: null,
+    },
   },
   {
     name: 'watching',
@@ -63,8 +79,10 @@ export const partPlans: readonly PartPlan[] = [
   {
     name: 'transcription',
     entries: () => [`${ui}/transcription/transcription.tsx`],
-    modules: /\/softphone-ui\/src\/transcription\/[\w-]+\.tsx?$|\/phone-engine\/src\/sound-tap\/[\w-]+\.ts$/,
+    modules:
+      /\/softphone-ui\/src\/transcription\/[\w-]+\.tsx?$|\/phone-engine\/src\/(?:sound-tap\/[\w-]+|call-recording|audio\/notice-tone)\.ts$/,
     behind: {
+      '@patchcord/phone-engine': 'packages/phone-engine/src/call-recording.ts',
       '@patchcord/phone-engine/audio': 'packages/phone-engine/src/sound-tap/index.ts',
       '@patchcord/call-protocol': 'packages/call-protocol/src/sound-wire.ts',
       valibot: null,
@@ -89,10 +107,24 @@ export interface PanelPart extends PartPlan {
   readonly inputs: readonly string[];
 }
 
+export interface LoadedPart {
+  readonly part: PanelPart;
+  /** As the script says it that loads it. */
+  readonly address: string;
+}
+
+/** Names of the files beside the scripts that are no script of a page. */
+export interface PartFiles {
+  readonly tapWorklet: string;
+  readonly noiseWorklet: string;
+  readonly rnnoise: string;
+}
+
 /**
  * Bundles a part for one CRM, not yet minified as a whole.
  * @param styles what only it says
- * @param worklet name of the audio thread's script
+ * @param files what it asks for by its name
+ * @param inner the parts that it may load itself
  * @throws when it does not compile
  */
 export async function buildPart(
@@ -100,7 +132,8 @@ export async function buildPart(
   host: string,
   short: ShortNames,
   styles: string,
-  worklet: string,
+  files: PartFiles,
+  inner: readonly LoadedPart[],
 ): Promise<PanelPart> {
   const contents = plan.entries(host).map((path) => `export * from './${path}';`);
   const { outputFiles, metafile } = await build({
@@ -116,7 +149,14 @@ export async function buildPart(
     logLevel: 'warning',
     ...short,
     mangleCache: { ...short.mangleCache },
-    plugins: [borrowing(plan), panelWords, workletAt(worklet), pureSchemas],
+    plugins: [
+      loadedFrom(inner),
+      borrowing(plan),
+      panelWords,
+      workletAt(files.tapWorklet),
+      noiseFilesAt({ worklet: files.noiseWorklet, rnnoise: files.rnnoise }),
+      pureSchemas,
+    ],
   });
   const lent: Lent[] = [];
   const names: string[] = [];
@@ -178,7 +218,7 @@ function borrowing({ modules, behind = {} }: PartPlan): Plugin {
  * Lets a panel load its parts where it says `import()` of one of their modules; `parts` is each with its address. A browser may keep a failed load
  * in mind for as long as the page lives, so that each new try has another address.
  */
-export function loadedFrom(parts: readonly { readonly part: PanelPart; readonly address: string }[]): Plugin {
+export function loadedFrom(parts: readonly LoadedPart[]): Plugin {
   const loader = 'panel-part:';
   return {
     name: 'panel-parts',

@@ -18,7 +18,7 @@ import {
   startPlainPageSandbox,
   startSalesforceSandbox,
 } from '@patchcord/sandbox';
-import { type Relay, type RelayConfigInput, startRelay } from '@patchcord/server';
+import { type PanelSource, type Relay, type RelayConfigInput, startRelay } from '@patchcord/server';
 import { panelForRelay } from './panel-bundle.ts';
 
 /** The telephone system the stage is connected to: the sandbox switch, or a real edge. */
@@ -55,6 +55,12 @@ export interface StageOptions {
   readonly demoCalls?: boolean;
   /** What differs in the configuration of the HubSpot customer. */
   readonly hubspotTenant?: Partial<RelayConfigInput['tenants'][number]>;
+  readonly salesforceTenant?: Partial<RelayConfigInput['tenants'][number]>;
+  /** Runs the relay in another place than this process, where it can be killed. Default: here. */
+  readonly runRelay?: (
+    config: RelayConfigInput,
+    options: { readonly panel: PanelSource },
+  ) => Promise<Pick<Relay, 'close'>>;
 }
 
 /** Agents by CRM: the same two people, each with a line of their own per CRM. */
@@ -70,7 +76,7 @@ export interface Stage {
   readonly salesforce: SalesforceSandbox;
   readonly hubspot: HubSpotSandbox;
   readonly page: PlainPageSandbox;
-  /** The relay that runs now; replaced by `restartRelay`. */
+  /** The relay that runs now; replaced by `restartRelay`. @throws when it runs in another place, or not at all */
   relay(): Relay;
   /** Stops the relay and starts it again on the same data and port. */
   restartRelay(): Promise<void>;
@@ -195,6 +201,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
             'salesforce',
             (agent) => salesforce.users.find((user) => user.email === agent.email)?.id ?? '',
           ),
+          ...options.salesforceTenant,
         },
         {
           ...common,
@@ -243,8 +250,13 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 
     panelBuilt ??= panelForRelay();
     const panel = await panelBuilt;
-    const start = (): Promise<Relay> => startRelay(config, { panel });
-    let relay: Relay | undefined = await start();
+    let here: Relay | undefined;
+    let relay: Pick<Relay, 'close'> | undefined;
+    const start = async (): Promise<void> => {
+      if (options.runRelay === undefined) here = await startRelay(config, { panel });
+      relay = here ?? (await options.runRelay?.(config, { panel }));
+    };
+    await start();
     closers.push(async () => void (await relay?.close()));
     return {
       relayUrl,
@@ -253,16 +265,17 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       hubspot,
       page,
       relay() {
-        if (relay === undefined) throw new Error('The relay is stopped.');
-        return relay;
+        if (here === undefined) throw new Error('The relay is stopped, or runs in another place.');
+        return here;
       },
       async stopRelay() {
         await relay?.close();
         relay = undefined;
+        here = undefined;
       },
       async restartRelay() {
         await relay?.close();
-        relay = await start();
+        await start();
       },
       close: closeAll,
     };

@@ -20,6 +20,7 @@ import { hubSpotSettingsRoutes } from './http/hubspot-settings.ts';
 import { hubSpotWebhookRoutes } from './http/hubspot-webhooks.ts';
 import { hubSpotWorkflowRoutes } from './http/hubspot-workflow.ts';
 import { jambonzRoutes } from './http/jambonz.ts';
+import { listeningRoutes } from './http/listening.ts';
 import { liveEventRoutes } from './http/live-events.ts';
 import { logCreatorRoutes } from './http/log-creator.ts';
 import { matchRoutes } from './http/matches.ts';
@@ -141,6 +142,7 @@ export function createApp(parts: RelayParts, panel: Panel | null): Express {
   app.use(hubSpotSettingsRoutes(parts));
   app.use(hubSpotWorkflowRoutes(parts));
   app.use(recordingRoutes(parts));
+  app.use(listeningRoutes(parts));
   app.use(hubSpotRecordingRoutes(parts));
   app.use(voicemailRoutes(parts));
   app.use(toCallRoutes(parts));

@@ -21,16 +21,23 @@ import { tracedFetch, traceHeaders } from './tracing.ts';
  * @param gate Asked before each request
  * @param tokens Of accounts that were connected by their OAuth page
  * @param notice Told what an administrator should know of the CRM
+ * @param recordingPage Plays the recording of the call whose id is put at its end; logs carry it where the CRM has a field for it
  */
 export function connectCrm(
   { id, crm }: TenantConfig,
   gate: RequestGate,
   tokens: CrmTokens,
   notice: (text: string) => void,
+  recordingPage?: string,
 ): CrmRelay {
   switch (crm.kind) {
     case 'salesforce':
-      return salesforceRelay(id as TenantId, crm, { headers: traceHeaders, gate, notice }, tokens);
+      return salesforceRelay(
+        id as TenantId,
+        crm,
+        { headers: traceHeaders, gate, notice, ...(recordingPage === undefined ? {} : { recordingPage }) },
+        tokens,
+      );
     case 'hubspot':
       return createHubSpotRelay({
         apiUrl: crm.apiUrl,
@@ -55,7 +62,7 @@ export function connectCrm(
 function salesforceRelay(
   tenant: TenantId,
   crm: SalesforceSettings,
-  watched: Pick<SalesforceRelayOptions, 'headers' | 'gate' | 'notice'>,
+  watched: Pick<SalesforceRelayOptions, 'headers' | 'gate' | 'notice' | 'recordingPage'>,
   tokens: CrmTokens,
 ): CrmRelay {
   const common = {

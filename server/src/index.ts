@@ -47,7 +47,8 @@ import { createLog, type Log } from './logging.ts';
 import { createMetrics } from './metrics.ts';
 import { type OutboxWatch, observedCrm, observedRecorder, observedStore } from './observed.ts';
 import { loadPanel, type PanelSource } from './panel-assets.ts';
-import { recordingFolder, voicemailFolder } from './recordings/files.ts';
+import { Assembly } from './recordings/assembly.ts';
+import { recordingPlace, voicemailPlace } from './recordings/places.ts';
 import { Recordings } from './recordings/recordings.ts';
 import { Recoveries } from './recoveries.ts';
 import { CallSounds } from './sound/call-sounds.ts';
@@ -61,6 +62,7 @@ import { openStore } from './store/open.ts';
 import { Tenants } from './tenants.ts';
 import { forgetLooseLines } from './transcripts/kept.ts';
 import { encryptionKeys, Vault } from './vault.ts';
+import { createMessageWork } from './voicemails/message-work.ts';
 import { Voicemails } from './voicemails/voicemails.ts';
 import type { CallerDirectory } from './who-is/caller-directory.ts';
 import { Choices } from './who-is/choices.ts';
@@ -183,7 +185,14 @@ async function assemble(
   const connect =
     dependencies.connectCrm ??
     ((tenant: TenantConfig) =>
-      connectCrm(tenant, crmLimits.gateOf(tenant), crmTokens, (text) => notices.take(tenant.id as TenantId, text)));
+      connectCrm(
+        tenant,
+        crmLimits.gateOf(tenant),
+        crmTokens,
+        (text) => notices.take(tenant.id as TenantId, text),
+        // Where it listens is no address for a CRM's records, and not known yet.
+        config.publicUrl === undefined ? undefined : `${publicUrl()}/t/${tenant.id}/page/#recording=`,
+      ));
   const vault = new Vault(store.vault, () => encryptionKeys(config), now);
   const crmTokens = new CrmTokens(vault, now);
   const tenants = new Tenants(config.tenants, (tenant) => observedCrm(connect(tenant), tenant.id, metrics));
@@ -232,7 +241,15 @@ async function assemble(
     recorder,
     vault,
     settings: config.recordings,
-    folder: recordingFolder(config),
+    place: recordingPlace(config),
+    log,
+    now,
+  });
+  const assembly = new Assembly({
+    store,
+    recordings,
+    audit,
+    count: (result) => metrics.recordings.inc({ result }),
     log,
     now,
   });
@@ -242,11 +259,12 @@ async function assemble(
     hub,
     vault,
     settings: config.voicemails,
-    folder: voicemailFolder(config),
+    place: voicemailPlace(config),
     effectsWait: () => delivery.wake(),
     log,
     now,
   });
+  const messages = createMessageWork({ store, tenants, recorder, voicemails, now });
   const delivery = new Delivery({
     store,
     tenants,
@@ -257,6 +275,7 @@ async function assemble(
     settings: config.delivery,
     limits: crmLimits,
     raise: (alert) => alerts.raise(alert),
+    messages,
     now,
     random: dependencies.random ?? Math.random,
   });
@@ -292,6 +311,7 @@ async function assemble(
     live: liveView.metrics,
     recorder,
     recordings,
+    assembly,
     voicemails,
     recoveries,
     matchesInTime: new MatchesInTime({ whoIs, log, now }),
@@ -346,6 +366,8 @@ async function assemble(
     tenants,
     store,
     transcripts: transcript,
+    recordings: recordings.unfinished,
+    recorded: (tenant, callId) => assembly.over(tenant, callId),
     openService: dependencies.openSpeech ?? speechServiceOf,
     createChannel,
     metrics: createSoundMetrics(metrics.registry),
@@ -392,6 +414,8 @@ async function assemble(
   delivery.start();
   started.with('sound', () => sounds.stop(1_000));
   sounds.start();
+  started.with('assembly', () => assembly.stop());
+  assembly.start();
   started.with('open phones', () => openPhones.stop());
   openPhones.start();
   started.with('lines', () => lines.stop());
@@ -497,6 +521,7 @@ async function assemble(
       closeSilent();
     }, 50);
     liveView.streams.endAll();
+    messages.stop();
     // What was taken is finished and acknowledged before the store goes.
     const deadline = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref());
     // A PBX that does not answer, or a long cleaning, is not waited for beyond that: both begin again where they were.
@@ -508,6 +533,7 @@ async function assemble(
     sockets.terminate();
     await transcript.close();
     await phrases.stop();
+    await Promise.race([assembly.stop(), deadline]);
     await Promise.race([closed, deadline]);
     clearInterval(closeIdle);
     server.closeAllConnections();

@@ -61,6 +61,8 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   'GET /v1/hubspot/recordings/:externalId': 'proof',
   'GET /v1/recording-files/:token': 'proof',
   'GET /v1/calls/:id/recording': 'agent',
+  'DELETE /v1/calls/:id/recording': 'supervisor',
+  'GET /v1/calls/:id/transcript': 'agent',
   'POST /v1/voicemails/:tenant/:pbx': 'proof',
   'GET /v1/voicemail-files/:token': 'proof',
   'GET /v1/voicemails': 'agent',

@@ -8,6 +8,7 @@ import {
   type Credentials,
   type Envelope,
   EnvelopeSchema,
+  type Listening,
   type LogCreator,
   type Match,
   type MayCall,
@@ -19,6 +20,7 @@ import {
   ResumeRequestSchema,
   SessionRequestSchema,
   type SignInWay,
+  type SpokenWords,
   type ToCall,
   toEnvelope,
   type Voicemail,
@@ -39,10 +41,16 @@ export class FakeRelay {
   /** What calls with a record may be about, by the record's id. */
   related: Readonly<Record<string, readonly Related[]>> = {};
   calls: readonly CallSummary[] = [];
+  /** What the relay itself learned of calls, by their id. */
+  learned: Readonly<Record<string, readonly PhoneEvent[]>> = {};
   /** What there is to call, done or not. */
   toCall: readonly ToCall[] = [];
   /** What lies in the mailbox, deleted or not. */
   voicemails: readonly Voicemail[] = [];
+  /** The recording of any call; null: there is none. */
+  listening: Listening | null = null;
+  /** What was said in it. */
+  spoken: SpokenWords = { lines: [] };
   /** What plays a message. */
   audioUrl = 'http://localhost/message.wav';
   /** What is said of numbers that are to be called; the others may be. */
@@ -138,6 +146,12 @@ export class FakeRelay {
         return new Response(null, { status: 204 });
       case /^\/v1\/calls\/[^/]+\/log\/retry$/.exec(url.pathname)?.[0]:
         return Response.json(this.#retryLog(url.pathname.split('/')[3] ?? ''));
+      case /^\/v1\/calls\/[^/]+\/events$/.exec(url.pathname)?.[0]: {
+        const learned = this.learned[url.pathname.split('/')[3] ?? ''] ?? [];
+        const after = Number(url.searchParams.get('after'));
+        const events = learned.map((event, n) => ({ seq: n + 1, event: toEnvelope(event, `learned:${n}`, '/relay') }));
+        return Response.json({ events: events.filter(({ seq }) => seq > after), more: false });
+      }
       case /^\/v1\/to-call(?:\/[\w-]+)?$/.exec(url.pathname)?.[0]:
         return this.#toCall(init, url.pathname.split('/')[3]);
       case '/v1/may-call':
@@ -154,6 +168,12 @@ export class FakeRelay {
         if (init.method !== 'PUT') return refuse(405, 'request.invalid', 'Ask by PUT.', false);
         await Promise.race([this.logCreatorGate, aborted(init.signal ?? null)]);
         return Response.json(this.logCreator);
+      case /^\/v1\/calls\/[^/]+\/recording$/.exec(url.pathname)?.[0]:
+        return this.listening === null
+          ? refuse(404, 'call.unknown', 'There is no recording of such a call that you may hear.', false)
+          : Response.json(this.listening, { status: this.listening.state === 'making' ? 202 : 200 });
+      case /^\/v1\/calls\/[^/]+\/transcript$/.exec(url.pathname)?.[0]:
+        return Response.json(this.spoken);
       case '/v1/calls':
         return Response.json({ calls: this.calls });
       default:

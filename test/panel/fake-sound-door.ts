@@ -40,6 +40,11 @@ export class FakeSoundDoor {
     this.#open?.deliver({ type: 'service', state, message });
   }
 
+  /** Pedal: what keeps the recording. */
+  recorder(state: Extract<SoundAnswer, { type: 'recorder' }>['state'], message = ''): void {
+    this.#open?.deliver({ type: 'recorder', state, message });
+  }
+
   /** Pedal: the connection is closed with this code. */
   close(code: number): void {
     this.#open?.onclose?.({ code });

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
 import { buildWorklet, workletAt } from '../../scripts/panel-worklet.ts';
+import { answerRecording } from './recorded-sound.ts';
 
 export interface FakesPage {
   readonly url: string;
@@ -71,6 +72,7 @@ export async function serveFakesPage(): Promise<FakesPage> {
   };
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    if (answerRecording(request, response)) return;
     const file = files[pathname];
     // As a CRM page that does not pass the microphone on.
     if (searchParams.has('no-microphone')) response.setHeader('permissions-policy', 'microphone=()');

@@ -3,11 +3,12 @@
  * own. Tests drive it by keyboard from outside and step on the pedals through `window.lab`.
  */
 import '../../packages/softphone-ui/src/panel.css';
-import type { CallId, Party } from '@patchcord/call-protocol';
+import { type CallId, type Party, RecordingModeSchema } from '@patchcord/call-protocol';
 import { type ClockPort, createPhone, joinSharedPhone } from '@patchcord/phone-engine';
 import { createSound } from '@patchcord/phone-engine/audio';
 import { FakeLeases, FakeSip, FakeSound } from '@patchcord/phone-engine/testing';
 import { signal } from '@preact/signals';
+import * as v from 'valibot';
 import { createMissedMark } from '../../packages/softphone-ui/src/call-history.ts';
 import { createCallerIdMark } from '../../packages/softphone-ui/src/caller-id.ts';
 import { readDevice } from '../../packages/softphone-ui/src/device.ts';
@@ -63,9 +64,11 @@ const relay = new FakeRelay({
   profile: {
     ...profile,
     ...(asked.has('office') ? { features: asked.has('mailbox') ? mailboxFeatures : officeFeatures } : {}),
+    ...(asked.has('strong-noise') ? { media: { ...profile.media, noiseSuppression: 'rnnoise' as const } } : {}),
     dispositionRequired: asked.has('required'),
     wrapUpSeconds: Number(asked.get('wrap-up') ?? 0),
     transcription: asked.has('transcript') ? 'on' : 'off',
+    recording: { ...profile.recording, mode: v.parse(RecordingModeSchema, asked.get('recording') ?? 'never') },
   },
   now: () => Date.now(),
 });

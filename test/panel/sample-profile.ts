@@ -105,7 +105,12 @@ export const profile: Profile = {
     sessionSeconds: 1_800,
     recovery: { way: 'auto', applications: [], known: [] },
   },
-  media: { codecs: ['opus', 'G722', 'PCMU', 'PCMA'], opus: { fec: true, dtx: false }, digits: 'rfc4733' },
+  media: {
+    codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
+    opus: { fec: true, dtx: false },
+    digits: 'rfc4733',
+    noiseSuppression: 'browser',
+  },
   features: plainFeatures,
   iceTransportPolicy: 'all',
   numbers: { country: 'US', metadata: metadataOf('US', 'DE', 'GB') },
@@ -125,6 +130,7 @@ export const profile: Profile = {
     unknown: { open: 'nothing' },
   },
   transcription: 'off',
+  recording: { mode: 'never', countries: {}, notice: 'none', resumeAfterSeconds: 120 },
   pageCommands: { dial: 'ask', answer: 'refuse', control: 'allow' },
 };
 
@@ -229,7 +235,10 @@ export function messagesFor(now: number): readonly Voicemail[] {
       matches: [ada],
       text: 'Hello, this is Ada Lindqvist. Please call me about the pallets, they arrived wet again.',
     }),
-    message({ at: now - 90 * 60_000, from: { number: '+4930901820', e164: toE164('+4930901820') } }),
-    message({ at: now - 60 * 26 * 60_000, from: { number: '' }, durationMs: 95_000 }),
+    message({ at: now - 90 * 60_000, from: { number: '+4930901820', e164: toE164('+4930901820') }, noText: 'waiting' }),
+    message({
+      ...{ at: now - 60 * 26 * 60_000, from: { number: '' }, durationMs: 95_000 },
+      noText: 'The speech-to-text service does not take the key.',
+    }),
   ];
 }

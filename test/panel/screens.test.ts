@@ -67,6 +67,24 @@ const walks: readonly Walk[] = [
     },
   },
   {
+    screen: 'settings, the agent’s own voice',
+    query: '?strong-noise',
+    async go({ page }) {
+      await page.getByRole('tab', { name: 'Settings' }).click();
+      await page.getByLabel('Noise suppression').selectOption('Off');
+      await page.getByLabel('Echo cancellation').uncheck();
+    },
+  },
+  {
+    screen: 'in a call, more: strong noise suppression',
+    query: '?strong-noise',
+    async go({ page, talk }) {
+      await talk();
+      await page.getByRole('button', { name: 'More' }).click();
+      await page.getByRole('button', { name: 'Turn on strong noise suppression' }).waitFor();
+    },
+  },
+  {
     screen: 'help',
     async go({ page }) {
       await page.getByRole('button', { name: /Help/ }).click();

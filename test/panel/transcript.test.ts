@@ -114,10 +114,30 @@ it('says when no words can come, and why', async () => {
   await page.evaluate(() => window.lab.relay.sound.service('away', 'The speech service does not answer.'));
   await region.getByText('No words come just now. The speech service does not answer.').waitFor();
   expect(await violationsOf(page)).toEqual([]);
+  await keepPicture(page, 'transcript-away');
   await page.evaluate(() => window.lab.relay.sound.service('there'));
   await region.getByText('No words come').waitFor({ state: 'detached' });
   await page.evaluate(() => window.lab.relay.sound.close(4404));
   await region.getByText('not transcribed here any more').waitFor();
+  expect(await region.getByText('Nothing said yet').count()).toBe(0);
+  expect(await region.getByRole('button').count()).toBe(0);
+  expect(await violationsOf(page)).toEqual([]);
+  await keepPicture(page, 'transcript-over');
+  await panel.close();
+});
+
+it.each([
+  ['light', small],
+  ['dark', { ...small, colorScheme: 'dark' as const }],
+])('promises no words where the service refuses, and offers no pause (%s)', async (name, look) => {
+  const { panel, page, region } = await transcribed('?transcript', look);
+  await page.waitForFunction(() => window.lab.relay.sound.said.some(({ type }) => type === 'call'));
+  await page.evaluate(() => window.lab.relay.sound.service('refused', 'The key of the service is not taken.'));
+  await region.getByText('This call is not transcribed. The key of the service is not taken.').waitFor();
+  expect(await region.getByText('Nothing said yet').count()).toBe(0);
+  expect(await region.getByRole('button').count()).toBe(0);
+  expect(await violationsOf(page)).toEqual([]);
+  await keepPicture(page, `transcript-refused-${name}`);
   await panel.close();
 });
 

@@ -41,6 +41,37 @@ it('a message is played when asked, is heard then, read, deleted and brought bac
   await panel.close();
 });
 
+it('what was said is read at a glance; what is being written down is seen as soon as it is there', async () => {
+  const panel = await chromium.open('?office', small);
+  const { page } = panel;
+  await page.getByRole('tab', { name: /Voicemail/ }).click();
+  await page.getByText('Hello, this is Ada Lindqvist.').waitFor();
+  await page.getByText('Transcribing…').waitFor();
+  await page.getByText('Could not be transcribed: The speech-to-text service does not take the key.').waitFor();
+  await keepPicture(page, 'voicemail-words');
+  expect(await violationsOf(page)).toEqual([]);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await keepPicture(page, 'voicemail-words-dark');
+  expect(await violationsOf(page)).toEqual([]);
+  const words =
+    'This is a rather long message about three pallets that stand in the rain, and about whom to call when they are dry.';
+  await page.evaluate((text) => {
+    const { relay } = window.lab;
+    relay.voicemails = relay.voicemails.map((one, index) =>
+      index === 1 ? { ...one, text, noText: undefined } : index === 2 ? { ...one, noText: 'none' } : one,
+    );
+    relay.tell({ name: 'voicemail.changed', at: Date.now(), data: { voicemail: crypto.randomUUID() } });
+  }, words);
+  const summary = page.locator('summary', { hasText: 'This is a rather long message' });
+  await summary.waitFor();
+  await page.getByText('No words in it.').waitFor();
+  expect(await page.getByText(words).isVisible()).toBe(false);
+  await summary.press('Enter');
+  await page.getByText(words).waitFor();
+  await page.getByText('Transcribing…').waitFor({ state: 'detached' });
+  await panel.close();
+});
+
 it('what happens elsewhere is seen at once; a list that can’t be loaded says so', async () => {
   const panel = await chromium.open('?office', small);
   const { page } = panel;

@@ -110,6 +110,8 @@ it('a page is framed by its own tenant alone, and the short address tells nobody
   // HubSpot has one address per app: its own origins of all regions, which tell of nobody.
   expect(await framing('/hubspot/')).toBe('https://app.hubspot.com https://app-eu1.hubspot.com');
   expect(await framing('/t/hub2/hubspot/')).toBe('https://app-eu1.hubspot.com');
+  // Where a link in the CRM plays a recording.
+  expect(await framing('/t/hub2/page/')).toBe('https://app-eu1.hubspot.com');
   const ambiguous = await one.fetch('/page/');
   expect(ambiguous.status).toBe(404);
   expect(await framing('/page/')).toBe("'none'");

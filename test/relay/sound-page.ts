@@ -2,13 +2,19 @@
  * A page's end of the sound socket, as a phone has it: keeps frames until they are settled, half a minute of them at most, and sends them again where
  * the relay wants them. Owns no time: a test says what is spoken and when.
  */
-import { encodeSoundFrame, type SoundAnswer, soundFrameMs, soundKeptMs, soundRate } from '@patchcord/call-protocol';
+import {
+  decodeSoundFrame,
+  encodeSoundFrame,
+  type SoundAnswer,
+  soundFrameMs,
+  soundKeptMs,
+  soundRate,
+} from '@patchcord/call-protocol';
 import { WebSocket } from 'ws';
 import type { DpopKey } from '../dpop-key.ts';
 import { phoneKey } from '../unit/server/relay-in-test.ts';
 
 const samples = (soundRate * soundFrameMs) / 1_000;
-const mostKept = soundKeptMs / soundFrameMs;
 
 export interface PageOf {
   /** `http://127.0.0.1:<port>` */
@@ -34,8 +40,14 @@ export class SoundPage {
     readonly resolve: (answer: SoundAnswer) => void;
   }[] = [];
 
-  constructor(call: string) {
+  readonly #mostKept: number;
+  /** From when on the call is to be recorded, ms of it; said again on each connection while it lasts. */
+  recordedFrom: number | null = null;
+
+  /** @param keptMs What is kept of its sound: more of a call that is recorded */
+  constructor(call: string, keptMs = soundKeptMs) {
     this.call = call;
+    this.#mostKept = keptMs / soundFrameMs;
   }
 
   get socket(): WebSocket {
@@ -68,6 +80,7 @@ export class SoundPage {
     if (answer === null || answer.type !== 'listening') return;
     // A count that was lost goes on with the relay's.
     this.number = Math.max(this.number, answer.next);
+    if (this.recordedFrom !== null) this.say({ type: 'record', fromMs: this.recordedFrom });
     for (const [number, bytes] of this.kept) if (number >= answer.next) socket.send(bytes);
     this.#listening = true;
   }
@@ -99,6 +112,20 @@ export class SoundPage {
     this.speak(silence, silence);
   }
 
+  /** Nothing of what was said from `atMs` on is kept here either. */
+  pause(atMs: number): void {
+    for (const [number, bytes] of this.kept) {
+      const frame = decodeSoundFrame(bytes);
+      if (frame !== null && frame.startMs + soundFrameMs > atMs) this.kept.delete(number);
+    }
+    this.say({ type: 'pause', atMs });
+  }
+
+  record(fromMs: number): void {
+    this.recordedFrom = fromMs;
+    this.say({ type: 'record', fromMs });
+  }
+
   say(message: unknown): void {
     this.socket.send(typeof message === 'string' || message instanceof Uint8Array ? message : JSON.stringify(message));
   }
@@ -115,7 +142,7 @@ export class SoundPage {
     this.number += 1;
     this.ms += soundFrameMs;
     const [oldest] = this.kept.keys();
-    if (this.kept.size > mostKept && oldest !== undefined) this.kept.delete(oldest);
+    if (this.kept.size > this.#mostKept && oldest !== undefined) this.kept.delete(oldest);
     if (this.#listening) this.socket.send(bytes);
   }
 

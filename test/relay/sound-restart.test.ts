@@ -1,25 +1,12 @@
 /** A relay is killed in the middle of a call and started again: nothing that a phone still has is lost, nothing is told twice, the rest is marked. */
 import { newCallId, type RelayMessage, type TranscriptLine } from '@patchcord/call-protocol';
 import { afterEach, expect, it } from 'vitest';
-import type { Decode } from '../speech/decode.ts';
 import { deepgramKey, startDeepgram } from '../speech/deepgram-server.ts';
 import type { SpeechService } from '../speech/socket-service.ts';
-import { speak, toneDecoder } from '../speech/tone-alphabet.ts';
 import { newDevice, type RelayProcess, relayProcess } from '../store/relay-process.ts';
 import { type Panel, testTenant } from '../unit/server/relay-in-test.ts';
 import { SoundPage } from './sound-page.ts';
-
-const rate = 16_000;
-const decode: Decode = (hz) => {
-  const ears = [toneDecoder('near')(hz), toneDecoder('far')(hz)];
-  return {
-    push: (samples) => ears.flatMap((ear) => ear.push(samples)),
-    flush: () => ears.flatMap((ear) => ear.flush()),
-  };
-};
-const near = (...words: string[]): Int16Array => speak(words, { alphabet: 'near', rate });
-const silent = new Int16Array(0);
-const far = (...words: string[]): Int16Array => speak(words, { alphabet: 'far', rate });
+import { bothEars, far, near, silent } from './sound-stage.ts';
 
 let cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -32,7 +19,7 @@ async function stage(): Promise<{
   readonly token: string;
   readonly speech: SpeechService;
 }> {
-  const speech = await startDeepgram({ decode });
+  const speech = await startDeepgram({ decode: bothEars });
   cleanups.push(() => speech.close());
   const service = { kind: 'deepgram', url: `${speech.url}/v1/listen`, key: deepgramKey } as const;
   const relay = await relayProcess({

@@ -4,10 +4,8 @@ import { newCallId, type RelayMessage, type TranscriptLine } from '@patchcord/ca
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { RelayConfigInput } from '../../server/src/index.ts';
-import type { Decode } from '../speech/decode.ts';
 import { deepgramKey, startDeepgram } from '../speech/deepgram-server.ts';
 import type { SpeechService } from '../speech/socket-service.ts';
-import { speak, toneDecoder } from '../speech/tone-alphabet.ts';
 import {
   adminToken,
   answeredCall,
@@ -19,26 +17,13 @@ import {
   testTenant,
 } from '../unit/server/relay-in-test.ts';
 import { SoundPage } from './sound-page.ts';
-
-const rate = 16_000;
-/** Hears both alphabets: a syllable in the wrong channel would be seen. */
-const decode: Decode = (hz) => {
-  const ears = [toneDecoder('near')(hz), toneDecoder('far')(hz)];
-  return {
-    push: (samples) => ears.flatMap((ear) => ear.push(samples)),
-    flush: () => ears.flatMap((ear) => ear.flush()),
-  };
-};
-const near = (...words: string[]): Int16Array => speak(words, { alphabet: 'near', rate });
-/** Nobody speaks, and the page sends that: the other way is `null`. */
-const silent = new Int16Array(0);
-const far = (...words: string[]): Int16Array => speak(words, { alphabet: 'far', rate });
+import { bothEars, far, near, silent } from './sound-stage.ts';
 
 let speech: SpeechService;
 let running: RelayInTest[] = [];
 let pages: SoundPage[] = [];
 beforeEach(async () => {
-  speech = await startDeepgram({ decode });
+  speech = await startDeepgram({ decode: bothEars });
 });
 afterEach(async () => {
   for (const page of pages) page.socket.terminate();

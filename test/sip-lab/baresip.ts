@@ -35,6 +35,8 @@ export interface Baresip extends FarPhone {
   refuse(): Promise<void>;
   /** What baresip itself recorded of the far side, one sound per call so far, up to the first hold (then baresip stops recording). */
   ownRecordings(): Sound[];
+  /** From now on this WAV file is its voice, from its beginning: of the codec's rate, and longer than the call lasts. */
+  speak(path: string): Promise<void>;
   /** Opens the way of its commands anew: after the computer of the test changed its network, which took the old one's address away. */
   reconnect(): Promise<void>;
 }
@@ -110,6 +112,7 @@ export async function startBaresip(lab: LabNetwork, options: BaresipOptions): Pr
         .filter((file) => file.endsWith('-dec.wav'))
         .sort()
         .map((file) => readWav(join(folder, file))),
+    speak: (path) => command('ausrc', `aufile,${path}`),
     async reconnect() {
       control?.close();
       control = await untilReady(`${name} opens no control port`, () => openControl(address, events), { process });

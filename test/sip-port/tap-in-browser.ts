@@ -62,6 +62,8 @@ export function tapIn(page: Page) {
     calls: (calls: Parameters<TapPage['calls']>[0]) => ask('calls', calls),
     bringMicrophone: (hz: number) => ask('bringMicrophone', hz),
     speak: (on: boolean) => ask('speak', on),
+    notice: (calls: Parameters<TapPage['notice']>[0]) => ask('notice', calls),
+    spoken: (hz: number) => ask('spoken', hz),
     stop: () => ask('stop'),
   };
 }

@@ -3,8 +3,9 @@
  * must never decide what is streamed.
  */
 import './phone-page.ts';
+import type { CallId } from '@patchcord/call-protocol';
 import { type CallState, emptyPhone, type OwnedPhone, type PhoneState } from '@patchcord/phone-engine';
-import { createSoundTap } from '@patchcord/phone-engine/audio';
+import { createNoticeTones, createSoundTap } from '@patchcord/phone-engine/audio';
 import { createCallStreams } from '../../packages/softphone-ui/src/transcription/call-streams.ts';
 import type { PhonePage } from './phone-page.ts';
 
@@ -17,12 +18,30 @@ export interface TapPage {
   bringMicrophone(hz: number): void;
   /** @returns when, epoch ms, on the clock of the page */
   speak(on: boolean): number;
+  /** In these calls, and in no other, both sides hear that they are recorded. */
+  notice(calls: readonly CallId[]): void;
+  /** What the page's audio plays on the speaker just now, beside the players of calls: how much of this frequency in the last 0.1 s. */
+  spoken(hz: number): number;
   stop(): void;
 }
 
 const { phonePage } = window as unknown as { readonly phonePage: PhonePage };
 let state: PhoneState = emptyPhone;
 const listeners = new Set<(state: PhoneState) => void>();
+/** Beside whatever leads to the speaker. */
+let speaker: AnalyserNode | undefined;
+const connect = AudioNode.prototype.connect as (this: AudioNode, to: AudioNode, ...rest: unknown[]) => AudioNode;
+Object.assign(AudioNode.prototype, {
+  connect(this: AudioNode, to: AudioNode, ...rest: unknown[]): AudioNode {
+    if (to instanceof AudioDestinationNode && this instanceof GainNode) {
+      speaker = this.context.createAnalyser();
+      speaker.fftSize = 4_096;
+      connect.call(this, speaker);
+    }
+    return connect.call(this, to, ...rest);
+  },
+});
+const notices = createNoticeTones(phonePage.sound);
 let streams: ReturnType<typeof createCallStreams> | undefined;
 let voice: GainNode | undefined;
 
@@ -54,6 +73,7 @@ const page: TapPage = {
       random: Math.random,
       steadyMs: () => performance.now(),
       onService: () => undefined,
+      onRecorder: () => undefined,
     });
   },
   calls(calls) {
@@ -75,6 +95,20 @@ const page: TapPage = {
     if (voice !== undefined) voice.gain.value = on ? 0.1 : 0;
     return performance.timeOrigin + performance.now();
   },
-  stop: () => streams?.stop(),
+  notice: (calls) => notices.only(calls),
+  spoken(hz) {
+    if (speaker === undefined) return 0;
+    const samples = new Float32Array(speaker.fftSize);
+    speaker.getFloatTimeDomainData(samples);
+    const turn = (2 * Math.PI * hz) / speaker.context.sampleRate;
+    const [sine, cosine] = [Math.sin, Math.cos].map((wave) =>
+      samples.reduce((sum, sample, n) => sum + sample * wave(turn * n), 0),
+    );
+    return (2 * Math.hypot(sine ?? 0, cosine ?? 0)) / samples.length;
+  },
+  stop() {
+    notices.close();
+    streams?.stop();
+  },
 };
 Object.assign(window, { tapPage: page });

@@ -26,7 +26,7 @@ export function startAssemblyAi(options: { readonly decode: Decode }): Promise<S
       });
       const tell = (said: readonly UtteranceSaid[]): void => {
         for (const one of said) {
-          connection.say(turn(one, one.final, false));
+          connection.sayPart(turn(one, one.final, false));
           if (one.final) connection.sayFinal(turn(one, true, true));
         }
       };

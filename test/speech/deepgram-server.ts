@@ -51,7 +51,7 @@ export function startDeepgram(options: {
       });
       const tell = (said: readonly UtteranceSaid[], extra: object = {}): void => {
         for (const { words, final } of said) {
-          if (!final) connection.say(results(words, false));
+          if (!final) connection.sayPart(results(words, false));
           else {
             connection.sayFinal(results(words, true, extra));
             fromMs = utterances.soundMs;

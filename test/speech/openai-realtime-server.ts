@@ -14,6 +14,8 @@ export interface RealtimeOptions {
   readonly outOfOrder?: boolean;
   /** The only model it has. */
   readonly model?: string;
+  /** The first item is not completed: it fails with this, or the session has this error. */
+  readonly trouble?: { readonly of: 'item' | 'session'; readonly code: string };
 }
 
 const transcriptionEvent = 'conversation.item.input_audio_transcription';
@@ -52,10 +54,18 @@ function serve(connection: Connection, options: RealtimeOptions): ReturnType<Par
   /** Words that no commit was asked for yet, where the other side decides. */
   let pending: UtteranceSaid['words'][number][] = [];
   let held: object | null = null;
+  let { trouble } = options;
 
   const fail = (type: string, code: string | null): void =>
     connection.say({ type: 'error', error: { type, code, message: 'no' } });
   const complete = (item: string, text: string): void => {
+    if (trouble !== undefined) {
+      const { of, code } = trouble;
+      trouble = undefined;
+      if (of === 'session') fail('invalid_request_error', code);
+      else connection.say({ type: `${transcriptionEvent}.failed`, item_id: item, error: { type: 'failed', code } });
+      return;
+    }
     const done = { type: `${transcriptionEvent}.completed`, item_id: item, content_index: 0, transcript: text };
     if (options.outOfOrder === true && held === null) {
       held = done;
@@ -77,7 +87,7 @@ function serve(connection: Connection, options: RealtimeOptions): ReturnType<Par
     if (shape === 'ga')
       words.forEach((word, at) => {
         const delta = at === 0 ? word.text : ` ${word.text}`;
-        connection.say({ type: `${transcriptionEvent}.delta`, item_id: item, content_index: 0, delta });
+        connection.sayPart({ type: `${transcriptionEvent}.delta`, item_id: item, content_index: 0, delta });
       });
     complete(item, textOf(words));
   };
@@ -122,6 +132,10 @@ function serve(connection: Connection, options: RealtimeOptions): ReturnType<Par
       if (held !== null) connection.sayFinal(held);
       held = null;
     },
+    // the older shape does not know it
+    ...(shape === 'ga'
+      ? { 'input_audio_buffer.clear': () => connection.say({ type: 'input_audio_buffer.cleared' }) }
+      : {}),
   };
   return {
     opened: () => connection.say({ type: 'session.created', session: { id: 'sess_1', type: 'transcription' } }),

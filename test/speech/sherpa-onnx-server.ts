@@ -24,7 +24,7 @@ export function startSherpaOnnx(options: {
       };
     };
     const tell = (said: readonly UtteranceSaid[]): void => {
-      for (const one of said) (one.final ? connection.sayFinal : connection.say)(result(one));
+      for (const one of said) (one.final ? connection.sayFinal : connection.sayPart)(result(one));
     };
     return {
       text(message) {

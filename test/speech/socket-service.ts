@@ -24,6 +24,8 @@ export interface ServiceFaults {
   garbage?: boolean;
   /** Says everything so often. */
   repeat?: number;
+  /** What was told of an utterance before it was final comes once more after that: messages out of order. */
+  lateParts?: boolean;
   /** Does not read what it is sent. */
   stalled?: boolean;
 }
@@ -54,6 +56,8 @@ export interface Connection {
   readonly url: URL;
   /** Sends a message as this service fails just now. */
   say(message: unknown): void;
+  /** The same for words that are not final. */
+  sayPart(message: unknown): void;
   /** The same, later where finals are late, never where they never come. */
   sayFinal(message: unknown): void;
   /** Sound was taken; ends the session where it is to end. */
@@ -108,17 +112,27 @@ export async function startSocketService(
       for (let count = faults.repeat ?? 1; count > 0; count--)
         socket.send(faults.garbage === true ? `{"type":"Resul${text.length}` : text);
     };
+    let parts: unknown[] = [];
+    const sendFinal = (message: unknown): void => {
+      send(message);
+      for (const part of parts) send(part);
+      parts = [];
+    };
     const connection: Connection = {
       seen,
       faults,
       url: new URL(seen.path, 'http://localhost'),
       say: send,
+      sayPart(message) {
+        if (faults.lateParts === true) parts.push(message);
+        send(message);
+      },
       sayFinal(message) {
         if (faults.neverFinal === true) return;
-        if (faults.finalAfterMs === undefined) return send(message);
+        if (faults.finalAfterMs === undefined) return sendFinal(message);
         const timer = setTimeout(() => {
           timers.delete(timer);
-          send(message);
+          sendFinal(message);
         }, faults.finalAfterMs);
         timers.add(timer);
       },

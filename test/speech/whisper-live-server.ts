@@ -12,10 +12,11 @@ interface Segment {
   readonly completed: boolean;
 }
 
-/** @param options.waitMinutes It is full: says so, and closes */
+/** @param options.waitMinutes It is full: says so, and closes @param options.trouble What it says, once, when the first sound comes */
 export function startWhisperLive(options: {
   readonly decode: Decode;
   readonly waitMinutes?: number;
+  readonly trouble?: 'ERROR' | 'DISCONNECT';
 }): Promise<SpeechService> {
   return startSocketService((connection) => {
     const utterances = createUtterances(options.decode, rate);
@@ -32,7 +33,7 @@ export function startWhisperLive(options: {
         if (one.final) {
           done = [...done, segment(one, true)].slice(-lastSegments);
           connection.sayFinal({ uid, segments: done });
-        } else connection.say({ uid, segments: [...done, segment(one, false)].slice(-lastSegments) });
+        } else connection.sayPart({ uid, segments: [...done, segment(one, false)].slice(-lastSegments) });
       }
     };
     return {
@@ -55,6 +56,8 @@ export function startWhisperLive(options: {
           connection.close(1000);
           return;
         }
+        if (options.trouble === 'ERROR') connection.say({ uid, status: 'ERROR', message: 'no memory' });
+        if (options.trouble === 'DISCONNECT') connection.say({ uid, message: 'DISCONNECT' });
         tell(utterances.push(toSamples(bytes)));
         connection.took((bytes.byteLength * 500) / rate);
       },

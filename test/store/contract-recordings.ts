@@ -38,6 +38,8 @@ export function recordingContract(current: () => Store): void {
     bytes: 5_000_000_000,
     durationMs: 312_500_000,
     storedAt: 1_790_000_000_000,
+    madeBy: 'phone-system',
+    deletedAt: null,
     ...change,
   });
 
@@ -78,6 +80,23 @@ export function recordingContract(current: () => Store): void {
       expect(await mine(null)).toEqual([oldOne]);
       await store.keeping.forgetCalls([gone]);
       expect(await store.recordings.ofCalls(tenant, [gone, old, older])).toEqual([oldOne]);
+    });
+
+    it('are deleted with their key and an entry in the audit, once, and leave a word that there was one', async () => {
+      const callId = await call();
+      const one = recordingOf(callId, { madeBy: 'relay', storedAt: 15 });
+      await store.recordings.add(one);
+      const data = { digest: 'digest' };
+      const entry = { tenant, actor: 'agent:sue', act: 'recording.deleted', at: 77, data } as const;
+      const deleted = await Promise.all([store.recordings.delete(one, entry), store.recordings.delete(one, entry)]);
+      expect(deleted.filter((file) => file !== null)).toEqual([one.file]);
+      expect(await store.recordings.ofCalls(tenant, [callId])).toEqual([{ ...one, file: '', salt: '', deletedAt: 77 }]);
+      expect(await store.recordings.known([one.file])).toEqual(new Set());
+      expect((await store.recordings.before(16, null, 1_000)).filter((other) => other.tenant === tenant)).toEqual([]);
+      expect(await store.audit.read(tenant, '', 10)).toMatchObject([{ act: 'recording.deleted', at: 77 }]);
+      expect(await store.recordings.add(recordingOf(callId))).toBe(false);
+      await store.keeping.forgetCalls([callId]);
+      expect(await store.recordings.ofCalls(tenant, [callId])).toEqual([]);
     });
 
     it('are found by the SIP Call-ID of their leg, in one customer', async () => {

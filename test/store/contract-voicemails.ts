@@ -1,6 +1,6 @@
 /** What every store must keep about messages in mailboxes, and about numbers that must not be called. */
 import { randomUUID } from 'node:crypto';
-import { type AgentId, type TenantId, toE164, toEnvelope } from '@patchcord/call-protocol';
+import { type AgentId, newCallId, type TenantId, toE164, toEnvelope } from '@patchcord/call-protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type {
   NewEffect,
@@ -27,6 +27,9 @@ export function voicemailContract(current: () => Store): void {
     e164: toE164('+14155550101'),
     name: 'Zoë “Quotes” O’Hara \u{1F4DE}',
     text: null,
+    wordsState: null,
+    words: null,
+    callId: null,
     at: 1_790_000_000_000,
     durationMs: 9_000_000_000,
     heardAt: null,
@@ -51,6 +54,23 @@ export function voicemailContract(current: () => Store): void {
     await store.voicemails.of(tenant, mailboxes, { deletedAfter, limit });
 
   describe('messages in mailboxes', () => {
+    it('keep their words and the call they were left in, the first that was said', async () => {
+      const one = voicemail({ wordsState: 'waiting' });
+      await add(one);
+      expect((await store.voicemails.find(tenant, one.id))?.wordsState).toBe('waiting');
+      expect(await store.voicemails.keepWords(tenant, one.id, 'ready', 'sealed')).toBe(true);
+      const [first, second] = [newCallId(), newCallId()];
+      expect(await store.voicemails.linkTo(tenant, one.id, first)).toBe(first);
+      expect(await store.voicemails.linkTo(tenant, one.id, second)).toBe(first);
+      const kept = { ...one, wordsState: 'ready', words: 'sealed', callId: first };
+      expect(await store.voicemails.find(tenant, one.id)).toEqual(kept);
+      expect(await store.voicemails.keepWords(tenant, one.id, null, null)).toBe(true);
+      expect(await store.voicemails.find(tenant, one.id)).toEqual({ ...kept, wordsState: null, words: null });
+      const other = `${tenant}-2` as TenantId;
+      expect(await store.voicemails.keepWords(other, one.id, 'none', null)).toBe(false);
+      expect(await store.voicemails.linkTo(other, one.id, second)).toBeNull();
+    });
+
     it('are kept once with their event and what follows, and told again as they were', async () => {
       const one = voicemail({ text: 'Please call me.' });
       const effect = {

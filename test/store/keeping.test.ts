@@ -246,8 +246,12 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       const [hers, held, his] = calls;
       for (const callId of calls) {
         const file = callId.replaceAll('-', '');
-        const sound = { codec: 'pcm16', rate: 8_000, channels: 1, bytes: 2, durationMs: 1, storedAt: now } as const;
+        const made = { madeBy: 'phone-system', deletedAt: null, storedAt: now } as const;
+        const sound = { codec: 'pcm16', rate: 8_000, channels: 1, bytes: 2, durationMs: 1, ...made } as const;
         await store.recordings.add({ callId, tenant, agent, file, salt: 'salt', digest: 'digest', ...sound });
+        await store.sound.claim({ tenant, agent, callId }, 'relay', now);
+        const part = { callId, tenant, agent, file: `${file}-part`, salt: 's', startMs: 0, bytes: 4, storedAt: now };
+        await store.recordingParts.add(part, 'relay');
         const line = { line: 1, speaker: 'agent', text: 'on 415 555 0101', startMs: 0, endMs: 1, final: true } as const;
         await store.transcripts.keep({ tenant, callId, line, at: now });
       }
@@ -255,7 +259,10 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
       expect(await erase(true)).toMatchObject({ recordings: 1 });
       expect(removed).toEqual([]);
       expect(await erase(false)).toMatchObject({ recordings: 1, calls: 1 });
-      expect(removed).toEqual([hers.replaceAll('-', '')]);
+      const file = hers.replaceAll('-', '');
+      expect(removed).toEqual([file, `${file}-part`]);
+      expect(await store.recordingParts.ofCalls(tenant, [hers])).toEqual([]);
+      expect(await store.recordingParts.ofCalls(tenant, [held])).toHaveLength(1);
       expect((await store.recordings.ofCalls(tenant, calls)).map(({ callId }) => callId).sort()).toEqual(
         [held, his].sort(),
       );
@@ -266,6 +273,7 @@ describe.each(['sqlite', 'postgres'] as const)('with %s', (kind) => {
     it('takes messages that the person left, with their files, and leaves a number that must not be called uncalled', async () => {
       const message = (id: string, number: string, e164: E164 | null, text: string | null = null) => ({
         ...{ id, tenant, mailbox: '1001', number, e164, name: 'Grace', text, at: 1, durationMs: 1, heardAt: null },
+        ...{ wordsState: null, words: null, callId: null },
         ...{ deletedAt: null, form: 'wav' as const, file: `file-${id}`, salt: 's', bytes: 1, storedAt: now },
       });
       const messages = [

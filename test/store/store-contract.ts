@@ -23,6 +23,7 @@ import { logCreatorContract } from './contract-log-creators.ts';
 import { mintingContract } from './contract-minting.ts';
 import { openPhoneContract } from './contract-open-phones.ts';
 import { outboxOrderContract } from './contract-outbox.ts';
+import { recordingPartContract } from './contract-recording-parts.ts';
 import { recordingContract } from './contract-recordings.ts';
 import { soundContract } from './contract-sound.ts';
 import { toCallContract } from './contract-to-call.ts';
@@ -459,6 +460,7 @@ export function storeContract(open: () => Promise<Store>): void {
   keepingContract(() => store);
   choiceContract(() => store);
   recordingContract(() => store);
+  recordingPartContract(() => store);
   toCallContract(() => store);
   voicemailContract(() => store);
   logCreatorContract(() => store);

@@ -2,6 +2,7 @@
 import type { LoggedPhrase, MachineSummary } from './after-call.ts';
 import type { CallOutcome, Direction, Party } from './call.ts';
 import type { AgentId, CallId, TenantId } from './ids.ts';
+import type { LoggedRecording } from './recording.ts';
 import type { RecordRef } from './records.ts';
 
 /** One call of one agent, folded from its events. Times are epoch ms, spans ms. */
@@ -36,8 +37,12 @@ export interface CallLog {
   readonly endedByRule?: true;
   /** What the customer's rules heard, and what they missed; absent: nothing. */
   readonly phrases?: readonly LoggedPhrase[];
+  /** Absent: nobody asked and nothing was recorded by the phone. */
+  readonly recording?: LoggedRecording;
   /** By a machine. */
   readonly summary?: MachineSummary;
+  /** The message that the caller left; `text` only while a log is being written, where the customer keeps words. */
+  readonly voicemail?: { readonly id: string; readonly durationMs: number; readonly text?: string };
   /** `live` until it ended; `ended` until the agent submits wrap-up; `final` after. The CRM is written from `ended` on. */
   readonly stage: 'live' | 'ended' | 'final';
 }

@@ -28,6 +28,8 @@ export type ErrorCode =
   | 'media.no-device'
   | 'number.invalid'
   | 'profile.invalid'
+  | 'recording.deleted'
+  | 'recording.held'
   | 'relay.unreachable'
   | 'request.invalid'
   | 'request.too-many'

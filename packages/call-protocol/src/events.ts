@@ -12,10 +12,18 @@ import {
 } from './after-call.ts';
 import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
 import { TranscriptLineSchema } from './page-channel.ts';
+import { recordingEvents } from './recording.ts';
 import { MatchSchema, RecordRefSchema } from './records.ts';
 import { CallReportDataSchema } from './reports.ts';
 
 const note = v.pipe(v.string(), v.maxLength(32_000));
+/** A message in a mailbox, and who left it. */
+const MessageLeftSchema = v.object({
+  voicemail: v.pipe(v.string(), v.uuid()),
+  mailbox: v.pipe(v.string(), v.minLength(1), v.maxLength(32)),
+  from: PartySchema,
+  durationMs: v.pipe(v.number(), v.minValue(0)),
+});
 
 /** Data schema by event name. `subject` of the wire form is the call id wherever the event belongs to a call. */
 export const eventSchemas = {
@@ -91,6 +99,7 @@ export const eventSchemas = {
   'record.opened': v.object({ record: RecordRefSchema }),
   /** What the call was about, beside whom it was with: a case, a deal, an opportunity. null: nothing after all. */
   'record.associated': v.object({ record: v.nullable(RecordRefSchema) }),
+  ...recordingEvents,
   /** A recording of this call can be listened to. */
   'recording.available': v.object({
     /** 2: the caller on the first channel, whoever was called on the second, whatever the direction. */
@@ -108,13 +117,10 @@ export const eventSchemas = {
   /** The agent's call-backs or dial list changed; told live and never stored. */
   'to-call.changed': v.object({}),
   /** Somebody left a message in the agent's mailbox. */
-  'voicemail.received': v.object({
-    voicemail: v.pipe(v.string(), v.uuid()),
-    mailbox: v.pipe(v.string(), v.minLength(1), v.maxLength(32)),
-    from: PartySchema,
-    durationMs: v.pipe(v.number(), v.minValue(0)),
-  }),
-  /** A message was heard, deleted, brought back or is gone; told live and never stored. */
+  'voicemail.received': MessageLeftSchema,
+  /** The call in which a message was left is known, or was made for it: its log tells of the message. Only the relay says so. */
+  'voicemail.linked': MessageLeftSchema,
+  /** A message was heard, deleted, brought back, written down or is gone; told live and never stored. */
   'voicemail.changed': v.object({ voicemail: v.pipe(v.string(), v.uuid()) }),
   /** Words of a call as they are heard; told live. As events they are never stored: a customer's relay may keep the final ones beside the call. */
   'transcript.partial': TranscriptLineSchema,

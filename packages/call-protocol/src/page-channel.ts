@@ -4,6 +4,7 @@
  * origin: the profile's `pageCommands` decides about it.
  */
 import * as v from 'valibot';
+import type { PhraseSpottedSchema } from './after-call.ts';
 import type { DirectionSchema } from './call.ts';
 
 /** One call as the page may know it. */
@@ -41,6 +42,8 @@ export type PageNews =
       readonly at: number;
     }
   | ({ readonly type: 'transcript'; readonly call: string } & TranscriptLine)
+  /** A phrase that a rule of the customer's looks for was heard. */
+  | ({ readonly type: 'phrase'; readonly call: string } & v.InferOutput<typeof PhraseSpottedSchema>)
   /** What became of a command. */
   | { readonly type: 'result'; readonly id: string; readonly ok: boolean; readonly reason: string }
   /** A log reached the CRM. */

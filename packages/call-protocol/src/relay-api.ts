@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { CallOutcomeSchema, DirectionSchema, PartySchema } from './call.ts';
 import { EnvelopeSchema } from './envelope.ts';
 import { AgentIdSchema, CallIdSchema, DeviceIdSchema, E164Schema, ExtensionSchema, TenantIdSchema } from './ids.ts';
+import { RecordingPolicySchema } from './recording.ts';
 import { CrmNameSchema, MatchSchema, RecordRefSchema, RelatedSchema } from './records.ts';
 import { PageCommandsSchema, ScreenPopSchema } from './screen-pop.ts';
 
@@ -190,6 +191,8 @@ export const ProfileSchema = v.object({
     codecs: v.pipe(v.array(v.picklist(['opus', 'G722', 'PCMU', 'PCMA'])), v.minLength(1)),
     opus: v.object({ fec: v.boolean(), dtx: v.boolean() }),
     digits: v.picklist(['rfc4733', 'info', 'in-band']),
+    /** The most an agent may have; `rnnoise`: the phone's own, besides the browser's. */
+    noiseSuppression: v.optional(v.picklist(['off', 'browser', 'rnnoise']), 'browser'),
   }),
   features: FeaturesSchema,
   /** `relay` sends all media through TURN. */
@@ -208,6 +211,7 @@ export const ProfileSchema = v.object({
   pageCommands: PageCommandsSchema,
   /** The sound of calls goes to the relay, which has it transcribed: `WS /v1/sound`. */
   transcription: v.optional(v.picklist(['off', 'on']), 'off'),
+  recording: v.optional(RecordingPolicySchema, { mode: 'never' }),
 });
 export type Profile = v.InferOutput<typeof ProfileSchema>;
 
@@ -250,6 +254,8 @@ export const CallSummarySchema = v.object({
   /** `saved` in the CRM, `waiting` in the outbox, `failed` for good with `logReason`. */
   log: v.picklist(['waiting', 'saved', 'failed', 'none']),
   logReason: v.optional(v.string()),
+  /** Whether it can be listened to: `ready`, or `making` until its parts are one file. */
+  recording: v.optional(v.string()),
 });
 export type CallSummary = v.InferOutput<typeof CallSummarySchema>;
 export const HistorySchema = v.object({ calls: v.array(CallSummarySchema) });
@@ -306,14 +312,16 @@ export const VoicemailSchema = v.object({
   from: PartySchema,
   /** When it was left, epoch ms. */
   at: v.number(),
-  durationMs: v.pipe(v.number(), v.minValue(0)),
+  durationMs: v.number(),
   heard: v.boolean(),
   /** Since when it is deleted, epoch ms: it can be brought back until the relay's grace is over; null: it is there. */
   deletedAt: v.nullable(v.number()),
   /** Records with the caller's number; absent where the relay could not look in time. */
   matches: v.optional(v.array(MatchSchema)),
   /** What was said, where something wrote it down. */
-  text: v.nullable(v.pipe(v.string(), v.maxLength(32_000))),
+  text: v.nullable(v.string()),
+  /** Why there is no text where somebody writes messages down: `waiting` (it is being written), `none` (no words in it), else the reason in words. */
+  noText: v.optional(v.string()),
 });
 export type Voicemail = v.InferOutput<typeof VoicemailSchema>;
 
@@ -328,7 +336,7 @@ export type VoicemailChange = v.InferOutput<typeof VoicemailChangeSchema>;
 /** `GET /v1/voicemails/<id>/audio`: a link that plays it for some minutes without a session, for an `<audio>` element. */
 export const VoicemailAudioSchema = v.object({
   url: v.pipe(v.string(), v.url()),
-  durationMs: v.pipe(v.number(), v.minValue(0)),
+  durationMs: v.number(),
   /** End of the link, epoch ms. */
   expiresAt: v.number(),
 });

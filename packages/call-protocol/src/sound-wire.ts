@@ -10,6 +10,8 @@ export const soundRate = 16_000;
 export const soundFrameMs = 100;
 /** What the phone keeps of a call's sound until the relay needs it no more. Older sound is a gap, and marked. */
 export const soundKeptMs = 30_000;
+/** The same while the call is recorded: 64 kB a second. */
+export const recordedSoundKeptMs = 120_000;
 
 const headerBytes = 12;
 const version = 1;
@@ -106,6 +108,10 @@ export const SoundMessageSchema = v.variant('type', [
    * while it lasts.
    */
   v.object({ type: v.literal('pause'), atMs: v.pipe(v.number(), v.minValue(0), v.maxValue(0xffff_ffff)) }),
+  /** The sound from `fromMs` of the call on is to be kept as its recording, beside whatever else is done with it. Said again on a new connection while it lasts. */
+  v.object({ type: v.literal('record'), fromMs: v.pipe(v.number(), v.minValue(0), v.maxValue(0xffff_ffff)) }),
+  /** From here on it is not kept any more; what was stays. */
+  v.object({ type: v.literal('record-end'), atMs: v.pipe(v.number(), v.minValue(0), v.maxValue(0xffff_ffff)) }),
   /** Nothing more comes: last words may be waited for. */
   v.object({ type: v.literal('end') }),
 ]);
@@ -123,6 +129,8 @@ export const SoundAnswerSchema = v.variant('type', [
   v.object({ type: v.literal('settled'), next: v.pipe(v.number(), v.integer(), v.minValue(0)) }),
   /** Whether words come: `away` while the service does not answer, and why, in words for a person. The sound is kept meanwhile. */
   v.object({ type: v.literal('service'), state: v.picklist(['there', 'away', 'refused']), message: v.string() }),
+  /** Whether what is to be recorded is being kept: `away` while it can't be written (the phone keeps what it can), `refused` where it may not. */
+  v.object({ type: v.literal('recorder'), state: v.picklist(['there', 'away', 'refused']), message: v.string() }),
   v.object({ type: v.literal('error'), code: v.string(), message: v.string() }),
 ]);
 export type SoundAnswer = v.InferOutput<typeof SoundAnswerSchema>;

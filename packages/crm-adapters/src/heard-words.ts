@@ -55,15 +55,24 @@ export function summaryLines({ summary, disposition }: Pick<CallLog, 'summary' |
 export function heardFields(log: Pick<CallLog, 'phrases' | 'summary'>): {
   readonly sentiment?: string;
   readonly summary?: string;
+  /** Action items, one a line. */
+  readonly todo?: string;
   readonly phrases?: string;
 } {
   return {
-    ...(log.summary === undefined ? {} : { sentiment: log.summary.sentiment, summary: log.summary.summary }),
+    ...(log.summary === undefined
+      ? {}
+      : {
+          sentiment: log.summary.sentiment,
+          summary: log.summary.summary,
+          ...(log.summary.actionItems.length === 0 ? {} : { todo: log.summary.actionItems.join('\n') }),
+        }),
     ...(log.phrases === undefined ? {} : { phrases: phraseLines(log).join('\n') }),
   };
 }
 
-function clock(ms: number): string {
+/** Time into a call. @param ms From the answer */
+export function clock(ms: number): string {
   const seconds = Math.floor(ms / 1_000);
   const two = (value: number): string => String(value).padStart(2, '0');
   const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];

@@ -4,6 +4,7 @@
  */
 import type { CallLog, CallOutcome } from '@patchcord/call-protocol';
 import { phraseLines, summaryLines } from './heard-words.ts';
+import { recordingLines } from './recording-words.ts';
 
 const results: Readonly<Record<CallOutcome, string>> = {
   answered: 'Connected',
@@ -23,9 +24,13 @@ export function resultOf(log: CallLog): string {
   return log.outcome === 'answered' && log.transferredTo !== null ? 'Transferred' : results[log.outcome];
 }
 
-/** Whether a machine took a message: the phone system says so in its reason, or the call was sent there. */
+/** Whether a machine took a message: it is there, the phone system says so in its reason, or the call was sent there. */
 export function wentToVoicemail(log: CallLog): boolean {
-  return /voice[\s_-]?mail/i.test(log.reason) || /voice[\s_-]?mail/i.test(log.transferredTo ?? '');
+  return (
+    log.voicemail !== undefined ||
+    /voice[\s_-]?mail/i.test(log.reason) ||
+    /voice[\s_-]?mail/i.test(log.transferredTo ?? '')
+  );
 }
 
 /** Who was at the far side: the record's name, else the name the network gave, else the number. */
@@ -64,7 +69,7 @@ export function fromAndTo(log: CallLog): { readonly from: string; readonly to: s
 }
 
 /**
- * The agent's note, then what happened to the call in plain lines, what was heard in it, and a machine's summary. At most `longest` characters;
+ * The agent's note, then what happened to the call in plain lines, whether it was recorded, what was heard in it, and a machine's summary. At most `longest` characters;
  * the note is cut last.
  * @param more Lines of the CRM's own, after ours
  */
@@ -76,13 +81,24 @@ export function textOf(log: CallLog, longest: number, more: readonly string[] = 
       ? `${resultOf(log)}${log.reason === '' ? '' : `: ${log.reason}`}`
       : '',
     log.transferredTo === null ? '' : `Transferred to ${log.transferredTo}`,
+    ...messageLines(log),
     ...more,
+    ...recordingLines(log),
     ...phraseLines(log),
     ...summaryLines(log),
   ].filter((line) => line !== '');
   const note = log.note.trim();
   const text = note === '' ? lines.join('\n') : [note, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n');
   return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}
+
+/** How long the message is, and what a machine heard in it, where the customer keeps words. */
+function messageLines({ voicemail }: CallLog): readonly string[] {
+  if (voicemail === undefined) return [];
+  const seconds = Math.round(voicemail.durationMs / 1_000);
+  const length = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  const text = voicemail.text?.trim() ?? '';
+  return [`Message left (${length})${text === '' ? '' : ', written down by a machine:'}`, text];
 }
 
 /** A CRM's own message, safe for a log line: numbers and long texts do not survive. */

@@ -2,6 +2,7 @@
  * The relay halves of all CRMs: one explicit line each. The server picks one per tenant. Must never be imported by the panel.
  */
 
+export { phraseLines } from './heard-words.ts';
 export {
   type HubSpotIdentity,
   type HubSpotSignatureCheck,

@@ -100,6 +100,10 @@ export function commandCall(state: PhoneState, input: CallCommand): Transition {
       return saveWrapUp(state, { ...call, disposition: input.disposition }, input.at);
     case 'call.pause-sound':
       return call.phase === 'ended' ? keep(state) : change(state, call.id, { soundPaused: input.paused });
+    case 'call.record':
+    case 'call.consent':
+      // Else the rules of recording have answered it.
+      return refuse(state, input.type, 'This call can’t be recorded: it is over, or this phone records none.');
     case 'call.more-time':
       if (call.phase !== 'ended') return refuse(state, input.type, 'The call has not ended yet. Hang up first.');
       if (call.moreTime >= mostMoreTime) {

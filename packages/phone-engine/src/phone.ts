@@ -1,7 +1,8 @@
 /**
  * The phone: runs the transition, tells subscribers, performs effects in order. Owns the loop; knows no rule, no SIP, no DOM.
  */
-import type { CallId, ErrorCode, PhoneEvent } from '@patchcord/call-protocol';
+import type { CallId, ErrorCode, PhoneEvent, RecordingMode } from '@patchcord/call-protocol';
+import type { RecordingSteps } from './call-recording.ts';
 import type {
   ClockPort,
   IceServer,
@@ -49,6 +50,10 @@ export interface OwnedPhone extends Phone {
   renew(credential: SipCredential, iceServers: readonly IceServer[]): void;
   /** What the profile lets the phone do; good from now on, also for the calls that are there. */
   setRules(rules: CallRules): void;
+  /** From now on calls can be recorded, as `setRecording` says of each. Without it nothing is, and each command that asks for it is refused. */
+  useRecording(steps: RecordingSteps): void;
+  /** What holds for recording this call; to be said for each, and again when its far side is somebody else. `resumeAfterMs`: so long a pause lasts; 0: no end. */
+  setRecording(call: CallId, mode: RecordingMode, resumeAfterMs: number): void;
   /** Colleagues, park slots and the mailbox to watch, in place of those before. */
   watch(watching: Watching): void;
   /**
@@ -102,6 +107,7 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
   let running = false;
   let stopping: Promise<void> | null = null;
   let startsAfterStop = false;
+  let recording: RecordingSteps | null = null;
   let mixed = '[]';
   let closing: Promise<void> | null = null;
   let handingOver: Promise<HandedOver> | null = null;
@@ -132,7 +138,7 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
     if (running) return;
     running = true;
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const step = transition(state, next.input);
+      const step = transition(state, next.input, recording);
       if (step.state !== state) {
         state = step.state;
         for (const listener of [...stateListeners]) guarded(() => listener(step.state));
@@ -319,6 +325,12 @@ export function createPhone(options: PhoneOptions): OwnedPhone {
     },
     setRules(rules) {
       take({ type: 'rules.set', rules, at: clock.now() });
+    },
+    useRecording(steps) {
+      recording = steps;
+    },
+    setRecording(call, mode, resumeAfterMs) {
+      take({ type: 'recording.rule', call, mode, resumeAfterMs, at: clock.now() });
     },
     watch(watching) {
       if (handingOver === null) guarded(() => sip.watch(watching));

@@ -191,6 +191,18 @@ export interface CallFlow {
   readonly heard: MediaStreamTrack | null;
 }
 
+/**
+ * How a microphone is opened: `take` takes it from the device, with constraints instead of the usual ones (echo cancellation, noise suppression and
+ * gain control on); the track that is returned may be made of that one, and ends it when it is stopped.
+ * @throws what `take` throws
+ */
+export type MicrophoneTreatment = (
+  take: (instead: MediaTrackConstraints) => Promise<MediaStreamTrack>,
+) => Promise<MediaStreamTrack>;
+
+/** Makes another track of what a call would send; `context` is this frame's own, heard on the agent's speaker. */
+export type SentMixer = (track: MediaStreamTrack, context: AudioContext) => MediaStreamTrack;
+
 /** Microphone, speaker and ringer of this frame. Only the owner of the phone uses it. */
 export interface SoundPort {
   /**
@@ -200,10 +212,18 @@ export interface SoundPort {
   microphone(): Promise<MediaStreamTrack>;
   /** Told when another microphone was chosen or the old one was unplugged; senders replace their track. */
   onMicrophoneChanged(listener: () => void): () => void;
+  /** Microphones are opened in this way from now on, and those in use anew. */
+  treat(treatment: MicrophoneTreatment): void;
   play(call: CallId, stream: MediaStream): void;
   silence(call: CallId): void;
-  /** What a call sends from now on; null: nothing (hold, its end). Only noted, for whoever listens along. */
-  sends(call: CallId, track: MediaStreamTrack | null): void;
+  /**
+   * What a call sends from now on; null: nothing (hold, its end). Noted for whoever listens along.
+   * @param again is called whenever something else is to be sent; absent: the track itself is to be sent, whatever is mixed into others
+   * @returns what is to be sent in its place
+   */
+  sends(call: CallId, track: MediaStreamTrack | null, again?: () => void): MediaStreamTrack | null;
+  /** What this call sends goes through the mixer from now on, until its end; null: as it is. */
+  mixSent(call: CallId, mixer: SentMixer | null): void;
   flowOf(call: CallId): CallFlow;
   /** Told whenever the flow of a call may be another one. */
   onFlow(listener: () => void): () => void;

@@ -2,7 +2,16 @@
  * The phone's whole state and everything that may change it. Plain JSON: mirrors, replay, crash recovery and tests come for free.
  * Owns shapes only; the rules are in `transition.ts`.
  */
-import type { CallId, CallOutcome, Direction, Match, Party, PhoneEvent, RecordRef } from '@patchcord/call-protocol';
+import type {
+  CallId,
+  CallOutcome,
+  Direction,
+  Match,
+  Party,
+  PhoneEvent,
+  RecordingMode,
+  RecordRef,
+} from '@patchcord/call-protocol';
 
 /**
  * ```
@@ -83,8 +92,27 @@ export interface CallState {
   readonly inConference: boolean;
   /** Its sound reaches nobody. */
   readonly silenced: boolean;
-  /** The agent lets nobody transcribe it for a while. Absent: it was never asked for. */
+  /** The agent lets nobody hear it for a while: it is neither transcribed nor recorded. Absent: it was never asked for. */
   readonly soundPaused?: boolean;
+  /** When that pause ends by itself, epoch ms; null or absent: only the agent ends it. */
+  readonly soundResumesAt?: number | null;
+  /** What holds for recording it, and with whom at the far side that was decided. Absent: nobody has said, and it is not recorded. */
+  readonly recordingRule?: {
+    readonly mode: RecordingMode;
+    /** A pause ends by itself after this time; 0: never. */
+    readonly resumeAfterMs: number;
+    readonly farSide: string;
+  };
+  /**
+   * ```
+   * absent → asking → on ⇄ off          absent: not recorded so far
+   *     │       └───→ refused → on      the far side may change its mind, either way
+   *     └→ on                           by the policy, or by the agent
+   * ```
+   */
+  readonly recording?: 'off' | 'asking' | 'on' | 'refused';
+  /** Of a call that is or was recorded: since when, ms from the answer. */
+  readonly recordedFromMs?: number;
   /** This is a room at the phone system: who was sent there from here, and the calls that still are to be. */
   readonly room: null | { readonly members: readonly Party[]; readonly gathers: readonly CallId[] };
   /** The extension that the call was picked up from. */
@@ -298,8 +326,12 @@ export type Command =
   | { readonly type: 'call.associate'; readonly call: CallId; readonly record: RecordRef | null }
   | { readonly type: 'call.write-note'; readonly call: CallId; readonly note: string }
   | { readonly type: 'call.set-disposition'; readonly call: CallId; readonly disposition: string }
-  /** Lets nobody transcribe the call from now on, or again. */
+  /** Lets nobody hear the call from now on, or again: neither transcript nor recording has what is said meanwhile. */
   | { readonly type: 'call.pause-sound'; readonly call: CallId; readonly paused: boolean }
+  /** Records the call from now on, or no longer. */
+  | { readonly type: 'call.record'; readonly call: CallId; readonly on: boolean }
+  /** What the far side said when the agent asked whether it may be recorded. */
+  | { readonly type: 'call.consent'; readonly call: CallId; readonly given: boolean }
   /** As much time for the wrap-up again. */
   | { readonly type: 'call.more-time'; readonly call: CallId }
   | { readonly type: 'call.submit-wrap-up'; readonly call: CallId };
@@ -380,11 +412,21 @@ export type TimerSignal =
   /** Nobody answered in time: the call is forwarded. */
   | { readonly type: 'timer.unanswered'; readonly call: CallId }
   /** It could not be taken up in all this time. */
-  | { readonly type: 'timer.recovery-expired'; readonly call: CallId };
+  | { readonly type: 'timer.recovery-expired'; readonly call: CallId }
+  /** The pause of its sound is over. */
+  | { readonly type: 'timer.sound-resumes'; readonly call: CallId };
 
 /** What only the owner's surroundings tell: the profile, and the calls of an earlier owner. */
 export type OwnerInput =
   | { readonly type: 'rules.set'; readonly rules: CallRules }
+  /** What holds for recording this call, with the far side it has now. Said again by each owner, and whenever one of these changes. */
+  | {
+      readonly type: 'recording.rule';
+      readonly call: CallId;
+      readonly mode: RecordingMode;
+      /** A pause of its sound ends by itself after this time, ms; 0: never. */
+      readonly resumeAfterMs: number;
+    }
   | {
       readonly type: 'calls.take-up';
       /** As they stood last. */

@@ -7,6 +7,7 @@
 import { commandCall } from './call-commands.ts';
 import { liftHold, placeHold } from './call-hold.ts';
 import { answerBy, forwardUnanswered } from './call-inbound.ts';
+import type { RecordingSteps } from './call-recording.ts';
 import { recoveryExpired, takeUp } from './call-recovery.ts';
 import { signalCall } from './call-signals.ts';
 import {
@@ -34,12 +35,14 @@ export type { Transition } from './call-step.ts';
 /**
  * One step of the phone. A refused command returns the same state object and one `refuse` effect; a command that asks for what already is, or
  * a signal that comes too late, returns the same state object and no effect. Never throws.
+ * @param recording the rules of recording; null: nothing is recorded
  */
-export function transition(state: PhoneState, input: Input): Transition {
-  const step = take(state, input);
+export function transition(state: PhoneState, input: Input, recording: RecordingSteps | null = null): Transition {
+  const step = recording?.take(state, input) ?? take(state, input);
   if (step.state === state) return step;
   const settled = { ...step, state: settleConference(step.state) };
-  return andThen(settled, (next) => goOnWaiting(next, input.at));
+  const gone = andThen(settled, (next) => goOnWaiting(next, input.at));
+  return recording === null ? gone : andThen(gone, (next) => recording.follow(next, input.at));
 }
 
 function take(state: PhoneState, input: Input): Transition {
@@ -110,6 +113,9 @@ function take(state: PhoneState, input: Input): Transition {
     }
     case 'sip.stopped':
       return stopped(state, input.at);
+    case 'recording.rule':
+    case 'timer.sound-resumes':
+      return keep(state);
     case 'timer.ending-expired': {
       const call = callOf(state, input.call);
       if (call?.phase !== 'ending') return keep(state);

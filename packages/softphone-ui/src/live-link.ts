@@ -251,23 +251,21 @@ function subscribe<T>(listeners: Set<T>, listener: T): () => void {
   return () => listeners.delete(listener);
 }
 
-/** A message that does not fit the contract is left out and named once in the console: it never reaches the panel. */
+/** What is no text is no JSON either. */
 function readMessage(data: unknown): RelayMessage | null {
-  try {
-    if (typeof data !== 'string')
-      throw new PatchcordError('request.invalid', 'The relay sent something that is not text.');
-    return v.parse(RelayMessageSchema, JSON.parse(data));
-  } catch (error) {
-    warn(error);
-    return null;
-  }
+  return readable(() => v.parse(RelayMessageSchema, JSON.parse(String(data))));
 }
 
-function readEvent(envelope: Envelope): WireEvent | null {
+/** An event that the relay told; null for one that this panel does not know: a newer relay may have more of them. */
+export function readEvent(envelope: Envelope): WireEvent | null {
+  return readable(() => parseEvent(envelope));
+}
+
+/** What does not fit the contract is left out and named once in the console: it never reaches the panel. */
+function readable<T>(read: () => T): T | null {
   try {
-    return parseEvent(envelope);
+    return read();
   } catch (error) {
-    // A newer relay may know events that this panel does not.
     warn(error);
     return null;
   }

@@ -8,12 +8,10 @@ import { render } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Panel, Stage } from './panel.ts';
 import { Banners, NoticeLine } from './parts/banners.tsx';
-import { CallQuestionCard } from './parts/call-question.tsx';
 import { UnfinishedCalls } from './parts/call-strips.tsx';
 import { Header, HelpPopover } from './parts/header.tsx';
 import { KnockingCall } from './parts/knocking-call.tsx';
-import { fetchLaterScreens, LaterPlace, loadLaterScreens } from './parts/later-place.tsx';
-import { PhoneElsewhere } from './parts/phone-elsewhere.tsx';
+import { fetchLaterScreens, IfLoaded, LaterPlace, loadLaterScreens } from './parts/later-place.tsx';
 import { openByAddress, SelfTestPlace } from './parts/self-test-door.tsx';
 import { startQuickKeys } from './quick-keys.ts';
 import { CallScreen } from './screens/call-screen.tsx';
@@ -113,13 +111,15 @@ function Phone({
     <div class="panel" data-screen={screen.kind}>
       <Header model={model} />
       <main ref={main} class="main" tabIndex={-1}>
-        <PhoneElsewhere model={model} />
+        <IfLoaded>{({ PhoneElsewhere }) => <PhoneElsewhere model={model} />}</IfLoaded>
         <Banners panel={panel} reload={reload} />
         <NoticeLine model={model} />
         {knocking.map((call) => (
           <KnockingCall key={call.id} model={model} call={call} />
         ))}
-        {question !== null && <CallQuestionCard question={question} />}
+        {question !== null && (
+          <LaterPlace>{({ CallQuestionCard }) => <CallQuestionCard question={question} />}</LaterPlace>
+        )}
         <UnfinishedCalls model={model} />
         {screen.kind === 'ready' &&
           (panel.selfTestOpen.value ? <SelfTestPlace panel={panel} /> : <ReadyScreen panel={panel} model={model} />)}
@@ -132,6 +132,7 @@ function Phone({
         )}
       </main>
       <HelpPopover />
+      <IfLoaded>{({ VoiceKeeper }) => <VoiceKeeper model={model} />}</IfLoaded>
       <Announcer model={model} />
     </div>
   );

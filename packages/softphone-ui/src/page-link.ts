@@ -24,7 +24,7 @@ export interface PageLinkOptions {
 }
 
 export interface PageLink {
-  /** A line of a transcript came from the relay. */
+  /** A line of a transcript, or a phrase that was heard in it, came from the relay. */
   heard(event: WireEvent): void;
   /** The profile changed: what the page may do can have. */
   profileChanged(): void;
@@ -135,9 +135,11 @@ export function startPageLink(options: PageLinkOptions): PageLink {
 
   return {
     heard(event) {
-      if (event.name !== 'transcript.partial' && event.name !== 'transcript.final') return;
       const { call } = event;
-      if (call !== undefined && mine.has(call)) channel.publish({ type: 'transcript', call, ...event.data });
+      if (call === undefined || !mine.has(call)) return;
+      if (event.name === 'transcript.partial' || event.name === 'transcript.final')
+        channel.publish({ type: 'transcript', call, ...event.data });
+      if (event.name === 'phrase.spotted') channel.publish({ type: 'phrase', call, ...event.data });
     },
     profileChanged: changed,
     stop() {

@@ -20,6 +20,7 @@ import type { Journal } from './journal.ts';
 import { nothingKept } from './kept-calls.ts';
 import type { ForwardingMark } from './kept-forwarding.ts';
 import { giveBackNotes, type LeftNotes } from './left-notes.ts';
+import type { OpenMeter } from './microphone-meter.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
 import type { RelayClient } from './relay-client.ts';
@@ -28,7 +29,6 @@ import type { SelfTestSubject } from './self-checks.ts';
 import { noHandover, type SessionHandover } from './session-handover.ts';
 import type { OpenSignIn } from './sign-in-window.ts';
 import { createSoftphoneModel, type SoftphoneModel } from './softphone-model.ts';
-import { type OpenMeter, openMicrophoneMeter } from './sound-settings.ts';
 import { texts } from './texts.ts';
 import type { Ticker } from './ticker.ts';
 import type { Trouble } from './troubles.ts';
@@ -404,7 +404,7 @@ export function createPanel(options: PanelOptions): Panel {
       relay,
       microphone: options.microphone,
       sound: options.sound,
-      openMeter: options.openMeter ?? openMicrophoneMeter,
+      openMeter: options.openMeter,
       clock,
       startProblem: () => {
         const { value } = stage;

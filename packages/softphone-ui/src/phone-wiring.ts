@@ -229,7 +229,9 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
 
   /** Loaded for the first call; a load that fails is tried again with the next change. */
   function transcribe(): void {
-    if (transcribing || profile.value.transcription === 'off' || phone.state().calls.length === 0) return;
+    const { transcription, recording } = profile.value;
+    if (transcribing || phone.state().calls.length === 0) return;
+    if (transcription === 'off' && recording.mode === 'never') return;
     transcribing = true;
     import('./transcription/transcription.tsx').then(
       ({ startTranscription }) => {

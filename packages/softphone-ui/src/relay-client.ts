@@ -5,6 +5,7 @@
  */
 import {
   type Agent,
+  type CallEvents,
   CallEventsSchema,
   type CallId,
   type CallSummary,
@@ -41,8 +42,6 @@ import {
   type ToCallRequest,
   ToCallSchema,
   type Voicemail,
-  type VoicemailAudio,
-  VoicemailAudioSchema,
   type VoicemailChange,
   VoicemailSchema,
   VoicemailsSchema,
@@ -95,8 +94,8 @@ export interface RelayClient {
   /** What lies in the agent's mailbox, newest first. @throws PatchcordError `relay.unreachable` */
   voicemails(): Promise<readonly Voicemail[]>;
   changeVoicemail(id: string, change: VoicemailChange): Promise<Voicemail>;
-  /** A link that plays a message for some minutes. */
-  voicemailAudio(id: string): Promise<VoicemailAudio>;
+  /** What the relay says at a path that has no door of its own here. @throws PatchcordError `relay.unreachable`, and whatever the relay says */
+  read<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T>;
   /** Whether this phone may dial what was asked of all phones of the agent: the first that asks may. */
   claimDial(wish: string): Promise<boolean>;
   /** Whether the relay is there, and how far its clock is ahead of ours, ms; null where it can't be told. @throws PatchcordError `relay.unreachable` */
@@ -105,6 +104,8 @@ export interface RelayClient {
   logCreator(callId: CallId): Promise<LogCreator>;
   /** Asks for a log that was given up again. */
   retryLog(callId: CallId): Promise<unknown>;
+  /** A call's events after a number. @throws PatchcordError `relay.unreachable`, `call.unknown` */
+  callEvents(call: string, after: number): Promise<CallEvents>;
   /** Another socket of the relay, such as `/v1/sound`. */
   socketTo(path: string): RelaySocket;
   close(): void;
@@ -302,16 +303,20 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     };
   }
 
+  const callEvents = (call: string, after: number): Promise<CallEvents> =>
+    authorized('GET', `/v1/calls/${call}/events?after=${after}`, CallEventsSchema);
+
   const live = createLiveLink({
     ...socketTo('/v1/live'),
     clock,
     ...(options.random === undefined ? {} : { random: options.random }),
-    callEvents: (call, after) => authorized('GET', `/v1/calls/${call}/events?after=${after}`, CallEventsSchema),
+    callEvents,
   });
 
   return {
     live,
     socketTo,
+    callEvents,
     session: () => session,
     onSession(listener) {
       listeners.add(listener);
@@ -357,7 +362,7 @@ export function createRelayClient(options: RelayClientOptions): RelayClient {
     mayCall: (number) => authorized('GET', `/v1/may-call?number=${encodeURIComponent(number)}`, MayCallSchema),
     voicemails: async () => (await authorized('GET', '/v1/voicemails', VoicemailsSchema)).voicemails,
     changeVoicemail: (id, change) => authorized('PATCH', `/v1/voicemails/${id}`, VoicemailSchema, change),
-    voicemailAudio: (id) => authorized('GET', `/v1/voicemails/${id}/audio`, VoicemailAudioSchema),
+    read: (path, schema) => authorized('GET', path, schema),
     claimDial: async (wish) =>
       (await authorized('POST', `/v1/dial-wishes/${wish}/claim`, v.object({ granted: v.boolean() }), {})).granted,
     async probe() {

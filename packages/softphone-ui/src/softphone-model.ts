@@ -33,7 +33,6 @@ import { isRecord } from './record-evidence.ts';
 import { createRecordOpening, type RecordFace } from './record-opening.ts';
 import { createRelatedRecords, type RelatedRecords } from './related-records.ts';
 import type { RelayClient } from './relay-client.ts';
-import { createSoundSettings, type SoundSettings } from './sound-settings.ts';
 import { texts } from './texts.ts';
 import type { Ticker } from './ticker.ts';
 import { createToCalls, type ToCalls } from './to-call.ts';
@@ -65,9 +64,14 @@ export interface SoftphoneModel
   /** Call-backs and the dial list. */
   readonly toCall: ToCalls;
   readonly voicemail: VoicemailBox;
-  readonly sound: SoundSettings | null;
-  /** Draws what is said in a call; null where nothing is transcribed, or not yet. */
-  readonly transcript: Signal<((props: { readonly call: CallState }) => ComponentChildren) | null>;
+  /** What the relay says, for screens that are loaded later. */
+  readonly read: RelayClient['read'];
+  /** null: this frame has none. Its settings are loaded with their screen. */
+  readonly sound: SoundPort | null;
+  /** Draws what is said in a call, or whether it is `recording`; null where it is neither transcribed nor recorded, or not yet. */
+  readonly transcript: Signal<
+    ((props: { readonly call: CallState; readonly recording?: boolean }) => ComponentChildren) | null
+  >;
   readonly ticker: Ticker;
   /** The phone is in a window of its own, beside this frame. */
   readonly hasPhoneWindow: boolean;
@@ -103,7 +107,7 @@ export interface SoftphoneModel
   flushNote(call: CallId): Promise<boolean>;
   /** What was typed and the phone does not have yet. */
   unsavedNotes(): readonly (readonly [CallId, string])[];
-  /** Lets nobody transcribe the call from now on, or again. */
+  /** Lets nobody hear the call from now on, or again. */
   pauseSound(call: CallId, paused: boolean): Promise<void>;
   /** As much time for the wrap-up again. */
   moreTime(call: CallId): Promise<void>;
@@ -129,7 +133,7 @@ export interface SoftphoneModelOptions {
     | 'mayCall'
     | 'voicemails'
     | 'changeVoicemail'
-    | 'voicemailAudio'
+    | 'read'
   >;
   readonly host: Pick<PanelHost, 'can' | 'pop' | 'holdsLine' | 'openPhoneWindow'>;
   readonly sound: SoundPort | null;
@@ -295,7 +299,8 @@ export function createSoftphoneModel(options: SoftphoneModelOptions): SoftphoneM
     history,
     toCall,
     voicemail,
-    sound: options.sound === null ? null : createSoundSettings(options.sound),
+    sound: options.sound,
+    read: options.relay.read,
     transcript: signal(null),
     ticker: options.ticker,
     signOut: options.signOut,

@@ -10,6 +10,7 @@ import { officeTexts } from './texts/office.ts';
 import { openingTexts } from './texts/opening.ts';
 import { pageTexts } from './texts/page.ts';
 import { recentTexts } from './texts/recent.ts';
+import { recordingTexts } from './texts/recording.ts';
 import { recordTexts } from './texts/records.ts';
 import { settingsTexts } from './texts/settings.ts';
 import { spokenTexts } from './texts/spoken.ts';
@@ -29,6 +30,7 @@ export const texts = {
   ...wrapUpTexts,
   ...settingsTexts,
   ...transcriptionTexts,
+  ...recordingTexts,
   ...spokenTexts,
   ...troubleTexts,
 } as const;

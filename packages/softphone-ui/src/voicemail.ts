@@ -2,7 +2,7 @@
  * The agent's voicemail as the relay lists it, or, where only the phone system has it, how many messages wait there. Owns loading, what is
  * played, and the way back of a deletion. Must never play by itself, and must keep no sound and no link beyond the page.
  */
-import type { Profile, Voicemail } from '@patchcord/call-protocol';
+import { type Profile, type Voicemail, VoicemailAudioSchema } from '@patchcord/call-protocol';
 import type { ClockPort, PhoneState } from '@patchcord/phone-engine';
 import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { Notify } from './notices.ts';
@@ -34,7 +34,7 @@ export interface VoicemailBox {
 export interface VoicemailOptions {
   readonly profile: ReadonlySignal<Profile>;
   readonly phone: ReadonlySignal<PhoneState>;
-  readonly relay: Pick<RelayClient, 'voicemails' | 'changeVoicemail' | 'voicemailAudio'>;
+  readonly relay: Pick<RelayClient, 'voicemails' | 'changeVoicemail' | 'read'>;
   readonly clock: ClockPort;
   readonly notify: Notify;
 }
@@ -113,7 +113,7 @@ export function createVoicemailBox({ profile, phone, relay, clock, notify }: Voi
       // Until the link is there: nothing else plays.
       playing.value = { id, url: '' };
       try {
-        const { url } = await relay.voicemailAudio(id);
+        const { url } = await relay.read(`/v1/voicemails/${id}/audio`, VoicemailAudioSchema);
         if (playing.value?.id === id) playing.value = { id, url };
       } catch (error) {
         if (playing.value?.id === id) stop();

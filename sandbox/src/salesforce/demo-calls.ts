@@ -14,6 +14,13 @@ interface Story {
   readonly note: string;
   readonly disposition: string;
   readonly lines: readonly (readonly ['agent' | 'caller', string])[];
+  /** As a model and the rules of a customer would have it; absent: nobody listened. */
+  readonly heard?: {
+    readonly sentiment: 'negative' | 'neutral' | 'positive';
+    readonly summary: string;
+    readonly todo: string | null;
+    readonly phrases: string | null;
+  };
 }
 
 const stories: readonly [Story, ...Story[]] = [
@@ -27,6 +34,12 @@ const stories: readonly [Story, ...Story[]] = [
       ['caller', 'Yes, if that is possible. Could you send me a quote by Friday?'],
       ['agent', 'You will have the quote by Friday noon.'],
     ],
+    heard: {
+      sentiment: 'positive',
+      summary: 'The caller adds two 35 mm lenses to their order and wants a quote for them by Friday.',
+      todo: 'Send the quote by Friday noon\nPut the lenses into the next delivery',
+      phrases: null,
+    },
   },
   {
     note: 'Delivery arrived a day late; apologised, credited the freight.',
@@ -37,6 +50,13 @@ const stories: readonly [Story, ...Story[]] = [
       ['agent', 'I am sorry about that. I will take the freight off this invoice.'],
       ['caller', 'That is fair. Thank you.'],
     ],
+    heard: {
+      sentiment: 'negative',
+      summary:
+        'A delivery came a day late and held up the caller’s crew. The agent apologised and takes the freight off.',
+      todo: 'Credit the freight on this invoice',
+      phrases: 'Not heard: Recording notice (agent, in the first 30 s)\nHeard: Late delivery (far side, 0:09)',
+    },
   },
   {
     note: 'Asked for the invoice address to be changed. Done while talking.',
@@ -128,6 +148,10 @@ function unanswered(outcome: string): Row {
     Duration_Seconds__c: 0,
     Disposition__c: null,
     Note__c: null,
+    Sentiment__c: null,
+    Summary__c: null,
+    Action_Items__c: null,
+    Phrases__c: null,
     Transcript__c: null,
     Recording_Url__c: null,
   };
@@ -167,6 +191,10 @@ function callRow(
     Disposition__c: story.disposition,
     Note__c: story.note,
     Transcript__c: transcriptOf(story, agent.name, name),
+    Sentiment__c: story.heard?.sentiment ?? null,
+    Summary__c: story.heard?.summary ?? null,
+    Action_Items__c: story.heard?.todo ?? null,
+    Phrases__c: story.heard?.phrases ?? null,
     Quality_Mos__c: 4.1 + Math.round(dice() * 3) / 10,
     Agent__c: agent.id,
     OwnerId: agent.id,

@@ -43,6 +43,8 @@ export type CallerDescription = {
    * voice, `then-ringing` the tone and a 180 without a session description after it.
    */
   earlyMedia?: boolean | 'announcement' | 'then-ringing';
+  /** What this caller says, in place of the tone or the hum. */
+  voice?: Voice;
 };
 
 /** The callers of the demo. Numbers come from ranges that regulators keep for fiction. */
@@ -97,7 +99,8 @@ export class Caller implements Party {
     this.name = description.name;
     this.kind = description.kind;
     const hz = description.toneHz ?? (description.kind === 'announcement' ? 1200 : toneOfNumber(description.number));
-    this.#voice = description.kind === 'announcement' ? announcement(style, hz) : person(style, hz);
+    this.#voice =
+      description.voice ?? (description.kind === 'announcement' ? announcement(style, hz) : person(style, hz));
   }
 
   get ended(): boolean {

@@ -178,6 +178,7 @@ class SwitchCore implements Switch {
       kind: options.kind ?? listed?.kind ?? 'person',
       ...(name === undefined ? {} : { name }),
       ...(toneHz === undefined ? {} : { toneHz }),
+      ...(listed?.voice === undefined ? {} : { voice: listed.voice }),
     };
     const headers = callerHeaders(options, extension, name, this.domain);
     let timer: NodeJS.Timeout | undefined;

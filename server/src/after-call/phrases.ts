@@ -73,7 +73,7 @@ export class Phrases {
       const { startMs, endMs, gap: why } = line;
       const data = { startMs, endMs: Math.max(startMs, endMs), why };
       const event = { name: 'transcript.interrupted', at: this.#parts.now(), call, data } as const;
-      this.#keep(tenant, call, `transcript-gap-${Math.round(startMs)}`, event);
+      this.#keep(tenant, call, `transcript-gap-${line.speaker}-${Math.round(startMs)}`, event);
     }
     if (line.text.trim() === '') return;
     const heard = this.#callOf(tenant, call, rules);

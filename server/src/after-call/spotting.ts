@@ -149,11 +149,15 @@ export function missedIn(settings: SpottingSettings, log: CallLog, events: reado
   });
 }
 
-/** How much of a call, up to this moment of it, nobody heard, ms. */
+/** How much of a call, up to this moment of it, nobody heard, ms. A moment that both sides were not heard in counts once. */
 function unheardUntil(untilMs: number, events: readonly WireEvent[]): number {
-  return events.reduce((sum, event) => {
-    if (event.name !== 'transcript.interrupted') return sum;
-    const { startMs, endMs } = event.data;
-    return sum + Math.max(0, Math.min(endMs, untilMs) - startMs);
-  }, 0);
+  const gaps = events.flatMap((event) => (event.name === 'transcript.interrupted' ? [event.data] : []));
+  let sum = 0;
+  let toMs = 0;
+  for (const { startMs, endMs } of gaps.sort((a, b) => a.startMs - b.startMs)) {
+    const end = Math.min(endMs, untilMs);
+    sum += Math.max(0, end - Math.max(startMs, toMs));
+    toMs = Math.max(toMs, end);
+  }
+  return sum;
 }

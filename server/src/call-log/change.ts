@@ -186,7 +186,9 @@ function mediaEffects(
   const takesWords = keep && tenant.crm.writeTranscript !== undefined;
   return fresh.flatMap(({ event: { name }, callId }) => {
     if (callId === null) return [];
-    if (name === 'recording.available' && takesRecordings) return [mediaEffect('crm.recording', tenantId, callId, now)];
+    // A message is what there is to hear of its call.
+    if ((name === 'recording.available' || name === 'voicemail.linked') && takesRecordings)
+      return [mediaEffect('crm.recording', tenantId, callId, now)];
     if (name === 'call.ended' && takesWords) return [mediaEffect('crm.transcript', tenantId, callId, now + settleMs)];
     return [];
   });
@@ -264,7 +266,8 @@ function settlingMs(
   if (records === undefined) {
     return log.sipCallId !== null && leftToOthers(log) ? Math.max(consult, otherBrowsersMs) : consult;
   }
-  if (isReportedCall(log.callId)) return records.settleMs;
+  // One that a message made has waited for others already.
+  if (isReportedCall(log.callId)) return log.sipCallId === null ? 0 : records.settleMs;
   return log.outcome === 'missed' ? Math.max(consult, records.groupMs) : consult;
 }
 

@@ -12,9 +12,12 @@
  *
  * What a phone system reported of the call fills what no phone said. The phone's own word and clock win: a report is told in spans from the
  * start, put onto the phone's clock by whatever moment both know. Its end counts where no phone sent one, and over an end by rule.
+ *
+ * A message that the caller left is part of the call; where it is all that is known, it makes one: a missed call, of the message's times.
  */
 import type { AgentId, CallId, CallLog, TenantId, WireEvent } from '@patchcord/call-protocol';
 import { phrasesOf, summaryOf } from './heard-facts.ts';
+import { recordingOf } from './recorded-facts.ts';
 import { type ReportedFacts, reportedFacts } from './reported-facts.ts';
 
 /** Whose call it is: known from the session that published it, not from the events. */
@@ -34,15 +37,16 @@ export function relaySource(tenant: TenantId): string {
 }
 
 /**
- * The log these events tell, or null while nobody said who called whom: neither a `call.started` nor a report is among them.
+ * The log these events tell, or null while nobody said who called whom: neither a `call.started`, a report nor a message is among them.
  * @param events The call's own, and what a phone system reported of the same leg
  */
 export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLog | null {
   const ordered = inOrder(events.filter(({ name }) => name !== 'call.reported'));
   const started = first(ordered, 'call.started');
   const reported = reportedFacts(events);
-  const direction = started?.data.direction ?? reported?.direction;
-  const farSide = whoItWas(ordered, started?.data.farSide ?? reported?.farSide);
+  const left = first(ordered, 'voicemail.linked');
+  const direction = started?.data.direction ?? reported?.direction ?? (left === undefined ? undefined : 'inbound');
+  const farSide = whoItWas(ordered, started?.data.farSide ?? reported?.farSide ?? left?.data.from);
   if (direction === undefined || farSide === undefined) return null;
 
   const byRule = relaySource(owner.tenant);
@@ -52,7 +56,7 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
   const ruleEnd = ends.find(({ source }) => source === byRule);
   const answered = first(ordered, 'call.answered');
   const told = reported === null ? null : onPhoneClock(reported, started?.at, answered?.at, ownEnd?.at);
-  const startedAt = started?.at ?? told?.startedAt ?? 0;
+  const startedAt = started?.at ?? told?.startedAt ?? left?.at ?? 0;
   // Another device of the agent may have answered: the phone's own end decides for this one.
   const answeredAt =
     answered?.at ?? (ownEnd === undefined || ownEnd.data.outcome === 'answered' ? (told?.answeredAt ?? null) : null);
@@ -61,10 +65,12 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
       ? fromPhone(ownEnd)
       : told?.endedAt != null
         ? fromReport(told.endedAt)
-        : ruleEnd === undefined
-          ? null
-          : fromPhone(ruleEnd);
-  const endedByRule = end !== null && ownEnd === undefined && told?.endedAt == null;
+        : ruleEnd !== undefined
+          ? fromPhone(ruleEnd)
+          : left !== undefined && started === undefined && reported === null
+            ? fromMessage(left)
+            : null;
+  const endedByRule = ruleEnd !== undefined && ownEnd === undefined && told?.endedAt == null;
 
   function fromPhone({ at, data }: Named<'call.ended'>): End {
     return { at, outcome: data.outcome, reason: data.reason };
@@ -72,6 +78,11 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
   function fromReport(at: number): End {
     const outcome = answeredAt === null ? (reported?.outcome ?? 'failed') : 'answered';
     return { at, outcome, reason: ordered.length === 0 ? seenByPbx : endedByPbx };
+  }
+
+  /** A message is all there is of this call: nobody told that it rang. */
+  function fromMessage({ at, data }: Named<'voicemail.linked'>): End {
+    return { at: at + data.durationMs, outcome: 'missed', reason: 'The caller left a message.' };
   }
 
   const wrapUps = ordered.filter((event) => event.name === 'wrap-up.saved' || event.name === 'wrap-up.submitted');
@@ -91,7 +102,8 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     endedAt: end?.at ?? null,
     // A device's clock may be set back during a call: never less than nothing.
     talkMs: answeredAt === null || end === null ? 0 : Math.max(0, end.at - answeredAt),
-    outcome: end?.outcome ?? null,
+    // What took the call elsewhere was the mailbox.
+    outcome: left !== undefined && end?.outcome === 'answered-elsewhere' ? 'missed' : (end?.outcome ?? null),
     reason: end?.reason ?? '',
     record: chosenRecord(ordered, byRule),
     ...(about == null ? {} : { about }),
@@ -103,6 +115,8 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     sipCallId: sipCallId(ordered) ?? reported?.sipCallId ?? null,
     ...(reported?.conversation == null ? {} : { conversation: reported.conversation }),
     ...(endedByRule ? { endedByRule } : {}),
+    ...(left === undefined ? {} : { voicemail: { id: left.data.voicemail, durationMs: left.data.durationMs } }),
+    ...recordingOf(ordered),
     ...phrasesOf(ordered),
     ...summaryOf(ordered),
     stage: end === null ? 'live' : submitted ? 'final' : 'ended',

@@ -247,6 +247,36 @@ export class EventRecorder {
     });
   }
 
+  /**
+   * Says that a message was left in a call; one that nobody knows yet is made of it, as this agent's. A repeat is harmless.
+   * @throws PatchcordError `store.unavailable`: it was not said, say it again
+   */
+  async linkVoicemail(
+    owner: { readonly tenant: TenantId; readonly agent: AgentId },
+    callId: CallId,
+    at: number,
+    data: EventData<'voicemail.linked'>,
+  ): Promise<void> {
+    const source = relaySource(owner.tenant);
+    const event: WireEvent = {
+      ...({ name: 'voicemail.linked', call: callId, at, data } as const),
+      ...{ id: `${callId}:voicemail-${data.voicemail}`, source },
+    };
+    const fresh: FreshEvent = { event, envelope: toEnvelope(event, event.id, source), callId };
+    for (let attempt = 0; attempt < conflictsAllowed; attempt += 1) {
+      const calls = await this.#readWithReports(owner, [callId], []);
+      const found = calls.get(callId);
+      if (found?.events.some((one) => one.id === event.id && one.source === source)) return;
+      const change = this.#change(found?.call ?? owner, [fresh], calls);
+      if (!(await this.#store.commit(change))) continue;
+      this.#committed(change, calls);
+      return;
+    }
+    throw new PatchcordError('store.unavailable', 'The call is being written from elsewhere. Say it again.', {
+      retryable: true,
+    });
+  }
+
   /** Stores an event that the relay makes of a call; `make` is asked again when the call moved meanwhile. Null when nothing was stored. */
   async #tellOfCall(
     callId: CallId,
@@ -390,7 +420,7 @@ function readEvent(input: unknown, source: string): FreshEvent {
     throw new PatchcordError('request.invalid', `Only the relay may publish ${event.name}.`);
   const envelope = toEnvelope(event, event.id, source);
   if (event.call === undefined) {
-    if (/^(?:call|record|wrap-up)\./.test(event.name)) {
+    if (/^(?:call|record|recording|consent|wrap-up)\./.test(event.name)) {
       throw new PatchcordError('request.invalid', `${event.name} needs its call id in "subject".`);
     }
     return { event, envelope, callId: null };

@@ -198,6 +198,11 @@ export const MediaSetting = v.strictObject({
   opus: v.optional(v.strictObject({ fec: v.optional(v.boolean(), true), dtx: v.optional(v.boolean(), false) }), {}),
   /** How digits leave the phone. */
   digits: v.optional(v.picklist(['rfc4733', 'info', 'in-band'], 'must be "rfc4733", "info" or "in-band"'), 'rfc4733'),
+  /** The most that agents may have of their own voice; `rnnoise` lets the panel's pages compile WebAssembly. */
+  noiseSuppression: v.optional(
+    v.picklist(['off', 'browser', 'rnnoise'], 'must be "off", "browser" or "rnnoise"'),
+    'browser',
+  ),
 });
 
 /** `voicemails` of the configuration: messages that phone systems hand over. They lie beside the recordings. */

@@ -1,14 +1,48 @@
 /** Recordings of calls, and the words of a call: where they lie, how long, how they are opened. */
 import * as v from 'valibot';
-import { ms, text } from './fields.ts';
+import { encryptedUnlessLoopback, givenSecret, ms, text, url } from './fields.ts';
 
 const whole = (least: number, most: number) =>
   v.pipe(v.number('must be a number'), v.integer('must be a whole number'), v.minValue(least), v.maxValue(most));
+
+/** A bucket of S3, or of what speaks like it. What goes there is sealed before. */
+const BucketSchema = v.strictObject({
+  /** Where the storage answers, without the bucket: `https://s3.eu-central-1.amazonaws.com`. */
+  endpoint: v.pipe(
+    url('where the storage answers', 'https:', 'http:'),
+    encryptedUnlessLoopback,
+    v.check((value) => !URL.canParse(value) || new URL(value).pathname === '/', 'must not have a path'),
+  ),
+  region: v.pipe(
+    text('the region of the bucket'),
+    v.regex(/^[a-z0-9-]{1,64}$/, 'must be a region, for instance "eu-central-1"'),
+  ),
+  bucket: v.pipe(
+    text('the name of the bucket'),
+    v.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
+  ),
+  /** In front of every name, so that a bucket may hold other things: `patchcord/`. */
+  prefix: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^(?:[\w.-]+\/)*$/, 'must be empty, or names that each end in "/", for instance "patchcord/"'),
+      v.maxLength(200),
+    ),
+    '',
+  ),
+  accessKeyId: givenSecret('the access key'),
+  secretAccessKey: givenSecret('the secret of the access key'),
+  /** The bucket in the path, as MinIO has it; else in the host name, as Amazon wants it. */
+  pathStyle: v.optional(v.boolean(), false),
+});
+export type BucketSettings = v.InferOutput<typeof BucketSchema>;
 
 /** `recordings` of the configuration: what phone systems hand over. */
 export const RecordingsSchema = v.strictObject({
   /** Absent: `recordings` in `dataDir`. Relays of one database need one folder that all of them reach. */
   folder: v.exactOptional(text('a folder for recordings')),
+  /** In place of a folder. */
+  bucket: v.exactOptional(BucketSchema),
   /** A recording goes this many days after it was handed over, and with its call if that goes first. */
   days: v.optional(whole(1, 36_500), 180),
   /** How long a link to a recording opens it. */

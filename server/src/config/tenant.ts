@@ -8,6 +8,7 @@ import { CallerSourcesSchema } from './caller-sources.ts';
 import { CrmSchema } from './crm.ts';
 import { AgentFeaturesSetting, FeaturesSetting, MediaSetting } from './features.ts';
 import { country, encryptedUnlessLoopback, givenSecret, hostOrigin, text, unique, url } from './fields.ts';
+import { AgentRecordingSetting, RecordingPolicySetting } from './recording-policy.ts';
 import { TranscriptsSchema } from './recordings.ts';
 import { PageCommandsSetting, ScreenPopSetting } from './screen-pop.ts';
 import { SignInSchema } from './sign-in.ts';
@@ -45,6 +46,8 @@ const AgentSchema = v.strictObject({
   features: v.exactOptional(AgentFeaturesSetting),
   /** What of live transcription is this agent's instead of the tenant's. */
   transcription: v.exactOptional(AgentTranscriptionSchema),
+  /** Whether this agent's calls are recorded, instead of the tenant's. */
+  recording: v.exactOptional(AgentRecordingSetting),
 });
 
 export const TenantSchema = v.strictObject({
@@ -72,6 +75,8 @@ export const TenantSchema = v.strictObject({
   callRecords: v.optional(CallRecordsSchema),
   /** Who transcribes calls while they last; absent: nobody, and no sound leaves a page. */
   transcription: v.exactOptional(TranscriptionSchema),
+  /** Whether the relay records calls; without a word here it does not. */
+  recording: v.optional(RecordingPolicySetting, {}),
   /** What becomes of the words of a call. */
   transcripts: v.optional(TranscriptsSchema, {}),
   /** Phrases that are looked for in the words of a call. */

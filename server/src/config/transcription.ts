@@ -21,6 +21,8 @@ export const TranscriptionSchema = v.strictObject({
   language,
   /** Names and words that the service should know, most important first. */
   vocabulary: v.optional(vocabulary, []),
+  /** False: messages in mailboxes are not written down. */
+  voicemails: v.optional(v.boolean('must be true or false'), true),
   /** Shapes of what is taken out of the words, besides card numbers: `transcripts/shapes.ts`. */
   redact: v.optional(
     v.pipe(

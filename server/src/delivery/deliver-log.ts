@@ -44,6 +44,8 @@ interface LogParts {
   readonly raise: (alert: Alert) => Promise<unknown>;
   readonly recorder: EventRecorder;
   readonly tenants: Tenants;
+  /** What was said in a message; null: nobody wrote it down (yet), or it is gone. */
+  readonly saidIn: (tenant: TenantId, voicemail: string) => Promise<string | null>;
   readonly now: () => number;
 }
 
@@ -143,7 +145,8 @@ async function prepareOwn(
   const { call } = found;
   if (call.log === null || !mayBelong(call))
     return { delivered: { log: { callId, state: 'none', logId: null, reason: null } } };
-  const { ready } = readyToWrite(effect, call, whose.writtenAs, place, parts);
+  const log = await withMessage(call.log, tenant, parts);
+  const { ready } = readyToWrite(effect, { ...call, log }, whose.writtenAs, place, parts);
   const isUnseen =
     isReportedCall(callId) &&
     call.log.direction === 'inbound' &&
@@ -158,6 +161,14 @@ async function prepareOwn(
         : {}),
     },
   };
+}
+
+/** With the words of the message that the caller left, where the customer keeps words. */
+async function withMessage(log: CallLog, tenant: Tenant, parts: LogParts): Promise<CallLog> {
+  const { voicemail } = log;
+  if (voicemail === undefined || !tenant.config.transcripts.keep) return log;
+  const text = await parts.saidIn(log.tenant, voicemail.id);
+  return text === null ? log : { ...log, voicemail: { ...voicemail, text } };
 }
 
 function readyToWrite(

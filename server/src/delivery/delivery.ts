@@ -17,6 +17,7 @@ import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import type { EffectKind, LeasedEffect, Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
+import type { MessageWork } from '../voicemails/message-work.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { CrmLimits } from './crm-limits.ts';
 import { logFailed, logSaved, type PreparedLog, prepareLogs, type ReadyLog, writeReady } from './deliver-log.ts';
@@ -43,6 +44,9 @@ const pools: readonly { readonly kinds: readonly EffectKind[]; readonly atOnce: 
     { kinds: ['crm.recording', 'crm.transcript', 'crm.second-look', 'call.phrases'], atOnce: 16, perTenant: 4 },
     // A model thinks for a minute, and one that is overrun for longer.
     { kinds: ['call.summary'], atOnce: 16, perTenant: 2 },
+    { kinds: ['voicemail.log'], atOnce: 16, perTenant: 8 },
+    // Heard a few times faster than it was spoken.
+    { kinds: ['voicemail.words'], atOnce: 8, perTenant: 2 },
   ];
 /** Effects taken from the store in one go. */
 const claimedAtOnce = 400;
@@ -84,6 +88,7 @@ export class Delivery {
   readonly #settings: DeliverySettings;
   readonly #limits: CrmLimits;
   readonly #raise: (alert: Alert) => Promise<unknown>;
+  readonly #messages: MessageWork;
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #relay = randomUUID();
@@ -109,6 +114,7 @@ export class Delivery {
     readonly limits: CrmLimits;
     /** Told what an administrator should know of a log. */
     readonly raise: (alert: Alert) => Promise<unknown>;
+    readonly messages: MessageWork;
     readonly now: () => number;
     readonly random: () => number;
   }) {
@@ -121,6 +127,7 @@ export class Delivery {
     this.#settings = options.settings;
     this.#limits = options.limits;
     this.#raise = options.raise;
+    this.#messages = options.messages;
     this.#now = options.now;
     this.#random = options.random;
   }
@@ -328,6 +335,7 @@ export class Delivery {
       raise: this.#raise,
       recorder: this.#recorder,
       tenants: this.#tenants,
+      saidIn: (tenant, voicemail) => this.#messages.saidIn(tenant, voicemail),
       now: this.#now,
     });
     const working: Promise<void>[] = [];
@@ -480,6 +488,10 @@ export class Delivery {
         };
         return effect.kind === 'call.phrases' ? deliverPhrases(effect, parts) : deliverSummary(effect, parts);
       }
+      case 'voicemail.words':
+        return this.#messages.writeDown(effect);
+      case 'voicemail.log':
+        return this.#messages.findCall(effect);
       case 'crm.second-look':
         return lookAgain(effect, {
           calls: this.#store.calls,

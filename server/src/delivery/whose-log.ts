@@ -92,7 +92,8 @@ async function ofReported(
     return tried ? own : { is: 'none', reason: null };
   }
   const records = parts.tenants.find(call.tenant)?.config.callRecords;
-  if (call.logId === null && records !== undefined) {
+  // Without a SIP Call-ID it is a call that a message made: `voicemails/deliver-call.ts` has waited for others.
+  if (call.logId === null && records !== undefined && log.sipCallId !== null) {
     const now = parts.now();
     const signedIn = await parts.calls.isSignedIn(call.tenant, call.agent, now);
     const settled = call.touchedAt + (signedIn ? records.signedInSettleMs : records.settleMs);

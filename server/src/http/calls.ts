@@ -15,7 +15,19 @@ export function callRoutes(parts: RelayParts): Router {
       const asked = Number(request.query.limit ?? 50);
       const limit = Number.isInteger(asked) && asked > 0 ? Math.min(asked, mostCalls) : 50;
       const calls = await parts.store.calls.history(session.tenant, session.agent, limit);
-      response.json({ calls: calls.filter(isOwnEntry).flatMap(toSummary) });
+      const shown = calls.filter(isOwnEntry).flatMap(toSummary);
+      const ids = shown.map(({ callId }) => callId);
+      const [recordings, unfinished] = await Promise.all([
+        parts.store.recordings.ofCalls(session.tenant, ids),
+        parts.store.recordingParts.ofCalls(session.tenant, ids),
+      ]);
+      const states = new Map<string, 'making' | 'ready' | null>(unfinished.map(({ callId }) => [callId, 'making']));
+      for (const { callId, deletedAt } of recordings) states.set(callId, deletedAt === null ? 'ready' : null);
+      const withSound = shown.map((call): CallSummary => {
+        const recording = states.get(call.callId) ?? null;
+        return recording === null ? call : { ...call, recording };
+      });
+      response.json({ calls: withSound });
     }),
   );
 }

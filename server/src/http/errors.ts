@@ -18,6 +18,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   'number.invalid': 400,
   'crm.not-found': 404,
   'call.unknown': 404,
+  'recording.deleted': 410,
+  'recording.held': 409,
   'request.too-many': 429,
   'crm.rate-limited': 503,
   'crm.unavailable': 502,

@@ -11,6 +11,7 @@ import {
   type TenantId,
   type ToCall,
 } from '@patchcord/call-protocol';
+import { phraseLines } from '@patchcord/crm-adapters/relay';
 import * as v from 'valibot';
 import type { AgentConfig, TenantConfig } from '../config.ts';
 import { recordingLink } from '../recordings/link.ts';
@@ -173,12 +174,27 @@ async function shown(parts: RelayParts, call: StoredCall, log: CallLog, listener
     agent: whose?.agent.name ?? agent,
     startedAt,
     talkMs,
+    voicemail: log.voicemail !== undefined,
     note,
+    heard: heardOf(log),
     // As the agent chose it, not as the CRM stores it.
     disposition: whose?.tenant.config.dispositions.find(({ value }) => value === disposition)?.label ?? disposition,
     recording: link === null ? null : { url: link.url, durationMs: link.durationMs },
     transcript:
       lines?.map(({ speaker, speakerName, text, startMs }) => ({ speaker, speakerName, text, startMs })) ?? null,
+  };
+}
+
+/** What a machine made of the words, and what rules heard: it stands in the log as well, so that whoever sees the call may read it. */
+function heardOf(log: CallLog) {
+  const { summary } = log;
+  const phrases = phraseLines(log);
+  if (summary === undefined && phrases.length === 0) return null;
+  return {
+    summary: summary?.summary ?? null,
+    sentiment: summary?.sentiment ?? null,
+    actionItems: summary?.actionItems ?? [],
+    phrases,
   };
 }
 

@@ -23,10 +23,12 @@ export function panelRoutes(parts: RelayParts, panel: Panel | null): Router {
   const router = Router({ strict: true });
   for (const host of hosts) {
     const ours = parts.config.tenants.filter((tenant) => pageOf(tenant) === host);
+    // The plain page is everybody's: a link in the CRM opens a recording there, in a window that no CRM frames.
+    const addressed = host === 'page' ? parts.config.tenants : ours;
     // Framed by one organisation's pages, and by nobody else's.
     router.get(`/t/:tenant/${host}`, withSlash);
     router.get(`/t/:tenant/${host}/`, (request, response, next) => {
-      const tenant = ours.find(({ id }) => id === request.params.tenant);
+      const tenant = addressed.find(({ id }) => id === request.params.tenant);
       if (tenant === undefined) next();
       else send(response, host, [tenant]);
     });
@@ -117,7 +119,12 @@ export function contentPolicy(host: PageHost, tenants: readonly TenantConfig[], 
   const directives: Record<string, string> = {
     'default-src': "'none'",
     // Open CTI's own script comes from the organisation's hosts: only there, only exact hosts.
-    'script-src': list("'self'", ...(host === 'salesforce' ? scriptOrigins(tenants) : [])),
+    'script-src': list(
+      "'self'",
+      // RNNoise is WebAssembly; nothing else of the panel is.
+      ...(tenants.some(({ media }) => media.noiseSuppression === 'rnnoise') ? ["'wasm-unsafe-eval'"] : []),
+      ...(host === 'salesforce' ? scriptOrigins(tenants) : []),
+    ),
     'style-src': "'self'",
     'img-src': list("'self'", 'data:'),
     'font-src': "'self'",

@@ -17,6 +17,7 @@ import type { LiveStreams } from '../live/stream.ts';
 import type { Log } from '../logging.ts';
 import type { Metrics } from '../metrics.ts';
 import type { OutboxWatch } from '../observed.ts';
+import type { Assembly } from '../recordings/assembly.ts';
 import type { Recordings } from '../recordings/recordings.ts';
 import type { Recoveries } from '../recoveries.ts';
 import type { Store } from '../store/contract.ts';
@@ -47,6 +48,7 @@ export interface RelayParts {
   readonly live: LiveMetrics;
   readonly recorder: EventRecorder;
   readonly recordings: Recordings;
+  readonly assembly: Assembly;
   readonly voicemails: Voicemails;
   readonly recoveries: Recoveries;
   readonly matchesInTime: MatchesInTime;

@@ -2,6 +2,7 @@
 import type { Profile, TenantId } from '@patchcord/call-protocol';
 import { Router } from 'express';
 import { featuresOf } from '../agent-features.ts';
+import { recordingPolicyOf } from '../config/recording-policy.ts';
 import { transcriptionOf } from '../config/transcription.ts';
 import { numberMetadata } from '../number-metadata.ts';
 import { recoveryOf } from '../recoveries.ts';
@@ -34,13 +35,18 @@ export function profileRoutes(parts: RelayParts): Router {
         iceTransportPolicy: config.iceTransportPolicy,
         media: config.media,
         features: featuresOf(config, agent),
-        numbers: { country: config.country, metadata: numberMetadata([config.country, ...config.countries]) },
+        numbers: {
+          country: config.country,
+          // A country with a rule of its own must be told from others.
+          metadata: numberMetadata([config.country, ...config.countries, ...Object.keys(config.recording.countries)]),
+        },
         dispositions: config.dispositions,
         dispositionRequired: config.dispositionRequired,
         wrapUpSeconds,
         screenPop,
         pageCommands: config.pageCommands,
         transcription: transcriptionOf(config, agent) === null ? 'off' : 'on',
+        recording: recordingPolicyOf(config, agent),
       };
       response.json(profile);
     }),

@@ -1,18 +1,23 @@
 /**
- * Recordings over HTTP: `PUT /v1/recordings/<tenant>/<pbx>/…` takes one from a phone system, `GET /v1/calls/<call id>/recording` gives an agent a
- * link, `GET /v1/recording-files/<token>` is what the link opens. Owns who may hand over and who may listen; must never hold a whole file.
+ * Recordings over HTTP: `PUT /v1/recordings/<tenant>/<pbx>/…` takes one from a phone system, `GET
+ * /v1/recording-files/<token>` is what a link opens, `DELETE /v1/calls/<call id>/recording` deletes one with proof. Owns who may hand over
+ * and who may delete (who may listen: `listening.ts`); must never hold a whole file.
  */
 import { randomBytes } from 'node:crypto';
 import { CallIdSchema, errorCode, PatchcordError, type TenantId } from '@patchcord/call-protocol';
-import { type Request, type Response, Router } from 'express';
+import { json, type Request, type Response, Router } from 'express';
 import * as v from 'valibot';
 import { pbxRecords, proveRecords } from '../call-records/intake.ts';
-import { followLink, recordingLink, UsedLinks } from '../recordings/link.ts';
-import type { CallName } from '../recordings/recordings.ts';
+import { deleteRecording } from '../recordings/deletion.ts';
+import { followLink, UsedLinks } from '../recordings/link.ts';
+import type { CallName } from '../recordings/recorded-call.ts';
 import { type ChannelOrder, channelOrders } from '../recordings/wav.ts';
-import { withSession } from './guards.ts';
+import { read, withRole } from './guards.ts';
 import type { RelayParts } from './parts.ts';
 import { sendSound } from './send-sound.ts';
+
+/** Why a recording goes: kept as its proof. */
+const DeletionSchema = v.object({ reason: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(300)) });
 
 /** The two routes that take a recording, as the router reads them. */
 const uploads = /^\/v1\/recordings\/[^/]+\/[^/]+\/(?:calls|sip)\/[^/]+\/?$/i;
@@ -91,24 +96,15 @@ export function recordingRoutes(parts: RelayParts): Router {
         return { sipCallId };
       }),
     )
-    .get(
+    .delete(
       '/v1/calls/:id/recording',
-      withSession(parts, async (session, request, response) => {
+      json({ limit: '4kb' }),
+      withRole(parts, 'supervisor', async (session, request, response) => {
         const callId = v.safeParse(CallIdSchema, request.params.id);
-        const call = callId.success
-          ? (await parts.store.calls.readCalls([callId.output])).get(callId.output)?.call
-          : undefined;
-        const maySee =
-          call !== undefined &&
-          call.tenant === session.tenant &&
-          (call.agent === session.agent || session.role !== 'agent');
-        const link = maySee
-          ? await recordingLink(parts, session.tenant, call.callId, { by: `agent:${session.agent}` })
-          : null;
-        if (link === null) {
-          throw new PatchcordError('call.unknown', 'There is no recording of such a call that you may hear.');
-        }
-        response.json(link);
+        if (!callId.success) throw new PatchcordError('call.unknown', 'There is no recording of such a call.');
+        const { reason } = read(DeletionSchema, request.body);
+        const by = { actor: `agent:${session.agent}`, reason };
+        response.json(await deleteRecording(parts, session.tenant, callId.output, by));
       }),
     )
     .get('/v1/recording-files/:token', async (request, response) => {

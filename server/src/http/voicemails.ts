@@ -79,7 +79,7 @@ export function voicemailRoutes(parts: RelayParts): Router {
         `agent:${session.agent}`,
         voicemail.deletedAt === null ? 'voicemail.restored' : 'voicemail.deleted',
       );
-    return told(voicemail, null);
+    return told(voicemail, await voicemails.textOf(voicemail), null);
   };
 
   return Router()
@@ -127,7 +127,9 @@ export function voicemailRoutes(parts: RelayParts): Router {
           ),
         );
         const answer: VoicemailList = {
-          voicemails: list.map((one) => told(one, found.get(callerOf(one)) ?? null)),
+          voicemails: await Promise.all(
+            list.map(async (one) => told(one, await voicemails.textOf(one), found.get(callerOf(one)) ?? null)),
+          ),
         };
         response.json(answer);
       }),
@@ -181,12 +183,14 @@ export function voicemailRoutes(parts: RelayParts): Router {
 }
 
 /** As the agent's panel is told of it. */
-function told(one: StoredVoicemail, matches: readonly Match[] | null): Voicemail {
-  const { id, number, e164, name, at, durationMs, heardAt, deletedAt, text } = one;
+function told(one: StoredVoicemail, text: string | null, matches: readonly Match[] | null): Voicemail {
+  const { id, number, e164, name, at, durationMs, heardAt, deletedAt, wordsState } = one;
+  const noText = wordsState === 'failed' ? (one.words ?? '') : wordsState;
   return {
     id,
     from: { number, ...(e164 === null ? {} : { e164 }), ...(name === null ? {} : { name }) },
     ...{ at, durationMs, heard: heardAt !== null, deletedAt, text },
+    ...(text !== null || noText === null ? {} : { noText: noText === 'ready' ? 'none' : noText }),
     ...(matches === null ? {} : { matches: [...matches] }),
   };
 }

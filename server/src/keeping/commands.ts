@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { RelayConfig, TenantConfig } from '../config.ts';
 import { loadConfig } from '../config.ts';
 import { maskNumber } from '../logging.ts';
-import { recordingFolder, removeFiles, voicemailFolder } from '../recordings/files.ts';
+import { recordingPlace, voicemailPlace } from '../recordings/places.ts';
 import { openPostgres, openSqlite } from '../store/database.ts';
 import { createVaultStore } from '../store/kysely-vault.ts';
 import { openStore, type StoreLocation } from '../store/open.ts';
@@ -72,8 +72,8 @@ export function addKeepingCommands(program: Command): void {
           actor: 'admin',
           dryRun,
           rememberedAs,
-          removeFiles: (files) => removeFiles(recordingFolder(config), files),
-          removeVoicemailFiles: (files) => removeFiles(voicemailFolder(config), files),
+          removeFiles: (files) => recordingPlace(config).remove(files),
+          removeVoicemailFiles: (files) => voicemailPlace(config).remove(files),
           now: Date.now(),
         });
         say(`${dryRun ? 'Would erase' : `Erased (${id})`}: ${described(counts)}.`);

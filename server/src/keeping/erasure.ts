@@ -9,6 +9,7 @@ import type { AuditEntry, LegalHold, StoredCall, StoredVoicemail } from '../stor
 import { asking, type Database } from '../store/database.ts';
 import { auditStatement } from '../store/kysely-audit.ts';
 import { createKeepingStore } from '../store/kysely-keeping.ts';
+import { createRecordingPartStore } from '../store/kysely-recording-parts.ts';
 import { createRecordingStore } from '../store/kysely-recordings.ts';
 import { createVoicemailStore, toVoicemail } from '../store/kysely-voicemails.ts';
 import { toCall } from '../store/statements.ts';
@@ -68,6 +69,7 @@ const notSearched = new Set(['legal_holds']);
 export async function erasePerson(database: Database, options: ErasureOptions): Promise<Erasure> {
   const keeping = createKeepingStore(database);
   const stored = createRecordingStore(database);
+  const unfinished = createRecordingPartStore(database);
   const { tenant, number, dryRun } = options;
   const id = `erasure-${randomUUID()}`;
   const mentions = mentionsOf(number);
@@ -92,14 +94,16 @@ export async function erasePerson(database: Database, options: ErasureOptions): 
       for (let from = 0; from < found.free.length; from += atOnce) {
         const ids = found.free.slice(from, from + atOnce).map(({ callId }) => callId);
         const sound = await stored.ofCalls(tenant, ids);
+        const inParts = await unfinished.ofCalls(tenant, ids);
         const gone = await keeping.forgetCalls(ids, { evenUnwritten: true });
         calls += gone.calls;
         rows += gone.rows;
         // One that a hold kept keeps its sound too.
-        const kept = new Set((await stored.ofCalls(tenant, ids)).map(({ file }) => file));
-        const files = sound.flatMap(({ file }) => (kept.has(file) ? [] : [file]));
-        await options.removeFiles(files);
-        recordings += files.length;
+        const kept = await stored.known([...sound, ...inParts].map(({ file }) => file));
+        const gonePart = inParts.flatMap(({ file }) => (kept.has(file) ? [] : [file]));
+        const goneWhole = sound.flatMap(({ file }) => (file === '' || kept.has(file) ? [] : [file]));
+        await options.removeFiles([...goneWhole, ...gonePart]);
+        recordings += goneWhole.length;
       }
     }
     const messages = await asking(() => findVoicemails(database, tables, options));

@@ -32,6 +32,7 @@ export const relayOnly: ReadonlySet<PhoneEvent['name']> = new Set([
   'dial.asked',
   'to-call.changed',
   'voicemail.received',
+  'voicemail.linked',
   'voicemail.changed',
 ]);
 

@@ -51,6 +51,8 @@ export interface TranscriptTeller extends TranscriptDoor {
   forget(tenant: TenantId, call: CallId, atMs: number): void;
   /** Nothing more is said in this call: what is held back is told. */
   release(tenant: TenantId, call: CallId): void;
+  /** This relay has nothing more to say in this call: what is held back is not told, and nobody waits for it. Somebody else may hear it again. */
+  drop(tenant: TenantId, call: CallId): void;
   /** Tells everything that is held back; resolves when it is kept. */
   close(): Promise<void>;
 }
@@ -170,6 +172,13 @@ export function createTranscripts(parts: TranscriptParts): TranscriptTeller {
       if (speaking === undefined) return;
       out(speaking, speaking.redaction.release());
       calls.delete(`${tenant} ${call}`);
+    },
+
+    drop(tenant, call) {
+      const speaking = calls.get(`${tenant} ${call}`);
+      if (speaking === undefined) return;
+      calls.delete(`${tenant} ${call}`);
+      for (const settle of speaking.waiting.values()) settle(Promise.resolve());
     },
 
     async close() {

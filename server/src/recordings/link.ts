@@ -8,6 +8,9 @@ import * as v from 'valibot';
 import type { RecordingSettings } from '../config/recordings.ts';
 import type { StoredRecording } from '../store/contract.ts';
 import type { Vault } from '../vault.ts';
+import { voicemailLink } from '../voicemails/link.ts';
+import type { Voicemails } from '../voicemails/voicemails.ts';
+import { deletedBefore } from './deletion.ts';
 import type { Recordings } from './recordings.ts';
 
 /** What answers it: a file to keep (what HubSpot asks for), or sound that a browser plays. */
@@ -45,6 +48,7 @@ const TokenSchema = v.strictObject({
 
 interface LinkParts {
   readonly recordings: Recordings;
+  readonly voicemails: Pick<Voicemails, 'byId' | 'inCall'>;
   readonly vault: Pick<Vault, 'seal' | 'open'>;
   readonly config: { readonly recordings: RecordingSettings };
   readonly publicUrl: () => string;
@@ -52,7 +56,7 @@ interface LinkParts {
 }
 
 /**
- * A link to the recording of a tenant's call; null when it has none. Who may have it is for the caller to know.
+ * A link to the recording of a tenant's call, or to the message that its caller left; null when it has neither. Who may have it is for the caller to know.
  * @param options.by Who asks, for the audit: `agent:<id>`, `crm`
  * @throws PatchcordError `config.invalid` when the relay has no encryption key, `store.unavailable`
  */
@@ -63,7 +67,11 @@ export async function recordingLink(
   options: { readonly use?: LinkUse; readonly by?: string } = {},
 ): Promise<RecordingLink | null> {
   const recording = await parts.recordings.find(tenant, call);
-  if (recording === null) return null;
+  if (recording === null) {
+    // What there is to hear of a call that nobody took.
+    const message = await parts.voicemails.inCall(tenant, call);
+    return message === null ? null : { ...voicemailLink(parts, message, options.by ?? 'crm'), channels: 1 };
+  }
   const expiresAt = parts.now() + parts.config.recordings.linkMinutes * 60_000;
   const { use = 'play', by = 'crm' } = options;
   const token = parts.vault.seal(purpose, JSON.stringify({ tenant, call: recording.callId, expiresAt, use, by }));
@@ -73,18 +81,19 @@ export async function recordingLink(
 
 /**
  * What a link opens.
- * @throws PatchcordError `identity.refused` for a link that was made up, changed or has ended, or whose recording is gone
+ * @throws PatchcordError `identity.refused` for a link that was made up, changed or has ended, or whose recording is gone; `recording.deleted`
  */
 export async function followLink(parts: LinkParts, token: string): Promise<FollowedLink> {
   const said = readToken(parts, token);
   const known = said !== null && said.expiresAt > parts.now();
-  const recording = known ? await parts.recordings.find(said.tenant as TenantId, said.call as CallId) : null;
+  const recording = known ? await parts.recordings.findEvenDeleted(said.tenant as TenantId, said.call as CallId) : null;
   if (said === null || recording === null) {
     throw new PatchcordError(
       'identity.refused',
       'This link opens nothing (any more): it ends after some minutes. Open the recording again where you found it.',
     );
   }
+  if (recording.deletedAt !== null) throw deletedBefore(recording.deletedAt);
   return { recording, use: said.use, by: said.by, expiresAt: said.expiresAt };
 }
 

@@ -4,22 +4,22 @@
  */
 import { createHash } from 'node:crypto';
 import { type CallId, PatchcordError, type TenantId } from '@patchcord/call-protocol';
-import { isReportedCall } from '../call-log/call-report.ts';
 import type { EventRecorder } from '../call-log/record-events.ts';
 import type { RecordingSettings } from '../config/recordings.ts';
 import { isHeld } from '../keeping/retention.ts';
 import type { Log } from '../logging.ts';
-import type { Store, StoredCall, StoredRecording } from '../store/contract.ts';
+import type { AuditEntry, Store, StoredCall, StoredRecording } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
 import type { Vault } from '../vault.ts';
-import { SoundFolder } from './sound-folder.ts';
-import { type ChannelOrder, durationOf, invalid, mustSwap, WavReader, wavHeader } from './wav.ts';
+import { RecordingParts } from './parts.ts';
+import { PeakCounter, peakBytes, readPeaks } from './peaks.ts';
+import { type CallName, recordedCall } from './recorded-call.ts';
+import { SealedSounds } from './sealed-sounds.ts';
+import type { SoundPlace } from './sound-place.ts';
+import { type ChannelOrder, durationOf, invalid, mustFit, mustSwap, WavReader, wavHeader } from './wav.ts';
 
 const dayMs = 86_400_000;
 const atOnce = 200;
-
-/** How a phone system names a call. */
-export type CallName = { readonly callId: CallId } | { readonly sipCallId: string };
 
 /** A recording that can be read, until it is closed. */
 export interface OpenRecording {
@@ -28,32 +28,37 @@ export interface OpenRecording {
   readonly size: number;
   /** Bytes `from` (included) to `to` (not). @throws PatchcordError `store.unavailable` where the file was changed on disk */
   read(from: number, to: number): AsyncGenerator<Buffer>;
+  /** How loud each channel is, in a thousand stretches, 0 to 255; null for a recording that was taken before this was counted. */
+  peaks(): Promise<readonly (readonly number[])[] | null>;
   close(): Promise<void>;
 }
 
-interface RecordingParts {
-  readonly store: Pick<Store, 'recordings' | 'calls' | 'keeping' | 'feed'>;
+interface RecordingsParts {
+  readonly store: Pick<Store, 'recordings' | 'recordingParts' | 'calls' | 'keeping' | 'feed'>;
   readonly tenants: Pick<Tenants, 'find'>;
   readonly recorder: Pick<EventRecorder, 'noteRecording'>;
   readonly vault: Pick<Vault, 'read' | 'put'>;
   readonly settings: RecordingSettings;
-  readonly folder: string;
+  readonly place: SoundPlace;
   readonly log: Log;
   readonly now: () => number;
 }
 
 export class Recordings {
-  readonly #parts: RecordingParts;
-  readonly #folder: SoundFolder;
+  /** Those that are being made. */
+  readonly unfinished: RecordingParts;
+  readonly #parts: RecordingsParts;
+  readonly #sounds: SealedSounds;
 
-  constructor(parts: RecordingParts) {
+  constructor(parts: RecordingsParts) {
     this.#parts = parts;
-    const { folder, store, vault, log, now } = parts;
-    this.#folder = new SoundFolder({
-      ...{ folder, vault, log, now, what: 'recordings', whose: 'call' },
+    const { place, store, vault, log, now } = parts;
+    this.#sounds = new SealedSounds({
+      ...{ place, vault, log, now, what: 'recordings', whose: 'call' },
       known: (files) => store.recordings.known(files),
       deployment: () => store.feed.deployment(),
     });
+    this.unfinished = new RecordingParts({ store, files: this.#sounds, log, now });
   }
 
   /** The largest that is taken, bytes. */
@@ -61,55 +66,40 @@ export class Recordings {
     return this.#parts.settings.largestMb * 1_000_000;
   }
 
-  /**
-   * The call that a recording belongs to. Of several on one leg (each phone that rang, the phone system's own) the one that was answered and that
-   * goes up in no other.
-   * @throws PatchcordError `call.unknown`, retryable: its phone may tell of it later
-   */
-  async callOf(tenant: TenantId, name: CallName): Promise<StoredCall> {
-    const { store } = this.#parts;
-    const ids = 'callId' in name ? [name.callId] : await store.recordings.callsOfSip(tenant, name.sipCallId);
-    const found = [...(await store.calls.readCalls(ids)).values()]
-      .map(({ call }) => call)
-      .filter((call) => call.tenant === tenant && call.log !== null)
-      .sort((a, b) => rank(a) - rank(b) || (a.callId < b.callId ? -1 : 1));
-    const [call] = found;
-    if (call === undefined) {
-      throw new PatchcordError(
-        'call.unknown',
-        'The relay does not know this call (yet): a phone or a call record tells of it first. Send the recording again in a minute.',
-        { retryable: true, retryAfterMs: 60_000 },
-      );
-    }
-    return call;
+  /** The call that a recording belongs to. @throws PatchcordError `call.unknown`, retryable: its phone may tell of it later */
+  callOf(tenant: TenantId, name: CallName): Promise<StoredCall> {
+    return recordedCall(this.#parts.store, tenant, name);
   }
 
   /**
    * Takes the recording of a call while it arrives. The same bytes again are no failure.
+   * @param madeBy What the relay makes itself may be as large as the call was long
    * @returns whether it was new
-   * @throws PatchcordError `request.invalid` for what is no such recording, or another one than the call has; `store.unavailable`
+   * @throws PatchcordError `request.invalid` for what is no such recording, or another one than the call has; `recording.deleted`; `store.unavailable`
    */
   async take(
     call: StoredCall,
     order: ChannelOrder,
     body: AsyncIterable<Buffer>,
+    madeBy: StoredRecording['madeBy'] = 'phone-system',
   ): Promise<{ readonly isNew: boolean; readonly recording: StoredRecording }> {
     const { store } = this.#parts;
-    const bounded = this.#bounded(body);
+    const bounded = madeBy === 'relay' ? body : this.#bounded(body);
     const [known] = await store.recordings.ofCalls(call.tenant, [call.callId]);
     if (known !== undefined) {
+      mustBeThere(known);
       const digest = createHash('sha256');
       for await (const piece of bounded) digest.update(piece);
       return this.#again(known, digest.digest('base64url'));
     }
-    const recording = await this.#write(call, order, bounded);
+    const recording = { ...(await this.#write(call, order, bounded)), madeBy };
     if (await store.recordings.add(recording)) {
-      // Whose folder it is stands there from the first file on; what cannot be said now is said by the next housekeeping.
-      await this.#folder.owns().catch(() => false);
+      // Whose place it is stands there from the first file on; what cannot be said now is said by the next housekeeping.
+      await this.#sounds.owns().catch(() => false);
       await this.#tell(recording);
       return { isNew: true, recording };
     }
-    await this.#folder.remove([recording.file]);
+    await this.#sounds.remove([recording.file]);
     const [meanwhile] = await store.recordings.ofCalls(call.tenant, [call.callId]);
     if (meanwhile !== undefined) return this.#again(meanwhile, recording.digest);
     throw new PatchcordError('call.unknown', 'The call was forgotten while its recording arrived; it was not kept.');
@@ -117,6 +107,12 @@ export class Recordings {
 
   /** The recording of a call, or of the call whose log it went up in: HubSpot knows both by the id the log was written under. */
   async find(tenant: TenantId, callId: CallId): Promise<StoredRecording | null> {
+    const found = await this.findEvenDeleted(tenant, callId);
+    return found?.deletedAt == null ? found : null;
+  }
+
+  /** The same, also where it was deleted on request and only this is left of it. */
+  async findEvenDeleted(tenant: TenantId, callId: CallId): Promise<StoredRecording | null> {
     const { store } = this.#parts;
     const [own] = await store.recordings.ofCalls(tenant, [callId]);
     if (own !== undefined) return own;
@@ -127,7 +123,34 @@ export class Recordings {
       ...(call.log?.joinedWith == null ? [] : [call.log.joinedWith]),
       ...sameLog.map((one) => one.callId),
     ];
-    return (await store.recordings.ofCalls(tenant, others))[0] ?? null;
+    const found = await store.recordings.ofCalls(tenant, others);
+    return found.find(({ deletedAt }) => deletedAt === null) ?? found[0] ?? null;
+  }
+
+  /** Says once more that a recording is there: a crash may have come between the two. @throws PatchcordError `store.unavailable` */
+  tellAgain(recording: StoredRecording): Promise<void> {
+    return this.#tell(recording);
+  }
+
+  /** Whether a legal hold keeps it. */
+  async isHeld(recording: StoredRecording): Promise<boolean> {
+    return (await this.#notHeld([recording])).length === 0;
+  }
+
+  /**
+   * Deletes a recording on somebody's request: its key and its file go, `entry` is in the audit from the same moment on. Whoever calls it has looked
+   * for holds.
+   * @returns false where it is gone, or was deleted before: nothing was noted
+   * @throws PatchcordError `store.unavailable`: it is there still
+   */
+  async delete(recording: StoredRecording, entry: AuditEntry): Promise<boolean> {
+    const file = await this.#parts.store.recordings.delete(recording, entry);
+    if (file === null) return false;
+    // Nobody can open it any more: what can't be taken away now goes with a sweep.
+    await this.#sounds.remove([file]).catch((error: unknown) => {
+      this.#parts.log.warn({ err: error, callId: recording.callId }, 'the file of a deleted recording is there still');
+    });
+    return true;
   }
 
   /**
@@ -137,7 +160,7 @@ export class Recordings {
   async open(recording: StoredRecording): Promise<OpenRecording> {
     const header = wavHeader(recording, recording.bytes);
     const size = header.length + recording.bytes + (recording.bytes % 2);
-    const sound = await this.#folder.open({ ...recording, of: recording.callId });
+    const sound = await this.#sounds.open({ ...recording, of: recording.callId }, peakBytes(recording));
     async function* read(from: number, to: number): AsyncGenerator<Buffer> {
       const begins = header.length;
       const ends = begins + recording.bytes;
@@ -153,21 +176,21 @@ export class Recordings {
       if (front.length > 0) yield front;
       if (to > ends) yield Buffer.alloc(to - Math.max(from, ends));
     }
-    return { recording, size, read, close: () => sound.close() };
+    return { recording, size, read, peaks: () => readPeaks(sound, recording), close: () => sound.close() };
   }
 
   /** What an operator has to put right before files are taken away again. */
   troubles(): readonly string[] {
-    return this.#folder.troubles();
+    return this.#sounds.troubles();
   }
 
   /**
-   * Forgets recordings that are too old and not held, and takes away files that no recording has, where the folder is this database's and not in
+   * Forgets recordings that are too old and not held, and takes away files that no recording has, where the place is this database's and not in
    * the first hour. Returns how many went.
    */
   async keepHouse(now: number): Promise<number> {
     const { settings, store, log } = this.#parts;
-    const ours = await this.#folder.owns();
+    const ours = await this.#sounds.owns();
     let gone = 0;
     let after: StoredRecording | null = null;
     for (;;) {
@@ -176,13 +199,13 @@ export class Recordings {
       if (after === null) break;
       const free = await this.#notHeld(old);
       await store.recordings.forget(free.map(({ callId }) => callId));
-      // Without its row nobody opens a file. In another database's folder it may be theirs as well, who still have the row.
+      // Without its row nobody opens a file. In another database's place it may be theirs as well, who still have the row.
       if (ours) {
-        await this.#folder.remove(free.map(({ file }) => file));
+        await this.#sounds.remove(free.map(({ file }) => file));
       }
       gone += free.length;
     }
-    gone += await this.#folder.sweep(now);
+    gone += await this.#sounds.sweep(now);
     if (gone > 0) log.info({ recordings: gone }, 'recordings were deleted: too old, or nobody’s any more');
     return gone;
   }
@@ -201,26 +224,33 @@ export class Recordings {
   async #write(call: StoredCall, order: ChannelOrder, body: AsyncIterable<Buffer>): Promise<StoredRecording> {
     const digest = createHash('sha256');
     const reader = new WavReader(mustSwap(order, call.log?.direction ?? 'inbound'));
+    const peaks = new PeakCounter();
+    let bytes = 0;
     async function* sound(): AsyncGenerator<Buffer> {
-      let bytes = 0;
       for await (const piece of body) {
         digest.update(piece);
         const frames = reader.take(piece);
-        if (reader.format !== null) mustFit(order, reader.format.channels);
+        if (reader.format !== null) {
+          mustFit(order, reader.format.channels);
+          peaks.take(reader.format, frames);
+        }
         bytes += frames.length;
         yield frames;
       }
       reader.end();
       if (bytes === 0) throw invalid('has no sound in it.');
+      yield peaks.bytes();
     }
     const { callId, tenant, agent } = call;
-    const { file, salt, bytes } = await this.#folder.write(tenant, callId, sound());
+    const { file, salt } = await this.#sounds.write(tenant, callId, sound());
     const format = reader.end();
     return {
       ...{ callId, tenant, agent, file, salt, bytes, durationMs: durationOf(format, bytes) },
       ...{ codec: format.codec, rate: format.rate, channels: format.channels },
       digest: digest.digest('base64url'),
       storedAt: this.#parts.now(),
+      madeBy: 'phone-system',
+      deletedAt: null,
     };
   }
 
@@ -228,6 +258,7 @@ export class Recordings {
     recording: StoredRecording,
     digest: string,
   ): Promise<{ readonly isNew: false; readonly recording: StoredRecording }> {
+    mustBeThere(recording);
     if (recording.digest !== digest) {
       throw new PatchcordError(
         'request.invalid',
@@ -255,17 +286,11 @@ export class Recordings {
   }
 }
 
-/** The lower, the more it is the call that was recorded. */
-function rank({ callId, log }: StoredCall): number {
-  return (log?.joinedWith == null ? 0 : 4) + (log?.answeredAt == null ? 2 : 0) + (isReportedCall(callId) ? 1 : 0);
-}
-
-function mustFit(order: ChannelOrder, channels: 1 | 2): void {
-  if ((order === 'mono') !== (channels === 1)) {
-    throw invalid(
-      channels === 1
-        ? `has one channel and was sent as "${order}": send it as "mono".`
-        : 'has two channels and was sent as "mono": say whose they are, for instance "agent,far-side".',
-    );
-  }
+/** What somebody had deleted does not come back by being sent again. */
+function mustBeThere({ deletedAt }: StoredRecording): void {
+  if (deletedAt === null) return;
+  throw new PatchcordError(
+    'recording.deleted',
+    'The recording of this call was deleted on request. It is not taken again.',
+  );
 }

@@ -4,8 +4,8 @@
  * A key is for one file alone: then the place is nonce enough. Must never give out a byte that did not open.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import { PatchcordError } from '@patchcord/call-protocol';
+import type { PlacedFile, PlacedWriter } from './sound-place.ts';
 
 export const pieceBytes = 65_536;
 const tagBytes = 16;
@@ -25,7 +25,7 @@ export function sealedLength(bytes: number): number {
 
 /** Writes a sealed file from its beginning. Holds one piece in memory. */
 export class SealedWriter {
-  readonly #handle: FileHandle;
+  readonly #into: Pick<PlacedWriter, 'write'>;
   readonly #sealed: SealedFor;
   readonly #piece = Buffer.allocUnsafe(pieceBytes);
   /** Written from here, again and again: an hour of sound must not be an hour of garbage. */
@@ -33,8 +33,8 @@ export class SealedWriter {
   #filled = 0;
   #index = 0;
 
-  constructor(handle: FileHandle, sealed: SealedFor) {
-    this.#handle = handle;
+  constructor(into: Pick<PlacedWriter, 'write'>, sealed: SealedFor) {
+    this.#into = into;
     this.#sealed = sealed;
   }
 
@@ -59,46 +59,46 @@ export class SealedWriter {
     // GCM has nothing left over here: it encrypts byte for byte.
     cipher.final();
     cipher.getAuthTag().copy(this.#whole, this.#filled);
-    const whole = this.#whole.subarray(0, this.#filled + tagBytes);
-    for (let written = 0; written < whole.length; ) {
-      const { bytesWritten } = await this.#handle.write(whole, written);
-      written += bytesWritten;
-    }
+    await this.#into.write(this.#whole.subarray(0, this.#filled + tagBytes));
     this.#filled = 0;
     this.#index += 1;
   }
 }
 
 /**
- * Reads from `from` (included) to `to` (not), piece by piece.
+ * Reads from `from` (included) to `to` (not), piece by piece, and asks the place for that stretch once.
  * @param bytes How many bytes are in the file
  * @throws PatchcordError `store.unavailable` at the first piece that does not open
  */
 export async function* readSealed(
-  handle: FileHandle,
+  placed: Pick<PlacedFile, 'read'>,
   sealed: SealedFor,
   bytes: number,
   from: number,
   to: number,
 ): AsyncGenerator<Buffer> {
+  if (from >= to) return;
   const last = Math.ceil(bytes / pieceBytes) - 1;
-  const buffer = Buffer.allocUnsafe(pieceBytes + tagBytes);
-  for (let index = Math.floor(from / pieceBytes); index * pieceBytes < to; index += 1) {
-    const start = index * pieceBytes;
-    const length = Math.min(pieceBytes, bytes - start) + tagBytes;
-    const piece = buffer.subarray(0, length);
-    await readWhole(handle, piece, index * (pieceBytes + tagBytes));
-    const opened = openPiece(sealed, piece, index, index === last);
-    yield opened.subarray(Math.max(0, from - start), Math.min(opened.length, to - start));
+  const first = Math.floor(from / pieceBytes);
+  const end = Math.min(sealedLength(bytes), Math.ceil(to / pieceBytes) * (pieceBytes + tagBytes));
+  const whole = Buffer.allocUnsafe(pieceBytes + tagBytes);
+  let filled = 0;
+  let index = first;
+  for await (const some of placed.read(first * (pieceBytes + tagBytes), end)) {
+    for (let at = 0; at < some.length; ) {
+      const start = index * pieceBytes;
+      const length = Math.min(pieceBytes, bytes - start) + tagBytes;
+      const copied = some.copy(whole, filled, at, Math.min(some.length, at + length - filled));
+      filled += copied;
+      at += copied;
+      if (filled < length) continue;
+      const opened = openPiece(sealed, whole.subarray(0, length), index, index === last);
+      filled = 0;
+      index += 1;
+      yield opened.subarray(Math.max(0, from - start), Math.min(opened.length, to - start));
+    }
   }
-}
-
-async function readWhole(handle: FileHandle, into: Buffer, position: number): Promise<void> {
-  for (let got = 0; got < into.length; ) {
-    const { bytesRead } = await handle.read(into, got, into.length - got, position + got);
-    if (bytesRead === 0) throw damaged();
-    got += bytesRead;
-  }
+  if (index * pieceBytes < to) throw damaged();
 }
 
 function openPiece(sealed: SealedFor, piece: Buffer, index: number, last: boolean): Buffer {
@@ -124,11 +124,11 @@ function placeOf(name: string, index: number, last: boolean): Buffer {
   return Buffer.from(`patchcord recording ${name} ${index} ${last ? 'last' : 'more'}`);
 }
 
-/** What is on disk is not what was written. */
+/** What lies there is not what was written. */
 export function damaged(cause?: unknown): PatchcordError {
   return new PatchcordError(
     'store.unavailable',
-    'The file of this recording was changed or damaged after it was written, so it is not given out. Look at the disk, and bring the file back from a backup.',
+    'The file of this recording was changed or damaged after it was written, so it is not given out. Look at the disk or the bucket, and bring the file back from a backup.',
     { cause },
   );
 }

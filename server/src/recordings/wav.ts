@@ -209,3 +209,14 @@ export function wavHeader(format: WavFormat, bytes: number): Buffer {
 export function invalid(what: string): PatchcordError {
   return new PatchcordError('request.invalid', `The recording ${what} It was not kept.`);
 }
+
+/** @throws PatchcordError `request.invalid` where a file has another number of channels than its sender said */
+export function mustFit(order: ChannelOrder, channels: 1 | 2): void {
+  if ((order === 'mono') !== (channels === 1)) {
+    throw invalid(
+      channels === 1
+        ? `has one channel and was sent as "${order}": send it as "mono".`
+        : 'has two channels and was sent as "mono": say whose they are, for instance "agent,far-side".',
+    );
+  }
+}

@@ -1,13 +1,14 @@
 /**
- * The sound of one call on its way to the speech service: frames into two channels, each frame once and in order, what did not arrive marked, and
- * from where on a relay that starts anew needs it again. Owns that order. Never waits, and never says that there is too much: what a service does
- * not take costs words, not the call.
+ * The sound of one call on its way to the speech service and to its recording: frames into two channels, each frame once and in order, what did not
+ * arrive marked, and from where on a relay that starts anew needs it again. Owns that order. Never waits, and never says that there is too much: what
+ * a service does not take costs words, not the call.
  */
-import type { SoundBytes, TranscriptLine } from '@patchcord/call-protocol';
+import { recordedSoundKeptMs, type SoundBytes, soundKeptMs, type TranscriptLine } from '@patchcord/call-protocol';
 import type { Channel, ChannelOptions } from '../speech/channel-contract.ts';
 import type { SpeechRequest, SpeechToText } from '../speech/speech-to-text.ts';
 import type { SoundPosition } from '../store/contract.ts';
 import { addedTime } from './added-time.ts';
+import type { CallRecorder } from './call-recorder.ts';
 import { Side, shortestGapMs } from './side.ts';
 import { Allowance } from './sound-allowance.ts';
 import type { SoundMetrics } from './sound-metrics.ts';
@@ -20,6 +21,8 @@ export interface CallSoundOptions {
   readonly createChannel: (options: ChannelOptions) => Channel;
   /** Null: nothing of this call was heard before. */
   readonly position: SoundPosition | null;
+  /** Null: this call is not to be recorded. */
+  readonly recorder: CallRecorder | null;
   /** Resolves when a final line stays as it is, wherever it stays. Never rejects. */
   readonly tell: (line: TranscriptLine) => Promise<void>;
   /** What was heard from `atMs` of the call on and is still held back must not be told. */
@@ -32,9 +35,9 @@ export interface CallSoundOptions {
 }
 
 /** Of new sound that may come at once: what a phone keeps, and some of the next. */
-const atOnceMs = 45_000;
+const aheadMs = 15_000;
 /** Frames that are remembered until they are settled: more than a phone keeps of them. */
-const mostFrames = 1_024;
+const mostFrames = 8_192;
 /** No call is longer. */
 const longestCallMs = 86_400_000;
 const samplesPerMs = 16;
@@ -69,7 +72,11 @@ export class CallSound {
     this.#next = from.next;
     this.#heardTo = from.ms;
     this.#settled = { next: from.next, ms: from.ms };
-    this.#allowance = new Allowance(atOnceMs, 1.1, options.now());
+    this.#allowance = new Allowance(
+      (options.recorder === null ? soundKeptMs : recordedSoundKeptMs) + aheadMs,
+      1.1,
+      options.now(),
+    );
     this.#added = addedTime(options.service, options.metrics);
     this.#agent = this.#side('agent', from.agent);
     this.#farSide = this.#side('far-side', from.farSide);
@@ -78,7 +85,9 @@ export class CallSound {
   /** A page is there with this call's sound, perhaps another one. @returns the frame to begin with */
   attach(): number {
     if (this.#heardTo > 0) this.#isBroken = true;
-    return this.#next;
+    const missingMs = this.#options.recorder?.attach(this.#heardTo) ?? null;
+    const missing = missingMs === null ? undefined : this.#frames.find(({ endMs }) => endMs > missingMs);
+    return missing?.number ?? this.#next;
   }
 
   /**
@@ -97,6 +106,7 @@ export class CallSound {
     if (this.#pausedAt !== null && this.#pausedAt <= atMs) return;
     this.#pausedAt = atMs;
     this.#options.forget(atMs);
+    this.#options.recorder?.forget(atMs);
     for (const side of [this.#agent, this.#farSide]) side.forget(atMs);
   }
 
@@ -104,7 +114,8 @@ export class CallSound {
   position(): SoundPosition {
     const agent = this.#agent.position(this.#heardTo);
     const farSide = this.#farSide.position(this.#heardTo);
-    const ms = Math.min(agent.ms, farSide.ms);
+    const recordedMs = this.#options.recorder?.settledMs(this.#heardTo) ?? this.#heardTo;
+    const ms = Math.min(agent.ms, farSide.ms, recordedMs);
     let done = 0;
     for (const { number, endMs } of this.#frames) {
       if (endMs > ms) break;
@@ -120,9 +131,13 @@ export class CallSound {
     return states.indexOf(agent.state) >= states.indexOf(farSide.state) ? agent : farSide;
   }
 
-  /** Waits for the last words; what is held back because more may follow is for the caller to let go. */
-  async finish(withinMs: number): Promise<void> {
-    await Promise.all([this.#agent.finish(withinMs), this.#farSide.finish(withinMs)]);
+  /**
+   * Waits for the last words; what is held back because more may follow is for the caller to let go.
+   * @param isLast Nobody is expected to go on with this call: what was not heard is marked
+   */
+  async finish(withinMs: number, isLast: boolean): Promise<void> {
+    const recorded = this.#options.recorder?.finish(withinMs);
+    await Promise.all([this.#agent.finish(withinMs, isLast), this.#farSide.finish(withinMs, isLast), recorded]);
   }
 
   /** Resolves when every final line is where it stays. */
@@ -134,12 +149,17 @@ export class CallSound {
   drop(): void {
     this.#agent.drop();
     this.#farSide.drop();
+    this.#options.recorder?.drop();
   }
 
   #take(frame: SoundBytes): 'heard' | 'repeated' | 'too-much' | 'malformed' {
-    if (frame.number < this.#next) return 'repeated';
     const lengthMs = frame.samples / samplesPerMs;
     const endMs = frame.startMs + lengthMs;
+    if (frame.number < this.#next) {
+      // What the recording lacks is sent again; it knows what it has. More than was heard of the call it can't be.
+      if (endMs <= this.#heardTo) this.#record(frame, endMs);
+      return 'repeated';
+    }
     if (endMs > longestCallMs) return 'malformed';
     if (!this.#allowance.take(lengthMs, this.#options.now())) return 'too-much';
     const missing = frame.number > this.#next;
@@ -160,6 +180,7 @@ export class CallSound {
     const to = Math.min(endMs, this.#pausedAt ?? endMs);
     const first = Math.round(from - frame.startMs) * bytesPerMs;
     const last = Math.round(to - frame.startMs) * bytesPerMs;
+    this.#record(frame, endMs);
     this.#added.arrived();
     const hear = (side: Side, pcm: Uint8Array | null): void => {
       if (pcm === null || first >= last) return;
@@ -171,6 +192,10 @@ export class CallSound {
     hear(this.#agent, frame.agent);
     hear(this.#farSide, frame.farSide);
     this.#added.passed();
+  }
+
+  #record(frame: SoundBytes, endMs: number): void {
+    this.#options.recorder?.hear(frame, Math.min(endMs, this.#pausedAt ?? endMs));
   }
 
   /** Says what was not heard between the last frame and this one. A page that sends nothing for a while, with no frame missing, heard nothing. */

@@ -1,7 +1,7 @@
 /**
- * The calls whose sound comes to this relay: whose they are, who sends them, how far they are, and their end. Owns the claim on a call's stream
- * among relays and connections, and the second's look that writes positions down before a page may forget its sound. Must never transcribe the
- * call of somebody else, nor for a customer who did not ask for it.
+ * The calls whose sound comes to this relay: who may send them, over which connection, and until when. Owns the claim on a call's stream among relays
+ * and connections, and the second's look; how far streams are and their end is `open-streams.ts`. Must never transcribe or record the call of somebody
+ * else, nor for a customer who did not ask for it.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -13,16 +13,20 @@ import {
   type SoundBytes,
   type TenantId,
 } from '@patchcord/call-protocol';
+import { recordingPolicyOf } from '../config/recording-policy.ts';
 import { transcriptionOf } from '../config/transcription.ts';
 import type { TenantConfig } from '../config.ts';
 import type { SessionOwner } from '../identity/sessions.ts';
 import type { TranscriptTeller } from '../live/transcripts.ts';
 import type { Log } from '../logging.ts';
+import type { RecordingParts } from '../recordings/parts.ts';
 import type { Channel, ChannelOptions } from '../speech/channel-contract.ts';
 import type { SpeechToText } from '../speech/speech-to-text.ts';
 import type { Store } from '../store/contract.ts';
 import type { Tenants } from '../tenants.ts';
+import { OpenStreams } from './open-streams.ts';
 import { isOwnCall, notHere, notOwn } from './own-call.ts';
+import { recorderOf, stateOf } from './recorder-of.ts';
 import type { SoundMetrics } from './sound-metrics.ts';
 import { type SoundSender, type Stream, soundOf } from './stream.ts';
 
@@ -30,6 +34,9 @@ export interface CallSoundsParts {
   readonly tenants: Tenants;
   readonly store: Pick<Store, 'calls' | 'sound'>;
   readonly transcripts: TranscriptTeller;
+  /** Where what is recorded goes. */
+  readonly recordings: RecordingParts;
+  readonly recorded: (tenant: TenantId, callId: CallId) => void;
   /** The service of a tenant that has its calls transcribed. Asked once for each. */
   readonly openService: (config: TenantConfig) => SpeechToText;
   readonly createChannel: (options: ChannelOptions) => Channel;
@@ -44,6 +51,9 @@ export interface SoundSeat {
   readonly next: number;
   take(frame: SoundBytes): 'heard' | 'repeated' | 'too-much' | 'malformed';
   pause(atMs: number): void;
+  /** The sound from `fromMs` of the call on is to be kept; the connection hears whether it is. */
+  record(fromMs: number): void;
+  endRecord(atMs: number): void;
   /** The call is over: resolves when its last words were told. */
   end(): Promise<void>;
   /** The connection is gone; another one may come. */
@@ -57,13 +67,12 @@ const lookMs = 1_000;
 const patienceMs = 60_000;
 /** A call that nobody told of within this time is none: a page's journal may come late, and its sound does not wait for that. */
 const unknownMs = 120_000;
-const lastWordsMs = 10_000;
 /** When this relay stops: what is not heard by then is sent again to the next one. */
 const stopMs = 3_000;
 
 export class CallSounds {
   readonly #parts: CallSoundsParts;
-  readonly #streams = new Map<CallId, Stream>();
+  readonly #streams: OpenStreams;
   /** One after the other for each call: two connections never both begin it. */
   readonly #opening = new Map<CallId, Promise<unknown>>();
   readonly #services = new Map<TenantId, SpeechToText>();
@@ -73,6 +82,7 @@ export class CallSounds {
 
   constructor(parts: CallSoundsParts) {
     this.#parts = parts;
+    this.#streams = new OpenStreams(parts);
   }
 
   start(): void {
@@ -82,7 +92,7 @@ export class CallSounds {
 
   /**
    * Takes the stream of a call over from whoever has it.
-   * @throws PatchcordError `call.unknown`: not transcribed, over, or not this agent's; `request.too-many`; `store.unavailable`
+   * @throws PatchcordError `call.unknown`: neither transcribed nor recorded, over, or not this agent's; `request.too-many`; `store.unavailable`
    */
   async open(owner: SessionOwner, callId: CallId, sender: SoundSender): Promise<SoundSeat> {
     const before = this.#opening.get(callId) ?? Promise.resolve();
@@ -98,11 +108,8 @@ export class CallSounds {
 
   /** Ends the streams of an agent, or of one device: what was not told by now is not told. */
   endOf(tenant: TenantId, agent: AgentId, device: DeviceId | null): void {
-    for (const stream of [...this.#streams.values()]) {
-      const { owner } = stream;
-      if (owner.tenant === tenant && owner.agent === agent && (device === null || owner.device === device))
-        this.#drop(stream);
-    }
+    for (const stream of this.#streams.of(tenant, agent))
+      if (device === null || stream.owner.device === device) this.#streams.drop(stream);
   }
 
   /** Writes down how far the streams are and says so; ends what nobody sends any more. Never rejects. */
@@ -122,45 +129,54 @@ export class CallSounds {
       timer = setTimeout(resolve, withinMs);
     });
     const finish = async (): Promise<void> => {
-      const streams = [...this.#streams.values()];
-      await Promise.all(streams.map((stream) => stream.ending ?? this.#finish(stream, Math.min(stopMs, withinMs))));
+      const streams = this.#streams.all();
+      const lastMs = Math.min(stopMs, withinMs);
+      await Promise.all(streams.map((stream) => stream.ending ?? this.#streams.finish(stream, lastMs, false)));
       await this.#looking;
-      await this.#write(streams);
+      await this.#streams.write(streams);
     };
     await Promise.race([finish(), deadline]);
     clearTimeout(timer);
-    for (const stream of [...this.#streams.values()]) this.#drop(stream);
+    for (const stream of this.#streams.all()) this.#streams.drop(stream);
   }
 
   async #open(owner: SessionOwner, callId: CallId, sender: SoundSender): Promise<SoundSeat> {
     const { tenants, store, now } = this.#parts;
     const { tenant, agent } = tenants.knownAgent(owner.tenant, owner.agent);
     const transcription = transcriptionOf(tenant.config, agent);
-    if (transcription === null) throw notHere('The calls of this agent are not transcribed. Nothing was taken.');
-    if (this.#isStopping) throw new PatchcordError('relay.unreachable', 'The relay is restarting. Come back later.');
-    const here = this.#streams.get(callId);
+    const { mode } = recordingPolicyOf(tenant.config, agent);
+    if (transcription === null && mode === 'never')
+      throw notHere('The calls of this agent are neither transcribed nor recorded. Nothing was taken.');
+    this.#mustTakeMore(null);
+    const here = await this.#streamOf(callId);
     if (here !== undefined) return this.#moveTo(here, owner, sender);
-    const own = [...this.#streams.values()].filter(
-      (one) => one.owner.agent === owner.agent && one.owner.tenant === owner.tenant,
-    );
-    if (own.length >= streamsOfAgent)
-      throw new PatchcordError('request.too-many', 'Too many calls of this agent are transcribed at once.');
+    this.#mustTakeMore(owner);
     const isKnown = await isOwnCall(this.#parts, owner, callId);
     const holder = randomUUID();
     const position = await store.sound.claim({ tenant: owner.tenant, agent: owner.agent, callId }, holder, now());
     if (position === 'other') throw notOwn();
+    const recorder = await recorderOf({
+      parts: this.#parts,
+      mode,
+      call: { tenant: owner.tenant, agent: owner.agent, callId, holder },
+      sender: () => stream.sender,
+    });
+    // Once more: a page may begin as many at once as it likes, and the relay may have been told to stop.
+    this.#mustTakeMore(owner);
     const stream: Stream = {
       callId,
       owner,
       holder,
+      recorder,
       sound: soundOf({
         parts: this.#parts,
-        service: this.#serviceOf(tenant.config),
+        speech: transcription === null ? null : { service: this.#serviceOf(tenant.config), request: transcription },
         owner,
         callId,
-        request: transcription,
+        recorder,
         position,
         sender: () => stream.sender,
+        isOurs: () => this.#streams.isOurs(stream),
       }),
       openedAt: now(),
       sender,
@@ -168,11 +184,27 @@ export class CallSounds {
       isKnown,
       lookedAt: now(),
       written: JSON.stringify(position),
+      isHeard: true,
       ending: null,
+      isCallOver: false,
     };
-    this.#streams.set(callId, stream);
-    this.#parts.metrics.streams.inc();
+    this.#streams.add(stream);
     return this.#seat(stream, sender);
+  }
+
+  /** The stream that a connection may take over. One that is being given up is waited for: its call goes on from the store. */
+  async #streamOf(callId: CallId): Promise<Stream | undefined> {
+    const here = this.#streams.get(callId);
+    if (here === undefined || here.ending === null || here.isCallOver) return here;
+    await here.ending;
+    return this.#streams.get(callId);
+  }
+
+  /** @param owner Whose next stream it is; null: one that is here already */
+  #mustTakeMore(owner: SessionOwner | null): void {
+    if (this.#isStopping) throw new PatchcordError('relay.unreachable', 'The relay is restarting. Come back later.');
+    if (owner !== null && this.#streams.of(owner.tenant, owner.agent).length >= streamsOfAgent)
+      throw new PatchcordError('request.too-many', 'Too many calls of this agent are heard at once.');
   }
 
   /** The page was loaded anew, or its connection broke without a word. */
@@ -200,16 +232,27 @@ export class CallSounds {
     const next = stream.sound.attach();
     const { state, message } = stream.sound.service;
     if (state !== 'there') sender.send({ type: 'service', state, message });
-    const isOurs = (): boolean => stream.sender === sender && this.#streams.get(stream.callId) === stream;
+    const isOurs = (): boolean => stream.sender === sender && this.#streams.has(stream);
     return {
       next,
-      take: (frame) =>
-        isOurs() && !this.#isStopping && stream.ending === null ? stream.sound.take(frame) : 'repeated',
+      take: (frame) => {
+        if (!isOurs() || this.#isStopping || stream.ending !== null) return 'repeated';
+        stream.isHeard = true;
+        return stream.sound.take(frame);
+      },
       pause: (atMs) => {
         if (isOurs()) stream.sound.pause(atMs);
       },
+      record: (fromMs) => {
+        if (!isOurs()) return;
+        stream.recorder?.record(fromMs);
+        sender.send(stateOf(stream.recorder?.state ?? null));
+      },
+      endRecord: (atMs) => {
+        if (isOurs()) stream.recorder?.end(atMs);
+      },
       end: async () => {
-        if (isOurs()) await this.#end(stream);
+        if (isOurs()) await this.#streams.end(stream);
       },
       leave: () => {
         if (!isOurs()) return;
@@ -221,11 +264,12 @@ export class CallSounds {
 
   async #look(): Promise<void> {
     const { now } = this.#parts;
-    const streams = [...this.#streams.values()].filter(({ ending }) => ending === null);
-    await this.#write(streams);
+    const streams = this.#streams.all().filter(({ ending }) => ending === null);
+    for (const { recorder } of streams) recorder?.look();
+    await this.#streams.write(streams);
     for (const stream of streams) {
-      if (this.#streams.get(stream.callId) !== stream) continue;
-      if (stream.leftAt !== null && now() - stream.leftAt > patienceMs) void this.#end(stream);
+      if (!this.#streams.has(stream)) continue;
+      if (stream.leftAt !== null && now() - stream.leftAt > patienceMs) void this.#streams.giveUp(stream);
       else if (!stream.isKnown && now() - stream.lookedAt >= 5 * lookMs) await this.#lookWhose(stream);
     }
   }
@@ -239,75 +283,7 @@ export class CallSounds {
         throw notHere('Nobody told of this call. Its sound is not taken any longer.');
     } catch (error) {
       // While the store is away nobody can tell.
-      if (errorCode(error) === 'call.unknown') this.#drop(stream, error as PatchcordError);
+      if (errorCode(error) === 'call.unknown') this.#streams.drop(stream, error as PatchcordError);
     }
-  }
-
-  /** Positions first, then the word to the page: what it forgets is never needed again. */
-  async #write(streams: readonly Stream[]): Promise<void> {
-    const { store, log, now } = this.#parts;
-    const moved = streams.flatMap((stream) => {
-      const position = stream.sound.position();
-      const text = JSON.stringify(position);
-      return text === stream.written ? [] : [{ stream, position, text }];
-    });
-    if (moved.length === 0) return;
-    let lost: readonly CallId[];
-    try {
-      lost = await store.sound.put(
-        moved.map(({ stream: { callId, holder }, position }) => ({ callId, holder, position })),
-        now(),
-      );
-    } catch (error) {
-      log.warn({ err: error }, 'how far calls are transcribed could not be written; pages keep their sound');
-      return;
-    }
-    for (const { stream, position, text } of moved) {
-      if (lost.includes(stream.callId)) {
-        this.#drop(
-          stream,
-          new PatchcordError('request.invalid', 'The stream of this call goes on at another relay.'),
-          4409,
-        );
-        continue;
-      }
-      stream.written = text;
-      stream.sender?.send({ type: 'settled', next: position.next });
-    }
-  }
-
-  #end(stream: Stream): Promise<void> {
-    stream.ending ??= this.#over(stream);
-    return stream.ending;
-  }
-
-  async #over(stream: Stream): Promise<void> {
-    const { store, log } = this.#parts;
-    await this.#finish(stream, lastWordsMs);
-    const { next } = stream.sound.position();
-    const { sender } = stream;
-    const wasHere = this.#streams.get(stream.callId) === stream;
-    this.#drop(stream);
-    if (!wasHere) return;
-    try {
-      await store.sound.remove(stream.callId, stream.holder);
-    } catch (error) {
-      log.warn({ err: error, callId: stream.callId }, 'that a transcribed call is over could not be written');
-    }
-    sender?.send({ type: 'settled', next });
-  }
-
-  async #finish(stream: Stream, withinMs: number): Promise<void> {
-    await stream.sound.finish(withinMs);
-    this.#parts.transcripts.release(stream.owner.tenant, stream.callId);
-    await stream.sound.settled();
-  }
-
-  #drop(stream: Stream, error?: PatchcordError, code = 4404): void {
-    if (this.#streams.get(stream.callId) !== stream) return;
-    this.#streams.delete(stream.callId);
-    this.#parts.metrics.streams.dec();
-    stream.sound.drop();
-    if (error !== undefined) stream.sender?.close(code, error);
   }
 }

@@ -32,8 +32,8 @@ export class Side {
   readonly speaker: Speaker;
   readonly #channel: Channel;
   readonly #tell: SideOptions['tell'];
-  /** What an earlier relay has done of this side. */
-  readonly #doneBefore: number;
+  /** Before this all of this side is done: by an earlier relay, or given up and marked. */
+  #doneBefore: number;
   /** The channel's lines that may still change, by their numbers there. */
   readonly #open = new Map<number, Told>();
   /** Final lines on their way to where they stay. */
@@ -87,6 +87,8 @@ export class Side {
   position(heardToMs: number): SpeakerPosition {
     const quiet = this.#heardTo === null || this.#channel.settledMs + 1 >= this.#heardTo;
     let ms = Math.max(this.#doneBefore, quiet ? heardToMs : this.#channel.settledMs);
+    // What a service that is away missed is not done before it is marked: a relay that goes on with the call marks it.
+    if (this.#unheardFrom !== null) ms = Math.min(ms, Math.max(this.#doneBefore, this.#unheardFrom));
     let line = this.#next;
     for (const told of this.#going.values()) {
       ms = Math.min(ms, told.startMs);
@@ -100,10 +102,12 @@ export class Side {
     return { line, ms: Math.max(0, ms) };
   }
 
-  /** Waits for the last words. */
-  async finish(withinMs: number): Promise<void> {
+  /** Waits for the last words. @param isLast Nobody goes on with this call: what a service did not hear is marked */
+  async finish(withinMs: number, isLast: boolean): Promise<void> {
     await this.#channel.finish(withinMs);
-    if (this.#heardTo !== null) this.#markUnheard(this.#heardTo);
+    if (!isLast || this.#heardTo === null || this.#unheardFrom === null) return;
+    this.#markUnheard(this.#heardTo);
+    this.#doneBefore = Math.max(this.#doneBefore, this.#heardTo);
   }
 
   /** Resolves when every final line is where it stays. */

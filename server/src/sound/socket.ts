@@ -31,8 +31,8 @@ export interface SoundSocketParts extends SignedSocketParts {
 const largestMessage = 65_536;
 /** Words of ours for a page that does not read: a few hundred. */
 const largestBacklog = 65_536;
-/** Frames that may come at once, half a minute of the shortest that a phone sends (20 ms), and each second. */
-const framesAtOnce = 2_000;
+/** Frames that may come at once, two minutes of the shortest that a phone sends (20 ms) and some more, and each second. */
+const framesAtOnce = 7_000;
 const framesPerMs = 0.06;
 /** Other messages of one socket, at once and each second. */
 const wordsAtOnce = 20;
@@ -151,8 +151,10 @@ function serve(socket: WebSocket, signed: SignedSocket, parts: SoundSocketParts,
       call = message.call;
       void signing.then(() => (step === 'signed' ? open(message.call) : undefined));
     } else if (message.type === 'pause' && seat !== null) seat.pause(message.atMs);
+    else if (message.type === 'record' && seat !== null) seat.record(message.fromMs);
+    else if (message.type === 'record-end' && seat !== null) seat.endRecord(message.atMs);
     else if (message.type === 'end' && seat !== null && step === 'open') void end(seat);
-    else if (message.type === 'pause' || message.type === 'end') return;
+    else if (message.type !== 'authenticate' && message.type !== 'call') return;
     else malformed();
   };
 

@@ -6,13 +6,18 @@ export interface SoundMetrics {
   readonly frames: Counter<'result'>;
   readonly gaps: Counter<'why'>;
   readonly lines: Counter<'kind'>;
+  readonly parts: Counter<'result'>;
   readonly added: Histogram<'way'>;
 }
 
 export function createSoundMetrics(registry: Registry): SoundMetrics {
   const registers = [registry];
   return {
-    streams: new Gauge({ name: 'patchcord_sound_streams', help: 'Calls whose sound is transcribed here.', registers }),
+    streams: new Gauge({
+      name: 'patchcord_sound_streams',
+      help: 'Calls whose sound is transcribed or recorded here.',
+      registers,
+    }),
     frames: new Counter({
       name: 'patchcord_sound_frames_total',
       help: 'Frames of sound: heard, repeated (heard before) or refused (malformed, too many).',
@@ -29,6 +34,12 @@ export function createSoundMetrics(registry: Registry): SoundMetrics {
       name: 'patchcord_sound_lines_total',
       help: 'Lines of transcripts that a speech service heard: partial or final.',
       labelNames: ['kind'],
+      registers,
+    }),
+    parts: new Counter({
+      name: 'patchcord_recording_parts_total',
+      help: 'Parts of recordings: stored, failed (tried again), or cut (a pause took from what was written).',
+      labelNames: ['result'],
       registers,
     }),
     added: new Histogram({

@@ -5,7 +5,9 @@ import type { TranscriptTeller } from '../live/transcripts.ts';
 import type { Log } from '../logging.ts';
 import type { SpeechRequest, SpeechToText } from '../speech/speech-to-text.ts';
 import type { SoundPosition } from '../store/contract.ts';
+import type { CallRecorder } from './call-recorder.ts';
 import { CallSound, type CallSoundOptions } from './call-sound.ts';
+import { createDeafChannel, nobody } from './deaf-channel.ts';
 
 /** The connection that a stream comes over. */
 export interface SoundSender {
@@ -18,6 +20,8 @@ export interface Stream {
   readonly owner: SessionOwner;
   readonly holder: string;
   readonly sound: CallSound;
+  /** Null: this call is not to be recorded. */
+  readonly recorder: CallRecorder | null;
   readonly openedAt: number;
   sender: SoundSender | null;
   leftAt: number | null;
@@ -25,7 +29,11 @@ export interface Stream {
   lookedAt: number;
   /** The position that is in the store, as text. */
   written: string;
+  /** Something was heard since that was written, or looked at: nobody else can have the stream. */
+  isHeard: boolean;
+  /** The last words are waited for: its call is over, or nobody sends it any more. */
   ending: Promise<void> | null;
+  isCallOver: boolean;
 }
 
 /** Where the words of a call go. */
@@ -34,29 +42,40 @@ interface SoundOf {
     readonly transcripts: TranscriptTeller;
     readonly log: Log;
   };
-  readonly service: SpeechToText;
+  /** Null: the call is not transcribed, only recorded. */
+  readonly speech: { readonly service: SpeechToText; readonly request: SpeechRequest } | null;
   readonly owner: SessionOwner;
   readonly callId: CallId;
-  readonly request: SpeechRequest;
+  readonly recorder: CallRecorder | null;
   readonly position: SoundPosition | null;
   readonly sender: () => SoundSender | null;
+  /** Whether this relay still has the stream, as the store says; true while that can't be asked. Never rejects. */
+  readonly isOurs: () => Promise<boolean>;
 }
 
-export function soundOf({ parts, service, owner, callId, request, position, sender }: SoundOf): CallSound {
+export function soundOf({ parts, speech, owner, callId, recorder, position, sender, isOurs }: SoundOf): CallSound {
   const { transcripts, createChannel, metrics, log, now, random } = parts;
   const { tenant, agent } = owner;
+  const tell = (line: TranscriptLine): Promise<void> => {
+    try {
+      return transcripts.tell(tenant, agent, callId, line);
+    } catch (error) {
+      log.error({ err: error, tenant, callId }, 'a line of a transcript could not be told');
+      return Promise.resolve();
+    }
+  };
   return new CallSound({
-    service,
-    request,
-    createChannel,
+    service: speech?.service ?? nobody,
+    request: speech?.request ?? { language: '', vocabulary: [] },
+    createChannel: speech === null ? createDeafChannel : createChannel,
     position,
-    tell: (line: TranscriptLine) => {
-      try {
-        return transcripts.tell(tenant, agent, callId, line);
-      } catch (error) {
-        log.error({ err: error, tenant, callId }, 'a line of a transcript could not be told');
-        return Promise.resolve();
-      }
+    recorder,
+    tell: async (line) => {
+      // Gaps are of a transcript, and there is none.
+      if (speech === null) return;
+      // Nobody sends it here any more: another relay may hear the same sound by now, and tell it.
+      if (line.final && sender() === null && !(await isOurs())) return;
+      await tell(line);
     },
     forget: (atMs) => transcripts.forget(tenant, callId, atMs),
     onService: (state, message) => {

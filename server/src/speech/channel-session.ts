@@ -11,10 +11,14 @@ export interface ChannelSession {
   readonly speech: SpeechSession;
   readonly clock: SessionClock;
   readonly openedAt: number;
-  /** How long a stretch must wait, ms: the service is behind, or would get it faster than it takes sound. */
+  /**
+   * How long a stretch must wait, ms: the service is behind, would get it faster than it takes sound, or has not got the silence before it. Sends as
+   * much of that as there is room for.
+   */
   waitFor(stretch: Stretch): number;
+  /** Once it need not wait. */
   send(stretch: Stretch): void;
-  /** Silence, so much since the last sound at most; less than a frame's jitter is none. */
+  /** Silence, so much since the last sound at most, and no more than there is room for: asked again it goes on. Less than a frame's jitter is none. */
   pad(ms: number): void;
   /** Loud sound since the service said anything, ms. */
   loudMs: number;
@@ -32,7 +36,7 @@ const usualFastest = 8;
 /** The longest silence between two words that are not of one utterance: every service ends an utterance in it. */
 export const silenceMs = 1_500;
 const silence = new Uint8Array(500 * bytesPerMs);
-/** Gaps are sent in steps of this, and not at all below `leastGapMs`. */
+/** Gaps are sent in steps of this; shorter than `leastGapMs` they are none. */
 const gapStepMs = 20;
 const leastGapMs = 100;
 /** RMS, 16-bit units (-45 dBFS): somebody, or something, is to be heard. */
@@ -51,6 +55,9 @@ export function openChannelSession(
   let creditMs = burstMs;
   let creditAt = now();
   const speech = service.open(request, listener);
+  /** What of a gap was not sent. */
+  const missingMs = (ms: number): number =>
+    sentMs === null || ms < leastGapMs ? 0 : Math.max(0, Math.floor(ms / gapStepMs) * gapStepMs - paddedMs);
 
   return {
     speech,
@@ -59,7 +66,11 @@ export function openChannelSession(
     loudMs: 0,
     isEnding: false,
     hasSpoken: false,
-    waitFor({ pcm }) {
+    waitFor({ pcm, atMs }) {
+      // words on both sides of a gap must not become one
+      const gapMs = sentMs === null ? 0 : Math.min(atMs - sentMs, silenceMs);
+      this.pad(gapMs);
+      if (missingMs(gapMs) > 0) return againMs;
       const { waitingBytes } = speech;
       if (waitingBytes > 0 && waitingBytes + pcm.byteLength > mostWaiting) return againMs;
       creditMs = Math.min(burstMs, creditMs + Math.max(0, now() - creditAt) * fastest);
@@ -68,8 +79,6 @@ export function openChannelSession(
     },
     send({ pcm, atMs }) {
       const ms = pcm.byteLength / bytesPerMs;
-      // words on both sides of a gap must not become one
-      if (sentMs !== null) this.pad(Math.min(atMs - sentMs, silenceMs));
       paddedMs = 0;
       sentMs = atMs + ms;
       creditMs -= ms;
@@ -78,9 +87,13 @@ export function openChannelSession(
       speech.send(pcm);
     },
     pad(ms) {
-      const whole = Math.floor((ms - paddedMs) / gapStepMs) * gapStepMs;
-      if (whole < leastGapMs || sentMs === null) return;
+      const { waitingBytes } = speech;
+      // a session that has not been answered keeps a second: silence must not push a word out of it
+      const roomMs = waitingBytes === 0 ? Number.POSITIVE_INFINITY : (mostWaiting - waitingBytes) / bytesPerMs;
+      const whole = Math.min(missingMs(ms), Math.floor(roomMs / gapStepMs) * gapStepMs);
+      if (whole <= 0) return;
       paddedMs += whole;
+      creditMs -= whole;
       clock.silence(whole);
       for (let left = whole; left > 0; left -= 500) speech.send(silence.subarray(0, Math.min(left, 500) * bytesPerMs));
     },

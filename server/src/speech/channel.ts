@@ -123,6 +123,7 @@ class SpeechChannel implements Channel {
     const { session } = this;
     for (let next = this.kept.peek(); next !== undefined && session !== null; next = this.kept.peek()) {
       const waitMs = session.waitFor(next);
+      if (this.session !== session) return;
       if (waitMs > 0) {
         this.pumpTimer ??= setTimeout(() => {
           this.pumpTimer = undefined;
@@ -176,6 +177,8 @@ class SpeechChannel implements Channel {
 
   private complete(): void {
     this.lines.sessionEnded(Number.POSITIVE_INFINITY);
+    // told as they stand: whoever goes on with the call must not tell them again
+    this.kept.settle(this.lines.toldMs);
     this.drop();
   }
 

@@ -3,6 +3,7 @@ import type { CallId, TenantId } from '@patchcord/call-protocol';
 import { type Selectable, sql } from 'kysely';
 import type { RecordingStore, StoredRecording } from './contract.ts';
 import { asking, type Database } from './database.ts';
+import { auditStatement } from './kysely-audit.ts';
 import type { Tables } from './tables.ts';
 
 /** More agents than one leg rings at. */
@@ -17,10 +18,11 @@ export function createRecordingStore(database: Database): RecordingStore {
         const locked = database.locksRows ? sql`for share` : sql``;
         const { rows } = await sql`
           insert into recordings
-            (call_id, tenant, agent, file, salt, digest, codec, rate, channels, bytes, duration_ms, stored_at)
+            (call_id, tenant, agent, file, salt, digest, codec, rate, channels, bytes, duration_ms, stored_at,
+              made_by)
           select ${one.callId}, ${one.tenant}, ${one.agent}, ${one.file}, ${one.salt}, ${one.digest}, ${one.codec},
             cast(${one.rate} as integer), cast(${one.channels} as integer), cast(${one.bytes} as bigint),
-            cast(${one.durationMs} as bigint), cast(${one.storedAt} as bigint)
+            cast(${one.durationMs} as bigint), cast(${one.storedAt} as bigint), ${one.madeBy}
           where exists (select 1 from calls where call_id = ${one.callId} and tenant = ${one.tenant} ${locked})
           on conflict (call_id) do nothing returning call_id`.execute(db);
         return rows.length > 0;
@@ -36,6 +38,24 @@ export function createRecordingStore(database: Database): RecordingStore {
           .where('call_id', 'in', callIds)
           .execute();
         return rows.map(toRecording);
+      }),
+
+    delete: (one, entry) =>
+      asking(async () => {
+        const results = await database.batch([
+          {
+            query: db
+              .updateTable('recordings')
+              .set({ deleted_at: entry.at, file: '', salt: '' })
+              .where('call_id', '=', one.callId)
+              .where('file', '=', one.file)
+              .where('deleted_at', 'is', null)
+              .returning('call_id'),
+            mustChange: true,
+          },
+          auditStatement(db, entry),
+        ]);
+        return results === null ? null : one.file;
       }),
 
     callsOfSip: (tenant, sipCallId) =>
@@ -57,6 +77,7 @@ export function createRecordingStore(database: Database): RecordingStore {
           .selectFrom('recordings')
           .selectAll()
           .where('stored_at', '<', time)
+          .where('deleted_at', 'is', null)
           .orderBy('stored_at')
           .orderBy('call_id')
           .limit(limit);
@@ -79,7 +100,12 @@ export function createRecordingStore(database: Database): RecordingStore {
     known: (files) =>
       asking(async () => {
         if (files.length === 0) return new Set<string>();
-        const rows = await db.selectFrom('recordings').select('file').where('file', 'in', files).execute();
+        const rows = await db
+          .selectFrom('recordings')
+          .select('file')
+          .where('file', 'in', files)
+          .unionAll(db.selectFrom('recording_parts').select('file').where('file', 'in', files))
+          .execute();
         return new Set(rows.map(({ file }) => file));
       }),
   };
@@ -99,5 +125,7 @@ function toRecording(row: Selectable<Tables['recordings']>): StoredRecording {
     bytes: row.bytes,
     durationMs: row.duration_ms,
     storedAt: row.stored_at,
+    madeBy: row.made_by === 'relay' ? 'relay' : 'phone-system',
+    deletedAt: row.deleted_at,
   };
 }

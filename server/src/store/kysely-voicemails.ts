@@ -1,4 +1,5 @@
 /** Voicemails over kysely. Knows no file. */
+import type { CallId } from '@patchcord/call-protocol';
 import type { Selectable } from 'kysely';
 import type { StoredVoicemail, VoicemailStore } from './contract.ts';
 import { asking, type Database } from './database.ts';
@@ -67,6 +68,30 @@ export function createVoicemailStore(database: Database): VoicemailStore {
         return rows.length > 0;
       }),
 
+    keepWords: (tenant, id, state, words) =>
+      asking(async () => {
+        const rows = await db
+          .updateTable('voicemails')
+          .set({ words_state: state, words })
+          .where('id', '=', id)
+          .where('tenant', '=', tenant)
+          .returning('id')
+          .execute();
+        return rows.length > 0;
+      }),
+
+    linkTo: (tenant, id, callId) =>
+      asking(async () => {
+        const row = await db
+          .updateTable('voicemails')
+          .set((own) => ({ call_id: own.fn.coalesce(own.ref('call_id'), own.val(callId)) }))
+          .where('id', '=', id)
+          .where('tenant', '=', tenant)
+          .returning('call_id')
+          .executeTakeFirst();
+        return (row?.call_id as CallId | undefined) ?? null;
+      }),
+
     leaving: ({ storedBefore, deletedBefore }, after, limit) =>
       asking(async () => {
         let query = db
@@ -110,6 +135,9 @@ function toRow(one: StoredVoicemail): Tables['voicemails'] {
     e164: one.e164,
     name: one.name,
     said: one.text,
+    words_state: one.wordsState,
+    words: one.words,
+    call_id: one.callId,
     at: one.at,
     duration_ms: one.durationMs,
     heard_at: one.heardAt,
@@ -132,6 +160,9 @@ export function toVoicemail(row: Selectable<Tables['voicemails']>): StoredVoicem
     e164: row.e164 as StoredVoicemail['e164'],
     name: row.name,
     text: row.said,
+    wordsState: row.words_state as StoredVoicemail['wordsState'],
+    words: row.words,
+    callId: row.call_id as StoredVoicemail['callId'],
     at: row.at,
     durationMs: row.duration_ms,
     heardAt: row.heard_at,

@@ -19,9 +19,11 @@ import { logCreators } from './migrations/log-creators.ts';
 import { openPhones } from './migrations/open-phones.ts';
 import { outboxOrder } from './migrations/outbox-order.ts';
 import { recordChoices } from './migrations/record-choices.ts';
+import { recordingParts } from './migrations/recording-parts.ts';
 import { recordings } from './migrations/recordings.ts';
 import { soundStreams } from './migrations/sound-streams.ts';
 import { toCall } from './migrations/to-call.ts';
+import { voicemailWords } from './migrations/voicemail-words.ts';
 import { writeProbe } from './migrations/write-probe.ts';
 
 /** Imported objects, not files found at run time: they survive bundling. Names sort in the order they run. */
@@ -48,5 +50,7 @@ export const migrations: MigrationProvider = {
       '2026-11-27-call-features': callFeatures,
       '2026-11-28-line-leases': lineLeases,
       '2026-11-29-sound-streams': soundStreams,
+      '2026-11-30-recording-parts': recordingParts,
+      '2026-11-30-voicemail-words': voicemailWords,
     }),
 };

@@ -18,6 +18,7 @@ import { createMintStore } from './kysely-minting.ts';
 import { createOpenPhoneStore } from './kysely-open-phones.ts';
 import { createOutboxStore } from './kysely-outbox.ts';
 import { createPolicyStore } from './kysely-policies.ts';
+import { createRecordingPartStore } from './kysely-recording-parts.ts';
 import { createRecordingStore } from './kysely-recordings.ts';
 import { createRecoveryStore } from './kysely-recoveries.ts';
 import { createRevocationStore } from './kysely-revocations.ts';
@@ -63,6 +64,7 @@ function storeOver(database: Database): Store {
     alerts: createAlertStore(database),
     choices: createChoiceStore(database),
     recordings: createRecordingStore(database),
+    recordingParts: createRecordingPartStore(database),
     transcripts: createTranscriptStore(database),
     sound,
     logCreators,

@@ -252,6 +252,18 @@ export interface Tables {
     bytes: number;
     duration_ms: number;
     stored_at: number;
+    made_by: string;
+    deleted_at: number | null;
+  };
+  recording_parts: {
+    file: string;
+    call_id: string;
+    tenant: string;
+    agent: string;
+    salt: string;
+    start_ms: number;
+    bytes: number;
+    stored_at: number;
   };
   voicemails: {
     id: string;
@@ -261,6 +273,9 @@ export interface Tables {
     e164: string | null;
     name: string | null;
     said: string | null;
+    words_state: string | null;
+    words: string | null;
+    call_id: string | null;
     at: number;
     duration_ms: number;
     heard_at: number | null;

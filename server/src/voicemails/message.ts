@@ -35,6 +35,7 @@ const MessageSchema = v.object({
   at: v.pipe(number, v.minValue(0), v.maxValue(lastMoment)),
   seconds: v.nullish(number),
   text: v.nullish(cutTo(longestText, /(?!\n)\p{Cc}/gu)),
+  conversation: v.nullish(cutTo(255)),
 });
 
 export interface Message {
@@ -48,6 +49,8 @@ export interface Message {
   readonly at: number;
   readonly durationMs: number;
   readonly text: string | null;
+  /** What the phone system calls the conversation in its call records. */
+  readonly conversation: string | null;
   readonly form: 'wav' | 'mp3';
 }
 
@@ -61,7 +64,7 @@ export function readMessage(message: string, sound: Buffer, country: string): Me
     const [issue] = read.issues;
     throw refused(`its part "message" does not fit at "${v.getDotPath(issue) ?? ''}"`);
   }
-  const { id, mailbox, name, at, seconds, text } = read.output;
+  const { id, mailbox, name, at, seconds, text, conversation } = read.output;
   const from = farNumber(read.output.number);
   const form = formOf(sound);
   return {
@@ -75,6 +78,7 @@ export function readMessage(message: string, sound: Buffer, country: string): Me
     durationMs: form === 'wav' ? lengthOfWav(sound) : lengthSaid(seconds ?? null),
     // What stands for a security code is longer than the code.
     text: text == null || text === '' ? null : redactCards(text).slice(0, longestText),
+    conversation: conversation || null,
     form,
   };
 }

@@ -115,6 +115,28 @@ describe('loading', () => {
     expect(sent).toEqual([{ path: callsPath, body: { objectTypeId: '0-2', objectId: '501' }, timeout: 15_000 }]);
   });
 
+  it('shows what a machine made of the words as its own, and a voicemail as one', async () => {
+    const heard = {
+      ...{ summary: 'They want a quote.', sentiment: 'positive', actionItems: ['Send the quote'] },
+      phrases: ['Not heard: Recording notice (agent, until the end)'],
+    };
+    const left = {
+      outcome: 'missed',
+      voicemail: true,
+      recording: { url: 'https://relay.example.com/m', durationMs: 4_000 },
+    };
+    const { card } = await opened(
+      {},
+      { calls: [call('a', { heard }), call('b', left), call('c', { heard: { summary: 7 } })] },
+    );
+    const said = card.findAll(Text).map(({ text }) => text ?? '');
+    for (const part of ['Summary by a machine', 'They want a quote.', '• Send the quote', heard.phrases[0]])
+      expect(said).toContain(part);
+    expect(said.filter((text) => text === 'Summary by a machine')).toHaveLength(1);
+    expect(card.findAll(StatusTag).map(({ text }) => text)).toContain('Voicemail');
+    expect(card.find(Link).text).toBe('Play the message (0:04)');
+  });
+
   it('says so when there is no call yet', async () => {
     const { card } = await opened();
     expect(card.findByTestId(Text, 'no-calls').text).toContain('None over this phone yet');

@@ -9,15 +9,21 @@ const call = newCallId();
 async function sending() {
   const clock = new FakeClock();
   const done: string[] = [];
-  const microphone = { enabled: true, stop: () => undefined } as unknown as MediaStreamTrack;
+  const microphone = { enabled: true, label: '', stop: () => undefined } as unknown as MediaStreamTrack;
   const sound = {
     microphone: () => Promise.resolve(microphone),
     onMicrophoneChanged: () => () => undefined,
-    sends: () => undefined,
+    /** What a notice makes of what is sent; null: there is none. */
+    mixer: null as null | ((track: MediaStreamTrack) => MediaStreamTrack),
+    again: (): void => undefined,
+    sends(_: string, track: MediaStreamTrack | null, again?: () => void) {
+      if (again) sound.again = again;
+      return again && track && sound.mixer ? sound.mixer(track) : track;
+    },
   };
   const sender = {
     replaceTrack: (track: MediaStreamTrack | null) => {
-      done.push(track === null ? 'nothing' : 'microphone');
+      done.push(track === null ? 'nothing' : track.label === '' ? 'microphone' : track.label);
       return Promise.resolve();
     },
     dtmf: { insertDTMF: (tones: string) => void done.push(`keys "${tones}"`) },
@@ -26,7 +32,7 @@ async function sending() {
   await sent.open();
   await sent.through(sender);
   done.length = 0;
-  return { clock, done, microphone, sent };
+  return { clock, done, microphone, sent, sound };
 }
 
 it('sends nothing at once when no key is leaving', async () => {
@@ -58,4 +64,16 @@ it('leaves a muted microphone muted', async () => {
   clock.advance(200);
   await held;
   expect(microphone.enabled).toBe(false);
+});
+
+it('sends what a notice is mixed into, but key tones as they are, and on hold nothing', async () => {
+  const { done, sent, sound } = await sending();
+  sound.mixer = () => ({ label: 'microphone and notice' }) as MediaStreamTrack;
+  sound.again();
+  await sent.press({ label: 'keys' } as MediaStreamTrack);
+  await sent.press(undefined);
+  await sent.hold(true);
+  sound.mixer = null;
+  await sent.hold(false);
+  expect(done).toEqual(['microphone and notice', 'keys', 'microphone and notice', 'nothing', 'microphone']);
 });

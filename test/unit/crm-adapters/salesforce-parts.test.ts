@@ -164,6 +164,18 @@ describe('whom a call was with and what it was about', () => {
     expect(`${fields.acme__Transferred_To__c}`).toHaveLength(80);
   });
 
+  it('carries the address of the player where the phone recorded, and where there is one', () => {
+    const agent = { crmUserId: '005Pc0000000001IAA', name: 'Robin' };
+    const wording = { timeZone: 'UTC', recordingPage: 'https://relay.example.com/t/acme/page/#recording=' };
+    const recording = { kept: [{ startMs: 0, endMs: null }] };
+    const log = finishedCall({ recording });
+    const address = `https://relay.example.com/t/acme/page/#recording=${log.callId}`;
+    expect(callFields(log, agent, 'acme__', wording).acme__Recording_Url__c).toBe(address);
+    expect(callFields(log, agent, '', { timeZone: 'UTC' })).not.toHaveProperty('Recording_Url__c');
+    const refused = finishedCall({ recording: { kept: [], consent: { given: false, how: 'asked', at: 1 } } });
+    expect(callFields(refused, agent, '', wording)).not.toHaveProperty('Recording_Url__c');
+  });
+
   it('knows a value again in the org’s own spelling', () => {
     expect(taskSpelling('Started_At__c', '2026-11-21T09:30:00.000+0000')).toBe(
       taskSpelling('Started_At__c', '2026-11-21T09:30:00.400Z'),

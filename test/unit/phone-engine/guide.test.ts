@@ -63,6 +63,8 @@ describe('the guide of the phone engine', () => {
     );
     const told = new Set([...machine.matchAll(/emit\(\s*'([a-z.-]+)'/g)].map(([, name = '']) => name));
     expect(told.size).toBeGreaterThan(18);
-    for (const name of [...told, 'agent.available', 'agent.unavailable']) expect(guide).toContain(`| \`${name}\` |`);
+    const recording = Object.keys(protocol.recordingEvents);
+    for (const name of [...told, ...recording, 'agent.available', 'agent.unavailable'])
+      expect(guide).toContain(`| \`${name}\` |`);
   });
 });

@@ -1,5 +1,5 @@
 /** The rules of the call machine, checked on one step, and the inputs that can happen to a call. Shared by the walk and the random test. */
-import type { CallId } from '@patchcord/call-protocol';
+import { type CallId, recordingModes } from '@patchcord/call-protocol';
 import {
   type CallPhase,
   type CallState,
@@ -58,6 +58,11 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'call.associate', call, record: caseOfAda, at },
     { type: 'call.associate', call, record: null, at },
     { type: 'call.pause-sound', call, paused: true, at },
+    { type: 'call.pause-sound', call, paused: false, at },
+    { type: 'call.record', call, on: true, at },
+    { type: 'call.record', call, on: false, at },
+    { type: 'call.consent', call, given: true, at },
+    { type: 'call.consent', call, given: false, at },
     { type: 'call.more-time', call, at },
     { type: 'call.write-note', call, note: 'n', at },
     { type: 'call.set-disposition', call, disposition: 'd', at },
@@ -88,10 +93,55 @@ export function callInputs(call: CallId, other: CallId): readonly Input[] {
     { type: 'timer.answers', call, at },
     { type: 'timer.unanswered', call, at },
     { type: 'timer.recovery-expired', call, at },
+    { type: 'timer.sound-resumes', call, at },
     { type: 'sip.recovered', call, way: 'resume', peer: 'p', at },
     { type: 'sip.recovered', call, way: 'rung-again', peer: 'p', at },
     { type: 'sip.recovery-tried', call, way: 'replaces', peer: 'p', worked: false, at },
   ];
+}
+
+/** What only a phone that records is told of a call. */
+export const recordingInputs = (call: CallId): readonly Input[] => [
+  ...recordingModes.map((mode): Input => ({ type: 'recording.rule', call, mode, resumeAfterMs: 120_000, at })),
+  { type: 'call.pause-sound', call, paused: false, at },
+  { type: 'timer.sound-resumes', call, at: at + 120_000 },
+];
+
+/** The rule of recording that this step breaks, in words; null when it keeps them all. */
+export function checkRecording(before: PhoneState, input: Input, { state: after, effects }: Transition): string | null {
+  for (const is of after.calls) {
+    const was = before.calls.find(({ id }) => id === is.id);
+    if (was === undefined) continue;
+    const told = effects.flatMap((it) => (it.type === 'emit' && it.event.call === is.id ? [it.event.name] : []));
+    const count = (name: string): number => told.filter((one) => one === name).length;
+    const [on, wasOn] = [is.recording === 'on', was.recording === 'on'];
+    const mode = is.recordingRule?.mode;
+    const asked = input.type === 'call.consent' && input.given && input.call === is.id;
+    if (count('recording.started') !== (on && !wasOn ? 1 : 0)) return 'a recording starts once, and is told';
+    if (count('recording.stopped') !== (wasOn && !on ? 1 : 0)) return 'a recording stops once, and is told';
+    if (on && !wasOn) {
+      if (is.phase !== 'active' || is.recovering || is.answeredAt === null) return 'a call is recorded that is not up';
+      if (mode === undefined || mode === 'never') return 'a call is recorded that may not be';
+      if (mode === 'ask' && !asked && was.recording !== 'off') return 'a far side is recorded that did not agree';
+      const isSame = was.recordingRule?.farSide === is.recordingRule?.farSide;
+      if (was.recording === 'refused' && !asked && isSame) return 'a far side is recorded that refused';
+    }
+    if (on && mode === 'never') return 'a call is still recorded that may not be';
+    if (count('consent.given') + count('consent.refused') > (input.type === 'call.consent' ? 1 : 0))
+      return 'somebody answered whom nobody asked';
+    const [paused, wasPaused] = [is.soundPaused === true, was.soundPaused === true];
+    const goesOn = input.type === 'call.pause-sound' || input.type === 'timer.sound-resumes';
+    if (wasPaused && !paused && !goesOn) return 'a pause ends by itself';
+    if (input.type === 'timer.sound-resumes' && wasPaused && !paused && input.at < (was.soundResumesAt ?? Infinity))
+      return 'a pause ends before its time';
+    if (!paused && is.soundResumesAt != null) return 'a pause ends that never began';
+    if (count('recording.paused') !== (on && paused && !(wasOn && wasPaused) ? 1 : 0)) return 'a pause is told once';
+    if (count('recording.resumed') !== (on && wasPaused && !paused ? 1 : 0)) return 'the end of a pause is told once';
+    const timed = effects.some((it) => it.type === 'timer.start' && it.signal === 'timer.sound-resumes');
+    if (paused && is.soundResumesAt !== was.soundResumesAt && is.soundResumesAt != null && !timed)
+      return 'a pause has no deadline';
+  }
+  return null;
 }
 
 /** The next owner takes these calls up: those in `resumable` with their dialogs. */

@@ -1,15 +1,15 @@
 /** Long random lives of up to four calls, replacements included: the rules that hold for two calls hold there too. */
 import type { CallId } from '@patchcord/call-protocol';
-import { emptyPhone, type Input, transition } from '@patchcord/phone-engine';
+import { emptyPhone, type Input, recordingSteps, transition } from '@patchcord/phone-engine';
 import { deepFreeze } from '@patchcord/phone-engine/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { callInputs, checkStep, lineInputs, takeUpOf } from './machine-rules.ts';
+import { callInputs, checkRecording, checkStep, lineInputs, recordingInputs, takeUpOf } from './machine-rules.ts';
 
 const ids = ['a', 'b', 'c', 'd'] as CallId[];
 const anything: readonly Input[] = [
   ...lineInputs,
-  ...ids.flatMap((call, n) => callInputs(call, ids[(n + 1) % ids.length] ?? call)),
+  ...ids.flatMap((call, n) => [...callInputs(call, ids[(n + 1) % ids.length] ?? call), ...recordingInputs(call)]),
 ];
 const ready = [
   { type: 'line.connect', at: 1 },
@@ -32,8 +32,8 @@ it('keeps every rule through random lives', () => {
       const ended = new Map<string, number>();
       const started = new Map<string, number>();
       const take = (input: Input): void => {
-        const step = transition(state, input);
-        expect(checkStep(state, input, step)).toBeNull();
+        const step = transition(state, input, recordingSteps);
+        expect(checkStep(state, input, step) ?? checkRecording(state, input, step)).toBeNull();
         for (const effect of step.effects) {
           if (effect.type !== 'emit' || effect.event.call === undefined) continue;
           const { name, call } = effect.event;

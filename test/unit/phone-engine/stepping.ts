@@ -9,6 +9,7 @@ import {
   emptyPhone,
   type OwnerInput,
   type PhoneState,
+  type RecordingSteps,
   type SipSignal,
   type TimerSignal,
   transition,
@@ -28,12 +29,14 @@ export class Stepping {
   effects: readonly Effect[] = [];
   readonly events: PhoneEvent[] = [];
   now = 1_000;
+  /** null: nothing is recorded. */
+  recording: RecordingSteps | null = null;
 
   /** Takes the inputs in turn, one second apart. */
   take(...acts: readonly Act[]): this {
     for (const act of acts) {
       this.now += 1_000;
-      const step = transition(this.state, { ...act, at: this.now });
+      const step = transition(this.state, { ...act, at: this.now }, this.recording);
       this.effects = step.effects;
       this.state = deepFreeze(step.state);
       for (const effect of step.effects) if (effect.type === 'emit') this.events.push(effect.event);

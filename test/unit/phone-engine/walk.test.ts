@@ -15,12 +15,13 @@ import {
   isLive,
   mainCall,
   type PhoneState,
+  recordingSteps,
   tone,
   transition,
 } from '@patchcord/phone-engine';
 import { deepFreeze } from '@patchcord/phone-engine/testing';
 import { expect, it } from 'vitest';
-import { callInputs, checkStep, lineInputs, takeUpOf } from './machine-rules.ts';
+import { callInputs, checkRecording, checkStep, lineInputs, recordingInputs, takeUpOf } from './machine-rules.ts';
 import { ada } from './phone-fixture.ts';
 
 const a = 'a' as CallId;
@@ -46,6 +47,7 @@ function abstract(state: PhoneState): PhoneState {
       ignored: false,
       farHold: false,
       muted: false,
+      soundPaused: false,
       earlyMedia: false,
       sipCallId: null,
       digits: '',
@@ -174,4 +176,45 @@ it('keeps every rule in every state two calls can reach, whatever comes', () => 
       else expect(acts.has('call.hang-up')).toBe(isInProgress(call));
     }
   }
+}, 600_000);
+
+it('keeps every rule of recording in every state one call can reach', () => {
+  const inputs: readonly Input[] = [...lineInputs, ...callInputs(a, b), ...recordingInputs(a)].filter(
+    (input) => !('call' in input) || input.call === a,
+  );
+  const start = deepFreeze<PhoneState>({ ...emptyPhone, rules: { ...emptyPhone.rules, mostCalls: 1 } });
+  const seen = new Map<string, PhoneState>([['', start]]);
+  const fresh = deepFreeze<PhoneState>({ ...start, line: { status: 'ready', reason: '' } });
+  const reached = new Set<string>();
+  const arrive = (state: PhoneState): void => {
+    // With whom it is, and whether it is paused, matters to nothing else.
+    const calls = abstract(state).calls.map((call, n) => {
+      const { farSide = ada, soundPaused = false } = state.calls[n] ?? {};
+      return { ...call, farSide, soundPaused };
+    });
+    const kept = { ...abstract(state), calls };
+    const key = JSON.stringify(kept);
+    if (!seen.has(key)) seen.set(key, deepFreeze(kept));
+  };
+  for (const state of seen.values()) {
+    for (const call of state.calls) reached.add(`${call.recordingRule?.mode} ${call.recording} ${call.soundPaused}`);
+    const takeUp = takeUpOf(state.calls, [a]);
+    for (const [from, input] of [[fresh, takeUp] as const, ...inputs.map((one) => [state, one] as const)]) {
+      if (input === takeUp && state.calls.some(({ recovering }) => recovering)) continue;
+      const step = transition(from, input, recordingSteps);
+      const broken = checkStep(from, input, step) ?? checkRecording(from, input, step);
+      if (broken !== null) throw new Error(`${broken}\ninput ${JSON.stringify(input)}\nstate ${JSON.stringify(from)}`);
+      if (step.state !== from) arrive(step.state);
+    }
+  }
+  for (const state of [
+    'ask asking',
+    'ask on',
+    'ask off',
+    'ask refused',
+    'always on',
+    'on-demand on',
+    'on-demand refused',
+  ])
+    for (const paused of [true, false]) expect(reached).toContain(`${state} ${paused}`);
 }, 600_000);

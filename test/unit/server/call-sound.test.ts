@@ -84,6 +84,7 @@ function stage(position: SoundPosition | null = null): Stage {
       return channel;
     },
     position,
+    recorder: null,
     tell: (line) => {
       told.push(line);
       return line.final ? keeping : Promise.resolve();
@@ -320,6 +321,21 @@ describe('the service', () => {
     agent.settledMs = 30_000;
     agent.options.onService('there', '');
     expect(gaps()).toEqual([['agent', 'lost', 800, 30_000, '']]);
+  });
+
+  it('that was away when the relay was killed leaves a mark at the next one, of what no page has', () => {
+    const { sound, agent, farSide } = stage();
+    take(sound, 0, 20);
+    [agent.settledMs, farSide.settledMs] = [800, 2_000];
+    agent.options.onService('away', '');
+    // The channel keeps no more than it must; the page no longer than that.
+    agent.settledMs = 1_600;
+    const position = sound.position();
+    expect(position).toMatchObject({ next: 8, ms: 800, agent: { ms: 800 }, farSide: { ms: 2_000 } });
+    const after = stage(position);
+    after.sound.take(frame(16));
+    expect(gaps()).toEqual([['far-side', 'lost', 800, 1_600, '']]);
+    expect([after.agent.stretches, after.farSide.stretches]).toEqual([[[1_600, 1_700]], []]);
   });
 
   it('that came back in time leaves none', () => {

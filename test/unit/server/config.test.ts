@@ -185,3 +185,24 @@ it('demands keys where several relays share what is sealed, and nowhere else', (
   const twice = { ...sealing, encryptionKeys: [key, 'dG9vIHNob3J0'].map((one) => ({ id: 'one', key: one })) };
   expect(() => checkConfig(twice)).toThrow(/must be 32 bytes in base64[\s\S]*|two entries with the same id/);
 });
+
+it('takes a bucket for recordings, and says what is wrong with one without quoting it', () => {
+  const bucket = {
+    endpoint: 'https://s3.eu-central-1.amazonaws.com',
+    region: 'eu-central-1',
+    bucket: 'acme-recordings',
+    accessKeyId: 'AKIDOFTHETEST',
+    secretAccessKey: 'a-secret-that-nobody-may-read',
+  };
+  expect(checkConfig({ ...testConfig(), recordings: { bucket } }).recordings.bucket).toEqual({
+    ...bucket,
+    prefix: '',
+    pathStyle: false,
+  });
+  const wrong = { ...bucket, endpoint: 'http://minio.example.com:9000', prefix: 'patchcord', region: 'EU' };
+  const problems = problemsOf(() => checkConfig({ ...testConfig(), recordings: { bucket: wrong } }));
+  expect(problems).toContain('recordings.bucket.endpoint: must be encrypted');
+  expect(problems).toContain('recordings.bucket.prefix: must be empty, or names that each end in "/"');
+  expect(problems).toContain('recordings.bucket.region: must be a region');
+  for (const secret of [bucket.secretAccessKey, bucket.accessKeyId]) expect(problems).not.toContain(secret);
+});

@@ -296,6 +296,19 @@ describe('the pages', () => {
     expect(policy).toContain("script-src 'self' https://acme.my.salesforce.com https://acme.lightning.force.com;");
   });
 
+  it('let WebAssembly be compiled only where an agent may have RNNoise', () => {
+    const policyOf = (noiseSuppression: 'off' | 'browser' | 'rnnoise') =>
+      contentPolicy(
+        'page',
+        checkConfig(testConfig({ tenants: [{ ...testTenant(), media: { noiseSuppression } }] })).tenants,
+        'https://phone.example.com',
+      );
+    expect(policyOf('rnnoise')).toContain("script-src 'self' 'wasm-unsafe-eval';");
+    expect(policyOf('browser')).toContain("script-src 'self';");
+    expect(policyOf('off')).toContain("script-src 'self';");
+    expect(contentPolicy('page', checkConfig(testConfig()).tenants, 'https://phone.example.com')).not.toContain('wasm');
+  });
+
   it('say so when the panel is not built', async () => {
     const response = await one.fetch('/page/');
     expect(response.status).toBe(503);

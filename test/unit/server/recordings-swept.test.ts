@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type AgentId, newCallId, type TenantId } from '@patchcord/call-protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../../server/src/logging.ts';
-import { pathOf } from '../../../server/src/recordings/files.ts';
+import { FolderPlace, pathOf } from '../../../server/src/recordings/folder-place.ts';
 import { Recordings } from '../../../server/src/recordings/recordings.ts';
 import type { Store } from '../../../server/src/store/contract.ts';
 import { openStore } from '../../../server/src/store/open.ts';
@@ -51,7 +51,8 @@ async function recorded(store: Store, names: readonly string[], storedAt = Date.
     const callId = newCallId();
     const call = { callId, tenant, agent, fromVersion: 0, log: null, touchedAt: 1, logWaiting: false };
     await store.calls.commit({ events: [], calls: [call], effects: [] });
-    const sound = { codec: 'pcm16', rate: 8_000, channels: 2, bytes: 5, durationMs: 1 } as const;
+    const made = { madeBy: 'phone-system', deletedAt: null } as const;
+    const sound = { codec: 'pcm16', rate: 8_000, channels: 2, bytes: 5, durationMs: 1, ...made } as const;
     expect(
       await store.recordings.add({ callId, tenant, agent, file, salt: 's', digest: 'd', storedAt, ...sound }),
     ).toBe(true);
@@ -68,7 +69,7 @@ function relayOn(store: Store, days = 30) {
     recorder: { noteRecording: () => Promise.resolve() },
     vault: { read: () => Promise.resolve(null), put: () => Promise.resolve(true) },
     settings: { largestMb: 12, days, linkMinutes: 5 },
-    folder,
+    place: new FolderPlace(folder),
     log,
     now: () => begun,
   });

@@ -60,6 +60,7 @@ async function streaming(transcription: Profile['transcription'] = 'on') {
     random: () => 1,
     steadyMs: () => clock.now() - 1_000,
     onService: (_, service) => told.push(service === null || service === 'deaf' ? String(service) : service.state),
+    onRecorder: (_, { state: kept, message }) => told.push(`${kept} ${message}`.trim()),
   });
   const id = newCallId();
   const call = (part: Partial<CallState>): CallState =>
@@ -75,6 +76,10 @@ async function streaming(transcription: Profile['transcription'] = 'on') {
     own: (mine: boolean) => {
       owned = mine ? ({} as OwnedPhone) : null;
       for (const listener of roles) listener(mine ? 'owner' : 'mirror');
+    },
+    mayRecord: (mode: Profile['recording']['mode']) => {
+      wanted = { ...wanted, recording: { ...profile.recording, mode } };
+      streams.follow();
     },
     profileSays: (next: Profile['transcription']) => {
       wanted = { ...profile, transcription: next };
@@ -190,4 +195,50 @@ it('leaves nothing behind', async () => {
   expect([tap.closed, relay.last.isClosed, clock.pending]).toEqual([true, true, 0]);
   await is(call({ id: newCallId() }));
   expect(relay.sockets).toHaveLength(1);
+});
+
+it('sends the sound of a call that is recorded where nothing is transcribed, and of no other', async () => {
+  const { call, clock, is, ear, relay, tap, mayRecord } = await streaming('off');
+  mayRecord('ask');
+  await is(call({ recording: 'asking' }));
+  expect([tap.prepared, tap.ears.size, relay.sockets.length]).toEqual([1, 0, 0]);
+  const { answeredAt } = call({});
+  clock.advance(4_000);
+  await is(call({ answeredAt, recording: 'on', recordedFromMs: 4_000 }));
+  await relay.last.joins(40);
+  expect(relay.last.said.at(-1)).toEqual({ type: 'record', fromMs: 4_000 });
+  ear()?.hear(frameOf(40));
+  clock.advance(1_000);
+  await is(call({ answeredAt, recording: 'off', recordedFromMs: 4_000 }));
+  expect(relay.last.said.at(-1)).toEqual({ type: 'record-end', atMs: 5_000 });
+  // Nobody wants it now; the stream stays for what may come.
+  ear()?.hear(frameOf(50));
+  clock.advance(1_000);
+  await is(call({ answeredAt, recording: 'on', recordedFromMs: 6_000 }));
+  ear()?.hear(frameOf(60));
+  expect(relay.last.numbers).toEqual([40, 60]);
+  expect(relay.sockets).toHaveLength(1);
+  await is(call({ answeredAt, phase: 'ended', recording: 'on' }));
+  expect(relay.last.said.at(-1)).toEqual({ type: 'end' });
+});
+
+it('goes on recording after a reload from where it began, still paused', async () => {
+  const { call, clock, is, ear, relay, told, mayRecord } = await streaming('off');
+  mayRecord('always');
+  await is(call({ answeredAt: clock.now() - 60_000, recording: 'on', recordedFromMs: 0, soundPaused: true }));
+  await relay.last.joins(600);
+  expect(relay.last.said.slice(2)).toEqual([
+    { type: 'record', fromMs: 0 },
+    { type: 'pause', atMs: 60_000 },
+  ]);
+  ear()?.hear(frameOf(601));
+  expect(relay.last.numbers).toEqual([]);
+  relay.last.say({ type: 'recorder', state: 'refused', message: 'Not this agent.' });
+  expect(told.at(-1)).toBe('refused Not this agent.');
+});
+
+it('records nothing where the profile forbids it, whatever the call says', async () => {
+  const { call, is, relay } = await streaming('off');
+  await is(call({ recording: 'on', recordedFromMs: 0 }));
+  expect(relay.sockets).toHaveLength(0);
 });

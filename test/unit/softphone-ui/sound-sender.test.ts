@@ -1,15 +1,20 @@
 /** The sound of a call on its way to the relay: what is sent, kept, sent again and forgotten. */
-import { newCallId, soundKeptMs } from '@patchcord/call-protocol';
+import { newCallId, recordedSoundKeptMs, soundKeptMs } from '@patchcord/call-protocol';
 import { FakeClock } from '@patchcord/phone-engine/testing';
 import { expect, it } from 'vitest';
 import { SoundRing } from '../../../packages/softphone-ui/src/transcription/sound-ring.ts';
-import { createSoundSender, type SoundService } from '../../../packages/softphone-ui/src/transcription/sound-sender.ts';
+import {
+  createSoundSender,
+  type SoundRecorder,
+  type SoundService,
+} from '../../../packages/softphone-ui/src/transcription/sound-sender.ts';
 import { FakeSoundRelay, frameOf, settled } from './fake-sound-relay.ts';
 
 async function sending(next = 0) {
   const clock = new FakeClock();
   const relay = new FakeSoundRelay();
   const services: SoundService[] = [];
+  const recorders: SoundRecorder[] = [];
   const ahead: number[] = [];
   const call = newCallId();
   const sender = createSoundSender({
@@ -17,6 +22,7 @@ async function sending(next = 0) {
     random: () => 1,
     next: () => next,
     onService: (service) => services.push(service),
+    onRecorder: (recorder) => recorders.push(recorder),
     onAhead: (frames) => ahead.push(frames),
   });
   await settled();
@@ -28,7 +34,7 @@ async function sending(next = 0) {
     await settled();
     return relay.last;
   };
-  return { call, clock, relay, services, ahead, sender, hear, reconnect };
+  return { call, clock, relay, services, recorders, ahead, sender, hear, reconnect };
 }
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
@@ -246,4 +252,50 @@ it('keeps 30 s in the ring, less what is settled or forbidden', () => {
   expect(ring.first(980)).toBeUndefined();
   ring.shift(5, 500);
   expect(ring.first()).toMatchObject({ number: 955, startMs: 95_500 });
+});
+
+it('says what is to be recorded, and to a relay that starts anew all of it again, before any sound', async () => {
+  const { relay, sender, hear, reconnect } = await sending();
+  sender.record(400.4);
+  expect(relay.last.said).toEqual([]);
+  await relay.last.joins(0);
+  expect(relay.last.said.slice(2)).toEqual([{ type: 'record', fromMs: 400 }]);
+  hear(0, 9);
+  sender.recordNoMore(900);
+  sender.record(1_200);
+  const all = [
+    { type: 'record', fromMs: 400 },
+    { type: 'record-end', atMs: 900 },
+    { type: 'record', fromMs: 1_200 },
+  ];
+  expect(relay.last.said.slice(2)).toEqual(all);
+  sender.pause(1_300);
+  relay.last.breaks();
+  const second = await reconnect();
+  await second.joins(0);
+  expect(second.said.slice(2)).toEqual([...all, { type: 'pause', atMs: 1_300 }]);
+  expect(second.numbers).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+it('keeps four times as much of what is recorded', async () => {
+  const { relay, sender, hear, reconnect } = await sending();
+  sender.record(0);
+  hear(0, recordedSoundKeptMs / 100 + 50);
+  const second = await reconnect();
+  await second.joins(0);
+  expect(relay.last.frames[0]?.number).toBe(50);
+});
+
+it('sends what is recorded also where nobody makes words of it, and tells whether it is kept', async () => {
+  const { relay, sender, hear, recorders, services } = await sending();
+  await relay.last.joins(0);
+  relay.last.say({ type: 'service', state: 'refused', message: 'Not transcribed.' });
+  hear(0, 2);
+  expect(relay.last.numbers).toEqual([]);
+  sender.record(0);
+  expect(relay.last.numbers).toEqual([0, 1, 2]);
+  relay.last.say({ type: 'recorder', state: 'away', message: 'The disk is full.' });
+  expect(recorders).toEqual([{ state: 'away', message: 'The disk is full.' }]);
+  expect(services.at(-1)?.state).toBe('refused');
+  sender.drop();
 });

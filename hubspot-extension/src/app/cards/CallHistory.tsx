@@ -1,10 +1,10 @@
 /**
- * Owns the calls of this record as a list that opens: outcome, who, note, recording, transcript. Must never fetch a recording itself: its link is
+ * Owns the calls of this record as a list that opens: outcome, who, note, what was heard, recording, transcript. Must never fetch a recording itself: its link is
  * opened, and the relay decides whether it still plays.
  */
 import { Accordion, Alert, Button, Flex, Link, LoadingButton, StatusTag, Text } from '@hubspot/ui-extensions';
 import { useRef, useState } from 'react';
-import { type Call, type CallsAnswer, type RecordHere, readCalls } from './answers.ts';
+import { type Call, type CallsAnswer, type Heard, type RecordHere, readCalls } from './answers.ts';
 import { dayAndTime, span } from './clock.ts';
 import type { Ask } from './relay.ts';
 
@@ -89,7 +89,8 @@ function OneCall({ call, locale }: { readonly call: Call; readonly locale: strin
   const farSide = call.name ?? (call.number === '' ? 'Withheld number' : call.number);
   const arrow = call.direction === 'inbound' ? 'From' : 'To';
   const answered = call.outcome === 'answered';
-  const outcome = call.outcome === null ? 'Running' : (outcomes[call.outcome] ?? call.outcome);
+  const outcome =
+    call.outcome === null ? 'Running' : call.voicemail ? 'Voicemail' : (outcomes[call.outcome] ?? call.outcome);
   const title = `${dayAndTime(call.startedAt, locale, Date.now())} · ${arrow} ${farSide}${answered ? '' : ` · ${outcome}`}`;
   return (
     <Accordion title={title} size="small">
@@ -102,9 +103,10 @@ function OneCall({ call, locale }: { readonly call: Call; readonly locale: strin
         {call.agent !== '' && <Text variant="microcopy">{`Agent: ${call.agent}`}</Text>}
         {call.name !== null && call.number !== '' && <Text variant="microcopy">{call.number}</Text>}
         {call.note !== '' && <Text>{call.note}</Text>}
+        {call.heard !== null && <WhatWasHeard heard={call.heard} />}
         {call.recording !== null && (
           <Link href={{ url: call.recording.url, external: true }}>
-            {`Play the recording${call.recording.durationMs > 0 ? ` (${span(call.recording.durationMs)})` : ''}`}
+            {`Play the ${call.voicemail ? 'message' : 'recording'}${call.recording.durationMs > 0 ? ` (${span(call.recording.durationMs)})` : ''}`}
           </Link>
         )}
         {call.transcript !== null && call.transcript.length > 0 && (
@@ -124,5 +126,36 @@ function OneCall({ call, locale }: { readonly call: Call; readonly locale: strin
         )}
       </Flex>
     </Accordion>
+  );
+}
+
+const moods: Readonly<Record<string, 'success' | 'danger' | 'default'>> = {
+  positive: 'success',
+  neutral: 'default',
+  negative: 'danger',
+};
+
+/** A machine's words, named as such, and what rules heard or missed. */
+function WhatWasHeard({ heard }: { readonly heard: Heard }) {
+  const { summary, sentiment, actionItems, phrases } = heard;
+  return (
+    <Flex direction="column" gap="xs">
+      {(summary !== null || sentiment !== null) && (
+        <Flex direction="row" gap="small" align="center" wrap>
+          <Text format={{ fontWeight: 'demibold' }}>Summary by a machine</Text>
+          {sentiment !== null && <StatusTag variant={moods[sentiment] ?? 'default'}>{sentiment}</StatusTag>}
+        </Flex>
+      )}
+      {summary !== null && <Text>{summary}</Text>}
+      {actionItems.length > 0 && <Text format={{ fontWeight: 'demibold' }}>To do</Text>}
+      {actionItems.map((item) => (
+        <Text key={item}>{`• ${item}`}</Text>
+      ))}
+      {phrases.map((line) => (
+        <Text key={line} variant="microcopy">
+          {line}
+        </Text>
+      ))}
+    </Flex>
   );
 }

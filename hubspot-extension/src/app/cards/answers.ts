@@ -27,6 +27,14 @@ export interface Line {
   readonly startMs: number;
 }
 
+/** What a machine made of the words of a call, and what rules heard in it. */
+export interface Heard {
+  readonly summary: string | null;
+  readonly sentiment: string | null;
+  readonly actionItems: readonly string[];
+  readonly phrases: readonly string[];
+}
+
 export interface Call {
   readonly callId: string;
   readonly direction: 'inbound' | 'outbound';
@@ -37,7 +45,10 @@ export interface Call {
   /** Epoch ms. */
   readonly startedAt: number;
   readonly talkMs: number;
+  /** The caller left a message: that is what the recording is. */
+  readonly voicemail: boolean;
   readonly note: string;
+  readonly heard: Heard | null;
   readonly disposition: string | null;
   readonly recording: { readonly url: string; readonly durationMs: number } | null;
   readonly transcript: readonly Line[] | null;
@@ -115,11 +126,30 @@ function readCall(value: unknown): Call | null {
     agent: textOr(call.agent, ''),
     startedAt,
     talkMs: typeof call.talkMs === 'number' ? call.talkMs : 0,
+    voicemail: call.voicemail === true,
     note: textOr(call.note, ''),
+    heard: readHeard(call.heard),
     disposition: textOr(call.disposition, null),
     recording: readRecording(call.recording),
     transcript: listOf(call.transcript, readLine),
   };
+}
+
+/** Null where there is nothing to show. */
+function readHeard(value: unknown): Heard | null {
+  const { summary, sentiment, actionItems, phrases } = asObject(value);
+  const heard = {
+    summary: textOr(summary, null),
+    sentiment: textOr(sentiment, null),
+    actionItems: textsOf(actionItems),
+    phrases: textsOf(phrases),
+  };
+  const { actionItems: items, phrases: lines } = heard;
+  return heard.summary === null && heard.sentiment === null && items.length === 0 && lines.length === 0 ? null : heard;
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return listOf(value, (one) => (typeof one === 'string' && one !== '' ? one : null)) ?? [];
 }
 
 /** Only a secure address, or one of this machine, is opened, whatever the answer says. */

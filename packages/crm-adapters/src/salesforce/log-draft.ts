@@ -34,6 +34,7 @@ export interface Frame {
   readonly task: DescribedObject;
   readonly call: DescribedObject;
   readonly personContacts: ReadonlyMap<string, string>;
+  readonly recordingPage: string | undefined;
   zoneOf(log: LogToWrite): string;
   isClosed(part: Part, field: string): boolean;
 }
@@ -64,6 +65,7 @@ export function compose(draft: Draft, frame: Frame): Composed {
     lines: draft.lines,
     unlinked: draft.unlinked,
     personContacts: frame.personContacts,
+    recordingPage: frame.recordingPage,
     ...(draft.owner === undefined ? {} : { owner: draft.owner }),
   };
   return {

@@ -32,6 +32,8 @@ export function framesOf(options: {
   readonly names: CallObjectNames;
   /** Where a call's day is counted for an agent whose zone the org does not tell. */
   readonly timeZone: string;
+  /** What plays recordings; absent: logs carry no address. */
+  readonly recordingPage?: string | undefined;
 }): Frames {
   const { agents, prefix, names } = options;
   const { org } = agents.integration;
@@ -71,6 +73,7 @@ export function framesOf(options: {
       task,
       call,
       personContacts: hasPersons ? await personContactsOf(voice, batch) : new Map(),
+      recordingPage: options.recordingPage,
       zoneOf: ({ agent }) => users?.get(short(agent.crmUserId))?.timeZone ?? options.timeZone,
       isClosed: (part, field) => (voice.closedFields.get(`${objectOf(part)}.${field}`) ?? 0) > Date.now(),
     };

@@ -30,6 +30,8 @@ export function createLogWriter(options: {
   readonly prefix: string;
   /** Where a call's day is counted for an agent whose zone the org does not tell. */
   readonly timeZone: string;
+  /** What plays recordings; absent: logs carry no address. */
+  readonly recordingPage?: string | undefined;
 }): LogWriter {
   const { agents, prefix } = options;
   const names = callObjectNames(prefix);

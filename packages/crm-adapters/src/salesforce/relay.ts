@@ -27,6 +27,8 @@ interface OrgOptions {
   readonly timeoutMs?: number;
   /** IANA zone in which a call's day is counted where the org does not tell the agent's. Default `UTC`. */
   readonly timeZone?: string;
+  /** The address that plays the recording of the call whose id is put at its end. */
+  readonly recordingPage?: string;
   /** Namespace of the installed package, without underscores; absent when deployed from source. */
   readonly namespace?: string;
   /** How long what the org says about itself is kept, ms. Default one hour. */
@@ -93,7 +95,12 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
     notice: options.notice ?? (() => {}),
   });
   const prefix = options.namespace === undefined || options.namespace === '' ? '' : `${options.namespace}__`;
-  const writer = createLogWriter({ agents, prefix, timeZone: options.timeZone ?? 'UTC' });
+  const writer = createLogWriter({
+    agents,
+    prefix,
+    timeZone: options.timeZone ?? 'UTC',
+    recordingPage: options.recordingPage,
+  });
 
   /** Runs a look-up with the agent's eyes; nobody's name, or no agents at all: with the integration user's. */
   async function lookUp<T>(

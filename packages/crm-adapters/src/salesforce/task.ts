@@ -9,11 +9,19 @@ import { fromAndTo, resultOf, textOf, titleOf } from '../log-words.ts';
 import { isExtension } from '../number-match.ts';
 import type { CrmAgent } from '../relay-contract.ts';
 
-/** A Description and a long text of ours hold this many characters. */
+/** A Description and a note of ours hold this many characters. */
 const longestText = 32_000;
+/** A list of calls reads these of fifty calls at once. */
+const longestOf = { summary: 4_000, todo: 4_000, phrases: 8_000 };
 
-/** Fields of our own record that an administrator may have made: no org lacks anything without them. */
-export const optionalCallFields: ReadonlySet<string> = new Set(['Sentiment__c', 'Summary__c', 'Phrases__c']);
+/** Fields of our own record that an older package does not have: no org lacks anything without them. */
+export const optionalCallFields: ReadonlySet<string> = new Set([
+  'Sentiment__c',
+  'Summary__c',
+  'Action_Items__c',
+  'Phrases__c',
+  'Recording_Url__c',
+]);
 
 export interface TaskWording {
   /** A Status that counts as closed in this org. */
@@ -24,6 +32,8 @@ export interface TaskWording {
   readonly hasCallType?: boolean;
   /** Whose the log is; the agent when absent, nobody (so the user who writes it) when null. */
   readonly owner?: string | null;
+  /** The address that plays a call's recording to whoever may hear it, without the call's id at its end. */
+  readonly recordingPage?: string | undefined;
   /** Lines of their own below the note: what could not be linked, and why. */
   readonly lines?: readonly string[];
   /** Records that Salesforce refused to link, as the first 15 characters of their ids. */
@@ -128,12 +138,17 @@ export function callFields(
     Outcome__c: log.outcome,
     Disposition__c: log.disposition?.slice(0, 255) || null,
     Note__c: log.note.trim().slice(0, longestText) || null,
-    Transferred_To__c: log.transferredTo?.slice(0, 80) || null,
+    // Where a message is all that came of it, that is where it went: components and reports tell a voicemail by it.
+    Transferred_To__c: (log.transferredTo ?? (log.voicemail === undefined ? null : 'Voicemail'))?.slice(0, 80) || null,
     Conversation__c: log.conversation?.slice(0, 255) || null,
     Agent__c: isUserId(agent.crmUserId) ? agent.crmUserId : null,
     ...(heard.sentiment === undefined ? {} : { Sentiment__c: heard.sentiment }),
-    ...(heard.summary === undefined ? {} : { Summary__c: heard.summary }),
-    ...(heard.phrases === undefined ? {} : { Phrases__c: heard.phrases.slice(0, longestText) }),
+    ...(heard.summary === undefined ? {} : { Summary__c: heard.summary.slice(0, longestOf.summary) }),
+    ...(heard.todo === undefined ? {} : { Action_Items__c: heard.todo.slice(0, longestOf.todo) }),
+    ...(heard.phrases === undefined ? {} : { Phrases__c: heard.phrases.slice(0, longestOf.phrases) }),
+    ...(wording.recordingPage === undefined || (log.recording?.kept ?? []).length === 0
+      ? {}
+      : { Recording_Url__c: `${wording.recordingPage}${log.callId}` }),
     ...linksOf(log, wording).lookups,
   };
   return {

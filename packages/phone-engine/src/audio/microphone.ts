@@ -12,10 +12,15 @@ export interface MicrophoneHost {
 
 /**
  * Opens the microphone with echo cancellation, noise suppression and gain control.
+ * @param instead what is asked of the browser instead of that
  * @param id a device id; `default` follows the system. When the device is not there any more, the system's one is opened instead.
  * @throws PatchcordError `media.denied`, `media.no-device`, `media.failed`.
  */
-export async function openMicrophone(host: MicrophoneHost, id: string): Promise<MediaStreamTrack> {
+export async function openMicrophone(
+  host: MicrophoneHost,
+  id: string,
+  instead: MediaTrackConstraints,
+): Promise<MediaStreamTrack> {
   const devices = host.navigator.mediaDevices;
   if (!devices)
     throw new PatchcordError(
@@ -30,12 +35,12 @@ export async function openMicrophone(host: MicrophoneHost, id: string): Promise<
       'The page around this phone does not pass on the microphone. The frame needs allow="microphone; autoplay"; ask your administrator to check the CRM\'s settings, or open the phone in its own window.',
     );
   try {
-    return await take(devices, id === 'default' ? undefined : id);
+    return await take(devices, instead, id === 'default' ? undefined : id);
   } catch (error) {
     const name = nameOf(error);
     if (id !== 'default' && (name === 'OverconstrainedError' || name === 'NotFoundError')) {
       try {
-        return await take(devices, undefined);
+        return await take(devices, instead, undefined);
       } catch (second) {
         throw explain(second);
       }
@@ -44,13 +49,18 @@ export async function openMicrophone(host: MicrophoneHost, id: string): Promise<
   }
 }
 
-async function take(devices: Pick<MediaDevices, 'getUserMedia'>, id: string | undefined): Promise<MediaStreamTrack> {
+async function take(
+  devices: Pick<MediaDevices, 'getUserMedia'>,
+  instead: MediaTrackConstraints,
+  id: string | undefined,
+): Promise<MediaStreamTrack> {
   const stream = await devices.getUserMedia({
     audio: {
       echoCancellation: true,
       noiseSuppression: true,
       autoGainControl: true,
       channelCount: 1,
+      ...instead,
       ...(id === undefined ? {} : { deviceId: { exact: id } }),
     },
   });

@@ -3,7 +3,7 @@
  * Must never hold the microphone open by itself, and never let a missing device or a blocked player break a call.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import type { CallFlow, SoundDevice, SoundDevices, SoundPort, Tone } from '../ports.ts';
+import type { CallFlow, MicrophoneTreatment, SentMixer, SoundDevice, SoundDevices, SoundPort, Tone } from '../ports.ts';
 import { ChosenDevices, type DeviceRole } from './chosen-devices.ts';
 import { openMicrophone } from './microphone.ts';
 import { Tones } from './tones.ts';
@@ -23,6 +23,9 @@ class FrameSound implements SoundPort {
   readonly #tones: Tones;
   readonly #players = new Map<CallId, HTMLAudioElement>();
   readonly #sent = new Map<CallId, MediaStreamTrack>();
+  /** What each call sends goes through its own, and how it is told that this is another one. */
+  readonly #mixers = new Map<CallId, SentMixer>();
+  readonly #again = new Map<CallId, () => void>();
   readonly #flowListeners = new Set<() => void>();
   readonly #microphoneListeners = new Set<() => void>();
   readonly #deviceListeners = new Set<() => void>();
@@ -34,6 +37,7 @@ class FrameSound implements SoundPort {
   readonly #given = new Set<MediaStreamTrack>();
   /** The microphone in use went; what there is instead stands in for the chosen one. */
   #microphoneLost = false;
+  #treatment: MicrophoneTreatment = (take) => take({});
   #closed = false;
 
   constructor(window: Window & typeof globalThis) {
@@ -55,7 +59,9 @@ class FrameSound implements SoundPort {
   }
 
   async microphone(): Promise<MediaStreamTrack> {
-    const track = await openMicrophone(this.#window, this.#chosen.get('microphone'));
+    const track = await this.#treatment((instead) =>
+      openMicrophone(this.#window, this.#chosen.get('microphone'), instead),
+    );
     for (const given of this.#given) if (given.readyState === 'ended') this.#given.delete(given);
     this.#given.add(track);
     track.addEventListener('ended', () => this.#lostMicrophone(track), { once: true });
@@ -65,6 +71,11 @@ class FrameSound implements SoundPort {
   onMicrophoneChanged(listener: () => void): () => void {
     this.#microphoneListeners.add(listener);
     return () => this.#microphoneListeners.delete(listener);
+  }
+
+  treat(treatment: MicrophoneTreatment): void {
+    this.#treatment = treatment;
+    this.#tell(this.#microphoneListeners);
   }
 
   play(call: CallId, stream: MediaStream): void {
@@ -84,10 +95,33 @@ class FrameSound implements SoundPort {
     this.#tell(this.#flowListeners);
   }
 
-  sends(call: CallId, track: MediaStreamTrack | null): void {
-    if (track) this.#sent.set(call, track);
+  sends(call: CallId, track: MediaStreamTrack | null, again?: () => void): MediaStreamTrack | null {
+    const mixer = this.#mixers.get(call);
+    const sent = track && again && mixer ? this.#mixed(mixer, track) : track;
+    if (sent) this.#sent.set(call, sent);
     else this.#sent.delete(call);
+    if (again) this.#again.set(call, again);
+    else if (!track) {
+      this.#again.delete(call);
+      this.#mixers.delete(call);
+    }
     this.#tell(this.#flowListeners);
+    return sent;
+  }
+
+  mixSent(call: CallId, mixer: SentMixer | null): void {
+    if (mixer) this.#mixers.set(call, mixer);
+    else this.#mixers.delete(call);
+    this.#again.get(call)?.();
+  }
+
+  #mixed(mixer: SentMixer, track: MediaStreamTrack): MediaStreamTrack {
+    try {
+      return mixer(track, this.#audio());
+    } catch {
+      // A browser without an audio context: the agent is to be heard all the same.
+      return track;
+    }
   }
 
   flowOf(call: CallId): CallFlow {

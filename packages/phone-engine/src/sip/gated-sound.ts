@@ -3,12 +3,12 @@
  * heard in its place.
  */
 import type { CallId } from '@patchcord/call-protocol';
-import type { CallFlow, SoundDevices, SoundPort, Tone } from '../ports.ts';
+import type { CallFlow, MicrophoneTreatment, SentMixer, SoundDevices, SoundPort, Tone } from '../ports.ts';
 
 export class GatedSound implements SoundPort {
   readonly #sound: SoundPort;
   readonly #waiting = new Map<CallId, MediaStream>();
-  readonly #sending = new Map<CallId, MediaStreamTrack | null>();
+  readonly #sending = new Map<CallId, readonly [MediaStreamTrack | null, (() => void)?]>();
   #open = false;
 
   constructor(sound: SoundPort) {
@@ -20,7 +20,7 @@ export class GatedSound implements SoundPort {
     this.#open = true;
     for (const [call, stream] of this.#waiting) this.#sound.play(call, stream);
     this.#waiting.clear();
-    for (const [call, track] of this.#sending) this.#sound.sends(call, track);
+    for (const [call, sent] of this.#sending) this.#sound.sends(call, ...sent);
     this.#sending.clear();
   }
 
@@ -32,9 +32,13 @@ export class GatedSound implements SoundPort {
     if (this.#open) this.#sound.silence(call);
     else this.#waiting.delete(call);
   }
-  sends(call: CallId, track: MediaStreamTrack | null): void {
-    if (this.#open) this.#sound.sends(call, track);
-    else this.#sending.set(call, track);
+  sends(call: CallId, track: MediaStreamTrack | null, again?: () => void): MediaStreamTrack | null {
+    if (this.#open) return this.#sound.sends(call, track, again);
+    this.#sending.set(call, again ? [track, again] : [track]);
+    return track;
+  }
+  mixSent(call: CallId, mixer: SentMixer | null): void {
+    this.#sound.mixSent(call, mixer);
   }
   flowOf(call: CallId): CallFlow {
     return this.#sound.flowOf(call);
@@ -47,6 +51,9 @@ export class GatedSound implements SoundPort {
   }
   onMicrophoneChanged(listener: () => void): () => void {
     return this.#sound.onMicrophoneChanged(listener);
+  }
+  treat(treatment: MicrophoneTreatment): void {
+    this.#sound.treat(treatment);
   }
   devices(): Promise<SoundDevices> {
     return this.#sound.devices();

@@ -27,6 +27,7 @@ export class SentSound {
   #held = false;
   #muted = false;
   #closed = false;
+  readonly #again = (): void => void this.#put().catch(() => {});
 
   /** @param onMicrophone told whenever the call has another microphone track than before */
   constructor(call: CallId, sound: SoundPort, clock: ClockPort, onMicrophone: () => void) {
@@ -114,8 +115,9 @@ export class SentSound {
   }
 
   async #put(): Promise<void> {
-    this.#sound.sends(this.#call, this.track);
-    await this.#sender?.replaceTrack(this.track);
+    // Key tones are understood by a machine: nothing may be mixed into them.
+    const sent = this.#sound.sends(this.#call, this.track, this.#keyTones ? undefined : this.#again);
+    await this.#sender?.replaceTrack(sent);
   }
 
   async #takeMicrophone(): Promise<void> {

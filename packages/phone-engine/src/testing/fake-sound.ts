@@ -3,7 +3,7 @@
  * Runs without a DOM: the microphone is a plain object that answers like a track where the engine looks.
  */
 import { type CallId, PatchcordError } from '@patchcord/call-protocol';
-import type { CallFlow, SoundDevice, SoundDevices, SoundPort } from '../ports.ts';
+import type { CallFlow, MicrophoneTreatment, SentMixer, SoundDevice, SoundDevices, SoundPort } from '../ports.ts';
 
 type Tone = Parameters<SoundPort['setTone']>[0];
 type MicrophoneFault = 'media.denied' | 'media.no-device' | 'media.failed';
@@ -17,6 +17,10 @@ export class FakeSound implements SoundPort {
   readonly playing = new Map<CallId, MediaStream>();
   /** What calls send. */
   readonly sending = new Map<CallId, MediaStreamTrack>();
+  /** The calls whose sound goes through a mixer. */
+  readonly mixed = new Set<CallId>();
+  /** How microphones are to be opened; null: as ever. Nothing is made of it here. */
+  treatment: MicrophoneTreatment | null = null;
   closed = false;
   #microphones: readonly SoundDevice[] = [{ id: 'microphone-1', label: 'Headset microphone' }];
   #speakers: readonly SoundDevice[] = [{ id: 'speaker-1', label: 'Headset' }];
@@ -46,6 +50,11 @@ export class FakeSound implements SoundPort {
     return () => this.#microphoneListeners.delete(listener);
   }
 
+  treat(treatment: MicrophoneTreatment): void {
+    this.treatment = treatment;
+    for (const listener of this.#microphoneListeners) listener();
+  }
+
   play(call: CallId, stream: MediaStream): void {
     this.playing.set(call, stream);
   }
@@ -54,10 +63,16 @@ export class FakeSound implements SoundPort {
     this.playing.delete(call);
   }
 
-  sends(call: CallId, track: MediaStreamTrack | null): void {
+  sends(call: CallId, track: MediaStreamTrack | null): MediaStreamTrack | null {
     if (track === null) this.sending.delete(call);
     else this.sending.set(call, track);
     for (const listener of this.#flowListeners) listener();
+    return track;
+  }
+
+  mixSent(call: CallId, mixer: SentMixer | null): void {
+    if (mixer === null) this.mixed.delete(call);
+    else this.mixed.add(call);
   }
 
   flowOf(call: CallId): CallFlow {

@@ -6,6 +6,7 @@ import { NumberField } from '../parts/number-field.tsx';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
 import { Lamps } from './lamps.tsx';
+import { NoiseSwitch } from './voice-choices.tsx';
 
 export function TransferSheet({
   model,
@@ -72,6 +73,7 @@ export function MoreSheet({ model, call }: { readonly model: SoftphoneModel; rea
           {texts.toRoom}
         </button>
       )}
+      <NoiseSwitch model={model} />
     </section>
   );
 }

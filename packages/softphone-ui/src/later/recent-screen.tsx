@@ -4,6 +4,8 @@ import { type HistoryFilter, isMissed } from '../call-history.ts';
 import { Icon, type IconName } from '../icon.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
+import { CallPlayer } from './call-player.tsx';
+import { listenTo, openListening } from './listening.ts';
 import { words } from './words.ts';
 
 export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
@@ -12,6 +14,8 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
   const calls = history.shown.value;
   const status = history.status.value;
   const unlogged = history.unlogged.value;
+  const listening = openListening.value;
+  if (listening !== null) return <CallPlayer key={listening.callId} model={model} listening={listening} />;
   // Shown while there is something to do, and while it is chosen.
   const kinds: readonly HistoryFilter[] = [
     'all',
@@ -94,8 +98,20 @@ function RecentCall({ model, call }: { readonly model: SoftphoneModel; readonly 
             </button>
           </span>
         )}
+        {call.recording === 'making' && <span class="recent-log">{words.recordingMaking}</span>}
         {call.log === 'waiting' && <span class="recent-log">{words.logWaiting}</span>}
       </span>
+      {call.recording === 'ready' && (
+        <button
+          type="button"
+          class="button-icon"
+          aria-label={words.listen(name)}
+          title={words.listen(name)}
+          onClick={() => listenTo(model, call.callId)}
+        >
+          <Icon name="resume" />
+        </button>
+      )}
       {!withheld && (
         <button
           type="button"

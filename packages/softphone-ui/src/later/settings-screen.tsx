@@ -3,8 +3,9 @@ import type { SoundDevice, SoundDevices } from '@patchcord/phone-engine';
 import { useEffect, useId } from 'preact/hooks';
 import type { Panel } from '../panel.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
-import type { SoundSettings } from '../sound-settings.ts';
 import { ForwardingGroup } from './forwarding-group.tsx';
+import { type SoundSettings, soundSettingsOf } from './sound-settings.ts';
+import { VoiceChoices } from './voice-choices.tsx';
 import { words } from './words.ts';
 
 export function SettingsScreen({ panel, model }: { readonly panel: Panel; readonly model: SoftphoneModel }) {
@@ -24,7 +25,10 @@ export function SettingsScreen({ panel, model }: { readonly panel: Panel; readon
                 : words.soundElsewhere}
           </p>
         ) : (
-          <SoundGroup sound={sound} />
+          <>
+            <SoundGroup sound={soundSettingsOf(sound)} />
+            <VoiceChoices model={model} />
+          </>
         )}
       </section>
       {model.features.value.forwarding !== null && <ForwardingGroup model={model} />}

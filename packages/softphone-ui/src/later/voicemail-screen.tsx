@@ -10,6 +10,7 @@ import { formatDuration } from '../parts/call-timer.tsx';
 import { isRecord } from '../record-evidence.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { formatWhen } from './recent-screen.tsx';
+import { soundSettingsOf } from './sound-settings.ts';
 import { words } from './words.ts';
 
 export function VoicemailScreen({ model }: { readonly model: SoftphoneModel }) {
@@ -142,13 +143,44 @@ function Message({ model, message }: { readonly model: SoftphoneModel; readonly 
         </button>
       )}
       {open && <Player model={model} message={message} name={name} />}
-      {message.text !== null && message.text !== '' && (
-        <details class="voicemail-text" open={open}>
-          <summary>{words.said}</summary>
-          <p dir="auto">{message.text}</p>
-        </details>
-      )}
+      <Said message={message} open={open} />
     </li>
+  );
+}
+
+/** As much as two lines of a narrow panel hold, so that a list is read over at a glance. */
+function beginningOf(text: string): string {
+  const most = 90;
+  if (text.length <= most) return text;
+  const cut = text.slice(0, most);
+  return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), most - 20)).trim()}…`;
+}
+
+/** What was said, as it was written down, or why there is nothing to read. */
+function Said({ message, open }: { readonly message: Voicemail; readonly open: boolean }) {
+  const { text, noText } = message;
+  if (text !== null && text !== '') {
+    const beginning = beginningOf(text);
+    if (beginning === text)
+      return (
+        <p class="voicemail-text" dir="auto">
+          {text}
+        </p>
+      );
+    return (
+      <details class="voicemail-text" open={open}>
+        <summary aria-label={words.said} dir="auto">
+          {beginning}
+        </summary>
+        <p dir="auto">{text}</p>
+      </details>
+    );
+  }
+  if (noText === undefined) return null;
+  return (
+    <p class="voicemail-text quiet">
+      {noText === 'waiting' ? words.beingWritten : noText === 'none' ? words.noWords : words.notWritten(noText)}
+    </p>
   );
 }
 
@@ -165,7 +197,7 @@ function Player({
   const audio = useRef<HTMLAudioElement>(null);
   const gone = useSignal(false);
   const url = model.voicemail.playing.value?.url ?? '';
-  const speaker = model.sound?.devices.value?.speaker;
+  const speaker = model.sound === null ? undefined : soundSettingsOf(model.sound).devices.value?.speaker;
   useEffect(() => {
     const element = audio.current;
     if (url === '' || element === null) return;

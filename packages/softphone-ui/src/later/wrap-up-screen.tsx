@@ -18,6 +18,7 @@ import { words } from './words.ts';
 const mostPills = 6;
 
 export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
+  const Transcript = model.transcript.value;
   const talked = call.answeredAt === null || call.endedAt === null ? 0 : call.endedAt - call.answeredAt;
   const wrong = problemOf(model, call);
   const problem = useId();
@@ -54,6 +55,7 @@ export function WrapUpScreen({ model, call }: { readonly model: SoftphoneModel; 
       </section>
       <NoteField model={model} call={call} />
       <Dispositions model={model} call={call} problem={problem} />
+      {Transcript && <Transcript call={call} />}
       <AboutChoice model={model} call={call} />
       <CallLater model={model} call={call} />
       <div class="foot">

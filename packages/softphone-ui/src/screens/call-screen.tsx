@@ -29,6 +29,7 @@ export function CallScreen({ model, call }: { readonly model: SoftphoneModel; re
           )}
           {words !== '' && <span class={call.phase === 'active' ? 'call-words is-marked' : 'call-words'}>{words}</span>}
         </p>
+        {Transcript && <Transcript call={call} recording />}
         {call.trouble !== null && <p class="call-trouble">{call.trouble}</p>}
         <IfLoaded>
           {({ AboutChoice, RecordChoice }) => (
@@ -182,7 +183,8 @@ function isFull(model: SoftphoneModel): boolean {
   return calls.filter((call) => call.phase !== 'ended').length >= model.features.value.mostCalls;
 }
 
-function hasMore({ features }: SoftphoneModel): boolean {
+function hasMore({ features, profile, role }: SoftphoneModel): boolean {
   const { park, moveTo, conference } = features.value;
-  return park !== null || moveTo.length > 0 || conference.room !== null;
+  const strongNoise = role.value === 'owner' && profile.value.media.noiseSuppression === 'rnnoise';
+  return park !== null || moveTo.length > 0 || conference.room !== null || strongNoise;
 }

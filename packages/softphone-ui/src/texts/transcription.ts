@@ -1,4 +1,4 @@
-/** What is being said in a call. Must hold no markup and no logic but the filling in. */
+/** What is being said in a call, and what is made of it. Must hold no markup and no logic but the filling in. */
 export const transcriptionTexts = {
   transcriptTitle: 'Transcript',
   transcriptLines: 'What was said',
@@ -10,6 +10,7 @@ export const transcriptionTexts = {
   transcriptResume: 'Go on',
   transcriptResumeHint: 'Transcribe the call again',
   transcriptPausedNote: 'Paused: no sound leaves for the transcript.',
+  transcriptEndsIn: (left: string) => `Goes on by itself in ${left}`,
   transcriptConnecting: 'Connecting to the transcription. What is said meanwhile is kept for 30 s.',
   transcriptAway: (why: string) => `No words come just now. ${why}`,
   transcriptRefused: (why: string) => `This call is not transcribed. ${why}`,
@@ -18,4 +19,21 @@ export const transcriptionTexts = {
   transcriptPaused: (length: string) => `Paused for ${length}`,
   transcriptLost: (length: string) => `Not heard for ${length}`,
   transcriptSaid: (name: string, words: string) => `${name}: ${words}`,
+
+  phrases: 'Phrases',
+  phraseMissed: 'Not heard:',
+  phraseWithin: (seconds: number) => `in the first ${seconds} s`,
+  phraseUnheard: (seconds: number) => `${seconds} s were not listened to`,
+  phraseAloud: (label: string, who: string) => `Heard: ${label} (${who})`,
+
+  summaryTitle: 'Summary by a machine',
+  summaryArrived: 'A summary of the call is there.',
+  actionItems: 'To do',
+  moodNegative: (name: string) => `${name} sounded unhappy.`,
+  moodPositive: (name: string) => `${name} sounded pleased.`,
+  outcomeSuggested: 'Suggested outcome:',
+  outcomeChoose: 'Choose',
+  outcomeChosen: 'Chosen',
+  outcomeTake: (outcome: string) => `Choose ${outcome}`,
+  outcomeTaken: (outcome: string) => `Chosen: ${outcome}`,
 } as const;

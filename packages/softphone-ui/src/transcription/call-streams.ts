@@ -1,12 +1,13 @@
 /**
- * Streams the sound of the calls that this frame holds: one stream a call, from its answer to its end, and none of anybody else's. Owns when one begins,
- * pauses and ends. Must never let a sound out that was made while the agent had it paused.
+ * Streams the sound of the calls that this frame holds, where somebody makes words of it or it is recorded: one stream a call, to its end, and none of
+ * anybody else's. Owns when one begins, pauses and ends, and what of it is recorded. Must never let a sound out that was made while the agent had it
+ * paused, nor one that nobody wants.
  */
 import type { CallId, Profile } from '@patchcord/call-protocol';
 import type { CallState, ClockPort, SharedPhone } from '@patchcord/phone-engine';
 import type { SoundTap, TappedCall } from '@patchcord/phone-engine/audio';
 import type { RelaySocket } from '../relay-client.ts';
-import { createSoundSender, type SoundSender, type SoundService } from './sound-sender.ts';
+import { createSoundSender, type SoundRecorder, type SoundSender, type SoundService } from './sound-sender.ts';
 
 export interface CallStreamsOptions {
   readonly phone: Pick<SharedPhone, 'state' | 'onState' | 'owned' | 'onRole'>;
@@ -18,6 +19,7 @@ export interface CallStreamsOptions {
   /** Milliseconds that never jump. */
   readonly steadyMs: () => number;
   readonly onService: (call: CallId, service: SoundService | 'deaf' | null) => void;
+  readonly onRecorder: (call: CallId, recorder: SoundRecorder) => void;
 }
 
 export interface CallStreams {
@@ -33,6 +35,9 @@ interface Stream {
   readonly tapped: TappedCall;
   readonly callMs: () => number;
   paused: boolean;
+  recorded: boolean;
+  /** Somebody hears it: else nothing goes out. */
+  wanted: boolean;
   /** What was made before is nobody's, ms of the call. */
   from: number;
 }
@@ -45,7 +50,9 @@ export function createCallStreams(options: CallStreamsOptions): CallStreams {
   const streams = new Map<CallId, Stream>();
 
   function follow(): void {
-    const mine = phone.owned() !== null && options.profile().transcription === 'on';
+    const { transcription, recording } = options.profile();
+    const transcribed = transcription === 'on';
+    const mine = phone.owned() !== null && (transcribed || recording.mode !== 'never');
     const { calls } = phone.state();
     for (const [id, stream] of streams) {
       const call = calls.find((it) => it.id === id);
@@ -56,10 +63,28 @@ export function createCallStreams(options: CallStreamsOptions): CallStreams {
     else tap.rest();
     if (!mine) return;
     for (const call of calls) {
-      if (!isUp(call)) continue;
-      const stream = streams.get(call.id) ?? begin(call);
+      const wanted = transcribed || call.recording === 'on';
+      const stream = isUp(call) ? (streams.get(call.id) ?? (wanted ? begin(call) : undefined)) : undefined;
+      if (stream === undefined) continue;
+      record(stream, call);
+      listen(stream, wanted);
       pause(stream, call.soundPaused === true);
     }
+  }
+
+  function record(stream: Stream, { recording, recordedFromMs = 0 }: CallState): void {
+    const recorded = recording === 'on';
+    if (stream.recorded === recorded) return;
+    stream.recorded = recorded;
+    if (recorded) stream.sender.record(recordedFromMs);
+    else stream.sender.recordNoMore(stream.callMs());
+  }
+
+  /** A recording that was stopped may begin again: the stream stays, and carries nothing meanwhile. */
+  function listen(stream: Stream, wanted: boolean): void {
+    if (stream.wanted === wanted) return;
+    stream.wanted = wanted;
+    if (wanted) stream.from = stream.callMs();
   }
 
   function begin({ id, answeredAt }: CallState): Stream {
@@ -74,6 +99,7 @@ export function createCallStreams(options: CallStreamsOptions): CallStreams {
       random: options.random,
       next: () => Math.floor(callMs() / frameMs),
       onService: (service) => options.onService(id, service),
+      onRecorder: (recorder) => options.onRecorder(id, recorder),
       onAhead(frames) {
         aheadMs += frames * frameMs;
         tapped.clockMoved();
@@ -84,11 +110,11 @@ export function createCallStreams(options: CallStreamsOptions): CallStreams {
       callMs,
       (frame) => {
         const stream = streams.get(id);
-        if (stream?.paused === false && frame.startMs >= stream.from) sender.hear(frame);
+        if (stream?.paused === false && stream.wanted && frame.startMs >= stream.from) sender.hear(frame);
       },
       () => options.onService(id, 'deaf'),
     );
-    const stream: Stream = { sender, tapped, callMs, paused: false, from: 0 };
+    const stream: Stream = { sender, tapped, callMs, paused: false, recorded: false, wanted: true, from: 0 };
     streams.set(id, stream);
     return stream;
   }

@@ -1,13 +1,15 @@
 /**
- * The last 30 s of a call's sound, until the relay needs it no more. Owns what is kept and what is forgotten; the oldest goes first. Kept in memory
- * only: sound is never stored in a page.
+ * The last 30 s of a call's sound, 120 s while it is recorded, until the relay needs it no more. Owns what is kept and what is forgotten; the oldest
+ * goes first. Kept in memory only: sound is never stored in a page.
  */
-import { type SoundFrame, soundKeptMs } from '@patchcord/call-protocol';
+import { recordedSoundKeptMs, type SoundFrame, soundKeptMs } from '@patchcord/call-protocol';
 
 const samplesPerMs = 16;
 
 export class SoundRing {
   #frames: SoundFrame[] = [];
+  /** It is recorded, or was: what is lost is missing for ever. */
+  recorded = false;
 
   get size(): number {
     return this.#frames.length;
@@ -21,7 +23,7 @@ export class SoundRing {
   /** The newest; what is too old beside it is forgotten. */
   add(frame: SoundFrame): void {
     this.#frames.push(frame);
-    const oldest = frame.startMs - soundKeptMs;
+    const oldest = frame.startMs - (this.recorded ? recordedSoundKeptMs : soundKeptMs);
     while ((this.#frames[0]?.startMs ?? oldest) < oldest) this.#frames.shift();
   }
 

@@ -1,6 +1,6 @@
 /**
- * Sends the sound of one call to the relay, over a socket of its own, and keeps the last 30 s for one that starts anew. Owns the connection: who we
- * are, which call, what was had already, trying again. A socket that does not drain loses sound at its oldest end. Must never hold anything else up,
+ * Sends the sound of one call to the relay, over a socket of its own, and keeps the last of it for one that starts anew. Owns the connection: who we
+ * are, which call, what was had already, what is to be recorded, trying again. A socket that does not drain loses sound at its oldest end. Must never hold anything else up,
  * and never send a sound that a pause has forbidden.
  */
 import {
@@ -23,6 +23,9 @@ export type SoundService =
   | { readonly state: 'connecting' | 'there' | 'over'; readonly message: '' }
   | { readonly state: 'away' | 'refused'; readonly message: string };
 
+/** Whether what is to be recorded is being kept. */
+export type SoundRecorder = Pick<Extract<SoundAnswer, { readonly type: 'recorder' }>, 'state' | 'message'>;
+
 export interface SoundSenderOptions {
   readonly call: CallId;
   readonly relay: RelaySocket;
@@ -31,6 +34,7 @@ export interface SoundSenderOptions {
   /** The number of the next frame, where none was heard yet. */
   readonly next: () => number;
   readonly onService: (service: SoundService) => void;
+  readonly onRecorder: (recorder: SoundRecorder) => void;
   /** The relay has had more frames of this call than we knew of: count on from so many later. */
   readonly onAhead: (frames: number) => void;
 }
@@ -39,6 +43,10 @@ export interface SoundSender {
   hear(frame: SoundFrame): void;
   /** Nothing may be heard from this time of the call on, ms; null: it may again. */
   pause(atMs: number | null): void;
+  /** The sound from this time of the call on is to be kept, ms. */
+  record(fromMs: number): void;
+  /** No longer, from this time of the call on; what was kept stays. */
+  recordNoMore(atMs: number): void;
   /** The call is over: what is left is sent, for some seconds. */
   end(): void;
   /** Somebody else goes on with the call, or nobody wants it: not another word. */
@@ -72,6 +80,8 @@ export function createSoundSender(options: SoundSenderOptions): SoundSender {
   /** The number of the next frame to send. */
   let cursor = 0;
   let pausedAt: number | null = null;
+  /** What was said of recording, in order: a relay that starts anew is told all of it. */
+  const recording: Extract<SoundMessage, { readonly type: 'record' | 'record-end' }>[] = [];
   let failures = 0;
   let timer: unknown = null;
   let stuckSince: number | null = null;
@@ -174,6 +184,9 @@ export function createSoundSender(options: SoundSenderOptions): SoundSender {
         );
         pump();
         return;
+      case 'recorder':
+        if (state !== 'over') options.onRecorder({ state: answer.state, message: answer.message });
+        return;
       case 'error':
         if (answer.code.startsWith('identity.')) relay.tokenRefused();
         return;
@@ -193,13 +206,22 @@ export function createSoundSender(options: SoundSenderOptions): SoundSender {
     listening = true;
     refused = false;
     tell({ state: 'there', message: '' });
-    if (pausedAt !== null) say({ type: 'pause', atMs: Math.max(0, Math.round(pausedAt)) });
+    for (const message of recording) say(message);
+    if (pausedAt !== null) say({ type: 'pause', atMs: timeOf(pausedAt) });
     pump();
   }
 
-  /** As much as the socket takes. */
+  function sayRecording(message: (typeof recording)[number]): void {
+    if (state !== 'hearing') return;
+    recording.push(message);
+    ring.recorded = true;
+    if (listening) say(message);
+    pump();
+  }
+
+  /** As much as the socket takes. Who makes no words of it may keep it all the same. */
   function pump(): void {
-    while (listening && socket !== null && !refused) {
+    while (listening && socket !== null && (!refused || recording.length > 0)) {
       const frame = ring.first(cursor);
       if (frame === undefined) {
         sayEnd();
@@ -248,8 +270,10 @@ export function createSoundSender(options: SoundSenderOptions): SoundSender {
       pausedAt = atMs;
       if (atMs === null) return;
       ring.forgetFrom(atMs);
-      if (listening) say({ type: 'pause', atMs: Math.max(0, Math.round(atMs)) });
+      if (listening) say({ type: 'pause', atMs: timeOf(atMs) });
     },
+    record: (fromMs) => sayRecording({ type: 'record', fromMs: timeOf(fromMs) }),
+    recordNoMore: (atMs) => sayRecording({ type: 'record-end', atMs: timeOf(atMs) }),
     end() {
       if (state !== 'hearing') return;
       state = 'ending';
@@ -264,6 +288,9 @@ export function createSoundSender(options: SoundSenderOptions): SoundSender {
     },
   };
 }
+
+/** As the wire has it. */
+const timeOf = (ms: number): number => Math.max(0, Math.round(ms));
 
 function read(data: unknown): SoundAnswer | null {
   try {

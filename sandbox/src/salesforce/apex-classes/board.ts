@@ -7,6 +7,8 @@ import { type ApexCall, type ApexClass, ApexFailure } from './apex-class.ts';
 import { holdsPermission } from './custom-permissions.ts';
 
 const mostMissed = 200;
+const mostHeard = 200;
+const heardShown = 50;
 const unanswered = new Set<unknown>(['missed', 'declined']);
 
 interface AgentDay {
@@ -43,7 +45,8 @@ export const patchcordBoard: ApexClass = {
         .all('Patchcord_Call__c')
         .filter((row) => org.rights.mayRecord(org.user, 'Patchcord_Call__c', row, 'read') && at(row) >= since);
       const { missed, moreMissed } = missedSince(org, rows);
-      return { since: new Date(since).toISOString(), zone, agents: agentsSince(org, rows), missed, moreMissed };
+      const heard = heardSince(org, rows);
+      return { since: new Date(since).toISOString(), zone, agents: agentsSince(org, rows), missed, moreMissed, heard };
     },
   },
 };
@@ -144,6 +147,26 @@ function missedSince(
     );
   const missed = [...callers.values()].filter((caller) => lastContact(caller.phone) <= Date.parse(caller.missedAt));
   return { missed, moreMissed: inVain.length > mostMissed };
+}
+
+/** Calls in which rules heard or missed something, newest first. */
+function heardSince({ store, rights, user }: ApexCall, rows: readonly Row[]): readonly object[] {
+  if (!rights.mayField(user, 'Patchcord_Call__c', 'Phrases__c', 'read')) return [];
+  return rows
+    .filter((row) => row.Outcome__c === 'answered')
+    .sort((one, other) => at(other) - at(one))
+    .slice(0, mostHeard)
+    .filter((row) => typeof row.Phrases__c === 'string' && row.Phrases__c.trim() !== '')
+    .slice(0, heardShown)
+    .map((row) => ({
+      callId: `${row.Id}`,
+      name: text(row.Far_Side_Name__c),
+      phone: text(row.Direction__c === 'Outbound' ? row.To_Number__c : row.From_Number__c),
+      agentName: typeof row.Agent__c === 'string' ? text(store.get('User', row.Agent__c)?.Name) : null,
+      startedAt: new Date(at(row)).toISOString(),
+      phrases: text(row.Phrases__c),
+      sentiment: text(row.Sentiment__c),
+    }));
 }
 
 function at(row: Row): number {

@@ -104,7 +104,10 @@ function entryOf({ store, rights, user }: ApexCall, row: Row): Readonly<Record<s
     return typeof value === 'string' ? new Date(value).toISOString() : null;
   };
   const agent = given('Agent__c');
-  const note = given('Note__c');
+  const shortened = (field: string): Value => {
+    const value = given(field);
+    return typeof value === 'string' ? abbreviated(value) : null;
+  };
   const link = given('Recording_Url__c');
   const seconds = given('Duration_Seconds__c');
   return {
@@ -119,7 +122,11 @@ function entryOf({ store, rights, user }: ApexCall, row: Row): Readonly<Record<s
     durationSeconds: typeof seconds === 'number' ? Math.trunc(seconds) : 0,
     outcome: given('Outcome__c'),
     disposition: given('Disposition__c'),
-    note: typeof note === 'string' ? abbreviated(note) : null,
+    note: shortened('Note__c'),
+    sentiment: given('Sentiment__c'),
+    summary: shortened('Summary__c'),
+    actionItems: shortened('Action_Items__c'),
+    phrases: shortened('Phrases__c'),
     transferredTo: given('Transferred_To__c'),
     agentName: typeof agent === 'string' ? (store.get('User', agent)?.Name ?? null) : null,
     recordingUrl: typeof link === 'string' && link.toLowerCase().startsWith('https://') ? link : null,

@@ -14,7 +14,7 @@ import { lightningScript } from './bundle.ts';
 
 const reportFolder = fileURLToPath(new URL('../../../../force-app/main/default/reports/', import.meta.url));
 /** What stays out of a report's rows: long texts that no column can show. */
-const tooLong = new Set(['Last_Written__c', 'Note__c', 'Transcript__c']);
+const tooLong = new Set(['Action_Items__c', 'Last_Written__c', 'Note__c', 'Phrases__c', 'Summary__c', 'Transcript__c']);
 
 /** The reply for a path of the Lightning part; null when it is none. */
 export async function lightningFile(

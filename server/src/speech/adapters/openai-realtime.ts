@@ -27,8 +27,8 @@ export interface OpenAiRealtimeOptions {
 }
 
 const pauseMs = 500;
-/** After the last commit, without a word from the service: nothing more comes. */
-const quietMs = 1_500;
+/** After the last commit, without a word from a service that does not answer a clear: nothing more comes. */
+const quietMs = 3_000;
 const longestPrompt = 1_000;
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
@@ -40,6 +40,7 @@ const EventSchema = v.variant('type', [
   v.object({ type: v.picklist(['session.updated', 'transcription_session.updated']) }),
   v.object({ type: v.literal('input_audio_buffer.speech_started'), audio_start_ms: v.optional(wireTime) }),
   v.object({ type: v.literal('input_audio_buffer.speech_stopped'), audio_end_ms: v.optional(wireTime) }),
+  v.object({ type: v.literal('input_audio_buffer.cleared') }),
   v.object({ type: v.literal('input_audio_buffer.committed'), item_id: id, previous_item_id: v.nullish(id) }),
   v.object({ type: v.literal(`${itemEvent}.delta`), item_id: id, delta: v.string() }),
   v.object({ type: v.literal(`${itemEvent}.completed`), item_id: id, transcript: v.string() }),
@@ -104,7 +105,7 @@ function speakRealtime(wire: Wire, options: OpenAiRealtimeOptions, settings: obj
     if (!isFinishing || items.size > 0) return;
     const finish = (): void => wire.end(end('finished', 'has told everything'));
     if (commits.length === 0) finish();
-    // the service's own turns are not told from the one that we asked for
+    // the service's own turns are not told from the one that we asked for: a clear is answered after all of them
     else if (options.turns === 'service') quiet = setTimeout(finish, quietMs).unref();
   };
   const trouble = (error: v.InferOutput<typeof ErrorSchema>): void => {
@@ -151,6 +152,9 @@ function speakRealtime(wire: Wire, options: OpenAiRealtimeOptions, settings: obj
             options.turns === 'relay' ? commits.shift() : undefined,
           );
           break;
+        case 'input_audio_buffer.cleared':
+          commits.length = 0;
+          break;
         case `${itemEvent}.delta`:
           items.delta(event.item_id, event.delta);
           break;
@@ -172,6 +176,7 @@ function speakRealtime(wire: Wire, options: OpenAiRealtimeOptions, settings: obj
     finish() {
       const last = options.turns === 'relay' ? voice.flush() : { startMs: committedMs, endMs: wire.soundMs };
       if (last !== null && wire.soundMs > committedMs) commit(last.startMs, last.endMs);
+      if (options.turns === 'service' && commits.length > 0) wire.text({ type: 'input_audio_buffer.clear' });
       isFinishing = true;
       endWhenTold();
     },

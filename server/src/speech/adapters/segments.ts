@@ -18,6 +18,8 @@ export interface SegmentsOptions {
 }
 
 const largestAnswer = 262_144;
+/** For the answer to a whole file. */
+const wholeFileMs = 300_000;
 const longestPrompt = 800;
 /** Sound without speech is told as settled in steps of this. */
 const quietStepMs = 3_000;
@@ -54,7 +56,7 @@ function openSegments(options: SegmentsOptions, request: SpeechRequest, listener
     listener.heard({ utterance: String(told++), text, startMs, endMs, final: true });
   };
   const ask = async (piece: SpeechPiece): Promise<void> => {
-    const answer = await transcribe(options, request, piece.pcm, given.signal);
+    const answer = await transcribe(options, request, pieceFile(piece.pcm), given.signal);
     if (isOver) return;
     if (typeof answer !== 'string') {
       // a service that has taken pieces does not like this one: there is nothing in it that it could say
@@ -106,15 +108,30 @@ function openSegments(options: SegmentsOptions, request: SpeechRequest, listener
   };
 }
 
+function pieceFile(pcm: Uint8Array): File {
+  return new File([wav(pcm)], 'speech.wav', { type: 'audio/wav' });
+}
+
+/** The words of one file as it is, or why there are none. For forms that no session takes, such as MP3. @param given Ends it at once */
+export async function hearFile(
+  options: SegmentsOptions,
+  request: SpeechRequest,
+  file: { readonly bytes: Buffer; readonly name: string },
+  given: AbortSignal,
+): Promise<string | SpeechEnd> {
+  const whole = new File([new Uint8Array(file.bytes)], file.name, { type: 'audio/mpeg' });
+  return await transcribe({ answerMs: wholeFileMs, ...options }, request, whole, given);
+}
+
 /** The words of one piece, or why there are none. */
 async function transcribe(
   options: SegmentsOptions,
   request: SpeechRequest,
-  pcm: Uint8Array,
+  file: File,
   given: AbortSignal,
 ): Promise<string | SpeechEnd> {
   const form = new FormData();
-  form.set('file', new Blob([wav(pcm)], { type: 'audio/wav' }), 'speech.wav');
+  form.set('file', file);
   form.set('model', options.model);
   form.set('language', request.language.split('-')[0] ?? request.language);
   form.set('response_format', 'json');

@@ -73,7 +73,7 @@ export function speakSherpaOnnx(wire: Wire): Protocol {
         if (answer.is_final || answer.is_eof) finish();
         else
           wire.heard({ utterance: String(open.number), text, startMs: open.startMs, endMs: open.endMs, final: false });
-      } else if (answer.is_final || answer.is_eof) finish();
+      } else if (answer.is_eof || (answer.is_final && answer.segment === open?.number)) finish();
       if (answer.is_eof && isFinishing) wire.end(finished);
       return true;
     },

@@ -4,7 +4,8 @@ import type { StoredEvent } from './stored-event.ts';
 
 /**
  * What is left to do outside of this database. `crm.log`, `crm.recording` and `crm.transcript` have one row per call, `crm.second-look` one per
- * call and time, `call.phrases` one per call, `call.summary` one per call, model and prompt, `webhook` one per event and endpoint.
+ * call and time, `call.phrases` one per call, `call.summary` one per call, model and prompt, `voicemail.log` and `voicemail.words` one per
+ * message, `webhook` one per event and endpoint.
  */
 export type EffectKind =
   | 'call.phrases'
@@ -13,6 +14,8 @@ export type EffectKind =
   | 'crm.second-look'
   | 'crm.recording'
   | 'crm.transcript'
+  | 'voicemail.log'
+  | 'voicemail.words'
   | 'webhook'
   | 'edge.revoke';
 

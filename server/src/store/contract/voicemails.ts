@@ -1,7 +1,10 @@
 /** Messages that were left in mailboxes, and how their files open. Must never hold sound: that lies in files (`recordings/`). */
-import type { E164, TenantId } from '@patchcord/call-protocol';
+import type { CallId, E164, TenantId } from '@patchcord/call-protocol';
 import type { NewEffect } from './outbox.ts';
 import type { StoredEvent } from './stored-event.ts';
+
+/** Of writing a message down: it waits, its words are there, there are none in it, it was given up. */
+export type WordsState = 'waiting' | 'ready' | 'none' | 'failed';
 
 export interface StoredVoicemail {
   /** A UUID. */
@@ -13,8 +16,14 @@ export interface StoredVoicemail {
   readonly number: string;
   readonly e164: E164 | null;
   readonly name: string | null;
-  /** What was said, where something wrote it down. */
+  /** What was said, where the phone system wrote it down. */
   readonly text: string | null;
+  /** Where writing it down stands; null: nobody does. */
+  readonly wordsState: WordsState | null;
+  /** What was heard, sealed with a key that the salt is part of; for `failed` the reason, in words for the agent. */
+  readonly words: string | null;
+  /** The call in whose log the message stands. */
+  readonly callId: CallId | null;
   /** When it was left, epoch ms. */
   readonly at: number;
   readonly durationMs: number;
@@ -51,6 +60,10 @@ export interface VoicemailStore {
     id: string,
     change: { readonly heardAt?: number | null; readonly deletedAt?: number | null },
   ): Promise<boolean>;
+  /** Sets what became of writing it down. False when there is no such message. */
+  keepWords(tenant: TenantId, id: string, state: WordsState | null, words: string | null): Promise<boolean>;
+  /** Notes in which call it was left, once: the first word stays. @returns the call that stands there; null when there is no such message */
+  linkTo(tenant: TenantId, id: string, callId: CallId): Promise<CallId | null>;
   /** Messages handed over before `storedBefore` or deleted before `deletedBefore`, oldest first, beginning after `after`. */
   leaving(
     before: { readonly storedBefore: number; readonly deletedBefore: number },

@@ -140,5 +140,5 @@ it('reaches HubSpot’s body and Salesforce’s description, and fields of their
     acme__Summary__c: 'They said 3 < 4.',
   });
   for (const name of Object.keys(callFields(fold(), agent, '', wording)))
-    expect(name).not.toMatch(/Sentiment|Summary|Phrases/);
+    expect(name).not.toMatch(/Sentiment|Summary|Action|Phrases/);
 });

@@ -132,6 +132,9 @@ describe('what had to be said', () => {
       gap(55_000, 60_000),
     ]);
     expect(one?.unheardMs).toBe(8_000);
+    // Both sides were not heard at once: their service was away.
+    const both = [heard, gap(10_000, 16_000), gap(5_000, 12_000), gap(11_000, 12_000)];
+    expect(missedIn({ rules: [notice] }, log(), both)[0]?.unheardMs).toBe(11_000);
   });
   it('by a side nobody heard is not judged', () => {
     expect(missed([])).toEqual([]);

@@ -1,58 +1,29 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { channelTiming, createChannel } from '../../../../server/src/speech/channel.ts';
 import type { Channel, ChannelLine } from '../../../../server/src/speech/channel-contract.ts';
-import { createFakeService, type FakeService, wordSound } from './fake-service.ts';
+import { type ChannelStage, channelStage, numbered } from './channel-stage.ts';
+import { type FakeService, wordSound } from './fake-service.ts';
 
 /** Sound is computed here: a busy machine takes its time. */
 vi.setConfig({ testTimeout: 120_000 });
 
+let stage: ChannelStage;
 let service: FakeService;
-let lines: ChannelLine[];
-let states: string[];
+let lines: readonly ChannelLine[];
+let states: readonly string[];
 let channel: Channel;
-let atMs: number;
-let words: number;
-
 beforeEach(() => {
   vi.useFakeTimers();
-  service = createFakeService();
-  lines = [];
-  states = [];
-  atMs = 0;
-  words = 0;
-  channel = createChannel({
-    service,
-    request: { language: 'en-GB', vocabulary: ['Patchcord'] },
-    firstLine: 0,
-    onLine: (line) => lines.push(line),
-    onService: (state) => states.push(state),
-    now: () => Date.now(),
-    random: () => 0.5,
-  });
+  stage = channelStage();
+  ({ service, lines, states, channel } = stage);
 });
 afterEach(() => {
-  channel.drop();
+  stage.channel.drop();
   expect(vi.getTimerCount(), 'timers are left').toBe(0);
   vi.useRealTimers();
 });
-
-const pass = async (ms: number): Promise<void> => {
-  await vi.advanceTimersByTimeAsync(ms);
-  atMs += ms;
-};
-/** Says so many words, each of 200 ms, in frames of 100 ms. */
-const say = async (count: number): Promise<void> => {
-  for (; count > 0; count--) {
-    const sound = wordSound(words++, 200);
-    channel.hear(sound.subarray(0, 3_200), atMs);
-    await pass(100);
-    channel.hear(sound.subarray(3_200), atMs);
-    await pass(100);
-  }
-};
-const finals = (): string[] => lines.filter((line) => line.final).map((line) => line.text);
-const numbered = (from: number, to: number): string =>
-  Array.from({ length: to - from }, (_, index) => `w${from + index}`).join(' ');
+const pass = (ms: number): Promise<void> => stage.pass(ms);
+const say = (count: number): Promise<void> => stage.say(count);
+const finals = (): readonly string[] => stage.finals();
 
 describe('a channel', () => {
   it('opens a session with the first sound and tells words as they come, then finally', async () => {
@@ -91,7 +62,7 @@ describe('a channel', () => {
     await pass(1_500);
     expect(service.sessions).toHaveLength(2);
     expect(finals()).toEqual(['w0', 'w1']);
-    expect(lines.at(-1)?.startMs).toBe(atMs - 1_500 - 200);
+    expect(lines.at(-1)?.startMs).toBe(stage.atMs - 1_500 - 200);
   });
 
   it('sends again from the end of the last final words, and no second of sound is lost', async () => {
@@ -103,110 +74,6 @@ describe('a channel', () => {
     expect(finals().join(' ')).toBe(numbered(0, 16));
     // words 0 to 4 were final; 5 to 7 had to be said again
     expect(service.sessions[1]?.words[0]).toBe('w5');
-  });
-
-  it('waits longer with every failure, as long as the service asks, and says so once', async () => {
-    service.openWith = { why: 'away', message: 'no one there' };
-    await say(1);
-    await pass(20_000);
-    const tried = service.sessions.length;
-    expect(tried).toBeGreaterThan(4);
-    expect(tried).toBeLessThan(10);
-    expect(states).toEqual(['away']);
-    service.openWith = { why: 'limited', message: 'too much', retryAfterMs: 100_000 };
-    await pass(30_000);
-    const limited = service.sessions.length;
-    await pass(70_000);
-    expect(service.sessions).toHaveLength(limited);
-    service.openWith = undefined;
-    await pass(30_000);
-    expect(finals()).toEqual(['w0']);
-    expect(states).toEqual(['away', 'there']);
-  });
-
-  it('asks no more once it was refused, and settles everything', async () => {
-    service.openWith = { why: 'refused', message: 'wrong key' };
-    await say(2);
-    await pass(60_000);
-    await say(2);
-    expect(service.sessions).toHaveLength(1);
-    expect(states).toEqual(['refused']);
-    expect(channel.settledMs).toBe(atMs);
-    await channel.finish(5_000);
-  });
-
-  it('keeps thirty seconds while the service is away, gives the oldest up, and tells the rest later', async () => {
-    service.openWith = { why: 'away', message: 'gone' };
-    await say(200);
-    expect(channel.settledMs).toBe(atMs - channelTiming.keptMs);
-    service.openWith = undefined;
-    service.mostWords = 1;
-    await pass(60_000);
-    expect(finals().join(' ')).toBe(numbered(50, 200));
-  });
-
-  it('does not send to a service that does not read, and forgets nothing younger than thirty seconds', async () => {
-    await say(2);
-    const { current } = service;
-    if (current === undefined) throw new Error('no session');
-    current.waitingBytes = 40_000;
-    const before = current.soundMs;
-    await say(100);
-    expect(current.soundMs).toBe(before);
-    current.waitingBytes = 0;
-    service.mostWords = 4;
-    await pass(10_000);
-    expect(finals().join(' ')).toBe(numbered(0, 102));
-  });
-
-  it('sends what was kept not faster than the service takes it', async () => {
-    service.openWith = { why: 'away', message: 'gone' };
-    await say(100);
-    service.openWith = undefined;
-    while (service.current === undefined) await pass(100);
-    await pass(1_000);
-    // a burst of two seconds, and eight times as fast as it was spoken
-    expect(service.current.soundMs).toBeLessThanOrEqual(11_000);
-    await pass(20_000);
-    expect(finals().join(' ')).toBe(numbered(0, 100));
-  });
-
-  it('gives up after thirty seconds on a service that makes nothing final, and tells the words once', async () => {
-    service.finalAfterMs = () => null;
-    service.mostWords = 1_000;
-    await say(200);
-    expect(channel.settledMs).toBe(atMs - channelTiming.keptMs);
-    expect(finals()).toEqual([]);
-    await pass(60_000);
-    // their sound is gone, so they stay as they were told
-    expect(finals()).toEqual([numbered(0, 200)]);
-    expect(channel.settledMs).toBe(atMs - 60_000);
-    expect(service.sessions).toHaveLength(1);
-  });
-
-  it('asks a service twice for its last words, and then takes those that it told', async () => {
-    service.finalAfterMs = () => null;
-    await say(5);
-    await pass(20_000);
-    expect(finals()).toEqual([]);
-    await pass(10_000);
-    expect(finals()).toEqual([numbered(0, 5)]);
-    await pass(120_000);
-    expect(service.sessions).toHaveLength(2);
-  });
-
-  it('takes a service that hears no words in loud sound for away, asks ever more seldom', async () => {
-    service.mute = true;
-    await say(700);
-    const tried = service.sessions.length;
-    expect(tried).toBeGreaterThanOrEqual(2);
-    expect(tried).toBeLessThanOrEqual(4);
-    expect(states).toEqual(['away']);
-    service.mute = false;
-    await say(350);
-    await pass(3_000);
-    expect(states).toEqual(['away', 'there']);
-    expect(finals().at(-1)?.split(' ').at(-1)).toBe('w1049');
   });
 
   it('tells final words once, whatever a service says again or makes up', async () => {
@@ -285,6 +152,7 @@ describe('a channel', () => {
     await vi.advanceTimersByTimeAsync(10_000);
     expect((await finished) - startedAt).toBe(2_000);
     expect(finals()).toEqual(['w0 w1 w2']);
+    expect(channel.settledMs).toBe(600);
   });
 
   it('comes back while it is finished when the session breaks', async () => {
@@ -307,7 +175,7 @@ describe('a channel', () => {
     channel.drop();
     const told = lines.length;
     await pass(60_000);
-    channel.hear(wordSound(5, 200), atMs);
+    channel.hear(wordSound(5, 200), stage.atMs);
     expect(lines).toHaveLength(told);
     expect(service.sessions).toHaveLength(1);
   });

@@ -13,6 +13,7 @@ import type {
 /** Samples of a word; its number is at least 0, at most 30000. */
 const firstValue = 1_000;
 const rate = 16;
+const mostEarly = 32_000;
 /** Less of a word is no word. */
 const leastMs = 50;
 
@@ -43,6 +44,8 @@ export interface FakeService extends SpeechToText {
   mostWords: number;
   mute: boolean;
   openWith: SpeechEnd | undefined;
+  /** Until it takes sound. Before that a session keeps a second, and what is older is gone. */
+  answerAfterMs: number;
 }
 
 interface Word {
@@ -63,6 +66,7 @@ export function createFakeService(): FakeService {
     mostWords: 12,
     mute: false,
     openWith: undefined,
+    answerAfterMs: 20,
     open: (_request, listener) => openFake(service, listener),
   };
   return service;
@@ -149,36 +153,50 @@ function openFake(service: FakeService, listener: SpeechListener): SpeechSession
     waitingBytes: 0,
   };
   service.sessions.push(session);
+  let early: Uint8Array[] | null = [];
+  const earlyBytes = (): number => (early ?? []).reduce((sum, pcm) => sum + pcm.byteLength, 0);
+  const take = (pcm: Uint8Array): void => {
+    const view = new DataView(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+    for (let at = 0; at < pcm.byteLength; at += 2) {
+      const value = view.getInt16(at, true);
+      if (value !== run.value) endRun();
+      run = { value, length: run.length + 1 };
+      samples++;
+      silent = value === 0 ? silent + 1 : 0;
+      if (silent === service.pauseMs * rate) close();
+    }
+  };
+  const conclude = (): void => {
+    endRun();
+    close();
+    if (service.finalAfterMs() !== null) setTimeout(finishIfTold, 10);
+  };
   const answer = setTimeout(() => {
     timers.delete(answer);
-    if (service.openWith !== undefined) end(service.openWith);
-    else if (!service.mute) listener.opened?.();
-  }, 20);
+    if (service.openWith !== undefined) return end(service.openWith);
+    if (!service.mute) listener.opened?.();
+    const kept = early ?? [];
+    early = null;
+    for (const pcm of kept) take(pcm);
+    if (isFinishing) conclude();
+  }, service.answerAfterMs);
   timers.add(answer);
 
   return {
     send(pcm) {
       if (isOver) return;
-      const view = new DataView(pcm.buffer, pcm.byteOffset, pcm.byteLength);
-      for (let at = 0; at < pcm.byteLength; at += 2) {
-        const value = view.getInt16(at, true);
-        if (value !== run.value) endRun();
-        run = { value, length: run.length + 1 };
-        samples++;
-        silent = value === 0 ? silent + 1 : 0;
-        if (silent === service.pauseMs * rate) close();
-      }
+      if (early === null) return take(pcm);
+      early.push(pcm);
+      while (earlyBytes() > mostEarly && early.length > 1) early.shift();
     },
     get waitingBytes() {
-      return session.waitingBytes;
+      return session.waitingBytes + earlyBytes();
     },
     finish(withinMs) {
       isFinishing = true;
-      endRun();
-      close();
       const timer = setTimeout(() => end({ why: 'away', message: 'late' }), withinMs);
       timers.add(timer);
-      if (service.finalAfterMs() !== null) setTimeout(finishIfTold, 10);
+      if (early === null) conclude();
     },
     drop() {
       isOver = true;

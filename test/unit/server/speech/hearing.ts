@@ -7,6 +7,7 @@ import type {
   SpeechToText,
 } from '../../../../server/src/speech/speech-to-text.ts';
 import { toBytes } from '../../../speech/decode.ts';
+import type { SpeechService } from '../../../speech/socket-service.ts';
 import { type Alphabet, speak } from '../../../speech/tone-alphabet.ts';
 
 export interface Hearing {
@@ -42,6 +43,47 @@ export function hearing(service: SpeechToText, request: Partial<SpeechRequest> =
     ended: ended.promise,
     opened: opened.promise,
     finals: () => heard.filter(({ final, text }) => final && text !== '').map(({ text }) => text),
+  };
+}
+
+/** What a test of a protocol starts and opens, and takes down together. */
+export interface HearingStage {
+  started(server: Promise<SpeechService>): Promise<SpeechService>;
+  open(service: SpeechToText, vocabulary?: readonly string[]): Hearing;
+  /** How a session ends that the service closes so, once it was open. */
+  endOfClose(
+    server: SpeechService,
+    service: SpeechToText,
+    close: { readonly code: number; readonly reason: string },
+  ): Promise<SpeechEnd>;
+  clean(): Promise<void>;
+}
+
+export function hearingStage(): HearingStage {
+  let cleanups: (() => unknown)[] = [];
+  return {
+    async started(server) {
+      const service = await server;
+      cleanups.push(() => service.close());
+      return service;
+    },
+    open(service, vocabulary = []) {
+      const one = hearing(service, { vocabulary });
+      cleanups.push(() => one.session.drop());
+      return one;
+    },
+    async endOfClose(server, service, close) {
+      server.faults.closeAfterMs = 0;
+      server.faults.close = close;
+      const one = this.open(service);
+      await one.opened;
+      one.session.send(new Uint8Array(6_400));
+      return one.ended;
+    },
+    async clean() {
+      for (const cleanup of cleanups.reverse()) await cleanup();
+      cleanups = [];
+    },
   };
 }
 

@@ -1,53 +1,26 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createAssemblyAi } from '../../../../server/src/speech/adapters/assemblyai.ts';
 import { createDeepgram } from '../../../../server/src/speech/adapters/deepgram.ts';
-import { createOpenAiRealtime } from '../../../../server/src/speech/adapters/openai-realtime.ts';
 import { createPcmWs } from '../../../../server/src/speech/adapters/pcm-ws.ts';
-import type { SpeechToText } from '../../../../server/src/speech/speech-to-text.ts';
+import { speakSherpaOnnx } from '../../../../server/src/speech/adapters/sherpa-onnx.ts';
+import type { Heard } from '../../../../server/src/speech/speech-to-text.ts';
 import { assemblyAiKey, startAssemblyAi } from '../../../speech/assemblyai-server.ts';
 import { deepgramKey, startDeepgram } from '../../../speech/deepgram-server.ts';
-import { openAiKey, startOpenAiRealtime } from '../../../speech/openai-realtime-server.ts';
 import { startSherpaOnnx } from '../../../speech/sherpa-onnx-server.ts';
-import type { SpeechService } from '../../../speech/socket-service.ts';
 import { toneDecoder } from '../../../speech/tone-alphabet.ts';
 import { startVosk } from '../../../speech/vosk-server.ts';
 import { startWhisperLive } from '../../../speech/whisper-live-server.ts';
-import { feed, type Hearing, hearing, sayPhrases } from './hearing.ts';
+import { feed, hearingStage, sayPhrases } from './hearing.ts';
 
 /** Sound is computed here: a busy machine takes its time. */
 vi.setConfig({ testTimeout: 120_000 });
 
 /** The machine may be busy. */
 const patient = { timeout: 20_000 };
-let cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-  cleanups = [];
-});
+const stage = hearingStage();
+const { started, open } = stage;
+afterEach(() => stage.clean());
 const decode = toneDecoder('near');
-const started = async (server: Promise<SpeechService>): Promise<SpeechService> => {
-  const service = await server;
-  cleanups.push(() => service.close());
-  return service;
-};
-const open = (service: SpeechToText, vocabulary: readonly string[] = []): Hearing => {
-  const one = hearing(service, { vocabulary });
-  cleanups.push(() => one.session.drop());
-  return one;
-};
-/** How a session ends that the service closes so, once it was open. */
-const endOfClose = async (
-  server: SpeechService,
-  service: SpeechToText,
-  close: { readonly code: number; readonly reason: string },
-) => {
-  server.faults.closeAfterMs = 0;
-  server.faults.close = close;
-  const one = open(service);
-  await one.opened;
-  one.session.send(new Uint8Array(6_400));
-  return one.ended;
-};
 const { sound } = sayPhrases([{ words: ['ba', 'be'], pauseMs: 100 }]);
 
 describe('Deepgram', () => {
@@ -96,7 +69,7 @@ describe('Deepgram', () => {
     [1000, '', 'away'],
   ])('closed with %i %s: %s', async (code, reason, why) => {
     const server = await started(startDeepgram({ decode }));
-    expect(await endOfClose(server, deepgram(server.url), { code, reason })).toMatchObject({ why });
+    expect(await stage.endOfClose(server, deepgram(server.url), { code, reason })).toMatchObject({ why });
   });
 });
 
@@ -127,87 +100,18 @@ describe('AssemblyAI', () => {
     [3006, 'away'],
     [3007, 'away'],
     [1011, 'away'],
+    [4003, 'refused'],
   ])('closed with %i: %s', async (code, why) => {
     const server = await started(startAssemblyAi({ decode }));
-    expect(await endOfClose(server, assemblyAi(server.url), { code, reason: '' })).toMatchObject({ why });
-  });
-});
-
-describe('OpenAI realtime', () => {
-  const options = {
-    key: openAiKey,
-    keyHeader: 'authorization',
-    model: 'gpt-4o-transcribe',
-    shape: 'ga',
-    turns: 'service',
-  } as const;
-  const settingsOf = async (server: SpeechService): Promise<unknown> => {
-    await expect.poll(() => server.sessions[0]?.texts.length, patient).toBeGreaterThan(0);
-    return JSON.parse(server.sessions[0]?.texts[0] ?? '');
-  };
-
-  it('is told its settings in the present shape, and in the older one', async () => {
-    const server = await started(startOpenAiRealtime({ decode }));
-    await open(createOpenAiRealtime({ ...options, url: server.url }), ['Patchcord', 'SIP']).opened;
-    expect(await settingsOf(server)).toEqual({
-      type: 'session.update',
-      session: {
-        type: 'transcription',
-        audio: {
-          input: {
-            format: { type: 'audio/pcm', rate: 24_000 },
-            transcription: { model: 'gpt-4o-transcribe', language: 'en', prompt: 'Patchcord, SIP' },
-            turn_detection: { type: 'server_vad', silence_duration_ms: 500 },
-          },
-        },
-      },
-    });
-    expect(server.sessions[0]?.path).toBe('/?intent=transcription');
-    const older = await started(startOpenAiRealtime({ decode, shape: 'flat' }));
-    await open(createOpenAiRealtime({ ...options, url: older.url, shape: 'flat', turns: 'relay' })).opened;
-    expect(await settingsOf(older)).toEqual({
-      type: 'session.update',
-      session: {
-        input_audio_format: 'pcm16',
-        input_audio_transcription: { model: 'gpt-4o-transcribe', language: 'en' },
-        turn_detection: null,
-      },
-    });
-    expect(older.sessions[0]?.path).toBe('/?intent=transcription&model=gpt-4o-transcribe');
-  });
-
-  it('tells items in their order although they are completed in another', async () => {
-    // without deltas: what is told too early has no words
-    const server = await started(startOpenAiRealtime({ decode, outOfOrder: true, shape: 'flat' }));
-    const one = open(createOpenAiRealtime({ ...options, url: server.url, shape: 'flat' }));
-    const said = sayPhrases(['ba', 'be', 'bi', 'bo'].map((word) => ({ words: [word, 'mi'], pauseMs: 800 })));
-    await feed(one.session, said.sound);
-    await expect.poll(() => one.finals(), patient).toEqual(['ba mi', 'be mi', 'bi mi', 'bo mi']);
-  });
-
-  it('tells deltas as partial words', async () => {
-    const server = await started(startOpenAiRealtime({ decode }));
-    server.faults.neverFinal = true;
-    const one = open(createOpenAiRealtime({ ...options, url: server.url }));
-    await feed(one.session, sayPhrases([{ words: ['ba', 'be'], pauseMs: 800 }]).sound);
-    await expect.poll(() => one.heard.map(({ text }) => text), patient).toEqual(['ba', 'ba be']);
-  });
-
-  it('is refused where it does not have the model', async () => {
-    const server = await started(startOpenAiRealtime({ decode, model: 'whisper-large' }));
-    expect(await open(createOpenAiRealtime({ ...options, url: server.url })).ended).toMatchObject({ why: 'refused' });
+    expect(await stage.endOfClose(server, assemblyAi(server.url), { code, reason: '' })).toMatchObject({ why });
   });
 
   it.each([
-    ['invalid_request_error.session_expired', 'expired'],
-    ['rate_limit_exceeded', 'limited'],
-    ['invalid_request_error.invalid_api_key', 'refused'],
-    ['insufficient_quota', 'refused'],
-    ['', 'away'],
-  ])('closed with 3000 %s: %s', async (reason, why) => {
-    const server = await started(startOpenAiRealtime({ decode }));
-    const service = createOpenAiRealtime({ ...options, url: server.url });
-    expect(await endOfClose(server, service, { code: 3_000, reason })).toMatchObject({ why });
+    ['Unauthorized Connection: Too many concurrent sessions', 'limited'],
+    ['Unauthorized Connection: Missing Authorization header', 'refused'],
+  ])('closed with 1008 %s: %s', async (reason, why) => {
+    const server = await started(startAssemblyAi({ decode }));
+    expect(await stage.endOfClose(server, assemblyAi(server.url), { code: 1_008, reason })).toMatchObject({ why });
   });
 });
 
@@ -240,6 +144,20 @@ describe('PCM over a WebSocket', () => {
     expect(seen?.texts).toEqual(['Done']);
   });
 
+  it('sherpa-onnx may say late that a segment is final, and the next one goes on', () => {
+    const heard: Heard[] = [];
+    const wire = { ready: () => {}, heard: (words: Heard) => heard.push(words), end: () => {}, soundMs: 9_000 };
+    const protocol = speakSherpaOnnx({ ...wire, text: () => {}, binary: () => {} });
+    const say = (segment: number, text: string, final: boolean): unknown =>
+      protocol.message(JSON.stringify({ segment, text, is_final: final, start_time: segment, timestamps: [0.1] }));
+    say(0, 'ba', false);
+    say(1, 'be', false);
+    say(0, 'ba', true);
+    say(1, 'be bi', false);
+    say(1, 'be bi', true);
+    expect(heard.filter(({ final }) => final).map(({ text }) => text)).toEqual(['ba', 'be bi']);
+  });
+
   it('WhisperLive is told the language, the model and 16-bit samples, and may be full', async () => {
     const server = await started(startWhisperLive({ decode }));
     await open(pcm(server.url, 'whisper-live', 'small.en'), ['Patchcord']).opened;
@@ -252,6 +170,29 @@ describe('PCM over a WebSocket', () => {
     });
     const full = await started(startWhisperLive({ decode, waitMinutes: 2 }));
     expect(await open(pcm(full.url, 'whisper-live')).ended).toMatchObject({ why: 'limited', retryAfterMs: 120_000 });
+  });
+
+  it.each([
+    ['ERROR', 'away'],
+    ['DISCONNECT', 'expired'],
+  ] as const)('WhisperLive says %s: %s', async (trouble, why) => {
+    const server = await started(startWhisperLive({ decode, trouble }));
+    const one = open(pcm(server.url, 'whisper-live'));
+    await one.opened;
+    one.session.send(new Uint8Array(6_400));
+    expect(await one.ended).toMatchObject({ why });
+  });
+
+  it.each([
+    ['vosk', startVosk, 1_011, 'away'],
+    ['vosk', startVosk, 1_013, 'limited'],
+    ['sherpa-onnx', startSherpaOnnx, 1_011, 'away'],
+    ['sherpa-onnx', startSherpaOnnx, 1_000, 'away'],
+    ['whisper-live', startWhisperLive, 1_011, 'away'],
+    ['whisper-live', startWhisperLive, 1_008, 'refused'],
+  ] as const)('%s that closes before it is asked to (%#): %i %s', async (dialect, start, code, why) => {
+    const server = await started(start({ decode }));
+    expect(await stage.endOfClose(server, pcm(server.url, dialect), { code, reason: '' })).toMatchObject({ why });
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * The team's day for its manager: what each agent did, sortable, and who was missed and not called back. Reads once and on request; must
+ * The team's day for its manager: what each agent did, sortable, who was missed and not called back, what rules heard. Reads once and on request; must
  * never reckon a day in another zone than the user's.
  */
 
@@ -101,6 +101,28 @@ export default class PatchcordBoard extends LightningElement {
       who: caller.name || texts.withheld,
       last: moment(caller.missedAt),
     }));
+  }
+
+  /** An org whose Apex is older tells of none. */
+  get heard() {
+    return (this.day.heard ?? []).map((call) => ({
+      ...call,
+      key: call.callId,
+      who: call.name || call.phone || texts.withheld,
+      time: moment(call.startedAt),
+      lines: String(call.phrases)
+        .split(/\r?\n/)
+        .filter((line) => line.trim() !== '')
+        .map((text, key) => ({
+          key,
+          text,
+          className: text.startsWith('Not heard:') ? 'phrase phrase_missed' : 'phrase',
+        })),
+    }));
+  }
+
+  get hasHeard() {
+    return this.heard.length > 0;
   }
 
   get hasMissed() {

@@ -10,6 +10,8 @@ export const texts = {
   missed: 'Missed, not called back',
   noneMissed: 'Everybody who called in vain was called back.',
   moreMissed: 'Only the newest 200 missed calls were looked at.',
+  heard: 'Heard in calls',
+  heardColumns: { who: 'Who', agent: 'Agent', time: 'Call', phrases: 'Phrases', mood: 'Mood' },
   asOf: (time) => `As of ${time}`,
   sums: { calls: 'Calls', answered: 'Answered', missed: 'Missed', talk: 'Talk time', open: 'To call back' },
   columns: {

@@ -11,6 +11,7 @@ import { duration, moment, reasonOf } from 'c/patchcordWords';
 import { APPLICATION_SCOPE, MessageContext, subscribe, unsubscribe } from 'lightning/messageService';
 import { api, LightningElement, wire } from 'lwc';
 import { callInWords } from './callInWords';
+import { heardInWords } from './heardInWords';
 import { texts } from './texts';
 
 const MOST_CALLS = 50;
@@ -127,6 +128,7 @@ export default class PatchcordCallHistory extends LightningElement {
         startedIso: call.startedAt,
         // Whom to call back is the person, also where the page is the company's, the deal's or the case's.
         dialRecord: call.contactId || this.record,
+        ...heardInWords(call),
         length: words.spoken ? duration(call.durationSeconds) : '',
         className: `call call_${words.tone}`,
         mayOpen,

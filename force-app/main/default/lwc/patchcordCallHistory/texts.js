@@ -13,4 +13,8 @@ export const texts = {
   read: 'Transcript',
   close: 'Close',
   unknown: 'Withheld number',
+  summary: 'Summary by a machine',
+  mood: 'Mood:',
+  actions: 'To do',
+  phrases: 'Heard',
 };

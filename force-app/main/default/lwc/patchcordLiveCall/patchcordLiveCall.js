@@ -8,7 +8,7 @@ import { clock } from 'c/patchcordWords';
 import { APPLICATION_SCOPE, MessageContext, publish, subscribe, unsubscribe } from 'lightning/messageService';
 import { api, LightningElement, wire } from 'lwc';
 import { allowedIn, callsIn } from './phoneState';
-import { isLine, withLine } from './spokenLines';
+import { gapSeconds, isHit, isLine, withHit, withLine } from './spokenLines';
 import { texts } from './texts';
 
 /** How long the phone may take to answer, in ms. */
@@ -26,6 +26,7 @@ export default class PatchcordLiveCall extends LightningElement {
   refusal = '';
   now = Date.now();
   lines = {};
+  hits = {};
   following = true;
   asked = new Map();
 
@@ -127,12 +128,31 @@ export default class PatchcordLiveCall extends LightningElement {
     const farSide = this.spokenCall?.name || texts.farSide;
     return (this.lines[this.spokenCall?.id] ?? []).map((line) => ({
       key: `${line.speaker}-${line.line}`,
+      // Not words but their absence: whoever reads must not take two lines for one talk.
+      gap: line.gap === undefined ? '' : texts.notHeard(gapSeconds(line), line.gap),
       text: line.text,
       speaker: line.speaker === 'agent' ? this.phone.agent || texts.agent : farSide,
       time: clock(line.startMs / 1000),
       partial: !line.final,
-      className: `line line_${line.speaker}${line.final ? '' : ' line_partial'}`,
+      className: line.gap ? 'gap' : `line line_${line.speaker}${line.final ? '' : ' line_partial'}`,
     }));
+  }
+
+  /** Phrases heard in the call that is shown, the newest last. */
+  get phrases() {
+    const farSide = this.spokenCall?.name || texts.farSide;
+    return (this.hits[this.spokenCall?.id] ?? []).map((hit) => ({
+      key: `${hit.rule} ${hit.speaker} ${hit.startMs}`,
+      label: hit.label,
+      // Blanks of their own: between elements none is left.
+      by: ` (${hit.speaker === 'agent' ? this.phone.agent || texts.agent : farSide}, ${clock(hit.startMs / 1000)})`,
+      severity: texts.severities[hit.severity] ? `${texts.severities[hit.severity]}: ` : '',
+      className: `hit hit_${texts.severities[hit.severity] ? hit.severity : 'info'}`,
+    }));
+  }
+
+  get hasPhrases() {
+    return this.phrases.length > 0;
   }
 
   get hasLines() {
@@ -147,6 +167,8 @@ export default class PatchcordLiveCall extends LightningElement {
     if (news?.type === 'state' && Array.isArray(news.calls)) this.hearState(news);
     else if (news?.type === 'transcript' && typeof news.call === 'string' && isLine(news))
       this.lines = { ...this.lines, [news.call]: withLine(this.lines[news.call] ?? [], news) };
+    else if (news?.type === 'phrase' && typeof news.call === 'string' && isHit(news))
+      this.hits = { ...this.hits, [news.call]: withHit(this.hits[news.call] ?? [], news) };
     else if (news?.type === 'result') this.hearResult(news);
   }
 
@@ -163,7 +185,9 @@ export default class PatchcordLiveCall extends LightningElement {
     // Whatever was asked, the phone is there: a sync needs no other answer.
     this.silent = false;
     const known = new Set(calls.map((call) => call.id));
-    this.lines = Object.fromEntries(Object.entries(this.lines).filter(([id]) => known.has(id)));
+    const ofKnown = (all) => Object.fromEntries(Object.entries(all).filter(([id]) => known.has(id)));
+    this.lines = ofKnown(this.lines);
+    this.hits = ofKnown(this.hits);
     if (calls.length === 0) this.refusal = '';
     const counts = calls.some((call) => call.endedAt === 0);
     if (counts && this.ticking === undefined)

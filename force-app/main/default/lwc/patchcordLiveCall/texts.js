@@ -26,6 +26,10 @@ export const texts = {
   agent: 'Agent',
   farSide: 'Caller',
   partial: 'still being said',
+  notHeard: (seconds, why) =>
+    `Not heard: ${seconds} s (${why === 'paused' ? 'paused on purpose' : 'the sound was lost'})`,
+  phrases: 'Heard in this call',
+  severities: { info: '', warning: 'Attention', critical: 'Critical' },
   several: (count) => `${count} records have this number: choose one in the phone.`,
   phases: {
     dialing: 'Calling',

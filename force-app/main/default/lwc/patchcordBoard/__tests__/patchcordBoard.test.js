@@ -71,6 +71,20 @@ describe('the board', () => {
     expect(today).toHaveBeenCalledWith({ zone: 'America/Los_Angeles' });
   });
 
+  it('shows what rules heard and what they missed, and nothing where they heard nothing', async () => {
+    const phrases = 'Not heard: Recording notice (agent, until the end)\nHeard: Refund (far side, 0:05)';
+    const call = { callId: 'a00000000000002AAA', name: null, phone: '+14155550102', agentName: 'Robin Vale' };
+    today.mockResolvedValue({ ...day(), heard: [{ ...call, startedAt: ago(5), phrases, sentiment: 'negative' }] });
+    const element = await shown();
+    const [row] = all(element, '.heard tbody tr');
+    for (const part of ['+14155550102', 'Robin Vale', 'negative', 'Heard: Refund'])
+      expect(row.textContent).toContain(part);
+    expect(all(element, '.heard .phrase_missed')).toHaveLength(1);
+    await expect(element).toBeAccessible();
+    today.mockResolvedValue(day());
+    expect(all(await shown(), '.heard')).toHaveLength(0);
+  });
+
   it('adds the team up and shows each agent', async () => {
     today.mockResolvedValue(day());
     const element = await shown();

@@ -141,6 +141,27 @@ describe('the list', () => {
     await expect(element).toBeAccessible();
   });
 
+  it('shows what a machine made of the words, and what rules missed, as theirs', async () => {
+    const element = await withCalls([
+      {
+        ...answered,
+        ...{ sentiment: 'positive', summary: 'They want a quote.', actionItems: 'Send the quote\nCall on Friday' },
+        phrases: 'Not heard: Recording notice (agent, until the end)\nHeard: Refund (far side, 0:05)',
+      },
+      missed,
+    ]);
+    const [first, second] = all(element, 'li.call');
+    for (const part of ['Summary by a machine', 'They want a quote.', 'Positive'])
+      expect(first.textContent).toContain(part);
+    expect(all(element, '.actions li').map((item) => item.textContent)).toEqual(['Send the quote', 'Call on Friday']);
+    expect(all(element, '.phrase_missed').map((line) => line.textContent)).toEqual([
+      'Not heard: Recording notice (agent, until the end)',
+    ]);
+    expect(all(element, '.phrase')).toHaveLength(2);
+    expect(second.textContent).not.toContain('Summary');
+    await expect(element).toBeAccessible();
+  });
+
   it('lets a number be clicked', async () => {
     const element = await withCalls([answered]);
     const dial = element.shadowRoot.querySelector('lightning-click-to-dial');

@@ -309,9 +309,53 @@ describe('what is said', () => {
     expect(all(short, '.transcript')).toHaveLength(0);
   });
 
+  it('has a marked line where nobody heard, with how long and why', async () => {
+    const element = await shown();
+    await hears(
+      state(active),
+      said(1, 'agent', 'One'),
+      said(2, 'agent', '', { gap: 'lost', startMs: 4_000, endMs: 16_200 }),
+      said(3, 'far-side', '', { gap: 'paused', startMs: 20_000, endMs: 20_100 }),
+    );
+    expect(all(element, '.said').map((line) => line.textContent)).toEqual(['One']);
+    const gaps = all(element, '.gap').map((gap) => gap.textContent.trim());
+    expect(gaps).toEqual(['0:04 Not heard: 12 s (the sound was lost)', '0:20 Not heard: 1 s (paused on purpose)']);
+    await isAccessible(element);
+  });
+
   it('goes with its call', async () => {
     const element = await shown();
     await hears(state(active), said(1, 'agent', 'One'), state(), state(active));
     expect(all(element, '.said')).toHaveLength(0);
+  });
+});
+
+describe('phrases that rules look for', () => {
+  const hit = (more = {}) => ({
+    ...{ type: 'phrase', call: id, rule: 'cancel', label: 'Wants to cancel', severity: 'critical' },
+    ...{ speaker: 'far-side', phrase: 'cancel', line: 1, startMs: 61_000 },
+    ...more,
+  });
+
+  it('stand above the words by time, each once, who said it and how grave it is', async () => {
+    const element = await shown();
+    await hears(
+      state(active),
+      hit(),
+      hit({ rule: 'refund', label: 'Refund', severity: 'info', startMs: 5_000 }),
+      hit(),
+    );
+    const hits = all(element, '.hit').map((one) => one.textContent.replace(/\s+/g, ' ').trim());
+    expect(hits).toEqual(['Refund (Elena Marchetti, 0:05)', 'Critical: Wants to cancel (Elena Marchetti, 1:01)']);
+    expect(all(element, '.hit_critical')).toHaveLength(1);
+    await isAccessible(element);
+  });
+
+  it('are no news of another shape, and go with their call', async () => {
+    const element = await shown();
+    await hears(state(active), hit({ label: '' }), hit({ startMs: 'soon' }), hit({ speaker: 'nobody' }));
+    expect(all(element, '.hit')).toHaveLength(0);
+    await hears(hit(), state(), state(active));
+    expect(all(element, '.hit')).toHaveLength(0);
   });
 });

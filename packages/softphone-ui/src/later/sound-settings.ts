@@ -4,7 +4,8 @@
  */
 import type { SoundDevices, SoundPort } from '@patchcord/phone-engine';
 import { type ReadonlySignal, signal } from '@preact/signals';
-import { texts } from './texts.ts';
+import { heardLevel, measureEveryMs, openMicrophoneMeter } from '../microphone-meter.ts';
+import { words } from './words.ts';
 
 export interface SoundSettings {
   readonly devices: ReadonlySignal<SoundDevices | null>;
@@ -20,12 +21,16 @@ export interface SoundSettings {
   stopTest(): void;
 }
 
-/** Above this a voice is there, not only noise. */
-export const heardLevel = 12;
-export const measureEveryMs = 80;
+const known = new WeakMap<SoundPort, SoundSettings>();
 
-/** Reads nothing until `load`. */
-export function createSoundSettings(sound: SoundPort, openMeter: OpenMeter = openMicrophoneMeter): SoundSettings {
+/** The settings of this frame's sound, the same each time. Reads nothing until `load`. */
+export function soundSettingsOf(sound: SoundPort): SoundSettings {
+  const mine = known.get(sound) ?? createSoundSettings(sound);
+  known.set(sound, mine);
+  return mine;
+}
+
+function createSoundSettings(sound: SoundPort): SoundSettings {
   const devices = signal<SoundDevices | null>(null);
   const problem = signal<string | null>(null);
   const testing = signal(false);
@@ -38,7 +43,7 @@ export function createSoundSettings(sound: SoundPort, openMeter: OpenMeter = ope
       problem.value = null;
       await work();
     } catch (error) {
-      problem.value = error instanceof Error && error.message !== '' ? error.message : texts.soundFailed;
+      problem.value = error instanceof Error && error.message !== '' ? error.message : words.soundFailed;
     }
   }
 
@@ -80,7 +85,7 @@ export function createSoundSettings(sound: SoundPort, openMeter: OpenMeter = ope
       heard.value = false;
       await attempt(async () => {
         const track = await sound.microphone();
-        const meter = openMeter(track);
+        const meter = openMicrophoneMeter(track);
         const timer = setInterval(() => {
           level.value = meter.level();
           if (level.value > heardLevel) heard.value = true;
@@ -98,36 +103,5 @@ export function createSoundSettings(sound: SoundPort, openMeter: OpenMeter = ope
       await load();
     },
     stopTest,
-  };
-}
-
-export interface Meter {
-  /** 0 to 100. */
-  level(): number;
-  close(): void;
-}
-export type OpenMeter = (track: MediaStreamTrack) => Meter;
-
-/** Measures one track until it is closed. */
-export function openMicrophoneMeter(track: MediaStreamTrack): Meter {
-  const context = new AudioContext();
-  const analyser = context.createAnalyser();
-  analyser.fftSize = 1_024;
-  const source = context.createMediaStreamSource(new MediaStream([track]));
-  source.connect(analyser);
-  const samples = new Float32Array(analyser.fftSize);
-  return {
-    level() {
-      analyser.getFloatTimeDomainData(samples);
-      let sum = 0;
-      for (const sample of samples) sum += sample * sample;
-      const decibels = 20 * Math.log10(Math.sqrt(sum / samples.length) || 1e-6);
-      // −60 dBFS is a quiet room, −10 a loud voice close by.
-      return Math.round(Math.min(100, Math.max(0, ((decibels + 60) / 50) * 100)));
-    },
-    close() {
-      source.disconnect();
-      void context.close();
-    },
   };
 }
