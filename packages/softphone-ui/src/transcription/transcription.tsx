@@ -30,6 +30,9 @@ export interface TranscriptionOptions {
   readonly random: () => number;
 }
 
+/** How long the sound waits for the link that its words come over. */
+const toldWithinMs = 5_000;
+
 /** Goes on until the returned function is called. */
 export function startTranscription(options: TranscriptionOptions): () => void {
   const { phone, model, relay, profile, sound, clock, random } = options;
@@ -82,6 +85,24 @@ export function startTranscription(options: TranscriptionOptions): () => void {
     for (const { id, answeredAt } of phone.state().calls) if (answeredAt !== null) catchUp(id).catch(() => {});
   }
 
+  /** Lines are told once: this page must be there to hear them before the relay gets the sound that it missed. For a link that doesn't come nothing is held up. */
+  function whenTold(): Promise<void> {
+    if (relay.live.status() === 'joined') return Promise.resolve();
+    relay.live.nudge();
+    return new Promise((resolve) => {
+      const done = () => {
+        clock.clearTimeout(timer);
+        stop();
+        resolve();
+      };
+      const stop = relay.live.onStatus((status) => {
+        if (status === 'joined') done();
+      });
+      const timer = clock.setTimeout(done, toldWithinMs);
+    });
+  }
+
+  const soundSocket = relay.socketTo('/v1/sound');
   const rules = followRecordingRules({ phone, profile: () => profile.value });
   const streams =
     sound === null
@@ -93,7 +114,7 @@ export function startTranscription(options: TranscriptionOptions): () => void {
           },
           profile: () => profile.value,
           tap: createSoundTap({ sound }),
-          relay: relay.socketTo('/v1/sound'),
+          relay: { ...soundSocket, authentication: () => whenTold().then(soundSocket.authentication) },
           steadyMs: () => performance.now(),
         });
   const stops = [
