@@ -344,7 +344,12 @@ it('Salesforce has one Task, a voicemail with its words', async () => {
   org.connectedApp.registerConnectedApp(publicKey.export({ type: 'spki', format: 'pem' }).toString());
   const userOf = (name: string) => org.users.find(({ email }) => email.startsWith(`${name}@`));
   const crm = {
-    ...{ kind: 'salesforce' as const, loginUrl: org.org.loginUrl, clientId: org.connectedApp.clientId, orgId: org.org.id },
+    ...{
+      kind: 'salesforce' as const,
+      loginUrl: org.org.loginUrl,
+      clientId: org.connectedApp.clientId,
+      orgId: org.org.id,
+    },
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     username: userOf('relay')?.username ?? '',
     assertionPublicKey: org.org.signingCertificatePem,

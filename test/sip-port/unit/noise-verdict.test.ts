@@ -7,8 +7,8 @@ const broken = { dry: 0.2, wet: 0 };
 const silence = { dry: 0, wet: 0 };
 
 let judge: NoiseJudge;
-let wallMs: number;
-let audioMs: number;
+let wallMs = 0;
+let audioMs = 0;
 beforeEach(() => {
   judge = new NoiseJudge();
   wallMs = 1_000_000;

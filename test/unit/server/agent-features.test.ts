@@ -58,6 +58,7 @@ describe('the profile', () => {
       codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
       opus: { fec: true, dtx: false },
       digits: 'rfc4733',
+      noiseSuppression: 'browser',
     });
     expect(sip).toMatchObject({
       outboundProxy: null,

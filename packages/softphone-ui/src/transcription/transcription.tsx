@@ -8,7 +8,7 @@ import type { CallState, ClockPort, Command, SharedPhone, SoundPort } from '@pat
 import { createNoticeTones, createSoundTap } from '@patchcord/phone-engine/audio';
 import { type ReadonlySignal, signal } from '@preact/signals';
 import { readEvent } from '../live-link.ts';
-import type { RelayClient } from '../relay-client.ts';
+import type { RelayClient, RelaySocket } from '../relay-client.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { AfterCall } from './after-call.tsx';
 import { createCallStreams } from './call-streams.ts';
@@ -102,7 +102,11 @@ export function startTranscription(options: TranscriptionOptions): () => void {
     });
   }
 
-  const soundSocket = relay.socketTo('/v1/sound');
+  const afterWords = (socket: RelaySocket): RelaySocket => ({
+    ...socket,
+    authentication: () => whenTold().then(socket.authentication),
+  });
+
   const rules = followRecordingRules({ phone, profile: () => profile.value });
   const streams =
     sound === null
@@ -114,7 +118,7 @@ export function startTranscription(options: TranscriptionOptions): () => void {
           },
           profile: () => profile.value,
           tap: createSoundTap({ sound }),
-          relay: { ...soundSocket, authentication: () => whenTold().then(soundSocket.authentication) },
+          relay: afterWords(relay.socketTo('/v1/sound')),
           steadyMs: () => performance.now(),
         });
   const stops = [
