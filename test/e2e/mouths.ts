@@ -9,7 +9,8 @@ import { toBytes } from '../speech/decode.ts';
 import { speak, syllables } from '../speech/tone-alphabet.ts';
 import { until } from './telephony.ts';
 
-export const syllableTimes = { toneMs: 80, gapMs: 60 } as const;
+/** Long enough that a syllable is known although a busy processor tore it. */
+export const syllableTimes = { toneMs: 140, gapMs: 60 } as const;
 export const syllableMs = syllableTimes.toneMs + syllableTimes.gapMs;
 
 /** What a caller of the sandbox switch says; silent in between. */
@@ -92,11 +93,19 @@ function installMouth(): void {
   const open = devices.getUserMedia.bind(devices);
   let context: AudioContext | undefined;
   let lips: MediaStreamAudioDestinationNode | undefined;
+  let breathes = false;
   let until = 0;
   devices.getUserMedia = async (wanted) => {
     await open(wanted);
     context ??= new AudioContext();
     lips ??= context.createMediaStreamDestination();
+    if (!breathes) {
+      // A context that is wholly silent for 30 s loses the sound card, and with it its even pace.
+      const breath = new ConstantSourceNode(context, { offset: 1e-7 });
+      breath.connect(context.destination);
+      breath.start();
+      breathes = true;
+    }
     // The phone stops its track; the next call gets another one.
     return lips.stream.clone();
   };

@@ -155,7 +155,8 @@ async function placeCall({ page, heard }: AgentPage, crm: CrmPage, far: FarMouth
     );
   await page.bringToFront();
   if ((await crm.shownRecord(page)) !== 'Mina Sato') await crm.showRecord(page, 'Mina Sato');
-  await (await panel()).getByText('The line is ready.').waitFor({ state: 'attached', timeout: patience });
+  // The page was opened with its line ready; after a call before this one the phone waits for the next number.
+  await (await panel()).getByRole('button', { name: 'Call', exact: true }).waitFor({ timeout: patience });
   await crm.clickNumber(page);
   await (await panel()).getByRole('timer').waitFor({ timeout: patience });
   const raw = async (): Promise<Words> => {

@@ -248,7 +248,46 @@ it('opens by the address that a link in the CRM has', async () => {
     location.hash = `#recording=${id}`;
   }, call);
   await page.getByRole('slider', { name: 'Position' }).waitFor();
-  await page.getByRole('button', { name: 'Close the recording' }).click();
+  // Loaded anew this page is a phone again, whatever it showed.
   expect(new URL(page.url()).hash).toBe('');
+  await page.getByRole('button', { name: 'Close the recording' }).click();
+  await page.getByRole('list', { name: /calls/i }).waitFor();
+  await panel.close();
+});
+
+it.each(['light', 'dark'] as const)('only plays, and is no phone, in a page of its own (%s)', async (colorScheme) => {
+  const look = { viewport: { width: 320, height: 560 }, colorScheme };
+  const panel = await chromium.open(`#recording=${crypto.randomUUID()}`, look);
+  const { page } = panel;
+  await page.getByRole('alert').filter({ hasText: 'that you may hear' }).waitFor();
+  const call = await recorded(panel);
+  await page.evaluate((id) => {
+    location.hash = `#recording=${id}`;
+  }, call);
+  await page.getByRole('slider', { name: 'Position' }).waitFor();
+  expect(await page.getByRole('button', { name: 'Close the recording' }).count()).toBe(0);
+  expect(await page.getByRole('switch').count()).toBe(0);
+  await page.getByRole('button', { name: 'Play', exact: true }).click();
+  await expect.poll(() => at(page), patient).toBeGreaterThan(0.1);
+  // Neither line nor lease, nor a journal that another frame is writing.
+  const { asked, ...rest } = await page.evaluate(async () => ({
+    asked: [...new Set(window.lab.relay.requests)],
+    sockets: window.lab.relay.joined,
+    locks: (await navigator.locks.query()).held?.length,
+    databases: (await indexedDB.databases()).map(({ name }) => name),
+  }));
+  expect(rest).toEqual({ sockets: 0, locks: 0, databases: [] });
+  expect(asked.filter((one) => !/\/(?:recording|transcript)$/.test(one))).toEqual([
+    'POST /v1/sessions/resume',
+    'POST /v1/sessions',
+  ]);
+  expect(await violationsOf(page)).toEqual([]);
+  await keepPicture(page, `player-page-${colorScheme}`);
+  expect(panel.complaints).toEqual([]);
+  await page.evaluate(() => {
+    location.hash = '#recording=it';
+    location.reload();
+  });
+  await page.getByRole('alert').filter({ hasText: 'names no recording' }).waitFor();
   await panel.close();
 });

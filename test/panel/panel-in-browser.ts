@@ -49,7 +49,7 @@ export async function startPanelBrowser(executablePath = headlessShell): Promise
       if (message.type() === 'error') complaints.push(message.text());
     });
     await page.goto(`${served.url}${query}`);
-    if (!/[?&](code|outside|halted|away|remote|elsewhere)/.test(query)) await page.getByRole('switch').waitFor();
+    if (!/^#|[?&](code|outside|halted|away|remote|elsewhere)/.test(query)) await page.getByRole('switch').waitFor();
 
     async function ring(number = '+14155550101'): Promise<string> {
       return await page.evaluate((from) => window.lab.invite({ number: from }), number);

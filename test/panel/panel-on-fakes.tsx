@@ -20,6 +20,7 @@ import {
 } from '../../packages/softphone-ui/src/microphone-permission.ts';
 import { mountPanel } from '../../packages/softphone-ui/src/mount-panel.tsx';
 import { createPanel } from '../../packages/softphone-ui/src/panel.ts';
+import { playerAddress } from '../../packages/softphone-ui/src/player-address.ts';
 import { createRelayClient } from '../../packages/softphone-ui/src/relay-client.ts';
 import { createSealedCalls } from '../../packages/softphone-ui/src/sealed-calls.ts';
 import { createSessionHandover } from '../../packages/softphone-ui/src/session-handover.ts';
@@ -104,6 +105,7 @@ if (asked.has('elsewhere')) {
 
 const device = readDevice(() => localStorage);
 const panel = createPanel({
+  onlyPlays: location.hash.startsWith(playerAddress),
   host,
   device,
   clock,

@@ -80,3 +80,26 @@ test('an agent signs in at a provider’s window, stays signed in over a reload,
     host.server.close();
   }
 });
+
+test('a link to a recording asks who one is, and starts no phone', async () => {
+  const relay = await startRelayInTest(testConfig(), { panel: await panelForRelay() });
+  const browser = await startBrowser({ viewport: { width: 320, height: 560 } });
+  try {
+    const page = await browser.newPage();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    page.on('websocket', (socket) => asked.push(new URL(socket.url()).pathname));
+    const call = crypto.randomUUID();
+    await page.goto(`${relay.relay.url}/page/#recording=${call}`);
+    const { code } = await relay.relay.createPairingCode('acme', 'ada');
+    await page.getByLabel('Pairing code').fill(code);
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'no recording' }).waitFor();
+    expect(asked).toContain(`/v1/calls/${call}/recording`);
+    expect(asked.filter((path) => /profile|credentials|live|sound/.test(path))).toEqual([]);
+    expect(await page.evaluate(async () => (await navigator.locks.query()).held)).toEqual([]);
+  } finally {
+    await browser.close();
+    await relay.closed();
+  }
+});

@@ -77,6 +77,8 @@ it('hands a message over with its caller and its sound, and the mailbox takes th
   const { token } = await relay.signIn('ada');
   for (const count of [1, 2]) {
     await leaveMessage();
+    // As the call records have it.
+    expect(readFileSync(join(mailboxes, '1101/INBOX/msg0000.txt'), 'utf8')).toMatch(/^category=patchcord \d+\.\d+$/m);
     expect(await ship()).toBe('');
     expect(await inbox()).toEqual([]);
     const { voicemails } = v.parse(VoicemailsSchema, await (await relay.fetch('/v1/voicemails', { token })).json());

@@ -13,6 +13,7 @@ import {
   testConfig,
   testTenant,
 } from '../unit/server/relay-in-test.ts';
+import { wavOf } from '../unit/server/wav-samples.ts';
 
 const secret = 'the-secret-of-a-phone-system-in-tests-0001';
 const settleMs = 250;
@@ -125,6 +126,44 @@ describe('a call that only the phone system saw', () => {
     await tell([report(leg, { state: 'answered' }), report(leg)]);
     expect(await settled(leg)).toMatchObject([{ outcome: 'answered', talkMs: 30_000, startedAt: began }]);
   });
+
+  it.each([
+    ['before its log was written', 3_600_000],
+    ['after', settleMs],
+  ])(
+    'says that the phone system recorded it, also in the phone’s call that comes %s, where it is heard',
+    async (_when, restMs) => {
+      const waits = { ...records, settleMs: restMs, signedInSettleMs: restMs };
+      const relay = await startRelayInTest(testConfig({ tenants: [testTenant({ callRecords: waits })] }));
+      try {
+        const { token: own } = await relay.signIn();
+        const ada = await relay.connect(own);
+        const leg = newLeg();
+        const told = await relay.fetch('/v1/call-records/acme/asterisk', { token: secret, json: report(leg) });
+        expect(told.status).toBe(200);
+        const noteOf = () => relay.crm.logs().map(({ note }) => note);
+        if (restMs === settleMs) await expect.poll(noteOf, { timeout: 10_000 }).toHaveLength(1);
+        const address = `/v1/recordings/acme/asterisk/sip/${encodeURIComponent(leg.sipCallId)}?channels=agent,far-side`;
+        const body = wavOf([440, 880]) as Buffer<ArrayBuffer>;
+        const taken = await relay.fetch(address, {
+          method: 'PUT',
+          body,
+          headers: { authorization: `Bearer ${secret}` },
+        });
+        expect(taken.status).toBe(201);
+        const callId = randomUUID();
+        expect(((await taken.json()) as { callId: string }).callId).not.toBe(callId);
+        ada.publish(...envelopes(callId, life(leg)));
+        await ada.acknowledged();
+        await expect.poll(() => noteOf().map((note) => note.includes('sold')), { timeout: 10_000 }).toEqual([true]);
+        expect(noteOf()[0]).toContain('Recorded by the phone system.');
+        const heard = await relay.fetch(`/v1/calls/${callId}/recording`, { token: own });
+        expect([heard.status, await heard.json()]).toMatchObject([200, { state: 'ready', channels: 2 }]);
+      } finally {
+        await relay.closed();
+      }
+    },
+  );
 
   it('goes up in the phone’s call when the journal of an offline browser comes after its log', async () => {
     const leg = newLeg();

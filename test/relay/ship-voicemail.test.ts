@@ -22,7 +22,12 @@ let folder: string;
 let inbox: string;
 beforeAll(async () => {
   one = await startRelayInTest(
-    testConfig({ tenants: [testTenant({ callRecords: { asterisk: { secret } } })], voicemails: { largestMb: 1 } }),
+    testConfig({
+      tenants: [
+        testTenant({ callRecords: { asterisk: { secret }, settleMs: 200, signedInSettleMs: 200, groupMs: 100 } }),
+      ],
+      voicemails: { largestMb: 1 },
+    }),
   );
   ({ token } = await one.signIn());
 });
@@ -49,10 +54,10 @@ async function ship(url = `${one.relay.url}/v1/voicemails/acme/asterisk`): Promi
   return stderr;
 }
 let messages = 0;
-async function leave(number: number, facts: string, place = inbox): Promise<string> {
+async function leave(number: number, facts: string, place = inbox, category = ''): Promise<string> {
   messages += 1;
   const id = `179000${messages}-0000000${messages}`;
-  const text = `;\n; Message Information file\n;\n[message]\norigmailbox=1001\n${facts}\norigtime=1790000000\ncategory=\nmsg_id=${id}\nflag=\nduration=2\n`;
+  const text = `;\n; Message Information file\n;\n[message]\norigmailbox=1001\n${facts}\norigtime=1790000000\ncategory=${category}\nmsg_id=${id}\nflag=\nduration=2\n`;
   const base = join(place, `msg000${number}`);
   await writeFile(`${base}.wav`, wavOf([440], { seconds: 2 }));
   await writeFile(`${base}.txt`, text);
@@ -77,6 +82,36 @@ it('hands over who called, when and the sound, and takes the message out of the 
     durationMs: 2_000,
   });
   expect(list.find(({ from }) => from.number === '')?.from).toEqual({ number: '' });
+});
+
+it('says in which conversation it was left, so that the log of that call tells of it, whatever the number was', async () => {
+  const conversation = '1790000000.42';
+  const began = 1_790_000_000 - 30;
+  const report = await one.fetch('/v1/call-records/acme/asterisk', {
+    token: secret,
+    json: {
+      ...{
+        id: 'leg-42',
+        state: 'ended',
+        sipCallId: 'leg-42@pbx',
+        conversation,
+        extension: '1001',
+        direction: 'inbound',
+      },
+      ...{ number: '%2B14155550177', started: String(began), answered: '', ended: String(began + 20), cause: '16' },
+    },
+  });
+  expect(await report.json()).toMatchObject({ stored: 1 });
+  await leave(0, 'callerid=Unknown', inbox, `patchcord ${conversation}`);
+  // Somebody else's category is no conversation.
+  await leave(1, 'callerid=<+14155550188>', inbox, conversation);
+  expect(await ship()).toBe('');
+  const voicemails = () => one.crm.logs().filter(({ note }) => note.includes('Message left (0:02)'));
+  await expect
+    .poll(() => voicemails().map(({ title }) => title.includes('0177')), { timeout: 20_000, interval: 50 })
+    .toContain(true);
+  await expect.poll(() => voicemails().some(({ title }) => title.includes('0188')), { timeout: 20_000 }).toBe(true);
+  expect(one.crm.logs().filter(({ title }) => title.includes('0177'))).toHaveLength(1);
 });
 
 it('keeps every message while the relay is away, and hands each over once when it is back', async () => {

@@ -131,6 +131,30 @@ describe('what was said in a message', () => {
     for (const secret of ['4111 1111', 'Unmistakable']) expect(whole).not.toContain(secret);
   });
 
+  it('is heard from an MP3 by a service for files, which gets the file as it is', async () => {
+    const asked = speech.seen.length;
+    said = 'Call me back, card 4111 1111 1111 1111';
+    const id = await leave(one, { seconds: 2.6 }, mp3(100), 'audio/mpeg');
+    await expect.poll(() => stateOf(id), patient).toBe('Call me back, card [card …1111]');
+    said = null;
+    expect(speech.seen.slice(asked)).toMatchObject([{ form: 'mp3', seconds: 2.4, fields: { language: 'en' } }]);
+  });
+
+  it('is not heard from an MP3 by a service of sessions, and says what to do', async () => {
+    const service = { kind: 'pcm-ws', dialect: 'vosk', url: 'ws://127.0.0.1:9' } as const;
+    const tenant = testTenant({ callRecords, transcription: { ...transcription(), service } });
+    const other = await startRelayInTest(testConfig({ tenants: [tenant] }));
+    try {
+      const { token: theirs } = await other.signIn();
+      const id = await leave(other, { seconds: 2.4 }, mp3(100), 'audio/mpeg');
+      await expect
+        .poll(async () => (await inList(other, theirs, id))?.noText, patient)
+        .toBe('The speech service takes no MP3. Have the phone system leave messages as WAV.');
+    } finally {
+      await other.closed();
+    }
+  });
+
   it('is none where nobody spoke, and nobody is asked for what the phone system wrote down', async () => {
     const asked = speech.seen.length;
     const quiet = await leave(one, {}, silentWav());
@@ -171,6 +195,13 @@ describe('what was said in a message', () => {
     expect(speech.seen.length).toBe(asked + 1);
   });
 });
+
+/** Silent frames of MPEG-1 layer III, 64 kbit/s, 48 kHz, one channel: 24 ms each. */
+function mp3(frames: number): Buffer {
+  const frame = Buffer.alloc(192);
+  frame.writeUInt32BE(0xfffb54c4);
+  return Buffer.concat(Array.from({ length: frames }, () => frame));
+}
 
 /** Half a second in which nothing is to be heard. */
 function silentWav(): Buffer {

@@ -41,6 +41,8 @@ export interface EdgeOptions {
   pushedCredentials?: boolean;
   /** Lamps, waiting messages and presence kept by the edge itself. Default false. */
   presence?: boolean;
+  /** rtpengine records every call into this folder, which it makes. Default: none. */
+  recordCalls?: string;
   /** Another edge of the laboratory, by its `portsFrom`, whose dialogs may go on here. It needs the same `dialogSecret`. */
   siblingPortsFrom?: number;
   /** Added to every port, so that a second edge runs beside the first: 100, 200… Default 0. */
@@ -263,6 +265,7 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOption
           CALL_RECORDS_SECRET: quoted(options.callRecords.secret),
         }
       : {}),
+    ...(options.recordCalls === undefined ? {} : { RECORD_CALLS: null }),
     ...(options.rpcToken ? { RPC_TOKEN: quoted(`Bearer ${options.rpcToken}`) } : {}),
   };
   const lines = Object.entries(settings).map(([name, value]) => `#!define ${name}${value === null ? '' : ` ${value}`}`);
@@ -278,7 +281,9 @@ function writeConfiguration(folder: string, lab: LabNetwork, options: EdgeOption
       .replace('2223', String(port.rtpengine))
       .replace('port-min = 30000', `port-min = ${30_000 + media}`)
       .replace('port-max = 39999', `port-max = ${31_999 + media}`)
-      .replace('log-level = 4', 'log-level = 6'),
+      .replace('log-level = 4', 'log-level = 6')
+      .replaceAll(/^# (recording-.*)$/gm, options.recordCalls === undefined ? '# $1' : '$1')
+      .replace(/^recording-dir = .*$/m, `recording-dir = ${options.recordCalls}`),
   );
   writeFileSync(
     join(folder, 'turnserver.conf'),

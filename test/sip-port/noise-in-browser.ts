@@ -12,17 +12,23 @@ import { sipJsParts } from '../../scripts/sip-js-parts.ts';
 import type { NoisePage } from './noise-page.ts';
 import type { PhonePageServer } from './phone-in-browser.ts';
 
-/** `forbidden`: the policy of a tenant without RNNoise. `slow`, `silent`: as its processor is on a machine that can't, from its second second on. */
-export type NoiseWorld = 'works' | 'forbidden' | 'slow' | 'silent';
+/**
+ * `forbidden`: the policy of a tenant without RNNoise. `slow`, `silent`: as its processor is on a machine that can't, from its second second on. `busy`: on
+ * one that has something else to do for five seconds.
+ */
+export type NoiseWorld = 'works' | 'forbidden' | 'slow' | 'busy' | 'silent';
 
+/** A render quantum has 2.7 ms. */
+const dawdling = (when: string) =>
+  `process(...all) { const given = super.process(...all); const from = Date.now(); this.began ??= from; if (${when}) while (Date.now() - from < 6); return given; }`;
 const afterASecond = {
-  // A render quantum has 2.7 ms.
-  slow: 'process(...all) { const given = super.process(...all); if (currentTime > 2) { const from = Date.now(); while (Date.now() - from < 6); } return given; }',
+  slow: dawdling('currentTime > 2'),
+  busy: dawdling('from - this.began > 2_000 && from - this.began < 7_000'),
   silent: 'process() { return true; }',
 };
 
 /** What stands before the worklet: the processor of RNNoise is made worse, everything else is the real one. */
-function worsened(world: 'slow' | 'silent'): string {
+function worsened(world: keyof typeof afterASecond): string {
   return `const register = globalThis.registerProcessor;
     globalThis.registerProcessor = (name, Processor) =>
       register(name, name.includes('rnnoise') ? class extends Processor { ${afterASecond[world]} } : Processor);\n`;
@@ -49,7 +55,9 @@ export async function serveNoisePage(): Promise<PhonePageServer> {
     else if (file === 'noise-worklet.js')
       response
         .setHeader('content-type', 'text/javascript')
-        .end((world === 'slow' || world === 'silent' ? worsened(world) : '') + worklet);
+        .end(
+          (world !== undefined && world in afterASecond ? worsened(world as keyof typeof afterASecond) : '') + worklet,
+        );
     else if (file === 'rnnoise.wasm') response.setHeader('content-type', 'application/wasm').end(rnnoise);
     else
       response

@@ -61,13 +61,18 @@ function voiceOf(seconds: number): Float32Array {
   return samples;
 }
 
-/** A fan: noise, the same each time. */
+/**
+ * A fan: noise that falls with the frequency, the same each time. (Of a hiss that is as loud at 20 kHz as at 100 Hz, as no room has it, RNNoise takes next
+ * to nothing away while it is this low.)
+ */
 function noiseOf(seconds: number, level: number): Float32Array {
   const samples = new Float32Array(seconds * rate);
   let seed = 1;
+  let slow = 0;
   for (let n = 0; n < samples.length; n += 1) {
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) | 0;
-    samples[n] = (level * seed) / 2_147_483_648;
+    slow = 0.95 * slow + (0.3 * level * seed) / 2_147_483_648;
+    samples[n] = slow;
   }
   return samples;
 }

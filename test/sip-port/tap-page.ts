@@ -65,6 +65,7 @@ const page: TapPage = {
         authentication: () => Promise.resolve({ token: 'token', proof: 'proof' }),
         tokenRefused: () => undefined,
       },
+      ready: () => null,
       clock: {
         now: () => Date.now(),
         setTimeout: (run, ms) => setTimeout(run, ms),

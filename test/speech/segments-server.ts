@@ -1,4 +1,7 @@
-/** `POST /v1/audio/transcriptions` as OpenAI has it, for one WAV file at a time. */
+/**
+ * `POST /v1/audio/transcriptions` as OpenAI has it, for one file at a time: WAV, whose words it hears, and MP3, of which it looks at every frame. As
+ * OpenAI's it goes by the name of the file.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Decode } from './decode.ts';
@@ -8,6 +11,7 @@ export const segmentsKey = 'segments-key-in-tests';
 
 export interface SegmentSeen {
   readonly seconds: number;
+  readonly form: 'wav' | 'mp3';
   readonly fields: Readonly<Record<string, string>>;
 }
 
@@ -38,14 +42,18 @@ export async function startSegments(options: { readonly decode: Decode }): Promi
         };
         if (request.headers.authorization !== `Bearer ${segmentsKey}`) return say(401, '{}');
         const type = request.headers['content-type'] ?? '';
-        const form = await new Response(Buffer.concat(chunks), { headers: { 'content-type': type } }).formData();
-        const file = form.get('file');
+        const data = await new Response(Buffer.concat(chunks), { headers: { 'content-type': type } }).formData();
+        const file = data.get('file');
         if (!(file instanceof File)) return say(400, '{}');
-        const { rate, samples } = readWav(Buffer.from(await file.arrayBuffer()));
-        const fields = [...form].flatMap(([name, value]) =>
+        const bytes = Buffer.from(await file.arrayBuffer());
+        const form = /\.(wav|mp3)$/.exec(file.name)?.[1];
+        if (form !== 'wav' && form !== 'mp3') return say(400, '{}');
+        if (form === 'mp3' && file.type !== 'audio/mpeg') return say(400, '{}');
+        const { rate, samples } = form === 'wav' ? readWav(bytes) : readMp3(bytes);
+        const fields = [...data].flatMap(([name, value]) =>
           typeof value === 'string' ? [[name, value] as const] : [],
         );
-        seen.push({ seconds: samples.length / rate, fields: Object.fromEntries(fields) });
+        seen.push({ seconds: samples.length / rate, form, fields: Object.fromEntries(fields) });
         const failure = failNext.shift();
         if (failure === 'mute') return;
         if (failure === 'break') {
@@ -85,4 +93,24 @@ function readWav(file: Buffer): { readonly rate: number; readonly samples: Int16
     file.readUInt32LE(40) === file.length - 44;
   if (!isWav) throw new Error('no WAV file of 16-bit PCM, one channel');
   return { rate: file.readUInt32LE(24), samples: toSamples(file.subarray(44)) };
+}
+
+/** Bit rates of MPEG-1 layer III by the index in a frame's head (ISO/IEC 11172-3, 2.4.2.3), kbit/s. */
+const kbits = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+const mp3Rates = [44_100, 48_000, 32_000];
+const samplesInFrame = 1_152;
+
+/** How long it lasts; as sound it is silent here. @throws Error for what is no row of whole frames of MPEG-1 layer III */
+function readMp3(file: Buffer): { readonly rate: number; readonly samples: Int16Array } {
+  let frames = 0;
+  let rate = 0;
+  for (let at = 0; at < file.length; frames += 1) {
+    const head = file.readUInt32BE(at);
+    const [kbit = 0, hertz = 0] = [kbits[(head >>> 12) & 15], mp3Rates[(head >>> 10) & 3]];
+    if (head >>> 17 !== 0x7ffd || kbit === 0 || hertz === 0) throw new Error('no frame of MPEG-1 layer III');
+    rate = hertz;
+    at += Math.floor((144_000 * kbit) / hertz) + ((head >>> 9) & 1);
+    if (at > file.length) throw new Error('the last frame is not whole');
+  }
+  return { rate, samples: new Int16Array(frames * samplesInFrame) };
 }

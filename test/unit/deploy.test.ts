@@ -15,6 +15,7 @@ beforeAll(async () => {
   const source = [
     'server/src/metrics.ts',
     'server/src/live/live-metrics.ts',
+    'server/src/sound/sound-metrics.ts',
     'server/src/alerts.ts',
     'server/src/brakes/brakes.ts',
   ]

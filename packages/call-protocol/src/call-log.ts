@@ -37,7 +37,7 @@ export interface CallLog {
   readonly endedByRule?: true;
   /** What the customer's rules heard, and what they missed; absent: nothing. */
   readonly phrases?: readonly LoggedPhrase[];
-  /** Absent: nobody asked and nothing was recorded by the phone. */
+  /** Absent: nobody asked, the phone recorded nothing and no phone system handed anything over. */
   readonly recording?: LoggedRecording;
   /** By a machine. */
   readonly summary?: MachineSummary;

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'profile.invalid'
   | 'recording.deleted'
   | 'recording.held'
+  | 'recording.not-allowed'
   | 'relay.unreachable'
   | 'request.invalid'
   | 'request.too-many'

@@ -105,6 +105,8 @@ export const eventSchemas = {
     /** 2: the caller on the first channel, whoever was called on the second, whatever the direction. */
     channels: v.picklist([1, 2]),
     durationMs: v.pipe(v.number(), v.minValue(0)),
+    /** Who recorded: the relay, from what the phone heard, or a phone system that handed it over. Absent: as `phone-system`. */
+    madeBy: v.optional(v.picklist(['relay', 'phone-system'])),
   }),
   /** Somebody who proved who they are asked outside the phone (on a card of the CRM) that their phone dials; told live and never stored. */
   'dial.asked': v.object({

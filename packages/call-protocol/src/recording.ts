@@ -44,4 +44,6 @@ export interface LoggedRecording {
   readonly consent?: { readonly given: boolean; readonly how: 'asked' | 'announced'; readonly at: number };
   /** What was kept, ms from the answer; the last one ends with the call where `endMs` is null. */
   readonly kept: readonly { readonly startMs: number; readonly endMs: number | null }[];
+  /** The recording that there is was handed over by a phone system; what of the call is in it is the phone system's to say. */
+  readonly byPhoneSystem?: true;
 }

@@ -10,18 +10,20 @@ const mostStretches = 10;
 /** One line, or none where nobody recorded and nobody asked. */
 export function recordingLines({ recording, talkMs }: Pick<CallLog, 'recording' | 'talkMs'>): readonly string[] {
   if (recording === undefined) return [];
-  const { kept, consent } = recording;
-  return [[keptWords(kept, talkMs), ...(consent === undefined ? [] : [consentWords(consent)])].join(' ')];
+  const { consent } = recording;
+  return [[keptWords(recording, talkMs), ...(consent === undefined ? [] : [consentWords(consent)])].join(' ')];
 }
 
-function keptWords(kept: LoggedRecording['kept'], talkMs: number): string {
-  if (kept.length === 0) return 'Not recorded.';
+function keptWords({ kept, byPhoneSystem }: LoggedRecording, talkMs: number): string {
+  if (kept.length === 0) return byPhoneSystem ? 'Recorded by the phone system.' : 'Not recorded.';
   const stretches = kept.slice(0, mostStretches).map(({ startMs, endMs }) => {
     const end = endMs ?? (talkMs > startMs ? talkMs : null);
     return `from ${clock(startMs)} to ${end === null ? 'the end' : clock(end)}`;
   });
   const more = kept.length > mostStretches ? `, and ${kept.length - mostStretches} more times` : '';
-  return `Recorded ${stretches.join(', ')}${more}.`;
+  // It may have more in it than the phone asked for.
+  const whose = byPhoneSystem ? ' The recording that is kept is the phone system’s.' : '';
+  return `Recorded ${stretches.join(', ')}${more}.${whose}`;
 }
 
 /** The time is UTC, as nobody knows where it is read. */

@@ -17,7 +17,8 @@ import { createLeftNotes } from './left-notes.ts';
 import { createLineLease } from './line-lease.ts';
 import { watchMicrophonePermission } from './microphone-permission.ts';
 import { mountPanel } from './mount-panel.tsx';
-import { createPanel } from './panel.ts';
+import { createPanel, type PanelOptions } from './panel.ts';
+import { playerAddress } from './player-address.ts';
 import { createRelayClient } from './relay-client.ts';
 import { createSealedCalls, sweepSealedCalls } from './sealed-calls.ts';
 import { createSessionHandover } from './session-handover.ts';
@@ -40,8 +41,8 @@ function hostOriginOf(page: Window): string {
   return URL.canParse(page.document.referrer) ? new URL(page.document.referrer).origin : page.location.origin;
 }
 
-/** Lets the panel run on this page, inside this host. */
-export function openPanel(createHost: CreatePanelHost): void {
+/** Lets the panel run on this page, inside this host; `forHost` is what only this one needs. */
+export function openPanel(createHost: CreatePanelHost, forHost: Pick<PanelOptions, 'startPageLink'> = {}): void {
   const page = document.documentElement.dataset;
   const relayOrigin = (page.relay ?? '') === '' ? location.origin : new URL(page.relay ?? '', location.href).origin;
   const host = createHost({
@@ -62,7 +63,9 @@ export function openPanel(createHost: CreatePanelHost): void {
     proveIdentity: () => host.proveIdentity(),
   });
   const panel = createPanel({
+    ...forHost,
     host,
+    onlyPlays: location.hash.startsWith(playerAddress),
     device,
     clock,
     sound,

@@ -68,6 +68,15 @@ function askBeforeLeaving(page: Document, panel: Panel): () => void {
 function App({ panel, reload }: { readonly panel: Panel; readonly reload: () => void }) {
   const stage = panel.stage.value;
   if (stage.kind === 'ready') return <Phone panel={panel} model={stage.model} reload={reload} />;
+  if (stage.kind === 'player')
+    return (
+      <div class="panel">
+        <main class="main">
+          <h1 class="unseen">{texts.product}</h1>
+          <LaterPlace>{({ RecordingPage }) => <RecordingPage model={stage.model} />}</LaterPlace>
+        </main>
+      </div>
+    );
   return (
     <div class="panel">
       <main class="main">

@@ -31,6 +31,8 @@ export interface PageLink {
   stop(): void;
 }
 
+export type StartPageLink = (options: PageLinkOptions) => PageLink;
+
 /** The state is told this often at most, ms. */
 const everyMs = 100;
 /** More wishes than that within the time are no person's. */

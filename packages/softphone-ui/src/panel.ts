@@ -22,6 +22,7 @@ import type { ForwardingMark } from './kept-forwarding.ts';
 import { giveBackNotes, type LeftNotes } from './left-notes.ts';
 import type { OpenMeter } from './microphone-meter.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
+import type { StartPageLink } from './page-link.ts';
 import { type PhoneWiring, recordOpened, wirePhone } from './phone-wiring.ts';
 import type { RelayClient } from './relay-client.ts';
 import type { SealedCalls } from './sealed-calls.ts';
@@ -38,7 +39,8 @@ import type { Trouble } from './troubles.ts';
  * opening ─┬→ outside            the page around us is not the CRM, or refuses; one that is silent is asked again
  *          ├→ code → opening     only the agent can say who they are: by a pairing code, or at an identity provider
  *          ├→ halted             something that trying again by itself won't mend
- *          └→ ready → left       stays until the agent signs out; troubles are banners from here on
+ *          ├→ ready → left       stays until the agent signs out; troubles are banners from here on
+ *          └→ player             a page for one recording: signed in, and no phone
  * ```
  */
 export type Stage =
@@ -47,7 +49,10 @@ export type Stage =
   | { readonly kind: 'code' }
   | { readonly kind: 'left' }
   | { readonly kind: 'halted'; readonly message: string }
-  | { readonly kind: 'ready'; readonly model: SoftphoneModel };
+  | { readonly kind: 'ready'; readonly model: SoftphoneModel }
+  | { readonly kind: 'player'; readonly model: PlayerModel };
+/** What a page needs that only plays. */
+export type PlayerModel = Pick<SoftphoneModel, 'read' | 'sound'>;
 export type OpeningStep = 'host' | 'identity' | 'profile' | 'phone';
 
 export interface Panel {
@@ -83,6 +88,10 @@ export interface Panel {
 
 export interface PanelOptions {
   readonly host: PanelHost;
+  /** This page is there for a recording: it must not take the line from another one, nor send what that one wrote down. */
+  readonly onlyPlays?: boolean;
+  /** Only for a host whose pages have a message channel: the others need not carry it. */
+  readonly startPageLink?: StartPageLink;
   readonly relay: RelayClient;
   /** Joins the frames that are for the same audience; never called for a host that names none. */
   readonly openHandover: (audience: string) => SessionHandover;
@@ -299,8 +308,24 @@ export function createPanel(options: PanelOptions): Panel {
     host.stop();
   }
 
+  /** Signed in, for as long as other frames of this agent are: whoever renews the session tells the others. */
+  function play(): void {
+    const stops = [
+      relay.onSession((session) => {
+        handover.offer(session);
+        if (session !== null) return;
+        for (const stop of stops) stop();
+        askAgent();
+      }),
+      handover.onOffered(relay.adopt),
+    ];
+    handover.offer(relay.session());
+    stage.value = { kind: 'player', model: { read: relay.read, sound: options.sound } };
+  }
+
   /** Signed in: everything an agent needs, then the phone. What does not need the profile is under way while that is. */
   async function enter(): Promise<void> {
+    if (options.onlyPlays === true) return play();
     opening('profile');
     const mayOwn = host.holdsLine?.() !== 'never';
     const { ahead, firstCredentials, opened } = goAhead(mayOwn);

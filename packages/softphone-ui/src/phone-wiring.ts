@@ -26,7 +26,7 @@ import { type ForwardingMark, keepForwarding } from './kept-forwarding.ts';
 import { watchOwnCalls } from './left-calls.ts';
 import type { LiveStatus } from './live-link.ts';
 import type { MicrophonePermission } from './microphone-permission.ts';
-import { type PageLink, startPageLink } from './page-link.ts';
+import type { PageLink, StartPageLink } from './page-link.ts';
 import { accountOf, rulesOf, watchingOf } from './phone-setup.ts';
 import { type Publishing, startPublishing } from './publishing.ts';
 import type { RelayClient } from './relay-client.ts';
@@ -67,6 +67,8 @@ export interface PhoneWiringOptions {
   /** Where the agent's forwarding is kept over a reload; null: nowhere. */
   readonly forwarding: ForwardingMark | null;
   readonly host: PanelHost;
+  /** Absent: pages of this host have no message channel. */
+  readonly startPageLink?: StartPageLink;
   readonly device: DeviceId;
   readonly profile: Signal<Profile>;
   readonly microphone: ReadonlySignal<MicrophonePermission>;
@@ -352,9 +354,9 @@ export function wirePhone(options: PhoneWiringOptions): PhoneWiring {
   }
 
   const pageLink: PageLink | null =
-    host.channel === undefined
+    host.channel === undefined || options.startPageLink === undefined
       ? null
-      : startPageLink({
+      : options.startPageLink({
           channel: host.channel,
           phone,
           profile: () => profile.value,

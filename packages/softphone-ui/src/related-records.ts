@@ -1,12 +1,11 @@
 /**
  * What a call may be about, beside whom it is with: the open cases and deals of its record, and what the agent has open. Owns asking for them,
- * once per record as long as a call has it, and the order they are offered in. Must never choose one.
+ * once per record as long as a call has it. Must never choose one. What is offered of them: `later/about-offers.ts`.
  */
 import type { RecordRef, Related } from '@patchcord/call-protocol';
 import type { CallState } from '@patchcord/phone-engine';
 import { signal } from '@preact/signals';
 import { sameRecord } from './call-duties.ts';
-import { texts } from './texts.ts';
 
 export type RelatedList = 'loading' | 'failed' | readonly Related[];
 
@@ -56,30 +55,9 @@ export function isSubject({ crm, object }: RecordRef): boolean {
   return !persons.test(object) && !parties.test(object);
 }
 
-/** The record whose cases and deals can be asked for: the call's own, when it is the CRM's. */
-export function askableRecord({ record, matches }: CallState): RecordRef | null {
-  const match = record === null ? undefined : matches.find((other) => sameRecord(other.record, record));
-  return (match?.source ?? 'crm') === 'crm' ? record : null;
-}
-
 /** What the agent has open, when the call can be about it. An account may be whom the call is with, as long as nobody else is. */
 export function shownSubject({ record }: Pick<CallState, 'record'>, shown: RecordRef | null): RecordRef | null {
   if (shown === null) return null;
   if (isSubject(shown)) return shown;
   return parties.test(shown.object) && record !== null && !sameRecord(record, shown) ? shown : null;
-}
-
-/** Everything to choose from: what is open in front of the agent first, then what the CRM says, each once; the choice made is always among it. */
-export function offersFor(call: CallState, shown: RecordRef | null, list: RelatedList | null): readonly Related[] {
-  const inFront = shownSubject(call, shown);
-  const related = Array.isArray(list) ? (list as readonly Related[]) : [];
-  const known = (record: RecordRef) => related.find((other) => sameRecord(other.record, record));
-  const offers: Related[] = [];
-  const add = (offer: Related): void => {
-    if (!offers.some((other) => sameRecord(other.record, offer.record))) offers.push(offer);
-  };
-  if (inFront !== null) add({ ...(known(inFront) ?? { record: inFront }), reason: texts.aboutInFront });
-  if (call.about !== null && known(call.about) === undefined) add({ record: call.about, reason: texts.aboutChosen });
-  for (const offer of related) add(offer);
-  return offers;
 }

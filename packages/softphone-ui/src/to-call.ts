@@ -229,20 +229,6 @@ export function nameOfEntry({ name, record, number }: ToCall): string {
   return name ?? record?.name ?? number;
 }
 
-/** When to call, for a person: how late it is, or the time. Nothing on the dial list. */
-export function whenWords({ dueAt }: ToCall, now: number): string {
-  if (dueAt === null) return '';
-  const late = Math.floor((now - dueAt) / minuteMs);
-  if (late < 0) return timeWords(dueAt, now);
-  return late < 1
-    ? texts.dueNow
-    : late < 60
-      ? texts.minutesLate(late)
-      : late < 1_440
-        ? texts.hoursLate(Math.floor(late / 60))
-        : texts.daysLate(Math.floor(late / 1_440));
-}
-
 const noteOf = (note: string): string | null => note.slice(0, 2_000) || null;
 
 /** Today by the clock, another day with its date. */
@@ -251,16 +237,4 @@ export function timeWords(at: number, now: number): string {
   const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
   if (then.toDateString() === new Date(now).toDateString()) return time;
   return `${then.toLocaleDateString([], { weekday: 'short', day: 'numeric', month: 'short' })}, ${time}`;
-}
-
-/** What a call is put off to. */
-export function laterTimes(now: number): readonly { readonly label: string; readonly at: number }[] {
-  const morning = new Date(now);
-  morning.setDate(morning.getDate() + 1);
-  morning.setHours(9, 0, 0, 0);
-  return [
-    { label: texts.in15Minutes, at: now + 15 * minuteMs },
-    { label: texts.inOneHour, at: now + hourMs },
-    { label: texts.tomorrowMorning, at: morning.getTime() },
-  ];
 }

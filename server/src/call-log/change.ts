@@ -85,7 +85,7 @@ export function changeOf(
       ? []
       : sipCallIdsOf(calls.get(callId), freshOf(callId))
           .flatMap((sipCallId) => eventsOf(reportedCallId(owner.tenant, owner.agent, sipCallId)))
-          .filter(({ name }) => name === 'call.reported');
+          .filter(({ name }) => name === 'call.reported' || name === 'recording.available');
 
   const changedCalls: Change['calls'][number][] = [];
   const over: CallId[] = [];

@@ -77,7 +77,12 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
   }
   function fromReport(at: number): End {
     const outcome = answeredAt === null ? (reported?.outcome ?? 'failed') : 'answered';
-    return { at, outcome, reason: ordered.length === 0 ? seenByPbx : endedByPbx };
+    return { at, outcome, reason: ordered.some(isPhones) ? endedByPbx : seenByPbx };
+  }
+
+  /** What the relay itself notes of a call, or the CRM, is no word of a phone. */
+  function isPhones({ source }: WireEvent): boolean {
+    return source !== byRule && source !== `/tenants/${owner.tenant}/crm`;
   }
 
   /** A message is all there is of this call: nobody told that it rang. */
@@ -116,7 +121,8 @@ export function foldCall(owner: CallOwner, events: readonly WireEvent[]): CallLo
     ...(reported?.conversation == null ? {} : { conversation: reported.conversation }),
     ...(endedByRule ? { endedByRule } : {}),
     ...(left === undefined ? {} : { voicemail: { id: left.data.voicemail, durationMs: left.data.durationMs } }),
-    ...recordingOf(ordered),
+    // A recording of the leg is of whoever took the call there: not of a phone that rang and did not.
+    ...recordingOf(answeredAt === null ? ordered.filter(({ name }) => name !== 'recording.available') : ordered),
     ...phrasesOf(ordered),
     ...summaryOf(ordered),
     stage: end === null ? 'live' : submitted ? 'final' : 'ended',

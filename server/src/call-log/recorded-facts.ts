@@ -1,4 +1,4 @@
-/** What the events of a call say of its recording: what was kept, and who agreed. Pure, like the fold it is part of. */
+/** What the events of a call say of its recording: what was kept, by whom, and who agreed. Pure, like the fold it is part of. */
 import type { CallLog, LoggedRecording, WireEvent } from '@patchcord/call-protocol';
 
 type Kept = LoggedRecording['kept'][number];
@@ -12,6 +12,7 @@ export function recordingOf(events: readonly WireEvent[]): Pick<CallLog, 'record
     if (openMs !== null && endMs > openMs) kept.push({ startMs: openMs, endMs });
     openMs = null;
   };
+  let byPhoneSystem = false;
   let told = false;
   for (const event of events) {
     switch (event.name) {
@@ -30,10 +31,19 @@ export function recordingOf(events: readonly WireEvent[]): Pick<CallLog, 'record
         told = true;
         consent = { given: event.name === 'consent.given', how: event.data.how, at: event.at };
         break;
+      case 'recording.available':
+        byPhoneSystem ||= event.data.madeBy !== 'relay';
+        break;
       default:
     }
   }
-  if (!told) return {};
+  if (!told && !byPhoneSystem) return {};
   if (openMs !== null) kept.push({ startMs: openMs, endMs: null });
-  return { recording: { ...(consent === undefined ? {} : { consent }), kept } };
+  return {
+    recording: {
+      ...(consent === undefined ? {} : { consent }),
+      kept,
+      ...(byPhoneSystem ? { byPhoneSystem } : {}),
+    },
+  };
 }

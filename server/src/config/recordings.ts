@@ -38,18 +38,28 @@ const BucketSchema = v.strictObject({
 export type BucketSettings = v.InferOutput<typeof BucketSchema>;
 
 /** `recordings` of the configuration: what phone systems hand over. */
-export const RecordingsSchema = v.strictObject({
-  /** Absent: `recordings` in `dataDir`. Relays of one database need one folder that all of them reach. */
-  folder: v.exactOptional(text('a folder for recordings')),
-  /** In place of a folder. */
-  bucket: v.exactOptional(BucketSchema),
-  /** A recording goes this many days after it was handed over, and with its call if that goes first. */
-  days: v.optional(whole(1, 36_500), 180),
-  /** How long a link to a recording opens it. */
-  linkMinutes: v.optional(whole(1, 60), 10),
-  /** The largest recording that is taken, in units of 1,000,000 bytes: an hour of two channels has 58 in G.711, 115 in 16-bit PCM. */
-  largestMb: v.optional(whole(1, 4_000), 500),
-});
+export const RecordingsSchema = v.pipe(
+  v.strictObject({
+    /** Absent: `recordings` in `dataDir`. Relays of one database need one folder that all of them reach. */
+    folder: v.exactOptional(text('a folder for recordings')),
+    /** In place of a folder, never beside one. */
+    bucket: v.exactOptional(BucketSchema),
+    /** A recording goes this many days after it was handed over, and with its call if that goes first. */
+    days: v.optional(whole(1, 36_500), 180),
+    /** How long a link to a recording opens it. */
+    linkMinutes: v.optional(whole(1, 60), 10),
+    /** The largest recording that is taken, in units of 1,000,000 bytes: an hour of two channels has 58 in G.711, 115 in 16-bit PCM. */
+    largestMb: v.optional(whole(1, 4_000), 500),
+  }),
+  v.forward(
+    v.partialCheck(
+      [['folder'], ['bucket']],
+      ({ folder, bucket }) => folder === undefined || bucket === undefined,
+      'cannot stand beside "recordings.folder": recordings lie in one place. Take out one of the two; what lies in the other is copied by hand (docs/guides/recording.md, "Where it lies")',
+    ),
+    ['bucket'],
+  ),
+);
 export type RecordingSettings = v.InferOutput<typeof RecordingsSchema>;
 
 /** `transcripts` of a tenant. */

@@ -20,6 +20,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   'call.unknown': 404,
   'recording.deleted': 410,
   'recording.held': 409,
+  'recording.not-allowed': 403,
   'request.too-many': 429,
   'crm.rate-limited': 503,
   'crm.unavailable': 502,

@@ -9,9 +9,12 @@ import { json, type Request, type Response, Router } from 'express';
 import * as v from 'valibot';
 import { pbxRecords, proveRecords } from '../call-records/intake.ts';
 import { deleteRecording } from '../recordings/deletion.ts';
+import { keptOfEdge } from '../recordings/edge-rule.ts';
 import { followLink, UsedLinks } from '../recordings/link.ts';
 import type { CallName } from '../recordings/recorded-call.ts';
+import type { Stretch } from '../recordings/stretches.ts';
 import { type ChannelOrder, channelOrders } from '../recordings/wav.ts';
+import type { StoredCall } from '../store/contract.ts';
 import { read, withRole } from './guards.ts';
 import type { RelayParts } from './parts.ts';
 import { sendSound } from './send-sound.ts';
@@ -21,6 +24,9 @@ const DeletionSchema = v.object({ reason: v.pipe(v.string(), v.trim(), v.minLeng
 
 /** The two routes that take a recording, as the router reads them. */
 const uploads = /^\/v1\/recordings\/[^/]+\/[^/]+\/(?:calls|sip)\/[^/]+\/?$/i;
+
+/** Kamailio hears nothing itself: what comes by its name was recorded by the rtpengine beside it, whatever the rules are. */
+const edge = 'kamailio';
 
 /** Whether a request may take as long as sound does. */
 export function isUpload(method: string, path: string): boolean {
@@ -55,10 +61,11 @@ export function recordingRoutes(parts: RelayParts): Router {
     }
     const order = orderOf(request);
     const call = await recordings.callOf(tenant as TenantId, named(name));
+    const kept = pbx === edge ? await keptOf(parts, call) : null;
     // A refusal is to be read by who sends: the rest of the body is let go by, not cut off.
     const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
     try {
-      const { isNew, recording } = await recordings.take(call, order, body);
+      const { isNew, recording } = await recordings.take(call, order, body, 'phone-system', kept);
       parts.metrics.recordings.inc({ result: isNew ? 'stored' : 'known' });
       const { callId, channels, durationMs } = recording;
       if (isNew) {
@@ -134,6 +141,18 @@ export function recordingRoutes(parts: RelayParts): Router {
         await opened.close();
       }
     });
+}
+
+/** What of the edge's recording of a call may be kept. @throws as `keptOfEdge`, and PatchcordError `store.unavailable` */
+async function keptOf({ tenants, store, recordings, now }: RelayParts, call: StoredCall): Promise<readonly Stretch[]> {
+  const config = tenants.find(call.tenant)?.config;
+  if (config === undefined) throw new PatchcordError('call.unknown', 'There is no such customer any more.');
+  const [parts, [known]] = await Promise.all([
+    recordings.unfinished.of(call.tenant, call.callId),
+    store.recordings.ofCalls(call.tenant, [call.callId]),
+  ]);
+  const found = { keptFromPhone: parts.length > 0, known: known ?? null };
+  return keptOfEdge({ call, config, ...found, now: now() });
 }
 
 function orderOf(request: Request): ChannelOrder {

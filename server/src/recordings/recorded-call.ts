@@ -1,7 +1,8 @@
 /** Which call a phone system's recording belongs to. Owns that choice among the calls of one leg; must never find another customer's. */
 import { type CallId, PatchcordError, type TenantId } from '@patchcord/call-protocol';
-import { isReportedCall } from '../call-log/call-report.ts';
-import type { Store, StoredCall } from '../store/contract.ts';
+import { isReportedCall, reportedCallId } from '../call-log/call-report.ts';
+import { sipCallIdsOf } from '../call-log/change.ts';
+import type { CallWithEvents, Store, StoredCall } from '../store/contract.ts';
 
 /** How a phone system names a call. */
 export type CallName = { readonly callId: CallId } | { readonly sipCallId: string };
@@ -29,6 +30,15 @@ export async function recordedCall(
     );
   }
   return call;
+}
+
+/** The calls that a phone system reported and that go up in this one: a recording that came before its phone spoke is with them. */
+export async function joinedLegs(store: Pick<Store, 'calls'>, found: CallWithEvents): Promise<readonly CallId[]> {
+  const { callId, tenant, agent } = found.call;
+  if (isReportedCall(callId)) return [];
+  const legs = sipCallIdsOf(found, []).map((sipCallId) => reportedCallId(tenant, agent, sipCallId));
+  const calls = legs.length === 0 ? [] : [...(await store.calls.readCalls(legs)).values()];
+  return calls.filter(({ call }) => call.log?.joinedWith === callId).map(({ call }) => call.callId);
 }
 
 /** The lower, the more it is the call that was recorded. */

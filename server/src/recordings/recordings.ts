@@ -13,10 +13,11 @@ import type { Tenants } from '../tenants.ts';
 import type { Vault } from '../vault.ts';
 import { RecordingParts } from './parts.ts';
 import { PeakCounter, peakBytes, readPeaks } from './peaks.ts';
-import { type CallName, recordedCall } from './recorded-call.ts';
+import { type CallName, joinedLegs, recordedCall } from './recorded-call.ts';
 import { SealedSounds } from './sealed-sounds.ts';
 import type { SoundPlace } from './sound-place.ts';
-import { type ChannelOrder, durationOf, invalid, mustFit, mustSwap, WavReader, wavHeader } from './wav.ts';
+import type { Stretch } from './stretches.ts';
+import { type ChannelOrder, durationOf, invalid, mustFit, mustSwap, notLarger, WavReader, wavHeader } from './wav.ts';
 
 const dayMs = 86_400_000;
 const atOnce = 200;
@@ -74,6 +75,7 @@ export class Recordings {
   /**
    * Takes the recording of a call while it arrives. The same bytes again are no failure.
    * @param madeBy What the relay makes itself may be as large as the call was long
+   * @param kept What of it may be heard, ms from its beginning; the rest becomes silence. Null: all
    * @returns whether it was new
    * @throws PatchcordError `request.invalid` for what is no such recording, or another one than the call has; `recording.deleted`; `store.unavailable`
    */
@@ -82,9 +84,10 @@ export class Recordings {
     order: ChannelOrder,
     body: AsyncIterable<Buffer>,
     madeBy: StoredRecording['madeBy'] = 'phone-system',
+    kept: readonly Stretch[] | null = null,
   ): Promise<{ readonly isNew: boolean; readonly recording: StoredRecording }> {
     const { store } = this.#parts;
-    const bounded = madeBy === 'relay' ? body : this.#bounded(body);
+    const bounded = madeBy === 'relay' ? body : notLarger(body, this.#parts.settings.largestMb);
     const [known] = await store.recordings.ofCalls(call.tenant, [call.callId]);
     if (known !== undefined) {
       mustBeThere(known);
@@ -92,7 +95,7 @@ export class Recordings {
       for await (const piece of bounded) digest.update(piece);
       return this.#again(known, digest.digest('base64url'));
     }
-    const recording = { ...(await this.#write(call, order, bounded)), madeBy };
+    const recording = { ...(await this.#write(call, order, bounded, kept)), madeBy };
     if (await store.recordings.add(recording)) {
       // Whose place it is stands there from the first file on; what cannot be said now is said by the next housekeeping.
       await this.#sounds.owns().catch(() => false);
@@ -116,12 +119,14 @@ export class Recordings {
     const { store } = this.#parts;
     const [own] = await store.recordings.ofCalls(tenant, [callId]);
     if (own !== undefined) return own;
-    const call = (await store.calls.readCalls([callId])).get(callId)?.call;
-    if (call === undefined || call.tenant !== tenant) return null;
+    const read = (await store.calls.readCalls([callId])).get(callId);
+    if (read === undefined || read.call.tenant !== tenant) return null;
+    const { call } = read;
     const sameLog = call.logId === null ? [] : await store.calls.callsOfLog(tenant, call.logId);
     const others = [
       ...(call.log?.joinedWith == null ? [] : [call.log.joinedWith]),
       ...sameLog.map((one) => one.callId),
+      ...(await joinedLegs(store, read)),
     ];
     const found = await store.recordings.ofCalls(tenant, others);
     return found.find(({ deletedAt }) => deletedAt === null) ?? found[0] ?? null;
@@ -221,9 +226,14 @@ export class Recordings {
     });
   }
 
-  async #write(call: StoredCall, order: ChannelOrder, body: AsyncIterable<Buffer>): Promise<StoredRecording> {
+  async #write(
+    call: StoredCall,
+    order: ChannelOrder,
+    body: AsyncIterable<Buffer>,
+    kept: readonly Stretch[] | null,
+  ): Promise<StoredRecording> {
     const digest = createHash('sha256');
-    const reader = new WavReader(mustSwap(order, call.log?.direction ?? 'inbound'));
+    const reader = new WavReader(mustSwap(order, call.log?.direction ?? 'inbound'), kept);
     const peaks = new PeakCounter();
     let bytes = 0;
     async function* sound(): AsyncGenerator<Buffer> {
@@ -270,19 +280,8 @@ export class Recordings {
     return { isNew: false, recording };
   }
 
-  #tell({ callId, channels, durationMs }: StoredRecording): Promise<void> {
-    return this.#parts.recorder.noteRecording(callId, { channels, durationMs });
-  }
-
-  async *#bounded(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    let total = 0;
-    for await (const piece of body) {
-      total += piece.length;
-      if (total > this.largest) {
-        throw invalid(`is larger than ${this.#parts.settings.largestMb} MB ("recordings.largestMb").`);
-      }
-      yield piece;
-    }
+  #tell({ callId, channels, durationMs, madeBy }: StoredRecording): Promise<void> {
+    return this.#parts.recorder.noteRecording(callId, { channels, durationMs, madeBy });
   }
 }
 

@@ -3,6 +3,7 @@
  * which formats are taken and which channel is whose. Must never hold more of the sound than the piece at hand, nor believe a length.
  */
 import { type Direction, PatchcordError } from '@patchcord/call-protocol';
+import { type Stretch, silenced } from './stretches.ts';
 
 type Codec = 'pcm16' | 'alaw' | 'ulaw';
 
@@ -71,9 +72,14 @@ export class WavReader {
   /** Of the sound, as the header says; null while it was not reached, Infinity when the header does not know. */
   #left: number | null = null;
   #rest: Buffer = Buffer.alloc(0);
+  readonly #kept: readonly Stretch[] | null;
+  /** How much of the sound went by, bytes. */
+  #at = 0;
 
-  constructor(swap: boolean) {
+  /** @param kept What of the sound may be heard, the rest is silence; null: all */
+  constructor(swap: boolean, kept: readonly Stretch[] | null = null) {
     this.#swap = swap;
+    this.#kept = kept;
   }
 
   /** Known once the sound begins. */
@@ -139,8 +145,14 @@ export class WavReader {
     const all = this.#rest.length === 0 ? own : Buffer.concat([this.#rest, own]);
     const whole = all.length - (all.length % frameOf(this.#format));
     this.#rest = whole === all.length ? nothing : Buffer.from(all.subarray(whole));
-    const frames = all.subarray(0, whole);
+    const frames = this.#heard(all.subarray(0, whole), this.#format);
     return this.#swap && this.#format.channels === 2 ? swapped(frames, widthOf(this.#format.codec)) : frames;
+  }
+
+  #heard(frames: Buffer, format: WavFormat): Buffer {
+    const at = this.#at;
+    this.#at += frames.length;
+    return this.#kept === null ? frames : silenced(frames, at, { ...format, frame: frameOf(format) }, this.#kept);
   }
 }
 
@@ -218,5 +230,15 @@ export function mustFit(order: ChannelOrder, channels: 1 | 2): void {
         ? `has one channel and was sent as "${order}": send it as "mono".`
         : 'has two channels and was sent as "mono": say whose they are, for instance "agent,far-side".',
     );
+  }
+}
+
+/** A file as it arrives. @throws PatchcordError `request.invalid` once there is more than `mostMb`, in units of 1,000,000 bytes */
+export async function* notLarger(body: AsyncIterable<Buffer>, mostMb: number): AsyncGenerator<Buffer> {
+  let total = 0;
+  for await (const piece of body) {
+    total += piece.length;
+    if (total > mostMb * 1_000_000) throw invalid(`is larger than ${mostMb} MB ("recordings.largestMb").`);
+    yield piece;
   }
 }

@@ -212,7 +212,6 @@ export class CallSound {
   /** A gap is of both sides, and told once: what the far side said is what nobody can ask for again. */
   #gap(why: 'lost' | 'paused', startMs: number, endMs: number): void {
     if (endMs <= startMs) return;
-    this.#options.metrics.gaps.inc({ why });
     if (why === 'paused' || endMs - startMs >= shortestGapMs) this.#farSide.mark(why, startMs, endMs);
   }
 
@@ -223,7 +222,8 @@ export class CallSound {
       speaker,
       from,
       tell: (line) => {
-        if (line.gap === undefined && line.text !== '') metrics.lines.inc({ kind: line.final ? 'final' : 'partial' });
+        if (line.gap !== undefined) metrics.gaps.inc({ why: line.gap });
+        else if (line.text !== '') metrics.lines.inc({ kind: line.final ? 'final' : 'partial' });
         const told = tell(line);
         this.#added.told();
         return told;

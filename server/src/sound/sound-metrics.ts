@@ -26,7 +26,7 @@ export function createSoundMetrics(registry: Registry): SoundMetrics {
     }),
     gaps: new Counter({
       name: 'patchcord_sound_gaps_total',
-      help: 'Stretches of calls that nobody heard: lost or paused.',
+      help: 'Stretches that transcripts lack, by the side that was not heard: lost (of phones or the speech service) or paused.',
       labelNames: ['why'],
       registers,
     }),

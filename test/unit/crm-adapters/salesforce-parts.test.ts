@@ -164,7 +164,7 @@ describe('whom a call was with and what it was about', () => {
     expect(`${fields.acme__Transferred_To__c}`).toHaveLength(80);
   });
 
-  it('carries the address of the player where the phone recorded, and where there is one', () => {
+  it('carries the address of the player where there is one and the call was recorded, by whomever', () => {
     const agent = { crmUserId: '005Pc0000000001IAA', name: 'Robin' };
     const wording = { timeZone: 'UTC', recordingPage: 'https://relay.example.com/t/acme/page/#recording=' };
     const recording = { kept: [{ startMs: 0, endMs: null }] };
@@ -172,6 +172,10 @@ describe('whom a call was with and what it was about', () => {
     const address = `https://relay.example.com/t/acme/page/#recording=${log.callId}`;
     expect(callFields(log, agent, 'acme__', wording).acme__Recording_Url__c).toBe(address);
     expect(callFields(log, agent, '', { timeZone: 'UTC' })).not.toHaveProperty('Recording_Url__c');
+    const byPhoneSystem = finishedCall({ recording: { kept: [], byPhoneSystem: true } });
+    expect(callFields(byPhoneSystem, agent, '', wording).Recording_Url__c).toBe(
+      `${wording.recordingPage}${byPhoneSystem.callId}`,
+    );
     const refused = finishedCall({ recording: { kept: [], consent: { given: false, how: 'asked', at: 1 } } });
     expect(callFields(refused, agent, '', wording)).not.toHaveProperty('Recording_Url__c');
   });

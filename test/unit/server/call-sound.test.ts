@@ -57,6 +57,8 @@ let now = 0;
 let told: TranscriptLine[];
 let forgotten: number[];
 let service: string[];
+/** Of the last stage. */
+let registry: Registry;
 /** Final lines wait here where a test wants that. */
 let keeping: Promise<void>;
 beforeEach(() => {
@@ -75,6 +77,7 @@ interface Stage {
 
 function stage(position: SoundPosition | null = null): Stage {
   const channels: FakeChannel[] = [];
+  registry = new Registry();
   const sound = new CallSound({
     service: { open: () => Promise.reject(new Error('nobody opens it')) as never },
     request: { language: 'en', vocabulary: [] },
@@ -91,7 +94,7 @@ function stage(position: SoundPosition | null = null): Stage {
     },
     forget: (atMs) => void forgotten.push(atMs),
     onService: (state) => void service.push(state),
-    metrics: createSoundMetrics(new Registry()),
+    metrics: createSoundMetrics(registry),
     now: () => now,
     random: () => 0.5,
   });
@@ -313,7 +316,7 @@ describe('the service', () => {
     expect(service).toEqual(['away', 'refused', 'there']);
   });
 
-  it('that was away for longer than sound is kept leaves a mark of that side', () => {
+  it('that was away for longer than sound is kept leaves a mark of that side, and is counted', async () => {
     const { sound, agent } = stage();
     take(sound, 0, 10);
     agent.settledMs = 800;
@@ -321,6 +324,7 @@ describe('the service', () => {
     agent.settledMs = 30_000;
     agent.options.onService('there', '');
     expect(gaps()).toEqual([['agent', 'lost', 800, 30_000, '']]);
+    expect(await registry.metrics()).toContain('patchcord_sound_gaps_total{why="lost"} 1');
   });
 
   it('that was away when the relay was killed leaves a mark at the next one, of what no page has', () => {

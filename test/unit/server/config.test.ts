@@ -205,4 +205,7 @@ it('takes a bucket for recordings, and says what is wrong with one without quoti
   expect(problems).toContain('recordings.bucket.prefix: must be empty, or names that each end in "/"');
   expect(problems).toContain('recordings.bucket.region: must be a region');
   for (const secret of [bucket.secretAccessKey, bucket.accessKeyId]) expect(problems).not.toContain(secret);
+  const both = problemsOf(() => checkConfig({ ...testConfig(), recordings: { folder: '/srv/recordings', bucket } }));
+  expect(both).toContain('recordings.bucket: cannot stand beside "recordings.folder"');
+  expect(both).not.toContain(bucket.secretAccessKey);
 });

@@ -90,6 +90,27 @@ describe('the log of a recorded call', () => {
     );
   });
 
+  it('tells a phone system’s recording from one that the phone asked for', () => {
+    const handedOver: Said = [
+      'recording.available',
+      { channels: 2, durationMs: 300_000, madeBy: 'phone-system' },
+      301_000,
+    ];
+    expect(logOf(handedOver, ended).recording).toEqual({ kept: [], byPhoneSystem: true });
+    expect(lineOf(logOf(handedOver, ended))).toBe('Recorded by the phone system.');
+    expect(lineOf(logOf(['consent.refused', { how: 'asked' }, 9_000], handedOver, ended))).toBe(
+      'Recorded by the phone system. Consent: refused, asked by the agent, 12:03:10 UTC.',
+    );
+    const both = logOf(['recording.started', { startMs: 0, by: 'policy' }], handedOver, ended);
+    expect(lineOf(both)).toBe('Recorded from 0:00 to 5:00. The recording that is kept is the phone system’s.');
+    const ours: Said = ['recording.available', { channels: 2, durationMs: 300_000, madeBy: 'relay' }, 301_000];
+    expect(logOf(['recording.started', { startMs: 0, by: 'policy' }], ours, ended)).toEqual(
+      logOf(['recording.started', { startMs: 0, by: 'policy' }], ended),
+    );
+    const older: Said = ['recording.available', { channels: 1, durationMs: 300_000 }, 301_000];
+    expect(logOf(older, ended).recording).toEqual({ kept: [], byPhoneSystem: true });
+  });
+
   it('is the same in whatever order the events arrive, and however often', () => {
     const said = events([
       ['recording.started', { startMs: 1_000, by: 'agent' }],

@@ -364,6 +364,13 @@ describe('what a phone system reported', () => {
       stage: 'ended',
       reason: 'The phone system reported this call; no phone did.',
     });
+    const noted = event(
+      'recording',
+      'recording.available',
+      { channels: 2, durationMs: 30_000 },
+      { source: relaySource(owner.tenant) },
+    );
+    expect(fold(report(), noted).reason).toBe('The phone system reported this call; no phone did.');
   });
 
   it('fills answer and end on the phone’s clock, and gives way to the phone’s own word', () => {

@@ -58,6 +58,7 @@ async function streaming(transcription: Profile['transcription'] = 'on') {
     profile: () => wanted,
     ...{ tap, relay, clock },
     random: () => 1,
+    ready: () => null,
     steadyMs: () => clock.now() - 1_000,
     onService: (_, service) => told.push(service === null || service === 'deaf' ? String(service) : service.state),
     onRecorder: (_, { state: kept, message }) => told.push(`${kept} ${message}`.trim()),

@@ -18,6 +18,7 @@ import { openJournal } from '../../../packages/softphone-ui/src/journal.ts';
 import type { Kept } from '../../../packages/softphone-ui/src/kept-calls.ts';
 import type { LeftNotes } from '../../../packages/softphone-ui/src/left-notes.ts';
 import type { MicrophonePermission } from '../../../packages/softphone-ui/src/microphone-permission.ts';
+import { startPageLink } from '../../../packages/softphone-ui/src/page-link.ts';
 import { createPanel, type Panel } from '../../../packages/softphone-ui/src/panel.ts';
 import { createRelayClient, type RelayClient } from '../../../packages/softphone-ui/src/relay-client.ts';
 import { createSealedCalls, type SealedCalls } from '../../../packages/softphone-ui/src/sealed-calls.ts';
@@ -51,8 +52,10 @@ export interface PanelLab {
   kept(): Promise<Kept>;
   /** The database with that, as the browser's tools show it. */
   readonly database: string;
-  /** Opens one more frame of the same browser; not started yet. `inFront`: its tab can be seen from the beginning. */
-  frame(inFront?: boolean): LabFrame;
+  /**
+   * Opens one more frame of the same browser; not started yet. `inFront`: its tab can be seen from the beginning. `onlyPlays`: it is there for a recording.
+   */
+  frame(inFront?: boolean, onlyPlays?: boolean): LabFrame;
 }
 
 export interface PanelLabOptions {
@@ -77,7 +80,7 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
   const database = `calls-${labs}-${process.pid}`;
   const sealedFor = (name: string): SealedCalls => createSealedCalls({ name, database, now: () => clock.now() });
 
-  function frame(inFront = false): LabFrame {
+  function frame(inFront = false, onlyPlays = false): LabFrame {
     const host = new FakeHost();
     const sip = new FakeSip();
     const sound = new FakeSound();
@@ -102,6 +105,8 @@ export function openLab(options: PanelLabOptions = {}): PanelLab {
       proveIdentity: () => host.proveIdentity(),
     });
     const panel = createPanel({
+      startPageLink,
+      onlyPlays,
       host,
       device,
       clock,

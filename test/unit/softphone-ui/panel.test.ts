@@ -1,4 +1,4 @@
-import { type Agent, type AgentId, PatchcordError } from '@patchcord/call-protocol';
+import { type Agent, type AgentId, PatchcordError, SpokenWordsSchema } from '@patchcord/call-protocol';
 import { describe, expect, it } from 'vitest';
 import {
   ada,
@@ -149,6 +149,35 @@ describe('opening', () => {
     await until(() => mirror.model().phone.value.line.status === 'ready');
     expect(mirror.sip.sent('start')).toHaveLength(1);
     await until(() => lab.relay.received.slice(before).some(({ subject }) => subject === call));
+  });
+
+  it('a page that only plays takes the line from nobody, not even when nobody has it, and shares the session', async () => {
+    const lab = openLab();
+    const owner = await openReady(lab);
+    await talk(owner);
+    const page = lab.frame(true, true);
+    page.host.proof = null;
+    const started = page.panel.start();
+    await passTime(lab, () => page.panel.stage.value.kind === 'player');
+    await started;
+    page.look();
+    await settle();
+    expect(owner.model().role.value).toBe('owner');
+    expect(page.phone).toThrow('has not joined');
+    // What the other frames were given for it is theirs as well, and the other way round.
+    lab.relay.forgetTokens();
+    const { stage } = page.panel;
+    const model = stage.value.kind === 'player' ? stage.value.model : null;
+    await model?.read('/v1/calls/c1/transcript', SpokenWordsSchema).catch(() => undefined);
+    await until(() => stage.value.kind === 'code');
+    await page.panel.submitCode(lab.relay.pairingCode);
+    expect(stage.value.kind).toBe('player');
+    await until(() => owner.client.session()?.token === page.client.session()?.token);
+    await owner.panel.close();
+    lab.clock.advance(60_000);
+    await settle();
+    expect(page.sip.commands).toEqual([]);
+    expect(lab.relay.joined).toBe(0);
   });
 
   it('frames that all ask for a code are all in with one', async () => {

@@ -56,6 +56,8 @@ it('is asked about once: who agreed has agreed, and who refused has refused', as
     first.die();
     const next = await openReady(lab);
     await until(() => onlyCall(next).phase === 'active' && !onlyCall(next).recovering);
+    // Whichever page gets through with the answer: it is on disk, and goes out when a page has read it there.
+    await until(() => lab.relay.names.some((name) => name.startsWith('consent.')));
     await settle();
     expect(onlyCall(next).recording).toBe(given ? 'on' : 'refused');
     expect(lab.relay.names.filter((name) => name.startsWith('consent.'))).toHaveLength(1);

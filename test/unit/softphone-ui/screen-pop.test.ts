@@ -1,6 +1,6 @@
 import type { Match, Profile, RecordRef } from '@patchcord/call-protocol';
 import { describe, expect, it } from 'vitest';
-import { rankedMatches } from '../../../packages/softphone-ui/src/record-evidence.ts';
+import { rankedMatches } from '../../../packages/softphone-ui/src/later/ranked-matches.ts';
 import { profile } from '../../panel/sample-profile.ts';
 import {
   ada,

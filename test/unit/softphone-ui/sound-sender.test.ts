@@ -10,7 +10,7 @@ import {
 } from '../../../packages/softphone-ui/src/transcription/sound-sender.ts';
 import { FakeSoundRelay, frameOf, settled } from './fake-sound-relay.ts';
 
-async function sending(next = 0) {
+async function sending(next = 0, ready: () => Promise<void> | null = () => null) {
   const clock = new FakeClock();
   const relay = new FakeSoundRelay();
   const services: SoundService[] = [];
@@ -20,6 +20,7 @@ async function sending(next = 0) {
   const sender = createSoundSender({
     ...{ call, relay, clock },
     random: () => 1,
+    ready,
     next: () => next,
     onService: (service) => services.push(service),
     onRecorder: (recorder) => recorders.push(recorder),
@@ -53,6 +54,26 @@ it('says who it is, which call, from where, and then every frame once', async ()
   expect(services.map(({ state }) => state)).toEqual(['connecting', 'there']);
   sender.drop();
   expect(relay.last.isClosed).toBe(true);
+});
+
+it('names its call only when what must be there is, and not over a connection that is gone by then', async () => {
+  const waits: (() => void)[] = [];
+  const { call, relay, hear, reconnect } = await sending(0, () => new Promise((resolve) => waits.push(resolve)));
+  expect(waits).toHaveLength(0);
+  hear(0, 3);
+  const first = relay.last;
+  first.onopen?.();
+  first.say({ type: 'authenticated' });
+  first.breaks();
+  const second = await reconnect();
+  second.onopen?.();
+  second.say({ type: 'authenticated' });
+  await settled();
+  expect(second.said).toMatchObject([{ type: 'authenticate' }]);
+  for (const come of waits) come();
+  await settled();
+  expect(first.said).toMatchObject([{ type: 'authenticate' }]);
+  expect(second.said[1]).toEqual({ type: 'call', call, from: 0 });
 });
 
 it('goes on where a relay that starts anew needs it, with what was kept', async () => {

@@ -1,7 +1,7 @@
 /** Call-backs, the dial list and wishes to dial in the whole panel on fakes. */
 import type { EventData, ToCall } from '@patchcord/call-protocol';
 import { describe, expect, it } from 'vitest';
-import { laterTimes, whenWords } from '../../../packages/softphone-ui/src/to-call.ts';
+import { laterTimes, whenWords } from '../../../packages/softphone-ui/src/later/to-call-times.ts';
 import {
   ada,
   type LabFrame,

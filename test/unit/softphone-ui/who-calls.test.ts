@@ -2,8 +2,8 @@
 import type { Match } from '@patchcord/call-protocol';
 import type { CallState } from '@patchcord/phone-engine';
 import { expect, it } from 'vitest';
+import { recordsAmong } from '../../../packages/softphone-ui/src/later/ranked-matches.ts';
 import { createNumbers } from '../../../packages/softphone-ui/src/numbers.ts';
-import { recordsAmong } from '../../../packages/softphone-ui/src/record-evidence.ts';
 import { nameOfCall } from '../../../packages/softphone-ui/src/softphone-model.ts';
 import { profile } from '../../panel/sample-profile.ts';
 import { ada, onlyCall, openLab, openReady, settle, sharers, until } from './panel-lab.ts';

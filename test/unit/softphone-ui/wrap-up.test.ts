@@ -2,8 +2,9 @@
 import type { CallId, RecordRef } from '@patchcord/call-protocol';
 import type { CallState } from '@patchcord/phone-engine';
 import { describe, expect, it } from 'vitest';
+import { offersFor } from '../../../packages/softphone-ui/src/later/about-offers.ts';
 import { createLeftNotes, giveBackNotes } from '../../../packages/softphone-ui/src/left-notes.ts';
-import { isSubject, offersFor, shownSubject } from '../../../packages/softphone-ui/src/related-records.ts';
+import { isSubject, shownSubject } from '../../../packages/softphone-ui/src/related-records.ts';
 import { relatedToAda } from '../../panel/sample-profile.ts';
 import { ada, type LabFrame, onlyCall, openLab, openReady, type PanelLab, settle, talk, until } from './panel-lab.ts';
 

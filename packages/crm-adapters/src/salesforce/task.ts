@@ -146,15 +146,20 @@ export function callFields(
     ...(heard.summary === undefined ? {} : { Summary__c: heard.summary.slice(0, longestOf.summary) }),
     ...(heard.todo === undefined ? {} : { Action_Items__c: heard.todo.slice(0, longestOf.todo) }),
     ...(heard.phrases === undefined ? {} : { Phrases__c: heard.phrases.slice(0, longestOf.phrases) }),
-    ...(wording.recordingPage === undefined || (log.recording?.kept ?? []).length === 0
-      ? {}
-      : { Recording_Url__c: `${wording.recordingPage}${log.callId}` }),
+    ...(wording.recordingPage !== undefined && isRecorded(log)
+      ? { Recording_Url__c: `${wording.recordingPage}${log.callId}` }
+      : {}),
     ...linksOf(log, wording).lookups,
   };
   return {
     ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [`${prefix}${name}`, value])),
     ...(owner === null ? {} : { OwnerId: owner }),
   };
+}
+
+/** By the phone, or by a phone system that has handed it over. */
+function isRecorded({ recording }: CallLog): boolean {
+  return recording !== undefined && (recording.kept.length > 0 || recording.byPhoneSystem === true);
 }
 
 /** Ids come back with 18 characters whatever was sent, and times in the platform's own spelling of UTC. */

@@ -1,6 +1,6 @@
 /**
  * Whether noise suppression may be heard: it gives sound while sound goes in, and the audio thread keeps up with it. Owns the thresholds. Pure: told of
- * one report after the other. Must never call a second of trouble an overload: a machine that wakes up, or sets its clock, has one.
+ * one report after the other. Must never call some seconds of trouble an overload: a machine that wakes up, loads a page or starts a program has them.
  */
 
 /** What the audio thread says ten times a second. */
@@ -13,7 +13,7 @@ export interface NoiseReport {
   readonly audioMs: number;
 }
 
-/** `begin`: it works, let it be heard. `silent`: sound goes in and none comes out. `overload`: the thread is late again and again. */
+/** `begin`: it works, let it be heard. `silent`: sound goes in and none comes out. `overload`: for ten seconds the thread was late. */
 export type NoiseVerdict = 'begin' | 'silent' | 'overload';
 
 /** -60 dB: somebody speaks, or the room hums. */
@@ -25,13 +25,16 @@ const silentReports = 5;
 const windowMs = 1_000;
 /** Of each window, so much was not rendered in time: it is heard as crackling. */
 const lateMs = 100;
-const lateWindows = 3;
+/** So many of the last ones are late: longer than a machine is busy with a page or a program that starts. */
+const lateWindows = 10;
+const lastWindows = 12;
 
 export class NoiseJudge {
   #heard = false;
   #deadReports = 0;
   #start: NoiseReport | undefined;
-  #late = 0;
+  /** Of the last windows, whether each was late. */
+  #late: readonly boolean[] = [];
 
   /** @returns what follows from it, if anything; after `silent` and `overload` nothing does any more */
   hear(report: NoiseReport): NoiseVerdict | undefined {
@@ -51,7 +54,7 @@ export class NoiseJudge {
   /** The sound stood still, or goes on: what was measured says nothing of what comes. */
   stoodStill(): void {
     this.#start = undefined;
-    this.#late = 0;
+    this.#late = [];
   }
 
   #keepsUp(report: NoiseReport): boolean {
@@ -63,9 +66,11 @@ export class NoiseJudge {
       return true;
     }
     const audioMs = report.audioMs - start.audioMs;
-    if (audioMs < windowMs) return true;
+    const wallMs = report.wallMs - start.wallMs;
+    // By whichever is ahead: the wall's clock may have been put back.
+    if (Math.max(audioMs, wallMs) < windowMs) return true;
     this.#start = report;
-    this.#late = report.wallMs - start.wallMs - audioMs > lateMs ? this.#late + 1 : 0;
-    return this.#late !== lateWindows;
+    this.#late = [...this.#late, wallMs - audioMs > lateMs].slice(-lastWindows);
+    return this.#late.filter((late) => late).length < lateWindows;
   }
 }

@@ -54,7 +54,7 @@ export class Ear {
     const { port } = this.#node;
     for (let n = 0; n < tapFrames; n += 1) this.#giveBack(tapFrame().buffer);
     port.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.#take(data);
-    // Nothing comes out; but what leads nowhere need not be run.
+    // Nothing that could be heard comes out; but what leads nowhere need not be run.
     this.#node.connect(context.destination);
     this.follow();
   }

@@ -1,5 +1,5 @@
 /**
- * The script of the audio thread that listens along: both sides of a call in, nothing out. A file of its own, which the page loads by its address
+ * The script of the audio thread that listens along: both sides of a call in, nothing to be heard out. A file of its own, which the page loads by its address
  * (`worklet-address.ts`). Must never change a sound, and never wait.
  */
 import { FrameMaker } from './frame-maker.ts';
@@ -10,6 +10,12 @@ declare const sampleRate: number;
 declare const currentTime: number;
 declare function registerProcessor(name: string, processor: new () => object): void;
 declare const AudioWorkletProcessor: new () => { readonly port: MessagePort };
+
+/**
+ * Goes out in place of nothing: -140 dB. After 30 s of nothing Chromium takes the sound card away from a context and drives it by a timer
+ * (`media::SilentSinkSuspender`, crbug.com/40247085), which is late on a busy computer, and what is late is lost.
+ */
+const nearlyNothing = 1e-7;
 
 class TapProcessor extends AudioWorkletProcessor {
   readonly #transfer: ArrayBuffer[] = [];
@@ -28,7 +34,11 @@ class TapProcessor extends AudioWorkletProcessor {
   }
 
   /** Called by the browser, 128 samples at a time. @returns whether it wants more */
-  process([agent, farSide]: readonly (readonly Float32Array[])[]): boolean {
+  process(
+    [agent, farSide]: readonly (readonly Float32Array[])[],
+    [out]: readonly (readonly Float32Array[])[],
+  ): boolean {
+    out?.[0]?.fill(nearlyNothing);
     const one = agent?.[0] ?? null;
     const other = farSide?.[0] ?? null;
     this.#frames.take(one, other, one?.length ?? other?.length ?? 128, currentTime);

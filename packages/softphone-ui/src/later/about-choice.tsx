@@ -8,9 +8,10 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useId } from 'preact/hooks';
 import { sameRecord } from '../call-duties.ts';
 import { Icon } from '../icon.tsx';
-import { askableRecord, offersFor, type RelatedList, shownSubject } from '../related-records.ts';
+import { type RelatedList, shownSubject } from '../related-records.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
+import { askableRecord, offersFor } from './about-offers.ts';
 
 const nameOf = ({ name, object, id }: RecordRef): string => name ?? `${object} ${id}`;
 

@@ -5,16 +5,16 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icon.tsx';
+import type { PlayerModel } from '../panel.ts';
 import { formatDuration } from '../parts/call-timer.tsx';
-import type { SoftphoneModel } from '../softphone-model.ts';
 import { ChannelSide } from './channel-side.tsx';
 import { type ChannelSound, openChannels } from './channel-sound.ts';
-import { closeListening, type OpenListening, type Ready } from './listening.ts';
-import { formatWhen } from './recent-screen.tsx';
+import type { OpenListening, Ready } from './listening.ts';
 import { pastSilence, silencesOf } from './silence.ts';
 import { soundSettingsOf } from './sound-settings.ts';
 import { SpokenWords } from './spoken-words.tsx';
 import { Waveform } from './waveform.tsx';
+import { formatWhen } from './when.ts';
 import { words } from './words.ts';
 
 const stepMs = 5_000;
@@ -27,9 +27,12 @@ const renewedMs = 10_000;
 export function CallPlayer({
   model,
   listening,
+  close,
 }: {
-  readonly model: SoftphoneModel;
+  readonly model: PlayerModel;
   readonly listening: OpenListening;
+  /** Absent: there is nothing else on this page. */
+  readonly close?: () => void;
 }) {
   const state = listening.state.value;
   return (
@@ -38,15 +41,17 @@ export function CallPlayer({
         <h2 class="stage-title" id="patchcord-player">
           {words.playerTitle}
         </h2>
-        <button
-          type="button"
-          class="button-icon"
-          aria-label={words.playerClose}
-          title={words.playerClose}
-          onClick={closeListening}
-        >
-          <Icon name="close" />
-        </button>
+        {close !== undefined && (
+          <button
+            type="button"
+            class="button-icon"
+            aria-label={words.playerClose}
+            title={words.playerClose}
+            onClick={close}
+          >
+            <Icon name="close" />
+          </button>
+        )}
       </div>
       {state.kind === 'ready' ? (
         <Deck model={model} listening={listening} recording={state.recording} />
@@ -75,7 +80,7 @@ function Deck({
   listening,
   recording,
 }: {
-  readonly model: SoftphoneModel;
+  readonly model: PlayerModel;
   readonly listening: OpenListening;
   readonly recording: Ready;
 }) {
@@ -144,6 +149,8 @@ function Deck({
     else seek(past);
   };
   useEffect(() => {
+    // Which speaker was chosen is known once somebody asked.
+    if (model.sound !== null) void soundSettingsOf(model.sound).load();
     // Ten times a second is often enough for the eye and for a silence; a page in the background may be slower.
     const timer = setInterval(() => {
       if (isPlaying.value) tick.current();
@@ -155,10 +162,6 @@ function Deck({
       sound.current?.close();
     };
   }, []);
-  useEffect(() => {
-    if (audio.current !== null) audio.current.playbackRate = speed.value;
-  }, [speed.value]);
-
   function mute(channel: number): void {
     silent.value = audible.map((is, n) => (n === channel ? is : !is));
     sound.current?.hear(silent.value.map((is) => !is));
@@ -234,6 +237,7 @@ function Deck({
               aria-pressed={speed.value === one}
               onClick={() => {
                 speed.value = one;
+                if (audio.current !== null) audio.current.playbackRate = one;
               }}
             >
               {one}×

@@ -10,6 +10,7 @@ export { NoteField } from './note-field.tsx';
 export { PhoneElsewhere } from './phone-elsewhere.tsx';
 export { RecentScreen } from './recent-screen.tsx';
 export { RecordChoice } from './record-choice.tsx';
+export { RecordingPage } from './recording-page.tsx';
 export { SettingsScreen } from './settings-screen.tsx';
 export { ToCallList } from './to-call-list.tsx';
 export { VoiceKeeper } from './voice-choices.tsx';

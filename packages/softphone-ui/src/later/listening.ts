@@ -4,6 +4,7 @@
  */
 import { type Listening, ListeningSchema, type SpokenWords, SpokenWordsSchema } from '@patchcord/call-protocol';
 import { type ReadonlySignal, signal } from '@preact/signals';
+import { playerAddress } from '../player-address.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { words } from './words.ts';
 
@@ -28,8 +29,6 @@ export interface OpenListening {
   close(): void;
 }
 
-/** The end of the panel's address that opens a recording; the call's id follows. */
-const fragment = '#recording=';
 const makingMs = 5_000;
 
 const listening = signal<OpenListening | null>(null);
@@ -44,16 +43,25 @@ export function listenTo(model: Pick<SoftphoneModel, 'read'>, callId: string): v
 export function closeListening(): void {
   listening.value?.close();
   listening.value = null;
-  if (location.hash.startsWith(fragment)) history.replaceState(history.state, '', location.pathname + location.search);
 }
 
-/** Opens the recording that the panel's address names, as a link in the CRM does; until the returned function is called. */
-export function openRecordingByAddress(model: Pick<SoftphoneModel, 'read' | 'showTab'>): () => void {
+/** The call whose recording this page's address names; null: none. */
+export function namedRecording(): string | null {
+  const { hash } = location;
+  const callId = hash.startsWith(playerAddress) ? hash.slice(playerAddress.length) : '';
+  return /^[0-9a-f-]{36}$/i.test(callId) ? callId : null;
+}
+
+/**
+ * Opens the recording that this page's address names, as a link in the CRM does; until the returned function is called.
+ * @param shown Called first, each time. A phone shows its place and forgets the address: loaded anew it must be a phone again.
+ */
+export function openRecordingByAddress(model: Pick<SoftphoneModel, 'read'>, shown?: () => void): () => void {
   const look = (): void => {
-    const [, callId] = /^#recording=([0-9a-f-]{36})$/i.exec(location.hash) ?? [];
-    if (callId === undefined || listening.value?.callId === callId) return;
-    model.showTab('recent');
-    listenTo(model, callId);
+    const callId = namedRecording();
+    if (callId === null) return;
+    shown?.();
+    if (listening.value?.callId !== callId) listenTo(model, callId);
   };
   look();
   addEventListener('hashchange', look);

@@ -5,7 +5,8 @@ import { Icon, type IconName } from '../icon.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { CallPlayer } from './call-player.tsx';
-import { listenTo, openListening } from './listening.ts';
+import { closeListening, listenTo, openListening } from './listening.ts';
+import { formatWhen } from './when.ts';
 import { words } from './words.ts';
 
 export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
@@ -15,7 +16,8 @@ export function RecentScreen({ model }: { readonly model: SoftphoneModel }) {
   const status = history.status.value;
   const unlogged = history.unlogged.value;
   const listening = openListening.value;
-  if (listening !== null) return <CallPlayer key={listening.callId} model={model} listening={listening} />;
+  if (listening !== null)
+    return <CallPlayer key={listening.callId} model={model} listening={listening} close={closeListening} />;
   // Shown while there is something to do, and while it is chosen.
   const kinds: readonly HistoryFilter[] = [
     'all',
@@ -125,14 +127,4 @@ function RecentCall({ model, call }: { readonly model: SoftphoneModel; readonly 
       )}
     </li>
   );
-}
-
-/** Today by the clock, yesterday by its name, older by the date; in the browser's own language. */
-export function formatWhen(at: number, now: number): string {
-  const then = new Date(at);
-  const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
-  if (days === 0) return time;
-  if (days === 1) return `${words.yesterday} ${time}`;
-  return then.toLocaleDateString([], { day: 'numeric', month: 'short' });
 }

@@ -3,10 +3,10 @@ import type { CallState } from '@patchcord/phone-engine';
 import { useSignal } from '@preact/signals';
 import { sameRecord } from '../call-duties.ts';
 import { Icon } from '../icon.tsx';
-import { rankedMatches, recordsAmong } from '../record-evidence.ts';
 import { isSubject } from '../related-records.ts';
 import { nameOfCall, type SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
+import { rankedMatches, recordsAmong } from './ranked-matches.ts';
 
 export function RecordChoice({ model, call }: { readonly model: SoftphoneModel; readonly call: CallState }) {
   const changing = useSignal(false);

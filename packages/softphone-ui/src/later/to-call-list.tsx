@@ -5,7 +5,8 @@ import { useId } from 'preact/hooks';
 import { Icon } from '../icon.tsx';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { texts } from '../texts.ts';
-import { isDue, laterTimes, nameOfEntry, whenWords } from '../to-call.ts';
+import { isDue, nameOfEntry } from '../to-call.ts';
+import { laterTimes, whenWords } from './to-call-times.ts';
 
 /** What is due shows itself, up to this many; more are a click away. */
 const mostShown = 2;

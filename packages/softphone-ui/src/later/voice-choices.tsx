@@ -2,13 +2,20 @@
 import { useEffect, useId } from 'preact/hooks';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { openRecordingByAddress } from './listening.ts';
-import { type NoiseChoice, voiceCareOf } from './voice-care.ts';
+import { type NoiseChoice, type VoiceCare, voiceCareOf } from './voice-care.ts';
 import { words } from './words.ts';
 
 /** Draws nothing. Beside everything else, for as long as the phone is there. */
 export function VoiceKeeper({ model }: { readonly model: SoftphoneModel }) {
   useEffect(() => voiceCareOf(model)?.start(), [model]);
-  useEffect(() => openRecordingByAddress(model), [model]);
+  useEffect(
+    () =>
+      openRecordingByAddress(model, () => {
+        history.replaceState(history.state, '', location.pathname + location.search);
+        model.showTab('recent');
+      }),
+    [model],
+  );
   return null;
 }
 
@@ -36,11 +43,7 @@ export function VoiceChoices({ model }: { readonly model: SoftphoneModel }) {
             <option value="browser">{words.noiseBrowser}</option>
             {most === 'rnnoise' && <option value="rnnoise">{words.noiseStrong}</option>}
           </select>
-          {trouble !== null && (
-            <p class="number-says is-problem" role="status">
-              {words.noiseTroubles[trouble]}
-            </p>
-          )}
+          <NoiseTrouble why={trouble} />
         </div>
       )}
       <label class="voice-switch">
@@ -61,8 +64,24 @@ export function NoiseSwitch({ model }: { readonly model: SoftphoneModel }) {
   if (care === null || care.most.value !== 'rnnoise' || model.role.value !== 'owner') return null;
   const on = care.choice.value.noise === 'rnnoise';
   return (
-    <button type="button" class="button button-wide" onClick={() => care.choose({ noise: on ? 'browser' : 'rnnoise' })}>
-      {on ? words.noiseSwitchOff : words.noiseSwitchOn}
-    </button>
+    <>
+      <button
+        type="button"
+        class="button button-wide"
+        onClick={() => care.choose({ noise: on ? 'browser' : 'rnnoise' })}
+      >
+        {on ? words.noiseSwitchOff : words.noiseSwitchOn}
+      </button>
+      <NoiseTrouble why={care.trouble.value} />
+    </>
+  );
+}
+
+function NoiseTrouble({ why }: { readonly why: VoiceCare['trouble']['value'] }) {
+  if (why === null) return null;
+  return (
+    <p class="number-says is-problem" role="status">
+      {words.noiseTroubles[why]}
+    </p>
   );
 }

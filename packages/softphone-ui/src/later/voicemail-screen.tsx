@@ -9,8 +9,8 @@ import { Icon } from '../icon.tsx';
 import { formatDuration } from '../parts/call-timer.tsx';
 import { isRecord } from '../record-evidence.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
-import { formatWhen } from './recent-screen.tsx';
 import { soundSettingsOf } from './sound-settings.ts';
+import { formatWhen } from './when.ts';
 import { words } from './words.ts';
 
 export function VoicemailScreen({ model }: { readonly model: SoftphoneModel }) {
@@ -61,6 +61,10 @@ function Waiting({ model }: { readonly model: SoftphoneModel }) {
 function Messages({ model }: { readonly model: SoftphoneModel }) {
   const { messages, status, problem, undo } = model.voicemail;
   const removed = undo.value;
+  useEffect(() => {
+    // Which speaker was chosen is known once somebody asked: before the first message plays.
+    if (model.sound !== null) void soundSettingsOf(model.sound).load();
+  }, [model]);
   return (
     <>
       <div role="status">
@@ -119,7 +123,12 @@ function Message({ model, message }: { readonly model: SoftphoneModel; readonly 
           {!message.heard && <span class="is-due">{words.isNew} · </span>}
           <time dateTime={new Date(message.at).toISOString()}>{formatWhen(message.at, Date.now())}</time>
           {` · ${formatDuration(message.durationMs)}`}
-          {number !== name && ` · ${number}`}
+          {number !== name && (
+            <>
+              {' · '}
+              <bdi class="voicemail-number">{number}</bdi>
+            </>
+          )}
         </span>
       </span>
       <button

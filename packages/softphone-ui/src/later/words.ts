@@ -42,6 +42,7 @@ export const words = {
   playerLoading: 'Getting the recording…',
   playerMaking: 'The recording is being put together. It is here in a moment.',
   playerAgain: 'Try again',
+  playerNoCall: 'This address names no recording. Open it again from the CRM.',
   playerGone: 'The recording can’t be played just now.',
   playerPlay: 'Play',
   playerPause: 'Pause',
@@ -98,7 +99,7 @@ export const words = {
       'This browser or page does not let strong noise suppression run, so the browser’s own is used. Update the browser, or ask your administrator.',
     silent: 'Strong noise suppression gave no sound, so the browser’s own is used. Nobody missed a word.',
     overload:
-      'This computer can’t keep up with strong noise suppression. It was turned off; the browser’s own is used. Close other programs before you turn it on again.',
+      'This computer can’t keep up with strong noise suppression: for ten seconds your voice may have crackled. It was turned off; the browser’s own is used. Close other programs before you turn it on again.',
     stopped: 'The browser stopped strong noise suppression, so its own is used. Choose it again to try once more.',
   },
   echo: 'Echo cancellation (needed without a headset)',

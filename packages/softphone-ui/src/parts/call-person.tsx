@@ -42,7 +42,11 @@ export function CallPerson({
             <bdi>{detail}</bdi>
           </p>
         )}
-        {number !== name && <p class="person-number digits">{number}</p>}
+        {number !== name && (
+          <p class="person-number digits">
+            <bdi>{number}</bdi>
+          </p>
+        )}
         {call.diverted !== null && (
           <p class="person-detail">{texts.divertedFrom(numbers.nameOf(call.diverted.from))}</p>
         )}

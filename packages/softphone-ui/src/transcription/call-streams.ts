@@ -18,6 +18,8 @@ export interface CallStreamsOptions {
   readonly random: () => number;
   /** Milliseconds that never jump. */
   readonly steadyMs: () => number;
+  /** What must be there before the relay gets sound; null: it is. Never rejects. */
+  readonly ready: () => Promise<void> | null;
   readonly onService: (call: CallId, service: SoundService | 'deaf' | null) => void;
   readonly onRecorder: (call: CallId, recorder: SoundRecorder) => void;
 }
@@ -97,6 +99,7 @@ export function createCallStreams(options: CallStreamsOptions): CallStreams {
       relay: options.relay,
       clock,
       random: options.random,
+      ready: options.ready,
       next: () => Math.floor(callMs() / frameMs),
       onService: (service) => options.onService(id, service),
       onRecorder: (recorder) => options.onRecorder(id, recorder),

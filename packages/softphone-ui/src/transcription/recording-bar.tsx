@@ -150,8 +150,8 @@ export function Countdown({
   readonly words: (left: string) => string;
 }) {
   useEffect(() => ticker.watch(), [ticker]);
-  // It ends with the phone's clock, not with ours: until then there is a moment left.
-  const left = Math.max(1_000, until - ticker.now.value + 999);
+  // The hand may be a second late when a pause begins. It ends with the phone's clock, not with ours: until then there is a moment left.
+  const left = Math.max(1_000, until - Math.max(ticker.now.value, Date.now()) + 999);
   return (
     <span class="recording-timer digits" role="timer" aria-live="off">
       {words(formatDuration(left))}

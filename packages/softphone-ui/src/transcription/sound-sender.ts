@@ -31,6 +31,8 @@ export interface SoundSenderOptions {
   readonly relay: RelaySocket;
   readonly clock: ClockPort;
   readonly random: () => number;
+  /** What must be there before the relay gets sound; null: it is. Asked once the relay has answered. Never rejects. */
+  readonly ready: () => Promise<void> | null;
   /** The number of the next frame, where none was heard yet. */
   readonly next: () => number;
   readonly onService: (service: SoundService) => void;
@@ -151,6 +153,16 @@ export function createSoundSender(options: SoundSenderOptions): SoundSender {
     }
   }
 
+  function begin(): void {
+    const mine = attempt;
+    const ready = options.ready();
+    const name = (): void => {
+      if (mine === attempt) say({ type: 'call', call, from: ring.first()?.number ?? options.next() });
+    };
+    if (ready === null) name();
+    else void ready.then(name);
+  }
+
   function say(message: SoundMessage): void {
     send(JSON.stringify(message));
   }
@@ -167,7 +179,7 @@ export function createSoundSender(options: SoundSenderOptions): SoundSender {
     const answer = read(data);
     switch (answer?.type) {
       case 'authenticated':
-        say({ type: 'call', call, from: ring.first()?.number ?? options.next() });
+        begin();
         return;
       case 'listening':
         clock.clearTimeout(timer);

@@ -8,7 +8,7 @@ import type { CallState, ClockPort, Command, SharedPhone, SoundPort } from '@pat
 import { createNoticeTones, createSoundTap } from '@patchcord/phone-engine/audio';
 import { type ReadonlySignal, signal } from '@preact/signals';
 import { readEvent } from '../live-link.ts';
-import type { RelayClient, RelaySocket } from '../relay-client.ts';
+import type { RelayClient } from '../relay-client.ts';
 import type { SoftphoneModel } from '../softphone-model.ts';
 import { AfterCall } from './after-call.tsx';
 import { createCallStreams } from './call-streams.ts';
@@ -85,9 +85,12 @@ export function startTranscription(options: TranscriptionOptions): () => void {
     for (const { id, answeredAt } of phone.state().calls) if (answeredAt !== null) catchUp(id).catch(() => {});
   }
 
-  /** Lines are told once: this page must be there to hear them before the relay gets the sound that it missed. For a link that doesn't come nothing is held up. */
-  function whenTold(): Promise<void> {
-    if (relay.live.status() === 'joined') return Promise.resolve();
+  /**
+   * Lines are told once: this page must be there to hear them before the relay gets the sound that it missed. Asked where the relay has answered, so the
+   * link comes or there is no way for it; for that one nothing is held up.
+   */
+  function whenTold(): Promise<void> | null {
+    if (relay.live.status() === 'joined') return null;
     relay.live.nudge();
     return new Promise((resolve) => {
       const done = () => {
@@ -102,11 +105,6 @@ export function startTranscription(options: TranscriptionOptions): () => void {
     });
   }
 
-  const afterWords = (socket: RelaySocket): RelaySocket => ({
-    ...socket,
-    authentication: () => whenTold().then(socket.authentication),
-  });
-
   const rules = followRecordingRules({ phone, profile: () => profile.value });
   const streams =
     sound === null
@@ -118,7 +116,8 @@ export function startTranscription(options: TranscriptionOptions): () => void {
           },
           profile: () => profile.value,
           tap: createSoundTap({ sound }),
-          relay: afterWords(relay.socketTo('/v1/sound')),
+          relay: relay.socketTo('/v1/sound'),
+          ready: whenTold,
           steadyMs: () => performance.now(),
         });
   const stops = [
