@@ -4,6 +4,7 @@
  * fails: what comes out never falls silent because of it.
  */
 import { RnnoiseWorkletNode } from '@sapphi-red/web-noise-suppressor';
+import { keepAwake } from '../audio/awake.ts';
 import { noiseWorkletAddress } from './addresses.ts';
 import { NoiseJudge } from './noise-verdict.ts';
 
@@ -90,6 +91,7 @@ class Graph {
     this.#rnnoise.connect(this.#watch, 0, 1);
     // Nothing comes out of it; but what leads nowhere need not be run.
     this.#watch.connect(this.#output);
+    keepAwake(context);
     this.#watch.port.onmessage = ({ data }: MessageEvent<readonly [number, number, number, number]>) =>
       this.#hear(data);
     this.#rnnoise.onprocessorerror = () => this.#fails('silent');

@@ -2,6 +2,7 @@
  * Owns the conference that is mixed in this browser: every member hears the agent and all other members, and never itself.
  * Must never take the agent's voice from a member when mixing is not possible, and leave nothing behind: no node, no track, no context.
  */
+import { keepAwake } from '../audio/awake.ts';
 
 /** What a conference needs of one call. */
 export interface Member {
@@ -72,6 +73,7 @@ export class Conference {
     try {
       const context = this.#newContext();
       this.#context = context;
+      keepAwake(context);
       context.addEventListener('statechange', this.#onState);
       for (const gesture of gestures) globalThis.addEventListener?.(gesture, this.#resume, { capture: true });
       this.#resume();

@@ -2,6 +2,7 @@
  * The script of the audio thread that listens along: both sides of a call in, nothing to be heard out. A file of its own, which the page loads by its address
  * (`worklet-address.ts`). Must never change a sound, and never wait.
  */
+import { nearlyNothing } from '../audio/awake.ts';
 import { FrameMaker } from './frame-maker.ts';
 import { tapFrame } from './tap-frame.ts';
 
@@ -10,12 +11,6 @@ declare const sampleRate: number;
 declare const currentTime: number;
 declare function registerProcessor(name: string, processor: new () => object): void;
 declare const AudioWorkletProcessor: new () => { readonly port: MessagePort };
-
-/**
- * Goes out in place of nothing: -140 dB. After 30 s of nothing Chromium takes the sound card away from a context and drives it by a timer
- * (`media::SilentSinkSuspender`, crbug.com/40247085), which is late on a busy computer, and what is late is lost.
- */
-const nearlyNothing = 1e-7;
 
 class TapProcessor extends AudioWorkletProcessor {
   readonly #transfer: ArrayBuffer[] = [];
