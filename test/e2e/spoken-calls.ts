@@ -227,7 +227,8 @@ export interface Board {
 }
 
 /** The final words of lines, without those that only opened the call. */
-function wordsOf(lines: readonly Pick<TranscriptLine, 'speaker' | 'text'>[]): Words {
+/** What each side said, without what only opened the call. */
+export function wordsOf(lines: readonly Pick<TranscriptLine, 'speaker' | 'text'>[]): Words {
   const of = (speaker: TranscriptLine['speaker']): string =>
     lines
       .filter((line) => line.speaker === speaker && line.text !== '')
@@ -270,20 +271,4 @@ async function supervise({ relayUrl, adminToken }: Stage): Promise<Board> {
     return [...newest.values()].sort((one, other) => one.startMs - other.startMs);
   };
   return { lines, words: () => wordsOf(lines().filter(({ final }) => final)), close: () => stream.close() };
-}
-
-/** The transcript that the HubSpot portal holds of its newest call, once it is there. */
-export async function keptInHubSpot({ hubspot }: Stage, before: number): Promise<Words> {
-  const kept = await until(
-    'the transcript in HubSpot',
-    () => (hubspot.transcripts.all().length > before ? hubspot.transcripts.all().at(-1) : undefined),
-    patience,
-  );
-  const agents = demoAgents.map(({ firstName, lastName }) => `${firstName} ${lastName}`);
-  return wordsOf(
-    kept.transcriptUtterances.map(({ speaker, text }) => ({
-      speaker: agents.includes(speaker.name) ? 'agent' : 'far-side',
-      text,
-    })),
-  );
 }

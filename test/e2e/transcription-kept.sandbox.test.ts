@@ -8,7 +8,8 @@ import { listenUntil } from '../browser/chromium.ts';
 import { opener, syllableMs, textOf } from './mouths.ts';
 import { type SpeakingSwitch, startSpeakingSwitch } from './speaking-switch.ts';
 import { cardNumber, inSyllables, inWords, spokenEnglish } from './speech-ears.ts';
-import { keptInHubSpot, openSpokenStage, patience, type SpokenStage, type Words } from './spoken-calls.ts';
+import { openSpokenStage, patience, type SpokenStage, type Words } from './spoken-calls.ts';
+import { keptInHubSpot } from './spoken-logs.ts';
 import { digitsIn, filesIn, holding, type Place } from './stored-bytes.ts';
 import { until } from './telephony.ts';
 

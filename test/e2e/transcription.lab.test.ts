@@ -8,7 +8,8 @@ import { type LabNetwork, labFromEnvironment } from '../sip-lab/namespaces.ts';
 import { writeWav } from '../sip-lab/tone.ts';
 import { speak } from '../speech/tone-alphabet.ts';
 import { syllableMs, syllableTimes, textOf } from './mouths.ts';
-import { type FarMouth, keptInHubSpot, openSpokenStage, patience, type SpokenStage } from './spoken-calls.ts';
+import { type FarMouth, openSpokenStage, patience, type SpokenStage } from './spoken-calls.ts';
+import { keptInHubSpot, keptInSalesforce, onRecordPage } from './spoken-logs.ts';
 import { until } from './telephony.ts';
 
 const rate = 8_000;
@@ -68,6 +69,17 @@ function baresipMouth(lab: LabNetwork, { speak: play }: Baresip): FarMouth {
 }
 
 const polled = { timeout: patience, interval: 200 };
+
+test('panel, record page and the call in Salesforce have every one of 200 syllables, each side its own', async () => {
+  const call = await it.call(it.salesforce, far);
+  const [agent, farSide] = [textOf('near', 100, 31), textOf('far', 100, 32)];
+  const text = { agent: agent.join(' '), 'far-side': farSide.join(' ') };
+  await call.say(agent, farSide);
+  await expect.poll(call.inPanel, polled).toEqual(text);
+  await expect.poll(() => onRecordPage(call), polled).toEqual(text);
+  await call.finish();
+  expect(await keptInSalesforce(it.stage)).toEqual(text);
+});
 
 test('panel, supervisor and the call in HubSpot have every syllable, also of the sentence in which the relay was killed', async () => {
   const supervisor = await it.supervise();

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { textOf } from './mouths.ts';
 import { type SpeakingSwitch, startSpeakingSwitch } from './speaking-switch.ts';
-import { keptInHubSpot, openSpokenStage, patience, type SpokenStage, type Words } from './spoken-calls.ts';
+import { openSpokenStage, patience, type SpokenStage, type Words } from './spoken-calls.ts';
+import { keptInHubSpot, keptInSalesforce, onRecordPage } from './spoken-logs.ts';
 
 let board: SpeakingSwitch;
 let it: SpokenStage;
@@ -34,25 +35,15 @@ test('HubSpot, heard by Deepgram: panel, supervisor and the call in the portal h
   expect(await keptInHubSpot(it.stage, before)).toEqual(text);
 });
 
-test('Salesforce, heard by a Vosk of one’s own: panel and record page have every syllable, each side its own', async () => {
+test('Salesforce, heard by a Vosk of one’s own: panel, record page and the call in the org have every syllable, each side its own', async () => {
   const call = await it.call(it.salesforce, board.caller);
   const [agent, farSide] = [textOf('near', 30, 3), textOf('far', 30, 4)];
   const text: Words = { agent: agent.join(' '), 'far-side': farSide.join(' ') };
   await call.say(agent, farSide);
   await expect.poll(call.inPanel, polled).toEqual(text);
-  const onPage = async (): Promise<Words> => {
-    const of = async (speaker: string): Promise<string> =>
-      (await call.page.locator(`.line_${speaker}:not(.line_partial) .said`).allTextContents()).join(' ');
-    return { agent: await of('agent'), 'far-side': await of('far-side') };
-  };
-  // The component has what opened the call, too.
-  await expect
-    .poll(async () => {
-      const { agent: own, 'far-side': other } = await onPage();
-      return own.endsWith(text.agent) && other.endsWith(text['far-side']);
-    }, polled)
-    .toBe(true);
+  await expect.poll(() => onRecordPage(call), polled).toEqual(text);
   await call.finish();
+  expect(await keptInSalesforce(it.stage)).toEqual(text);
 });
 
 test('a page that is loaded anew goes on with the same transcript, and says what nobody heard', async () => {

@@ -70,6 +70,8 @@ const line = (change: Partial<TranscriptLine>): TranscriptLine => ({
 });
 const say = (call: string, change: Partial<TranscriptLine>): void =>
   one.relay.transcript.tell('acme', 'ada', call, line(change));
+const eventsOf = async (call: string): Promise<string> =>
+  (await one.fetch(`/v1/calls/${call}/events`, { token: (await one.signIn()).token })).text();
 /** A minute of talk. */
 const begun = answeredCall.slice(0, 3);
 const over: readonly Life[] = [
@@ -174,6 +176,8 @@ it('tells how much nobody listened to', async () => {
   const call = await begin();
   say(call, { text: 'thank you', startMs: 1_000, endMs: 2_000 });
   say(call, { text: '', gap: 'lost', startMs: 10_000, endMs: 14_000, line: 2 });
+  // Kept beside the call: here the end is not waited with until that is done.
+  await expect.poll(() => eventsOf(call), { timeout: 20_000 }).toContain('transcript-gap');
   await end(call);
   await expect
     .poll(() => noteOf(call), { timeout: 20_000 })
@@ -196,12 +200,7 @@ it('keeps what was heard of a call that came to be known later', async () => {
   expect((await nextPhrase(panel, call)).data).toMatchObject({ rule: 'notice' });
   panel.publish(...envelopes(call, begun));
   await panel.acknowledged();
-  await expect
-    .poll(
-      async () => await (await one.fetch(`/v1/calls/${call}/events`, { token: (await one.signIn()).token })).text(),
-      { timeout: 20_000 },
-    )
-    .toContain('phrase-thanks');
+  await expect.poll(() => eventsOf(call), { timeout: 20_000 }).toContain('phrase-thanks');
   await end(call);
   await expect.poll(() => noteOf(call), { timeout: 20_000 }).toContain('Said: Thanks');
   expect(noteOf(call)).not.toContain('Not heard');

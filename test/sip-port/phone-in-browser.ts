@@ -30,7 +30,7 @@ export async function servePhonePage(headers: Readonly<Record<string, string>> =
     entryPoints: [fileURLToPath(new URL('./phone-page.ts', import.meta.url))],
     bundle: true,
     write: false,
-    format: 'iife',
+    format: 'esm',
     target: 'es2022',
     minify: true,
     plugins: [sipJsParts],
@@ -41,7 +41,9 @@ export async function servePhonePage(headers: Readonly<Record<string, string>> =
     else
       response
         .writeHead(200, { ...headers, 'content-type': 'text/html' })
-        .end('<!doctype html><meta charset="utf-8"><title>Phone under test</title><script src="/phone.js"></script>');
+        .end(
+          '<!doctype html><meta charset="utf-8"><title>Phone under test</title><script type="module" src="/phone.js"></script>',
+        );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

@@ -154,11 +154,12 @@ export interface CrmRelay {
    */
   recordingReady?(logId: string): Promise<void>;
   /**
-   * Keeps the words of a call beside its log.
-   * @returns the CRM's id of the transcript
+   * Keeps the words of a call beside its log. Words that are there stay.
+   * @param call `answeredMs`: from the start of the call to its answer, where its recording begins
+   * @returns the CRM's id of the transcript; empty where it takes none
    * @throws PatchcordError `crm.*`
    */
-  writeTranscript?(logId: string, lines: readonly SpokenLine[]): Promise<string>;
+  writeTranscript?(logId: string, lines: readonly SpokenLine[], call: { readonly answeredMs: number }): Promise<string>;
   /**
    * What a record is called and to whom it belongs, by the CRM's id of an owner; null where it says neither.
    * @throws PatchcordError `crm.*`, `crm.not-found`

@@ -5,7 +5,7 @@
 import { type CallId, errorCode } from '@patchcord/call-protocol';
 import type { LeasedEffect, Store, StoredCall } from '../store/contract.ts';
 import type { Tenant, Tenants } from '../tenants.ts';
-import { spokenLines } from '../transcripts/kept.ts';
+import { rangMs, spokenLines } from '../transcripts/kept.ts';
 import type { Delivered } from './delivered.ts';
 
 /** A log that an outage holds back is looked at again this often, the older it is the more seldom. */
@@ -60,6 +60,7 @@ async function giveWords(tenant: Tenant, call: StoredCall, logId: string, parts:
   const lines = (await transcripts.of(call.tenant, call.callId)).filter(({ gap }) => gap === undefined);
   if (call.log === null || lines.length === 0 || tenant.crm.writeTranscript === undefined) return;
   const agent = parts.tenants.agent(call.tenant, call.agent)?.agent;
-  const id = await tenant.crm.writeTranscript(logId, spokenLines(call.log, agent?.name ?? call.agent, lines));
+  const said = spokenLines(call.log, agent?.name ?? call.agent, lines);
+  const id = await tenant.crm.writeTranscript(logId, said, { answeredMs: rangMs(call.log) });
   await transcripts.written(call.tenant, call.callId, id, parts.now());
 }

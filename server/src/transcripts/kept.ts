@@ -47,21 +47,26 @@ export async function transcriptOf(
   return spokenLines(call.log, nameOf(tenants, tenant, call.agent), lines);
 }
 
+/** From the start of a call to its answer. */
+export function rangMs({ startedAt, answeredAt }: Pick<CallLog, 'startedAt' | 'answeredAt'>): number {
+  return Math.max(0, (answeredAt ?? startedAt) - startedAt);
+}
+
 /** Lines as a CRM takes them: with names, and from the start of the call where they came from its answer. Nobody said a gap. */
 export function spokenLines(
   log: Pick<CallLog, 'farSide' | 'record' | 'startedAt' | 'answeredAt'>,
   agentName: string,
   lines: readonly TranscriptLine[],
 ): readonly SpokenLine[] {
-  const rangMs = Math.max(0, (log.answeredAt ?? log.startedAt) - log.startedAt);
+  const beforeMs = rangMs(log);
   const names = { agent: agentName, 'far-side': log.farSide.name ?? log.record?.name ?? log.farSide.number } as const;
   const said = lines.filter(({ gap }) => gap === undefined);
   return said.map(({ speaker, text, startMs, endMs }) => ({
     speaker,
     speakerName: names[speaker] || 'Unknown',
     text,
-    startMs: Math.round(rangMs + startMs),
-    endMs: Math.round(rangMs + Math.max(startMs, endMs)),
+    startMs: Math.round(beforeMs + startMs),
+    endMs: Math.round(beforeMs + Math.max(startMs, endMs)),
   }));
 }
 

@@ -70,7 +70,7 @@ describe('the recording of a call', () => {
 describe('the words of a call', () => {
   it('are given with who said them when, and the id of the transcript is kept', async () => {
     const { asked, relay } = hubSpot(said({}), { status: 201, body: { id: '777' } });
-    expect(await relay.writeTranscript?.('42', lines)).toBe('777');
+    expect(await relay.writeTranscript?.('42', lines, { answeredMs: 0 })).toBe('777');
     expect(asked[1]).toEqual({
       method: 'POST',
       path: '/crm/v3/extensions/calling/transcripts',
@@ -92,9 +92,11 @@ describe('the words of a call', () => {
 
   it('are not given twice: a call that has a transcript after a lost answer keeps the one it has', async () => {
     const lost = hubSpot(said({}), { status: 502 });
-    await expect(lost.relay.writeTranscript?.('42', lines)).rejects.toMatchObject({ retryable: true });
+    await expect(lost.relay.writeTranscript?.('42', lines, { answeredMs: 0 })).rejects.toMatchObject({
+      retryable: true,
+    });
     const { asked, relay } = hubSpot(said({ hs_call_has_transcript: 'true' }));
-    expect(await relay.writeTranscript?.('42', lines)).toBe('');
+    expect(await relay.writeTranscript?.('42', lines, { answeredMs: 0 })).toBe('');
     expect(asked).toEqual([
       { method: 'GET', path: '/crm/v3/objects/calls/42?properties=hs_call_has_transcript', body: undefined },
     ]);
@@ -102,7 +104,9 @@ describe('the words of a call', () => {
 
   it('of a log that was deleted are no more to be given', async () => {
     const { relay } = hubSpot({ status: 404, body: { message: 'gone' } });
-    const refusal: unknown = await relay.writeTranscript?.('42', lines).catch((error: unknown) => error);
+    const refusal: unknown = await relay
+      .writeTranscript?.('42', lines, { answeredMs: 0 })
+      .catch((error: unknown) => error);
     expect(errorCode(refusal)).toBe('crm.not-found');
   });
 });

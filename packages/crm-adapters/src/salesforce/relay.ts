@@ -17,6 +17,7 @@ import { refusalBehind } from './refusals.ts';
 import { ranked, type SearchableObject, searchableOf, searchedObjects, sosl } from './search.ts';
 import { jwtSignIn, type Session } from './sign-in.ts';
 import { isSalesforceId } from './task.ts';
+import { transcriptWriter } from './transcript.ts';
 
 interface OrgOptions {
   /** `https://login.salesforce.com`, `https://test.salesforce.com` or the org's My Domain. */
@@ -157,6 +158,7 @@ export function createSalesforceRelay(options: SalesforceRelayOptions): CrmRelay
     },
     writeLog: writer.writeLog,
     writeLogs: writer.writeLogs,
+    writeTranscript: transcriptWriter(agents, prefix),
     linkTo(record) {
       const base = options.instanceUrl ?? connection.instanceUrl ?? options.loginUrl;
       const object = encodeURIComponent(record.object);

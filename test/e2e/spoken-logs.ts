@@ -1,0 +1,38 @@
+/** What stands of a spoken call outside of the panel: on the record's page while it lasts, in the CRM afterwards. Owns how that is read. */
+import { demoAgents } from '@patchcord/sandbox';
+import type { Stage } from '../../scripts/stage.ts';
+import { patience, type SpokenCall, type Words, wordsOf } from './spoken-calls.ts';
+import { until } from './telephony.ts';
+
+const agents = demoAgents.map(({ firstName, lastName }) => `${firstName} ${lastName}`);
+const speakerOf = (name: string): 'agent' | 'far-side' => (agents.includes(name) ? 'agent' : 'far-side');
+
+/** The final lines that the component on the record's page shows. */
+export async function onRecordPage({ page }: Pick<SpokenCall, 'page'>): Promise<Words> {
+  const of = async (speaker: 'agent' | 'far-side') => {
+    const said = await page.locator(`.line_${speaker}:not(.line_partial) .said`).allTextContents();
+    return said.map((text) => ({ speaker, text: text.trim() }));
+  };
+  return wordsOf([...(await of('agent')), ...(await of('far-side'))]);
+}
+
+/** The transcript that the HubSpot portal holds of its newest call, once it is there. */
+export async function keptInHubSpot({ hubspot }: Stage, before: number): Promise<Words> {
+  const kept = await until(
+    'the transcript in HubSpot',
+    () => (hubspot.transcripts.all().length > before ? hubspot.transcripts.all().at(-1) : undefined),
+    patience,
+  );
+  return wordsOf(kept.transcriptUtterances.map(({ speaker, text }) => ({ speaker: speakerOf(speaker.name), text })));
+}
+
+/** The words that the Salesforce org holds of its newest call, once they are there. */
+export async function keptInSalesforce({ salesforce }: Stage): Promise<Words> {
+  const kept = await until(
+    'the transcript in Salesforce',
+    () => salesforce.records.Patchcord_Call__c.at(-1)?.Transcript__c ?? undefined,
+    patience,
+  );
+  const lines = [...String(kept).matchAll(/^\[[\d:]+\] ([^:]+): (.+)$/gm)];
+  return wordsOf(lines.map(([, name = '', text = '']) => ({ speaker: speakerOf(name), text })));
+}
