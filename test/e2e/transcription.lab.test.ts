@@ -1,7 +1,7 @@
 /** What is said in a call is read by everybody who may, on Kamailio and rtpengine, with baresip at the far side; also when the relay is killed meanwhile. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Baresip, startBaresip } from '../sip-lab/baresip.ts';
 import { type Edge, startEdge } from '../sip-lab/edge.ts';
 import { type LabNetwork, labFromEnvironment } from '../sip-lab/namespaces.ts';
@@ -19,7 +19,7 @@ const silenceAfter = new Float32Array(rate * 300);
 let edge: Edge;
 let phone: Baresip;
 let it: SpokenStage;
-let far: FarMouth;
+let far: LabMouth;
 beforeAll(async () => {
   const lab = labFromEnvironment();
   const credentialSecret = randomBytes(32).toString('base64url');
@@ -43,11 +43,23 @@ afterAll(async () => {
   await edge?.stop();
 });
 
+// A call begins with the file of the one before.
+beforeEach(() => far.hush());
+
+interface LabMouth extends FarMouth {
+  hush(): Promise<void>;
+}
+
 /** Each text is a file of its own that the phone plays from then on. */
-function baresipMouth(lab: LabNetwork, { speak: play }: Baresip): FarMouth {
+function baresipMouth(lab: LabNetwork, { speak: play }: Baresip): LabMouth {
   let files = 0;
   let until = 0;
   return {
+    async hush() {
+      const path = join(lab.folder, 'silence.wav');
+      writeWav(path, { rate, samples: silenceAfter });
+      await play(path);
+    },
     async say(words) {
       if (words.length === 0) return;
       const pcm = speak(words, { alphabet: 'far', rate, ...syllableTimes });

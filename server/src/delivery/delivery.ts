@@ -325,6 +325,7 @@ export class Delivery {
         await settle;
       } catch (error) {
         this.#log.error({ err: error, ...about(effect) }, 'a delivery could not be settled');
+        void this.#writeAgainInTime(effect);
       } finally {
         held.delete(effect);
       }
@@ -466,6 +467,21 @@ export class Delivery {
     if (effect.kind !== 'crm.log') return;
     await this.#store.outbox.enqueue([{ ...effect, dueAt: this.#now() }]);
     this.wake();
+  }
+
+  /** Whether ours had a lease is not known while the store can't be asked: as without one, as soon as it can. Never rejects. */
+  async #writeAgainInTime(effect: LeasedEffect): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#writeAgain(effect);
+        return;
+      } catch {
+        if (!this.#running) return;
+        const { firstRetryMs: firstMs, longestRetryMs: longestMs } = this.#settings;
+        const delayMs = retryDelayMs(attempt, { firstMs, longestMs }, undefined, this.#random());
+        await new Promise((resolve) => setTimeout(resolve, delayMs).unref());
+      }
+    }
   }
 
   async #deliver(effect: LeasedEffect): Promise<Delivered> {
