@@ -23,27 +23,31 @@ export function fingerprints(fields: Fields, spelling: Spelling = plainSpelling)
 
 /**
  * Compares what we want with what stands there and with what we wrote last.
- * @returns `changes`: the fields to write now, and `written`: the fingerprints to store with them
+ *
+ * Fingerprints are stored together with every value of ours, also those that stand there already: two relays may write at once when one of them
+ * stood still, and a value of one beside the fingerprint of the other would pass for a person's from then on.
+ * @returns `changes`: the fields that have to be written; none, and there is nothing to do. `own`: all that are ours, to send with the fingerprints.
+ * `written`: the fingerprints
  */
 export function ownChanges(
   wanted: Fields,
   current: Readonly<Record<string, unknown>>,
   written: LastWritten,
   spelling: Spelling = plainSpelling,
-): { readonly changes: Fields; readonly written: LastWritten } {
+): { readonly changes: Fields; readonly own: Fields; readonly written: LastWritten } {
   const changes: Record<string, FieldValue> = {};
+  const own: Record<string, FieldValue> = {};
   const next: Record<string, string> = { ...written };
   for (const [name, value] of Object.entries(wanted)) {
     const want = spelling(name, value);
     const have = spelling(name, current[name]);
     const ours = written[name] === fingerprint(have) || (written[name] === undefined && have === '');
-    if (want === have) next[name] = fingerprint(want);
-    else if (ours) {
-      changes[name] = value;
-      next[name] = fingerprint(want);
-    }
+    if (want !== have && !ours) continue;
+    if (want !== have) changes[name] = value;
+    own[name] = value;
+    next[name] = fingerprint(want);
   }
-  return { changes, written: next };
+  return { changes, own, written: next };
 }
 
 /** The stored form. */

@@ -13,6 +13,7 @@ describe('what may be written again', () => {
     const written = fingerprints({ note: 'first' });
     expect(ownChanges({ note: 'second' }, { note: 'first' }, written)).toEqual({
       changes: { note: 'second' },
+      own: { note: 'second' },
       written: fingerprints({ note: 'second' }),
     });
   });
@@ -20,7 +21,7 @@ describe('what may be written again', () => {
   it('keeps what a person wrote, also when they emptied it', () => {
     const written = fingerprints({ note: 'first' });
     for (const now of ['by hand', '', null])
-      expect(ownChanges({ note: 'second' }, { note: now }, written)).toEqual({ changes: {}, written });
+      expect(ownChanges({ note: 'second' }, { note: now }, written)).toEqual({ changes: {}, own: {}, written });
   });
 
   it('fills what was never written and is empty, and leaves it when somebody was faster', () => {
@@ -45,6 +46,28 @@ describe('what may be written again', () => {
         fc.pre(plainSpelling('note', theirs) !== plainSpelling('note', ours) && plainSpelling('note', theirs) !== '');
         const { changes } = ownChanges({ note: next }, { note: theirs }, fingerprints({ note: ours }));
         expect(changes).toEqual({});
+      }),
+    );
+  });
+
+  it('leaves nothing that passes for a person’s, in whatever order two relays read and write', () => {
+    const version = fc.record({ note: fc.constantFrom('', 'a', 'b'), outcome: fc.constantFrom('live', 'ended') });
+    // Each writes what it made of what it read then, also where the other wrote meanwhile.
+    const steps = fc.shuffledSubarray(['read 0', 'read 1', 'write 0', 'write 1'], { minLength: 4 });
+    fc.assert(
+      fc.property(version, fc.tuple(version, version), steps, (first, wants, order) => {
+        let stands = { fields: first as Record<string, unknown>, written: fingerprints(first) };
+        const read = [stands, stands];
+        for (const step of order) {
+          const who = Number(step.slice(-1)) as 0 | 1;
+          if (step.startsWith('read')) read[who] = stands;
+          else {
+            const { fields, written } = read[who] ?? stands;
+            const { changes, own, written: next } = ownChanges(wants[who], fields, written);
+            if (Object.keys(changes).length > 0) stands = { fields: { ...stands.fields, ...own }, written: next };
+          }
+        }
+        expect(stands.written).toEqual(fingerprints(stands.fields as typeof first));
       }),
     );
   });

@@ -155,6 +155,29 @@ describe('the log of a call', () => {
     await expect.poll(() => one.crm.logs().map(({ note }) => note.includes('old'))).toEqual([false]);
   });
 
+  it('is written once more when the store was away as it was to be settled: nobody knows whose it was by then', async () => {
+    const one = await relay(
+      testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 20, longestRetryMs: 40, attempts: 20 } }),
+    );
+    const database = new DatabaseSync(join(one.folder, 'patchcord.sqlite'));
+    cleanups.push(async () => database.close());
+    const writeLog = one.crm.writeLog.bind(one.crm);
+    let writes = 0;
+    Object.assign(one.crm, {
+      writeLog: async (...args: Parameters<typeof writeLog>) => {
+        writes += 1;
+        if (writes > 1) return writeLog(...args);
+        // Paused for longer than its lease, while another relay writes the newest and is done.
+        database.exec("delete from outbox where kind = 'crm.log'; alter table outbox rename to outbox_away");
+        setTimeout(() => database.exec('alter table outbox_away rename to outbox'), 200);
+        return writeLog({ ...args[0], note: 'old' }, args[1], args[2]);
+      },
+    });
+    await publishCall(one);
+    await expect.poll(() => writes, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => one.crm.logs().map(({ note }) => note.includes('old'))).toEqual([false]);
+  });
+
   it('does not take a fault of the relay, or its own gate, for a sign that the CRM is back', async () => {
     const lines: string[] = [];
     const log = createLog('info', { write: (line) => void lines.push(line) });

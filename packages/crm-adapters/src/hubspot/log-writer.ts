@@ -134,7 +134,7 @@ export function createLogWriter(options: {
   /** The properties to write now, or null when everything stands there already. */
   function changesOf(stored: StoredCall, log: CallLog, wanted: Fields): Record<string, string> | null {
     const owned = ownedFrom(stored, log, wanted);
-    const { changes, written } = ownChanges(wanted, stored.properties, owned, callSpelling);
+    const { changes, own, written } = ownChanges(wanted, stored.properties, owned, callSpelling);
     const { [recordKey]: _record, [aboutKey]: _about, ...fields } = written;
     const places = placesOf(log);
     const next: LastWritten = {
@@ -146,7 +146,7 @@ export function createLogWriter(options: {
     const isKeyed = text(stored.properties[keyProperty]) !== '' || !isUnwritten(stored.properties, stored.written, log);
     if (Object.keys(changes).length === 0 && remembered === toStored(stored.written)) return null;
     return {
-      ...emptied(changes),
+      ...emptied(own),
       ...(isKeyed ? {} : { [keyProperty]: log.callId }),
       [writtenProperty]: remembered,
     };

@@ -101,7 +101,7 @@ export function creation(
   ];
 }
 
-/** What an update writes: only fields of ours that a person did not touch, on either record. */
+/** What an update writes: only fields of ours that a person did not touch, on both records together, since one of them keeps the fingerprints. */
 export function changes(
   { task, call }: Composed,
   marker: Row | null,
@@ -117,26 +117,28 @@ export function changes(
   const ofTask = ownChanges(task, stands, byDefault ? ownedByDefault(before, stands) : before, taskSpelling);
   const ofCall =
     marker === null
-      ? { changes: {}, written: {} }
+      ? { changes: {}, own: {}, written: {} }
       : byDefault
         ? ownChanges(call, marker, ownedByDefault(before, marker), taskSpelling)
         : ownChanges(own, marker, before, taskSpelling);
+  const sent = { task: ofTask.own, call: ofCall.own };
+  if (Object.keys({ ...ofTask.changes, ...ofCall.changes }).length === 0) return { requests: [], sent };
   const requests: SubRequest[] = [];
-  if (Object.keys(ofTask.changes).length > 0)
+  if (Object.keys(sent.task).length > 0)
     requests.push({
       method: 'PATCH',
       url: `${dataPath}/sobjects/Task/${taskId}`,
       referenceId: 'task',
-      body: ofTask.changes,
+      body: sent.task,
     });
-  if (marker !== null && (Object.keys(ofCall.changes).length > 0 || requests.length > 0))
+  if (marker !== null)
     requests.push({
       method: 'PATCH',
       url: `${dataPath}/sobjects/${names.object}/${text(marker.Id)}`,
       referenceId: 'marker',
-      body: { ...ofCall.changes, [names.written]: toStored({ ...ofCall.written, ...ofTask.written }) },
+      body: { ...sent.call, [names.written]: toStored({ ...ofCall.written, ...ofTask.written }) },
     });
-  return { requests, sent: { task: ofTask.changes, call: ofCall.changes } };
+  return { requests, sent };
 }
 
 /** The same, with the owner as ours who still is the user who wrote the record. */
