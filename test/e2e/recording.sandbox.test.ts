@@ -3,7 +3,13 @@
  * and the file that the agent's link opens. The page may be loaded anew in the middle of it.
  */
 import { randomUUID } from 'node:crypto';
-import { decodeSoundFrame, type Listening, ListeningSchema, type Session } from '@patchcord/call-protocol';
+import {
+  decodeSoundFrame,
+  type Listening,
+  ListeningSchema,
+  type Session,
+  type SoundFrame,
+} from '@patchcord/call-protocol';
 import type { Frame, Page } from 'playwright-core';
 import * as v from 'valibot';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -43,12 +49,16 @@ afterAll(async () => {
 interface Told {
   call: string;
   readonly said: { readonly type: string; readonly fromMs?: number; readonly atMs?: number }[];
+  readonly frames: SoundFrame[];
   /** Ms of the call of the last frame's end. */
   sentTo: number;
 }
 
+/** Ms of the call. */
+const endOf = ({ startMs, samples }: SoundFrame): number => startMs + (samples * 1_000) / rate;
+
 function listenTo(page: Page): Told {
-  const told: Told = { call: '', said: [], sentTo: 0 };
+  const told: Told = { call: '', said: [], frames: [], sentTo: 0 };
   page.on('websocket', (socket) => {
     if (!socket.url().endsWith('/v1/sound')) return;
     socket.on('framesent', ({ payload }) => {
@@ -59,7 +69,9 @@ function listenTo(page: Page): Told {
         return;
       }
       const frame = decodeSoundFrame(new Uint8Array(payload));
-      if (frame !== null) told.sentTo = frame.startMs + frame.samples / (rate / 1_000);
+      if (frame === null) return;
+      told.frames.push(frame);
+      told.sentTo = endOf(frame);
     });
   });
   return told;
@@ -120,6 +132,8 @@ interface Heard {
   readonly durationMs: number;
   /** How loud this tone is on this channel: looks of 100 ms from one time of the call to another. */
   levels(channel: 0 | 1, hz: number, fromMs: number, toMs: number): readonly number[];
+  /** Whether every sample of the frame stands where it belongs, on its channel. */
+  holds(frame: SoundFrame): boolean;
   /** The loudest sample of both channels. */
   loudest(fromMs: number, toMs: number): number;
 }
@@ -169,6 +183,12 @@ async function playerHears({ relayUrl, adminToken }: Stage, call: string): Promi
         return goertzel(stretch(channel, from, from + lookMs), rate, hz);
       });
     },
+    holds: ({ startMs, samples, agent, farSide }) =>
+      [agent, farSide].every((sound, channel) =>
+        Array.from({ length: samples }, (_, n) => n).every(
+          (n) => sample(channel, (startMs * rate) / 1_000 + n) * 32_768 === (sound?.[n] ?? 0),
+        ),
+      ),
     loudest: (fromMs, toMs) =>
       [0, 1].reduce((most, channel) => {
         const whole = stretch(channel, Math.ceil(fromMs), Math.floor(toMs));
@@ -178,17 +198,25 @@ async function playerHears({ relayUrl, adminToken }: Stage, call: string): Promi
 }
 
 /** The agent called: her tone is on the first channel, the far side's on the second, and neither on the other. */
-function expectBoth(found: Heard, fromMs: number, toMs: number): void {
+function expectBoth(found: Heard, told: Told, fromMs: number, toMs: number): void {
   const own = [found.levels(0, agentHz, fromMs, toMs), found.levels(1, farHz, fromMs, toMs)];
   expect(own[0]?.length).toBeGreaterThan(5);
-  for (const looks of own) expect(quantile(looks, 0.1)).toBeGreaterThan(heard);
+  for (const looks of own) expect(median(looks)).toBeGreaterThan(heard);
   for (const looks of [found.levels(0, farHz, fromMs, toMs), found.levels(1, agentHz, fromMs, toMs)])
-    expect(quantile(looks, 0.9)).toBeLessThan(absent);
+    expect(median(looks)).toBeLessThan(absent);
+  expectKept(found, told, fromMs, toMs);
 }
 
-/** Processors may be busy, and then sound breaks now and then: a look in ten may be anything. */
-function quantile(looks: readonly number[], share: number): number {
-  return [...looks].sort((one, other) => one - other)[Math.floor(share * (looks.length - 1))] ?? Number.NaN;
+/** All that the page sent is there, sample by sample. */
+function expectKept(found: Heard, { frames }: Told, fromMs: number, toMs: number): void {
+  const sent = frames.filter((frame) => frame.startMs >= fromMs && endOf(frame) <= toMs);
+  expect(sent.length).toBeGreaterThan(5);
+  expect(sent.filter((frame) => !found.holds(frame)).map(({ startMs }) => startMs)).toEqual([]);
+}
+
+/** Processors may be busy, and then the sound itself breaks now and then before anybody records it. */
+function median(looks: readonly number[]): number {
+  return [...looks].sort((one, other) => one - other)[Math.floor(looks.length / 2)] ?? Number.NaN;
 }
 
 const talk = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -228,9 +256,9 @@ test('nothing is kept before the far side agreed nor in a pause, which outlives 
   expect(Math.abs(unasked.endMs - from)).toBeLessThan(edgeMs);
   expect(Math.abs(pause.startMs - pausedAt)).toBeLessThan(edgeMs);
   expect(found.loudest(0, from)).toBe(0);
-  expectBoth(found, from + edgeMs, pausedAt - lookMs);
+  expectBoth(found, call.told, from + edgeMs, pausedAt - lookMs);
   expect(found.loudest(pausedAt, pause.endMs - lookMs)).toBe(0);
-  expectBoth(found, pause.endMs + 2 * edgeMs, heardTo - lookMs);
+  expectBoth(found, call.told, pause.endMs + 2 * edgeMs, heardTo - lookMs);
 }, 300_000);
 
 test('a page that is loaded anew goes on recording, and nothing that had left it is missing', async () => {
@@ -249,6 +277,7 @@ test('a page that is loaded anew goes on recording, and nothing that had left it
   const found = await call.finish();
   const begins = found.levels(1, farHz, 0, before).findIndex((level) => level > heard) * lookMs;
   expect(begins).toBeLessThan(2_000);
-  expectBoth(found, begins + edgeMs, before);
-  expectBoth(found, after - 2_000, after);
+  expectKept(found, call.told, 0, after);
+  expectBoth(found, call.told, begins + edgeMs, before);
+  expectBoth(found, call.told, after - 2_000, after);
 }, 300_000);

