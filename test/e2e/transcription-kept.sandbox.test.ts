@@ -5,11 +5,12 @@
 import type { TranscriptLine } from '@patchcord/call-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenUntil } from '../browser/chromium.ts';
+import { syllables } from '../speech/tone-alphabet.ts';
 import { opener, syllableMs, textOf } from './mouths.ts';
 import { comparedWith } from './said-whole.ts';
 import { type SpeakingSwitch, startSpeakingSwitch } from './speaking-switch.ts';
 import { cardNumber, inSyllables, inWords, spokenEnglish } from './speech-ears.ts';
-import { openSpokenStage, patience, type SpokenStage, type Words } from './spoken-calls.ts';
+import { openSpokenStage, patience, type SpokenCall, type SpokenStage, type Words } from './spoken-calls.ts';
 import { keptInHubSpot } from './spoken-logs.ts';
 import { digitsIn, filesIn, holding, type Place } from './stored-bytes.ts';
 import { until } from './telephony.ts';
@@ -97,20 +98,39 @@ test('a relay that is killed and back soon has lost nothing; one that stays away
   expect(inPanel).toEqual(kept);
 }, 180_000);
 
-test('a card number is nowhere, and what was said in a pause was never heard', async () => {
-  it.ears.words = spokenEnglish;
-  const call = await it.call(it.hubspot, board.caller);
+/** A busy processor tore a digit before anybody could hear it: then it is no card number. */
+class Torn extends Error {}
+
+/** A call in which the cards are read out before, in and after a pause, and what is left of them looked at. @throws {@link Torn} */
+async function cardsReadOut(
+  call: SpokenCall,
+  [first, second, third]: readonly [string, string, string],
+): Promise<void> {
   const panel = await call.panel();
-  const [first, second, third] = [cardNumber(1), cardNumber(2), cardNumber(3)];
+  const say = async (card: string): Promise<Record<'near' | 'far', readonly string[]>> => {
+    const far = [opener.far, ...inSyllables('far', `my card is ${card} thanks`)];
+    const near = [opener.near, ...inSyllables('near', `is ${card} please`)];
+    await call.say([], far);
+    await call.say(near, []);
+    return { near, far };
+  };
   const readOut = async (card: string): Promise<void> => {
-    await call.say([], [opener.far, ...inSyllables('far', `my card is ${card} thanks`)]);
-    await call.say([opener.near, ...inSyllables('near', `is ${card} please`)], []);
+    const from = it.ears.heard.length;
+    const said = await say(card);
+    for (const side of ['near', 'far'] as const) {
+      const own = (): readonly string[] =>
+        it.ears.heard.slice(from).filter((syllable) => syllables(side).includes(syllable));
+      const isWhole = (): true | undefined => (own().join(' ') === said[side].join(' ') ? true : undefined);
+      await until('the whole sentence', isWhole, 10_000).catch(() => {
+        throw new Torn(`${side}: ${own().join(' ')} instead of ${said[side].join(' ')}`);
+      });
+    }
   };
   /** What is left of each side: its words, the end of its cards, and nothing between them. */
   const left = (words: Words, ...cards: readonly string[]): void => {
     const masked = cards.map((card) => `[card …${card.slice(-4)}]`);
     for (const side of [words.agent, words['far-side']]) {
-      expect(side.match(/\[.*?\]/g), `${side} (heard: ${it.ears.heard.slice(-50).join(' ')})`).toEqual(masked);
+      expect(side.match(/\[.*?\]/g), side).toEqual(masked);
       expect(inWords('0123456789').filter((digit) => side.includes(digit))).toEqual([]);
     }
     expect(words.agent.match(/is|please/g)).toEqual(cards.flatMap(() => ['is', 'please']));
@@ -133,7 +153,7 @@ test('a card number is nowhere, and what was said in a pause was never heard', a
   await region.getByRole('button', { name: 'Pause', exact: true }).click();
   await region.getByText('no sound leaves').waitFor();
   const heard = it.ears.heard.length;
-  await readOut(second);
+  await say(second);
   await listenUntil(panel, 'the end of it', ({ rms }) => rms < 0.001);
   expect(it.ears.heard.slice(heard), 'heard in the pause').toEqual([]);
   await region.getByRole('button', { name: 'Go on' }).click();
@@ -145,6 +165,22 @@ test('a card number is nowhere, and what was said in a pause was never heard', a
   const before = it.stage.hubspot.transcripts.all().length;
   await call.finish();
   left(await keptInHubSpot(it.stage, before), first, third);
+}
+
+test('a card number is nowhere, and what was said in a pause was never heard', async () => {
+  it.ears.words = spokenEnglish;
+  const cards = [cardNumber(1), cardNumber(2), cardNumber(3)] as const;
+  const [first, second, third] = cards;
+  for (let calls = 1; ; calls += 1) {
+    const call = await it.call(it.hubspot, board.caller);
+    try {
+      await cardsReadOut(call, cards);
+      break;
+    } catch (error) {
+      if (!(error instanceof Torn) || calls === 3) throw error;
+      await call.finish();
+    }
+  }
 
   const { hubspot, salesforce } = it.stage;
   const place = (name: string, what: unknown): Place => ({
@@ -170,4 +206,4 @@ test('a card number is nowhere, and what was said in a pause was never heard', a
     Buffer.from(`${second}.`).toString('hex'),
   ])
     expect(digitsIn([place('hidden', form)], second, inWords).length, form).toBeGreaterThan(0);
-});
+}, 300_000);

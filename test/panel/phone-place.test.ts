@@ -50,3 +50,17 @@ test('a call in a second tab can be taken there, and goes back from the first', 
   expect(await second.evaluate(() => window.lab.sip.sent('take-up').length)).toBe(1);
   await close();
 });
+
+test('a computer that is never idle says so too', async () => {
+  const { page: first, close } = await panels.open();
+  const second = await first.context().newPage();
+  await second.addInitScript(() => {
+    window.requestIdleCallback = (run, options) =>
+      options?.timeout === undefined
+        ? 0
+        : window.setTimeout(() => run({ didTimeout: true, timeRemaining: () => 0 }), options.timeout);
+  });
+  await second.goto(panels.url);
+  await second.getByText('The phone is in another window').waitFor();
+  await close();
+});

@@ -10,6 +10,8 @@ import { texts } from '../texts.ts';
 type Screens = typeof import('../later/later-screens.tsx');
 /** A load that takes longer is told as failed. */
 const loadMs = 20_000;
+/** A computer that is never idle loads them all the same. */
+const idleMs = 2_000;
 const screens = signal<Screens | null>(null);
 const missing = signal(false);
 let loading = false;
@@ -37,10 +39,10 @@ export function IfLoaded({ children }: { readonly children: (screens: Screens) =
   return screens.value && <>{children(screens.value)}</>;
 }
 
-/** Loads them as soon as the browser has nothing else to do, so that nobody waits for them in a call. */
+/** Loads them as soon as the browser has nothing else to do, so that nobody waits for them in a call; after two seconds in any case. */
 export function fetchLaterScreens(): void {
   const idle = globalThis.requestIdleCallback ?? ((work: () => void) => setTimeout(work, 1_000));
-  idle(() => void loadLaterScreens());
+  idle(() => void loadLaterScreens(), { timeout: idleMs });
 }
 
 export function LaterPlace({ children }: { readonly children: (screens: Screens) => ComponentChildren }) {
