@@ -25,7 +25,8 @@ export function fingerprints(fields: Fields, spelling: Spelling = plainSpelling)
  * Compares what we want with what stands there and with what we wrote last.
  *
  * Fingerprints are stored together with every value of ours, also those that stand there already: two relays may write at once when one of them
- * stood still, and a value of one beside the fingerprint of the other would pass for a person's from then on.
+ * stood still, and a value of one beside the fingerprint of the other would pass for a person's from then on. What a person
+ * changes between the read and the write that follows is therefore overwritten: no CRM here can tell.
  * @returns `changes`: the fields that have to be written; none, and there is nothing to do. `own`: all that are ours, to send with the fingerprints.
  * `written`: the fingerprints
  */
