@@ -49,6 +49,25 @@ async function metric(one: RelayInTest, pattern: RegExp): Promise<string | undef
   return pattern.exec(await (await one.fetch('/metrics')).text())?.[1];
 }
 
+/** The first write of a log is an old one, made by a relay that stood still for longer than its lease, while another wrote the newest and was done. */
+function overtaken(one: RelayInTest, then: (database: DatabaseSync) => void): { count(): number } {
+  const database = new DatabaseSync(join(one.folder, 'patchcord.sqlite'));
+  cleanups.push(async () => database.close());
+  const writeLog = one.crm.writeLog.bind(one.crm);
+  let writes = 0;
+  Object.assign(one.crm, {
+    writeLog: async (...args: Parameters<typeof writeLog>) => {
+      writes += 1;
+      if (writes > 1) return writeLog(...args);
+      database.exec("delete from outbox where kind = 'crm.log'");
+      const logId = await writeLog({ ...args[0], note: 'old' }, args[1], args[2]);
+      then(database);
+      return logId;
+    },
+  });
+  return { count: () => writes };
+}
+
 const away = new PatchcordError('crm.unavailable', 'The CRM answered 500.', { retryable: true });
 
 describe('the log of a call', () => {
@@ -136,22 +155,11 @@ describe('the log of a call', () => {
     const one = await relay(
       testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 60_000, longestRetryMs: 60_000, attempts: 20 } }),
     );
-    const database = new DatabaseSync(join(one.folder, 'patchcord.sqlite'));
-    cleanups.push(async () => database.close());
-    const writeLog = one.crm.writeLog.bind(one.crm);
-    let writes = 0;
-    Object.assign(one.crm, {
-      writeLog: async (...args: Parameters<typeof writeLog>) => {
-        writes += 1;
-        if (writes > 1) return writeLog(...args);
-        // Paused for longer than its lease, while another relay writes the newest and is done.
-        database.exec("delete from outbox where kind = 'crm.log'");
-        await writeLog({ ...args[0], note: 'old' }, args[1], args[2]);
-        throw away;
-      },
+    const write = overtaken(one, () => {
+      throw away;
     });
     await publishCall(one);
-    await expect.poll(() => writes, { timeout: 10_000 }).toBe(2);
+    await expect.poll(write.count, { timeout: 10_000 }).toBe(2);
     await expect.poll(() => one.crm.logs().map(({ note }) => note.includes('old'))).toEqual([false]);
   });
 
@@ -159,22 +167,12 @@ describe('the log of a call', () => {
     const one = await relay(
       testConfig({ delivery: { leaseMs: 5_000, firstRetryMs: 20, longestRetryMs: 40, attempts: 20 } }),
     );
-    const database = new DatabaseSync(join(one.folder, 'patchcord.sqlite'));
-    cleanups.push(async () => database.close());
-    const writeLog = one.crm.writeLog.bind(one.crm);
-    let writes = 0;
-    Object.assign(one.crm, {
-      writeLog: async (...args: Parameters<typeof writeLog>) => {
-        writes += 1;
-        if (writes > 1) return writeLog(...args);
-        // Paused for longer than its lease, while another relay writes the newest and is done.
-        database.exec("delete from outbox where kind = 'crm.log'; alter table outbox rename to outbox_away");
-        setTimeout(() => database.exec('alter table outbox_away rename to outbox'), 200);
-        return writeLog({ ...args[0], note: 'old' }, args[1], args[2]);
-      },
+    const write = overtaken(one, (database) => {
+      database.exec('alter table outbox rename to outbox_away');
+      setTimeout(() => database.exec('alter table outbox_away rename to outbox'), 200);
     });
     await publishCall(one);
-    await expect.poll(() => writes, { timeout: 10_000 }).toBe(2);
+    await expect.poll(write.count, { timeout: 10_000 }).toBe(2);
     await expect.poll(() => one.crm.logs().map(({ note }) => note.includes('old'))).toEqual([false]);
   });
 
