@@ -27,6 +27,17 @@ export interface Drill {
   run(options: DrillOptions): Promise<DrillResult>;
 }
 
+/**
+ * Runs the form that `npm test` runs.
+ * @throws Error when it did not pass, with its counts and everything it said: a failure on another machine is told by that alone
+ */
+export async function runShort(drill: Drill): Promise<DrillResult> {
+  const said: string[] = [];
+  const result = await drill.run({ seed: 1, short: true, say: (text) => said.push(text) });
+  if (!result.passed) throw new Error([JSON.stringify(result), ...said].join('\n'));
+  return result;
+}
+
 /** Name → the module of the drill, loaded when it is its turn. */
 export type Drills = Readonly<Record<string, () => Promise<{ readonly drill: Drill }>>>;
 

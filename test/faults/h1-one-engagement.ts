@@ -219,7 +219,7 @@ class Desk {
     // HubSpot's page may still owe an answer; then what the journal holds is sent, by the frame that has the line.
     await rest(500);
     const isTold = async (): Promise<boolean> => {
-      await this.#atWork();
+      await this.#wrapUp();
       return (await this.#browser.untold()) === 0;
     };
     await until(`${this.#agent} told the relay everything`, isTold, patienceMs);
@@ -292,7 +292,7 @@ class Desk {
   }
 
   async #dial(owner: BrowserFrame, number: string, contact: string | null): Promise<void> {
-    const before = new Set(this.#browser.calls());
+    this.#meet();
     const dial = {
       type: 'DIAL_NUMBER',
       data: {
@@ -318,20 +318,21 @@ class Desk {
       for (const frame of told) frame.say(dial);
       if (this.#chance(0.3)) for (const frame of told) frame.say(dial);
     }
-    for (let tries = 0; tries < 100; tries += 1) {
-      const fresh = this.#browser.calls().filter((id) => !before.has(id));
-      for (const id of fresh)
-        if (!this.#truths.has(id))
-          this.#truths.set(id, {
-            direction: 'outbound',
-            answered: false,
-            contact: this.#personOf(id),
-            torn: false,
-            trace: ['dialled'],
-          });
-      if (fresh.length > 0) return;
-      await rest(5);
-    }
+    for (let tries = 0; tries < 100 && !this.#meet(); tries += 1) await rest(5);
+  }
+
+  /** Takes down calls that show for the first time: what was clicked shows when the machine comes to it. @returns whether there was one */
+  #meet(): boolean {
+    const fresh = this.#browser.calls().filter((id) => !this.#truths.has(id));
+    for (const id of fresh)
+      this.#truths.set(id, {
+        direction: 'outbound',
+        answered: false,
+        contact: this.#personOf(id),
+        torn: false,
+        trace: ['dialled'],
+      });
+    return fresh.length > 0;
   }
 
   /** Whose number was dialled: on a busy machine a call of the click before may only show now. */
@@ -375,6 +376,7 @@ class Desk {
     const kill = (frame: BrowserFrame | undefined, again: boolean) =>
       act(`${frame?.location} ${again ? 'loaded anew' : 'killed'}${frame === owner ? ' (owner)' : ''}`, () => {
         if (frame === undefined) return;
+        this.#meet();
         if (frame === owner) for (const { id } of frame.phone()?.state().calls ?? []) this.#tear(id);
         const gone = frame.kill().then(() => {
           if (again) this.#browser.open(frame.location);
@@ -428,6 +430,7 @@ class Desk {
 
   /** What the calls are by now. */
   #note(): void {
+    this.#meet();
     for (const frame of this.#browser.frames)
       for (const { id, answeredAt } of frame.phone()?.state().calls ?? []) {
         const truth = this.#truths.get(id);

@@ -80,6 +80,8 @@ export class HubSpotBrowser {
   readonly #device = randomUUID() as DeviceId;
   readonly #cookies = new Map<string, string>();
   #journal: Journal | null = null;
+  /** The pages hear in the order in which was said, whichever frame said it: messages between windows do not overtake each other by seconds. */
+  #heard: Promise<unknown> = Promise.resolve();
   readonly frames = new Set<BrowserFrame>();
 
   constructor(options: HubSpotBrowserOptions) {
@@ -122,21 +124,22 @@ export class HubSpotBrowser {
         scope.window = before;
       }
     };
-    const hear = async (message: Message): Promise<void> => {
-      const { replies, way } = await portal.hear(frame, message);
+    const answer = async ({ replies, way }: Heard): Promise<void> => {
       const told = way === 'turned' ? [...replies].reverse() : replies;
       if (way === 'never') return;
       if (way === 'late') await new Promise((resolve) => setTimeout(resolve, 150));
       for (const reply of told) frame.say(reply);
       if (way === 'twice') for (const reply of told) frame.say(reply);
     };
-    let queue: Promise<void> = Promise.resolve();
+    let answers: Promise<void> = Promise.resolve();
     const parent = {
       postMessage: (data: Message & { readonly messageId?: string }) => {
         if (life.dead) return;
         const message = structuredClone(data);
         if (message.type === 'SYNC_ACK') synced = true;
-        queue = queue.then(() => hear(message)).catch(() => undefined);
+        const heard = this.#heard.then(() => portal.hear(frame, message));
+        this.#heard = heard.catch(() => undefined);
+        answers = answers.then(async () => answer(await heard)).catch(() => undefined);
       },
     };
     const view = Object.assign(new EventTarget(), {
