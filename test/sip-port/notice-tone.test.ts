@@ -75,7 +75,34 @@ const heard = (theirs: FarCall, hz: number, ms = 120): number =>
     hz,
   );
 
-it('is 1400 Hz at -20 dBFS for a quarter of a second, every 15 seconds, for both sides', async () => {
+/** What it sounds like once it stands: a look that begins with the sound is half silence. */
+async function settled(level: () => number): Promise<number> {
+  let before = Number.NaN;
+  let now = level();
+  const stands = () => now > 0.03 && Math.abs(now - before) < now / 100;
+  await expect
+    .poll(() => {
+      before = now;
+      now = level();
+      return stands();
+    }, patience)
+    .toBe(true);
+  return now;
+}
+
+it('is 1400 Hz at -20 dBFS for a quarter of a second, every 15 seconds', async () => {
+  const rendered = Float32Array.from(await tap.renderNotice(17));
+  const sounding = [...rendered.keys()].filter((n) => Math.abs(rendered[n] ?? 0) > 0.005);
+  const [begins = 0] = sounding;
+  const next = sounding.find((n) => n > begins + 8_000) ?? 0;
+  const ends = sounding.filter((n) => n < next).at(-1) ?? 0;
+  expect(Math.abs((ends - begins) / 8 - 250)).toBeLessThan(2);
+  expect(Math.abs((next - begins) / 8 - 15_000)).toBeLessThan(1);
+  const middle = rendered.subarray(begins + 160, begins + 1_840);
+  expect(Math.abs(20 * Math.log10(goertzel(middle, 8_000, toneHz)) + 20)).toBeLessThan(0.2);
+});
+
+it('sounds like that to both sides', async () => {
   const { call, theirs } = await talking();
   await tap.notice([call]);
   let loudest = 0;
@@ -89,26 +116,29 @@ it('is 1400 Hz at -20 dBFS for a quarter of a second, every 15 seconds, for both
     .toBeGreaterThan(0.06);
   await expect.poll(() => tones(relay.of(call)).length, patience).toBeGreaterThan(20);
   await expect
-    .poll(() => (tones(relay.of(call)).at(-1)?.atMs ?? 0) - (tones(relay.of(call))[0]?.atMs ?? 0), patience)
-    .toBeGreaterThan(15_000);
+    .poll(() => (relay.of(call).at(-1)?.startMs ?? 0) - (tones(relay.of(call))[0]?.atMs ?? 0), patience)
+    .toBeGreaterThan(15_600);
   const found = tones(relay.of(call));
-  const first = found.filter(({ atMs }) => atMs < (found[0]?.atMs ?? 0) + 1_000);
-  const again = found[first.length]?.atMs ?? 0;
-  // From its beginning to its end: a busy audio thread may leave a hole in it.
-  const soundsMs = (first.at(-1)?.atMs ?? 0) - (first[0]?.atMs ?? 0) + lookMs;
-  expect(soundsMs).toBeGreaterThanOrEqual(220);
-  expect(soundsMs).toBeLessThanOrEqual(270);
-  expect(first.length * lookMs).toBeGreaterThanOrEqual(200);
-  const middle = [...first].sort((one, other) => one.level - other.level)[Math.floor(first.length / 2)]?.level ?? 0;
+  const isFirst = ({ atMs }: { readonly atMs: number }) => atMs < (found[0]?.atMs ?? 0) + 1_000;
+  const both = [found.filter(isFirst), found.filter((look) => !isFirst(look))];
+  expect(both.map((looks) => looks.length > 0)).toEqual([true, true]);
+  // A starved audio thread takes pieces out of a tone, and never adds one: the better of the two tells how long it sounds.
+  const spans = both.map((looks) => (looks.at(-1)?.atMs ?? 0) - (looks[0]?.atMs ?? 0) + lookMs);
+  expect(Math.max(...spans)).toBeGreaterThanOrEqual(220);
+  expect(Math.max(...spans)).toBeLessThanOrEqual(270);
+  expect(Math.max(...both.map((looks) => looks.length * lookMs))).toBeGreaterThanOrEqual(200);
+  const [middle = 0] = both.map(
+    (looks) => [...looks].sort((one, other) => one.level - other.level)[looks.length >> 1]?.level ?? 0,
+  );
   expect(Math.abs(20 * Math.log10(middle) + 20)).toBeLessThan(1);
-  expect(Math.abs(again - (first[0]?.atMs ?? 0) - 15_000)).toBeLessThan(60);
+  const [first = 0, second = 0] = both.map((looks) => looks[0]?.atMs);
+  expect(Math.abs(second - first - 15_000)).toBeLessThan(60);
 }, 90_000);
 
 it('lets the far side hear the agent as before, and ends with the recording', async () => {
   const { call, theirs } = await talking();
   await tap.speak(true);
-  await expect.poll(() => heard(theirs, agentHz), patience).toBeGreaterThan(0.03);
-  const alone = heard(theirs, agentHz);
+  const alone = await settled(() => heard(theirs, agentHz));
   await tap.notice([call]);
   await expect.poll(() => heard(theirs, toneHz), patience).toBeGreaterThan(0.03);
   await expect.poll(() => heard(theirs, toneHz), patience).toBeLessThan(0.01);

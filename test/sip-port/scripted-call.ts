@@ -1,4 +1,5 @@
 /** One call of one far end of the scripted PBX: its signalling by hand, its sound by the sandbox's media peer. Must never do anything unasked. */
+import { startBeat } from '../../sandbox/src/switch/conversation.ts';
 import { Dialog } from '../../sandbox/src/switch/dialog.ts';
 import { MediaPeer } from '../../sandbox/src/switch/media-peer.ts';
 import { type ClientTransaction, type Flow, newTag, ServerTransaction } from '../../sandbox/src/switch/sip-endpoint.ts';
@@ -82,7 +83,7 @@ export class FarCall {
   readonly #pbx: Exchange;
   readonly #far: FarSettings;
   #outgoing: ClientTransaction | undefined;
-  #beat: NodeJS.Timeout | undefined;
+  #stopBeat: (() => void) | undefined;
   #phase = 0;
 
   private constructor(pbx: Exchange, far: FarSettings, callId: string) {
@@ -195,8 +196,8 @@ export class FarCall {
 
   /** The announcement is over. */
   stopSpeaking(): void {
-    clearInterval(this.#beat);
-    this.#beat = undefined;
+    this.#stopBeat?.();
+    this.#stopBeat = undefined;
   }
 
   /** A description in a 183, and then no sound. */
@@ -210,8 +211,8 @@ export class FarCall {
     const { invite } = this;
     if (!invite) throw new Error('Nobody called this far end.');
     this.media.close();
-    clearInterval(this.#beat);
-    this.#beat = undefined;
+    this.#stopBeat?.();
+    this.#stopBeat = undefined;
     const other = new MediaPeer(['127.0.0.1']);
     this.media = other;
     this.sdp = await other.answer(invite.request.body);
@@ -318,7 +319,7 @@ export class FarCall {
 
   close(): void {
     this.closed = true;
-    clearInterval(this.#beat);
+    this.#stopBeat?.();
     this.media.close();
   }
 
@@ -329,13 +330,13 @@ export class FarCall {
 
   /** A sine, 20 ms at a time. */
   #speak(): void {
-    this.#beat ??= setInterval(() => {
+    this.#stopBeat ??= startBeat(() => {
       const frame = new Int16Array(FRAME_SAMPLES);
       for (let index = 0; index < FRAME_SAMPLES; index += 1) {
         frame[index] = Math.round(8_000 * Math.sin((2 * Math.PI * this.#far.toneHz * this.#phase++) / 8_000));
       }
       this.media.write(frame);
       this.#ear.hear(this.media.read() ?? new Int16Array(FRAME_SAMPLES));
-    }, 20);
+    });
   }
 }

@@ -64,6 +64,7 @@ export function tapIn(page: Page) {
     speak: (on: boolean) => ask('speak', on),
     notice: (calls: Parameters<TapPage['notice']>[0]) => ask('notice', calls),
     spoken: (hz: number) => ask('spoken', hz),
+    renderNotice: (seconds: number) => ask('renderNotice', seconds),
     stop: () => ask('stop'),
   };
 }

@@ -22,10 +22,13 @@ export interface TapPage {
   notice(calls: readonly CallId[]): void;
   /** What the page's audio plays on the speaker just now, beside the players of calls: how much of this frequency in the last 0.1 s. */
   spoken(hz: number): number;
+  /** What the agent hears of a notice, computed by the browser as fast as it can instead of played: no busy machine can tear it. 8 kHz. */
+  renderNotice(seconds: number): Promise<readonly number[]>;
   stop(): void;
 }
 
 const { phonePage } = window as unknown as { readonly phonePage: PhonePage };
+const renderedRate = 8_000;
 let state: PhoneState = emptyPhone;
 const listeners = new Set<(state: PhoneState) => void>();
 /** Beside whatever leads to the speaker. */
@@ -106,6 +109,22 @@ const page: TapPage = {
       samples.reduce((sum, sample, n) => sum + sample * wave(turn * n), 0),
     );
     return (2 * Math.hypot(sine ?? 0, cosine ?? 0)) / samples.length;
+  },
+  async renderNotice(seconds) {
+    const context = new OfflineAudioContext(1, seconds * renderedRate, renderedRate);
+    const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+    let asked = false;
+    const tones = createNoticeTones({
+      mixSent(_call, mixer) {
+        const [track] = microphone.getAudioTracks();
+        if (track !== undefined && !asked) mixer?.(track, context as unknown as AudioContext);
+        asked = true;
+      },
+    });
+    tones.only(['rendered' as CallId]);
+    const rendered = await context.startRendering();
+    tones.close();
+    return [...rendered.getChannelData(0)];
   },
   stop() {
     notices.close();

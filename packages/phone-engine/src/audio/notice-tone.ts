@@ -13,7 +13,8 @@ const everySeconds = 15;
 const level = 0.1;
 /** A tone that starts at full level clicks. */
 const rampSeconds = 0.01;
-const leadSeconds = 0.1;
+/** Until the call sends through the mixer and whoever records it listens there: a tone that began before would have lost its beginning. */
+const leadSeconds = 0.5;
 /** Written into the audio's clock so far ahead: longer than a throttled timer's longest gap. */
 const aheadSeconds = 90;
 
