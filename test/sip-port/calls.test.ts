@@ -97,6 +97,29 @@ describe('sound', () => {
     await farHears(theirs, true);
   });
 
+  it('is offered again as it is when hold or resume failed and an answer was lost', async () => {
+    const { call, theirs } = await connected();
+    await farHears(theirs, true);
+    const [far] = pbx.far;
+    const lost = () => far.nextReinvite.push('answer lost', { status: 488, reason: 'Not Acceptable Here' });
+    lost();
+    await phone.command('hold', call, true);
+    await phone.next('sip.hold-refused', call);
+    await expect.poll(() => far.reinvites.length, { timeout: 8_000 }).toBe(3);
+    expect(far.reinvites.at(-1)?.body).toMatch(/^a=sendrecv/m);
+    await listenUntil(phone.page.mainFrame(), '600 Hz', (it) => it.amplitude(600) > 0.02);
+    await farHears(theirs, true);
+
+    await phone.command('hold', call, true);
+    await phone.next('sip.held', call);
+    lost();
+    await phone.command('hold', call, false);
+    await phone.next('sip.hold-refused', call);
+    await expect.poll(() => far.reinvites.length, { timeout: 8_000 }).toBe(7);
+    expect(far.reinvites.at(-1)?.body).toMatch(/^a=sendonly/m);
+    expect(theirs.media.remoteDirection).toBe('sendonly');
+  });
+
   it('follows the agent to another microphone, muted or not', async () => {
     const { call, theirs } = await connected();
     await farHears(theirs, true);

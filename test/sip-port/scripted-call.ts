@@ -47,6 +47,8 @@ export interface Exchange {
   readonly address: string;
   readonly device: { readonly flow: Flow; readonly contact: string };
   send(flow: Flow, request: SipRequest, onResponse: (response: SipResponse) => void): ClientTransaction;
+  /** Pedal: every connection of the agent's phone is gone. */
+  dropSockets(): void;
 }
 
 /** How a far end behaves in all of its calls. */

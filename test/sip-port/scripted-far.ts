@@ -16,8 +16,11 @@ export class ScriptedFar {
   readonly #answered = new Mailbox<FarCall>();
   readonly #refers = new Mailbox<ServerTransaction>();
   readonly calls: FarCall[] = [];
-  /** What becomes of re-INVITEs to come, first one first: a final refusal; when empty they are accepted. */
-  readonly nextReinvite: { status: number; reason: string; headers?: SipHeader[] }[] = [];
+  /**
+   * What becomes of re-INVITEs to come, first one first: a final refusal, or it is taken and the connections go before the answer has left; when
+   * empty they are accepted.
+   */
+  readonly nextReinvite: ({ status: number; reason: string; headers?: SipHeader[] } | 'answer lost')[] = [];
   /** False: answers of the agent's phone are never acknowledged. */
   acknowledges = true;
   /** What its INVITE and its answers say it can do. */
@@ -99,7 +102,8 @@ export class ScriptedFar {
       case 'INVITE': {
         this.reinvites.push(request);
         const scripted = this.nextReinvite.shift();
-        if (scripted) transaction.respond(scripted.status, scripted.reason, { headers: scripted.headers ?? [] });
+        if (scripted === 'answer lost') void call.media.answer(request.body).then(() => this.#pbx.dropSockets());
+        else if (scripted) transaction.respond(scripted.status, scripted.reason, { headers: scripted.headers ?? [] });
         else if (call.closed) transaction.respond(481, 'Call/Transaction Does Not Exist');
         else void call.agree(transaction);
         return;

@@ -133,6 +133,11 @@ export class CallDialog {
     return outcome;
   }
 
+  /** Whether the far side may go by an offer that failed here: its answer was lost. */
+  get inDoubt(): boolean {
+    return this.#renegotiation.inDoubt;
+  }
+
   /** The connection that an offer of ours left over is gone: it is made again. */
   offerAgain(): void {
     this.#renegotiation.abandon();

@@ -54,6 +54,8 @@ export class Holding {
         // Refused: the microphone (or the silence) that was there before comes back.
         this.#asked = this.#agreed;
         await media.hold(this.#agreed).catch(() => {});
+        // It may have taken what it then refused to hear again: what holds is offered, now or by the line that comes back.
+        if (dialog.inDoubt && connected()) void dialog.renegotiate(() => {});
         const reason = connected()
           ? `The far side did not accept it (${outcome.reason}).`
           : 'The line is down; try again when it is back.';

@@ -40,9 +40,15 @@ export class Renegotiation {
   readonly #options: RenegotiationOptions;
   #last: Promise<unknown> = Promise.resolve();
   #abandoned = false;
+  #inDoubt = false;
 
   constructor(options: RenegotiationOptions) {
     this.#options = options;
+  }
+
+  /** An answer of the far side may have been lost, and nothing was agreed upon since: it may go by an offer that failed here. */
+  get inDoubt(): boolean {
+    return this.#inDoubt;
   }
 
   /** Runs `prepare` when its turn comes, then offers. Never rejects. */
@@ -77,6 +83,7 @@ export class Renegotiation {
         const glare = !outcome.ok && (outcome.code === 491 || (outcome.code === 500 && outcome.reason === 'glare'));
         const abandoned = !outcome.ok && this.#abandoned;
         this.#abandoned = false;
+        this.#inDoubt = !outcome.ok && (this.#inDoubt || abandoned || outcome.code === 408);
         const again = abandoned || glare || (!outcome.ok && outcome.code === 422 && outcome.reason === 'too short');
         if (!again || attempt === tries) return outcome;
         if (glare) await this.#pauseAfterGlare();

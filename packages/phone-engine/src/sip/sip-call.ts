@@ -262,7 +262,7 @@ export abstract class SipCall {
     if (!this.#established) this.lineCameBack();
     else if (this.#mending.underWay || (how === 'silent' && !this.#silence?.hears)) this.#mending.anew();
     // Servers without GRUU keep sending to the dead connection until a request of ours brings them the new one (RFC 3261 section 12.2.1.1).
-    else if (!hasStableContact) void this.dialog?.renegotiate(() => {});
+    else if (!hasStableContact || this.dialog?.inDoubt) void this.dialog?.renegotiate(() => {});
   }
 
   /** Something says that the network may be another one: missing packets count sooner. */
