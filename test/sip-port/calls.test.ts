@@ -95,6 +95,8 @@ describe('sound', () => {
     const refused = theirs.media.packetsReceived;
     await expect.poll(() => theirs.media.packetsReceived - refused, { timeout: 4_000 }).toBeGreaterThan(10);
     await farHears(theirs, true);
+    await listenUntil(phone.page.mainFrame(), '600 Hz again', (it) => it.amplitude(600) > 0.02);
+    expect(pbx.far[0].reinvites).toHaveLength(1);
   });
 
   it('is offered again as it is when hold or resume failed and an answer was lost', async () => {

@@ -143,8 +143,25 @@ export class CallMedia implements Member {
   /** Goes back to what was agreed before the offer that failed. */
   async rollBack(): Promise<void> {
     const connection = this.#connection;
-    if (connection.signalingState === 'have-local-offer') await connection.setLocalDescription({ type: 'rollback' });
+    if (connection.signalingState === 'have-local-offer') {
+      await connection.setLocalDescription({ type: 'rollback' });
+      await this.#hearAsAgreed();
+    }
     if (connection.signalingState === 'have-remote-offer') await connection.setRemoteDescription({ type: 'rollback' });
+  }
+
+  /**
+   * Chromium plays by the last offer, also when that was rolled back: after a hold that failed nothing would be heard. An offer of what is agreed, rolled
+   * back as well, puts that right without a word to anybody.
+   */
+  async #hearAsAgreed(): Promise<void> {
+    const transceiver = this.#transceiver;
+    const agreed = transceiver?.currentDirection;
+    if (!transceiver || !agreed || agreed === 'stopped' || agreed === transceiver.direction) return;
+    transceiver.direction = agreed;
+    await this.#connection.setLocalDescription(await this.#connection.createOffer());
+    await this.#connection.setLocalDescription({ type: 'rollback' });
+    this.#applyDirection();
   }
 
   /** The next offer gathers afresh, with the TURN credentials of now, and finds a new path (ICE restart, RFC 8445 section 9). */
