@@ -67,17 +67,6 @@ export async function wordsOnceSaid(text: Words, reads: () => Promise<Words> | W
   return read;
 }
 
-/** What stands there once nothing was added for a while. For a text of which something is known to be missing. */
-export async function wordsOnceStill(reads: () => Promise<Words>): Promise<Words> {
-  let [read, since] = [await reads(), Date.now()];
-  while (Date.now() - since < patience / 4) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const now = await reads();
-    if (JSON.stringify(now) !== JSON.stringify(read)) [read, since] = [now, Date.now()];
-  }
-  return read;
-}
-
 /**
  * Makes the call again, twice at most, while a syllable of it was torn: one of them must be whole.
  * @param make one call from its beginning to its end; resolves to what was read, the same everywhere, which it has seen to itself

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenUntil } from '../browser/chromium.ts';
 import { syllables } from '../speech/tone-alphabet.ts';
 import { opener, syllableMs, textOf } from './mouths.ts';
-import { comparedWith, wordsOnceStill } from './said-whole.ts';
+import { comparedWith } from './said-whole.ts';
 import { type SpeakingSwitch, startSpeakingSwitch } from './speaking-switch.ts';
 import { cardNumber, inSyllables, inWords, spokenEnglish } from './speech-ears.ts';
 import { openSpokenStage, patience, type SpokenCall, type SpokenStage, type Words } from './spoken-calls.ts';
@@ -55,13 +55,23 @@ test('a relay that is killed and back soon has lost nothing; one that stays away
   await until('more than the phone keeps', () => (board.caller.heardMs > awayFrom + longMs ? true : undefined), 60_000);
   await it.stage.restartRelay();
   await saying;
-  const inPanel = await wordsOnceStill(() => call.inPanel());
+  await until(
+    'the end of both texts',
+    async () => {
+      const words = await call.inPanel();
+      return words.agent.endsWith(agent.slice(-9).join(' ')) && words['far-side'].endsWith(farSide.slice(-9).join(' '))
+        ? true
+        : undefined;
+    },
+    patience,
+  );
   const panel = await call.panel();
   expect(await panel.locator('.transcript-gap').count()).toBe(1);
   const told = call.told().filter(({ final }) => final);
   const gaps = told.filter((line) => line.gap !== undefined);
   expect(gaps).toMatchObject([{ gap: 'lost' }]);
   const [gap] = gaps as [TranscriptLine];
+  const inPanel = await call.inPanel();
   const others = it.stage.hubspot.transcripts.all().length;
   await call.finish();
   const kept = await keptInHubSpot(it.stage, others);
